@@ -1,0 +1,1 @@
+"""Benchmarks: edits measured against a truth that is known, and how long they take."""
