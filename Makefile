@@ -1,0 +1,87 @@
+# Every target creates what it needs, in .venv and node_modules. Nothing is installed elsewhere,
+# but for Debian's chromium, which the browser tests drive, when it is missing and apt-get is there.
+
+VENV   ?= .venv
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip --disable-pip-version-check
+# torch first and alone: with a CPU wheel at hand (or TORCH_INDEX=https://download.pytorch.org/whl/cpu) that one is taken
+TORCH_ARGS := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+STAMPS := $(VENV)/.stamps
+
+.PHONY: help demo test test-py test-js lab lint build-js chromium clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo      edit the bundled photographs with the bundled model, into demo-out/"
+	@echo "make lab       open JupyterLab on the notebooks"
+	@echo "make test      front end, engine, kernel and browser tests (test-js, test-py: one half)"
+	@echo "make lint      ruff, mypy, and the front end's linter and type checker"
+	@echo "make build-js  build the front end into regiondrag_widget/widget/static"
+	@echo "make clean     remove what was built (not .venv, not node_modules)"
+
+demo: $(STAMPS)/runtime
+	$(VENV)/bin/regiondrag demo --out demo-out
+
+lab: $(STAMPS)/lab build-js
+	$(VENV)/bin/jupyter lab $(LAB_ARGS) notebooks
+
+test: test-js test-py
+
+test-js: node_modules/.package-lock.json
+	npm run lint
+	npm run typecheck
+	npm test
+
+test-py: $(STAMPS)/test build-js chromium
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMPS)/dev node_modules/.package-lock.json
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	npm run lint
+	npm run typecheck
+
+# -- Python -------------------------------------------------------------------------------------------------------------------
+
+$(PY):
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.10 to 3.13 found; install one or say make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMPS)/torch: constraints.txt | $(PY)
+	@echo "installing torch into $(VENV)"
+	$(PIP) install -q -c constraints.txt $(TORCH_ARGS) torch
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/runtime: pyproject.toml constraints.txt $(STAMPS)/torch
+	@echo "installing regiondrag-widget and what it needs into $(VENV)"
+	$(PIP) install -q -c constraints.txt -e .
+	@touch $@
+
+$(STAMPS)/lab $(STAMPS)/test $(STAMPS)/dev: pyproject.toml constraints.txt $(STAMPS)/torch
+	$(PIP) install -q -c constraints.txt -e '.[$(@F)]'
+	@touch $@ $(STAMPS)/runtime
+
+# -- front end ----------------------------------------------------------------------------------------------------------------
+
+build-js: node_modules/.built
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+node_modules/.built: node_modules/.package-lock.json $(shell find js -type f 2>/dev/null) $(wildcard tsconfig*.json)
+	npm run build
+	@touch $@
+
+# -- a real browser -----------------------------------------------------------------------------------------------------------
+
+chromium:
+	@sh scripts/ensure-chromium.sh
+
+clean:
+	rm -rf dist build demo-out test-results .pytest_cache .mypy_cache .ruff_cache node_modules/.built
+	find regiondrag_widget tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find regiondrag_widget/widget/static -mindepth 1 ! -name .gitkeep -delete 2>/dev/null || true
