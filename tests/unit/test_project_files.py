@@ -1,0 +1,61 @@
+"""The project's own files: what an installation and a fresh clone rely on."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import regiondrag_widget as rd
+
+tomllib = pytest.importorskip("tomllib", reason="tomllib came with Python 3.11")
+
+
+@pytest.fixture(scope="module")
+def project(repository: Path) -> dict:
+    return tomllib.loads((repository / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def test_the_version_is_a_release_number():
+    assert re.fullmatch(r"\d+\.\d+\.\d+", rd.__version__)
+
+
+def test_every_pinned_version_is_one_the_project_accepts(repository: Path, project: dict):
+    wanted = [
+        *project["dependencies"],
+        *(r for extra in project["optional-dependencies"].values() for r in extra),
+    ]
+    ranges = {Requirement(r).name.replace("_", "-"): Requirement(r).specifier for r in wanted}
+    for line in (repository / "constraints.txt").read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            pin = Requirement(line)
+            version = str(pin.specifier).removeprefix("==")
+            assert ranges.get(pin.name.replace("_", "-"), pin.specifier).contains(version), line
+
+
+def test_no_dependency_has_an_upper_bound(project: dict):
+    assert not [r for r in project["dependencies"] if "<" in r or "==" in r]
+
+
+def test_ci_is_an_executable_script(repository: Path):
+    script = repository / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "lab", "lint", "build-js", "clean"])
+def test_the_promised_make_targets_exist(repository: Path, target: str):
+    done = subprocess.run(["make", "-n", target], cwd=repository, capture_output=True, text=True, timeout=30)
+    assert "No rule to make target" not in done.stderr.replace("package", ""), done.stderr
+
+
+def test_the_licence_is_apache_2(repository: Path):
+    assert "Apache License" in (repository / "LICENSE").read_text("utf-8")[:200]
+
+
+def test_the_package_says_it_is_typed():
+    assert (Path(rd.__file__).parent / "py.typed").exists()
