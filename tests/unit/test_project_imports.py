@@ -17,11 +17,7 @@ PACKAGE = Path(rd.__file__).parent
 # room -> the rooms it may import from
 MAY_IMPORT = {
     "regions": {"regions"},
-    "engine": {
-        "engine",
-        "regions",
-        "mini",
-    },  # "mini" by name only: the bundled model is one of the engine's backbones
+    "engine": {"engine", "regions", "mini"},  # the bundled model is one of the engine's backbones
     "mini": {"mini", "engine", "regions"},
     "assets": {"assets"},
     "widget": {"widget", "engine", "regions", "assets"},
@@ -33,10 +29,8 @@ UNBOUND = {"__init__", "_version", "__main__"}
 
 def run_python(code: str) -> str:
     """What a fresh interpreter prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
-    return done.stdout.strip()
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
 
 def test_importing_the_package_brings_no_heavy_library():
@@ -76,11 +70,11 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def room_of(module: str) -> str:
     """'regiondrag_widget.engine.edit' -> 'engine'."""
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 def imports_of(path: Path) -> set[str]:
-    """Every module of this package that a file imports, also inside functions, but not for type checking alone."""
+    """Every module of this package that a file imports, inside functions too, but not for types alone."""
     module = ".".join(("regiondrag_widget", *path.relative_to(PACKAGE).with_suffix("").parts))
     package = module.removesuffix(".__init__") if path.stem == "__init__" else module.rpartition(".")[0]
     found: set[str] = set()
@@ -92,10 +86,10 @@ def imports_of(path: Path) -> set[str]:
             found.update(alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom):
             base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-            # `from regiondrag_widget import engine` imports the room, not the package
-            found.update(
-                f"{base}.{alias.name}" if base == "regiondrag_widget" else base for alias in node.names
-            )
+            if base == "regiondrag_widget":  # then the names are rooms
+                found.update(f"{base}.{alias.name}" for alias in node.names)
+            else:
+                found.add(base)
         for child in ast.iter_child_nodes(node):
             visit(child)
 
@@ -103,27 +97,25 @@ def imports_of(path: Path) -> set[str]:
     return {name for name in found if name.split(".")[0] == "regiondrag_widget"}
 
 
-SOURCES = sorted(
-    p for p in PACKAGE.rglob("*.py") if p.relative_to(PACKAGE).with_suffix("").parts[0] not in UNBOUND
-)
+def room_of_file(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if room_of_file(path) not in UNBOUND)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_run_one_way(path: Path):
-    room = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    room = room_of_file(path)
     assert room in MAY_IMPORT, f"{room} is a new room: say in MAY_IMPORT what it may import"
     upward = {name for name in imports_of(path) if room_of(name) not in MAY_IMPORT[room] | UNBOUND | {""}}
     assert not upward, f"{path.name} imports {upward}: imports run widget -> engine -> regions"
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if "regions" in p.parts], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [p for p in SOURCES if room_of_file(p) == "regions"], ids=lambda p: p.name)
 def test_regions_know_neither_torch_nor_widgets(path: Path):
     tree = ast.parse(path.read_text("utf-8"))
     imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     imported |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    assert not {name.partition(".")[0] for name in imported} & {
-        "torch",
-        "diffusers",
-        "anywidget",
-        "ipywidgets",
-    }
+    known = {name.partition(".")[0] for name in imported}
+    assert not known & {"torch", "diffusers", "anywidget", "ipywidgets"}
