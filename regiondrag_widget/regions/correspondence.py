@@ -1,0 +1,171 @@
+"""Where each pixel, or each latent cell, of the edited picture comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from .cells import cell_centres, cells_at, check_grid, region_cells
+from .masks import Mask, Points
+from .pair import RegionPair, RegionPairs
+from .pieces import check_method, pieces
+from .snap import snap
+
+
+@dataclass(frozen=True, eq=False)
+class PixelMap:
+    """Where each pixel of the edited picture comes from.
+
+    Attributes
+    ----------
+    source_xy
+        (H, W, 2) float32, columns x, y: the handle pixel (sub-pixel) a target pixel comes from, whose nearest pixel
+        always lies in the handle; the pixel itself outside the targets. Always finite.
+    target
+        (H, W) bool, the union of the targets.
+    vacated
+        (H, W) bool, what the handles leave: their union without the targets.
+    pair_index
+        (H, W) int16, the pair that covers the pixel, -1 where none does; the later wins.
+    """
+
+    source_xy: NDArray[np.float32]
+    target: Mask
+    vacated: Mask
+    pair_index: NDArray[np.int16]
+
+
+@dataclass(frozen=True, init=False, eq=False)
+class Correspondence:
+    """Target cell <- source cell, on the latent grid.
+
+    Parameters
+    ----------
+    source_xy, target_xy
+        (n, 2) cells, columns x, y: integers, not negative; arrays, lists, or tensors on the CPU. Kept as read-only
+        int64. Where a target cell is named twice the later row wins.
+
+    Raises
+    ------
+    ValueError
+        Other shapes, different lengths, fractions, or negative numbers.
+    """
+
+    source_xy: NDArray[np.int64]
+    target_xy: NDArray[np.int64]
+
+    def __init__(self, source_xy: Any, target_xy: Any) -> None:
+        source, target = _as_cells(source_xy, "source_xy"), _as_cells(target_xy, "target_xy")
+        if len(source) != len(target):
+            raise ValueError(f"source_xy has {len(source)} rows and target_xy {len(target)}: give one for one")
+        object.__setattr__(self, "source_xy", source)
+        object.__setattr__(self, "target_xy", target)
+
+    def __len__(self) -> int:
+        return len(self.target_xy)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Correspondence):
+            return NotImplemented
+        return np.array_equal(self.source_xy, other.source_xy) and np.array_equal(self.target_xy, other.target_xy)
+
+    def __repr__(self) -> str:
+        return f"Correspondence({len(self)} cells)"
+
+    def check_grid(self, grid: tuple[int, int]) -> None:
+        """Raise ``ValueError`` when a cell lies outside the (h, w) grid."""
+        for name, cells in (("source_xy", self.source_xy), ("target_xy", self.target_xy)):
+            if len(cells) and (cells.max(axis=0) >= [grid[1], grid[0]]).any():
+                x, y = cells.max(axis=0)
+                raise ValueError(f"{name} reaches cell ({x}, {y}), outside the latent grid of {grid[1]}x{grid[0]}")
+
+
+def pixel_map(pairs: RegionPair | Iterable[RegionPair], *, method: str = "auto") -> PixelMap:
+    """Return the inverse map at the picture's resolution.
+
+    Parameters
+    ----------
+    pairs
+        One pair or several on one picture; where targets overlap the later wins.
+    method
+        How to infer the map of a pair without a matrix: "auto" (scale and translation, turned only when that fits
+        clearly better, blobs one by one), "scanline", or "polygon".
+
+    Raises
+    ------
+    ValueError
+        No pairs, or an unknown method.
+    """
+    check_method(method)
+    region_pairs = RegionPairs.of(pairs)
+    target = region_pairs.target
+    height, width = target.shape
+    source_xy = np.empty((height, width, 2), dtype=np.float32)
+    source_xy[..., 0] = np.arange(width, dtype=np.float32)
+    source_xy[..., 1] = np.arange(height, dtype=np.float32)[:, None]
+    pair_index = np.full((height, width), -1, dtype=np.int16)
+    for index, pair in enumerate(region_pairs):
+        for piece in pieces(pair, method):
+            x, y = piece.target.pixels.T
+            source_xy[y, x] = snap(piece.to_source(piece.target.pixels.astype(np.float64)), piece.handle)
+            pair_index[y, x] = index
+    return PixelMap(source_xy, target, region_pairs.handle & ~target, pair_index)
+
+
+def cell_correspondence(
+    pairs: RegionPair | Iterable[RegionPair], grid: tuple[int, int], *, method: str = "auto"
+) -> Correspondence:
+    """Return one source cell for each target cell of a latent grid (h, w) that covers the whole picture.
+
+    A region's cells are those whose centre lies in it (a thin one's, those it overlaps most). The map is evaluated at
+    the target cell's centre and the nearest of the handle's cells is taken: latents are gathered, never averaged,
+    since averaging noise lowers its variance. Rows are in the order of the target cells, row by row; later pairs win.
+    ``method`` and errors as in :func:`pixel_map`; a grid that does not fit the picture is a ``ValueError`` too.
+    """
+    check_method(method)
+    region_pairs = RegionPairs.of(pairs)
+    if region_pairs.shape is None:
+        raise ValueError("there are no region pairs: add one first")
+    shape = region_pairs.shape
+    h, w = check_grid(grid, shape)
+    source_of = np.full((h, w, 2), -1, dtype=np.int64)
+    for pair in region_pairs:
+        for piece in pieces(pair, method):
+            cells = region_cells(piece.target, (h, w), shape)
+            sources = piece.to_source(cell_centres(cells, (h, w), shape))
+            handle_cells = region_cells(piece.handle, (h, w), shape)
+            source_of[cells[:, 1], cells[:, 0]] = _nearest_cells(sources, handle_cells, (h, w), shape)
+    y, x = np.nonzero(source_of[..., 0] >= 0)
+    return Correspondence(source_of[y, x], np.stack([x, y], axis=1))
+
+
+def _nearest_cells(
+    points: Points, allowed: NDArray[np.int64], grid: tuple[int, int], shape: tuple[int, int]
+) -> NDArray[np.int64]:
+    """The cell (n, 2) each point lies in, or the nearest of the allowed ones when it is none of them."""
+    cells = cells_at(points, grid, shape)
+    is_allowed = np.zeros(grid, dtype=np.bool_)
+    is_allowed[allowed[:, 1], allowed[:, 0]] = True
+    outside = ~is_allowed[cells[:, 1], cells[:, 0]]
+    if outside.any():
+        _, nearest = cKDTree(cell_centres(allowed, grid, shape)).query(points[outside])
+        cells[outside] = allowed[nearest]
+    return cells
+
+
+def _as_cells(value: Any, name: str) -> NDArray[np.int64]:
+    array = np.asarray(value)
+    if array.size == 0:
+        array = np.zeros((0, 2), dtype=np.int64)
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iuf":
+        raise ValueError(f"{name} has shape {array.shape} of {array.dtype}: give (n, 2) integers, columns x, y")
+    if not np.isfinite(array).all() or (array != np.floor(array)).any() or (array < 0).any():
+        raise ValueError(f"{name} holds values that are no cell: give integers from 0 on")
+    cells = array.astype(np.int64)
+    cells.flags.writeable = False
+    return cells

@@ -1,0 +1,84 @@
+"""3x3 matrices that carry a handle pixel (x, y, 1) to a target pixel."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .masks import Points
+
+Matrix: TypeAlias = NDArray[np.float64]  # (3, 3)
+
+_FAR = 1e7  # points at infinity are held here: far outside any picture, yet finite
+_MAX_CONDITION = 1e12
+
+
+def as_matrix(value: Any, name: str = "matrix") -> Matrix:
+    """Return ``value`` as a fresh, read-only, finite, invertible (3, 3) float64 array, or raise ``ValueError``."""
+    try:
+        matrix = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is not an array of numbers: give 3 rows of 3") from None
+    if matrix.shape == (2, 3):
+        raise ValueError(f"{name} has shape (2, 3): append the row [0, 0, 1]")
+    if matrix.shape != (3, 3):
+        raise ValueError(f"{name} has shape {matrix.shape}: it must be (3, 3)")
+    if not np.isfinite(matrix).all():
+        raise ValueError(f"{name} holds nan or infinity: every entry must be finite")
+    if not _invertible(matrix):
+        raise ValueError(f"{name} is singular: it flattens the handle to a line or a point")
+    matrix.flags.writeable = False
+    return matrix
+
+
+def apply(matrix: Matrix, points: Points) -> Points:
+    """Map (n, 2) points; those sent to infinity come back very far away, never nan."""
+    if matrix[2, 0] == 0 and matrix[2, 1] == 0:
+        mapped = (points @ matrix[:2, :2].T + matrix[:2, 2]) / matrix[2, 2]
+    else:
+        weight = points @ matrix[2, :2] + matrix[2, 2]
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            mapped = (points @ matrix[:2, :2].T + matrix[:2, 2]) / weight[:, None]
+    return np.clip(np.nan_to_num(mapped, nan=_FAR), -_FAR, _FAR)
+
+
+def inverse(matrix: Matrix) -> Matrix:
+    """The matrix that carries targets back."""
+    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+
+
+def weights(matrix: Matrix, points: Points) -> NDArray[np.float64]:
+    """The third homogeneous coordinate (n,): it changes sign at the horizon of the homography."""
+    return np.asarray(points @ matrix[2, :2] + matrix[2, 2], dtype=np.float64)
+
+
+def similarity(centre: Points, dx: float, dy: float, scale: float = 1.0, rotate: float = 0.0) -> Matrix:
+    """Scale and turn about ``centre`` (2,), then shift by (dx, dy); ``rotate`` in degrees, counter-clockwise as seen.
+
+    Rows grow downwards, so counter-clockwise on the screen is clockwise in (x, y).
+    """
+    angle = math.radians(rotate)
+    c, s = scale * math.cos(angle), scale * math.sin(angle)
+    linear = np.array([[c, s], [-s, c]])
+    return affine(linear, centre, centre + np.array([dx, dy]))
+
+
+def affine(linear: NDArray[np.float64], source_centre: Points, target_centre: Points) -> Matrix:
+    """The affine matrix with that linear part (2, 2) which carries one centre (2,) to the other."""
+    matrix = np.eye(3)
+    matrix[:2, :2] = linear
+    matrix[:2, 2] = target_centre - linear @ source_centre
+    return matrix
+
+
+def _invertible(matrix: Matrix) -> bool:
+    # Judged in units of a thousand pixels: a large shift must not make a sound matrix look singular.
+    unit = np.diag([1000.0, 1000.0, 1.0])
+    scaled = np.diag([1 / 1000.0, 1 / 1000.0, 1.0]) @ matrix @ unit
+    largest = np.abs(scaled).max()
+    if largest == 0 or not np.isfinite(largest):
+        return False
+    return bool(np.linalg.cond(scaled / largest) < _MAX_CONDITION)

@@ -1,0 +1,226 @@
+"""RegionPair and RegionPairs: what the user asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableSequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+
+from . import matrix as mx
+from .masks import Mask, as_mask, require_pixels
+from .region import Region
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class RegionPair:
+    """One handle region and where it goes.
+
+    Parameters
+    ----------
+    handle
+        (H, W) mask of what is to be moved, at the picture's resolution; see :func:`~.masks.as_mask` for the types
+        accepted. Copied and made read-only.
+    target
+        (H, W) mask of the place it is to cover. May be left out when ``matrix`` is given: then it is the handle
+        carried by the matrix, as far as it lies in the picture.
+    matrix
+        (3, 3) affine map or homography, handle pixel (x, y, 1) -> target pixel; integers are pixel centres, x to the
+        right, y down. When both are given the matrix is the map and ``target`` is the region covered.
+    name
+        A label for the user.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Handle or target empty, of different shapes, or not clearly two-valued; a matrix that is singular, not finite,
+        sends part of the handle through the horizon, or everything out of the picture; neither target nor matrix.
+    """
+
+    handle: Mask
+    target: Mask
+    matrix: mx.Matrix | None
+    name: str
+
+    def __init__(self, handle: Any, target: Any = None, matrix: Any = None, *, name: str = "") -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a string, not {type(name).__name__}")
+        handle = as_mask(handle, "handle")
+        require_pixels(handle, "handle")
+        if target is None and matrix is None:
+            raise ValueError("neither target nor matrix given: say where the handle goes with one of them")
+        if matrix is not None:
+            matrix = mx.as_matrix(matrix)
+            _require_in_front(matrix, handle)
+        if target is None:
+            target = _carried(handle, matrix)
+        else:
+            target = as_mask(target, "target")
+            require_pixels(target, "target")
+            if target.shape != handle.shape:
+                raise ValueError(
+                    f"handle {_size(handle)} and target {_size(target)} differ in size: "
+                    "draw both on the same picture"
+                )
+        for field, value in (("handle", handle), ("target", target), ("matrix", matrix), ("name", name)):
+            object.__setattr__(self, field, value)
+
+    @classmethod
+    def move(
+        cls, handle: Any, dx: float, dy: float, scale: float = 1.0, rotate: float = 0.0, *, name: str = ""
+    ) -> RegionPair:
+        """Shift the handle by (dx, dy) pixels, after scaling and turning it about its centroid.
+
+        ``rotate`` is in degrees, counter-clockwise as seen on the screen; ``scale`` is above 0.
+        """
+        if not np.isfinite([dx, dy, scale, rotate]).all():
+            raise ValueError("dx, dy, scale and rotate must be finite numbers")
+        if scale <= 0:
+            raise ValueError(f"scale is {scale}: it must be above 0")
+        mask = as_mask(handle, "handle")
+        require_pixels(mask, "handle")
+        return cls(mask, matrix=mx.similarity(Region.of(mask).centroid, dx, dy, scale, rotate), name=name)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the picture."""
+        height, width = self.handle.shape
+        return int(height), int(width)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RegionPair):
+            return NotImplemented
+        if self.name != other.name or (self.matrix is None) != (other.matrix is None):
+            return False
+        same_matrix = self.matrix is None or np.array_equal(self.matrix, np.asarray(other.matrix))
+        same_masks = np.array_equal(self.handle, other.handle) and np.array_equal(self.target, other.target)
+        return same_matrix and same_masks
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.name, int(self.handle.sum()), int(self.target.sum())))
+
+    def __repr__(self) -> str:
+        height, width = self.shape
+        label = f"{self.name!r}, " if self.name else ""
+        exact = ", exact matrix" if self.matrix is not None else ""
+        return f"RegionPair({label}{width}x{height}, {self.handle.sum()} -> {self.target.sum()} px{exact})"
+
+
+class RegionPairs(MutableSequence[RegionPair]):
+    """A list of pairs on one picture: all have the same shape. Where targets overlap, the later pair wins."""
+
+    def __init__(self, pairs: Iterable[RegionPair] = ()) -> None:
+        self._pairs: list[RegionPair] = []
+        self.extend(pairs)
+
+    @classmethod
+    def of(cls, pairs: RegionPair | Iterable[RegionPair]) -> RegionPairs:
+        """Accept one pair, a list of pairs, or a ``RegionPairs`` (returned as it is)."""
+        if isinstance(pairs, RegionPairs):
+            return pairs
+        return cls([pairs] if isinstance(pairs, RegionPair) else pairs)
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """(H, W) of the picture, or None while there is no pair."""
+        return self._pairs[0].shape if self._pairs else None
+
+    @property
+    def handle(self) -> Mask:
+        """(H, W) the union of all handles; ``ValueError`` when there is no pair."""
+        return self._union([pair.handle for pair in self._pairs])
+
+    @property
+    def target(self) -> Mask:
+        """(H, W) the union of all targets; ``ValueError`` when there is no pair."""
+        return self._union([pair.target for pair in self._pairs])
+
+    def insert(self, index: int, value: RegionPair) -> None:
+        self._check(value, self.shape)
+        self._pairs.insert(index, value)
+
+    @overload
+    def __getitem__(self, index: int) -> RegionPair: ...
+    @overload
+    def __getitem__(self, index: slice) -> RegionPairs: ...
+    def __getitem__(self, index: int | slice) -> RegionPair | RegionPairs:
+        return RegionPairs(self._pairs[index]) if isinstance(index, slice) else self._pairs[index]
+
+    @overload
+    def __setitem__(self, index: int, value: RegionPair) -> None: ...
+    @overload
+    def __setitem__(self, index: slice, value: Iterable[RegionPair]) -> None: ...
+    def __setitem__(self, index: int | slice, value: RegionPair | Iterable[RegionPair]) -> None:
+        changed = list(self._pairs)
+        changed[index] = value  # type: ignore[index,assignment]  # the two overloads, as list has them
+        self._pairs = RegionPairs(changed)._pairs
+
+    def __delitem__(self, index: int | slice) -> None:
+        del self._pairs[index]
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, RegionPairs):
+            return self._pairs == other._pairs
+        return self._pairs == other if isinstance(other, list) else NotImplemented
+
+    def __repr__(self) -> str:
+        return f"RegionPairs({self._pairs!r})"
+
+    @staticmethod
+    def _check(value: object, shape: tuple[int, int] | None) -> None:
+        if not isinstance(value, RegionPair):
+            raise TypeError(f"expected a RegionPair, got {type(value).__name__}: RegionPair(handle, target)")
+        if shape is not None and value.shape != shape:
+            raise ValueError(
+                f"this pair is {_size(value.handle)} but the others are {shape[1]}x{shape[0]}: "
+                "all pairs of an edit belong to one picture"
+            )
+
+    @staticmethod
+    def _union(masks: list[Mask]) -> Mask:
+        if not masks:
+            raise ValueError("there are no region pairs: add one first")
+        return np.asarray(np.logical_or.reduce(masks), dtype=np.bool_)
+
+
+def _size(mask: Mask) -> str:
+    return f"{mask.shape[1]}x{mask.shape[0]}"
+
+
+def _require_in_front(matrix: mx.Matrix, handle: Mask) -> None:
+    """A homography must keep the whole handle on one side of its horizon; checked on the pixels' outer corners."""
+    if matrix[2, 0] == 0 and matrix[2, 1] == 0:
+        return
+    rim = Region.of(handle).boundary.astype(np.float64)
+    corners = np.concatenate([rim + np.array([dx, dy]) for dx in (-0.5, 0.5) for dy in (-0.5, 0.5)])
+    weight = mx.weights(matrix, corners)
+    if weight.min() * weight.max() <= 0 or np.abs(weight).min() < 1e-9 * np.abs(weight).max():
+        raise ValueError("matrix sends part of the handle to infinity: use a milder perspective")
+
+
+def _carried(handle: Mask, matrix: mx.Matrix) -> Mask:
+    """The handle carried by the matrix: the pixels whose origin lies in it. Read-only (H, W) bool."""
+    height, width = handle.shape
+    region = Region.of(handle)
+    rim = region.boundary.astype(np.float64)
+    corners = np.concatenate([rim + np.array([dx, dy]) for dx in (-0.5, 0.5) for dy in (-0.5, 0.5)])
+    carried = mx.apply(matrix, corners)
+    x0, y0 = np.maximum(np.floor(carried.min(axis=0)), 0).astype(int)
+    x1, y1 = np.minimum(np.ceil(carried.max(axis=0)) + 1, [width, height]).astype(int)
+    target = np.zeros_like(handle)
+    if x0 < x1 and y0 < y1:
+        x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float64), np.arange(y0, y1, dtype=np.float64))
+        origin = mx.apply(mx.inverse(matrix), np.stack([x.ravel(), y.ravel()], axis=1))
+        target[y0:y1, x0:x1] = region.contains(origin).reshape(x.shape)
+    if not target.any():  # shrunk so far that no pixel centre is hit: the pixels it falls on
+        points = np.floor(mx.apply(matrix, region.pixels.astype(np.float64)) + 0.5).astype(np.int64)
+        kept = points[((points >= 0) & (points < [width, height])).all(axis=1)]
+        target[kept[:, 1], kept[:, 0]] = True
+    if not target.any():
+        raise ValueError("matrix moves the whole handle out of the picture: choose a target inside it")
+    target.flags.writeable = False
+    return target

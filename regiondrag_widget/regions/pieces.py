@@ -1,0 +1,70 @@
+"""Which map serves which part of a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from . import matrix as mx
+from .components import matched_components
+from .masks import Points
+from .moments import moments_matrix
+from .overlap import overlap, pooled_overlap
+from .pair import RegionPair
+from .polygon import polygon_map_matrix
+from .region import Region
+from .scanline import scanline_map
+
+METHODS = ("auto", "scanline", "polygon")
+
+_PARTS_GAIN = 0.01  # in overlap, before blobs are mapped one by one instead of the whole
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A part of the handle, the part of the target it fills, and the map between them."""
+
+    handle: Region
+    target: Region
+    to_source: Callable[[Points], Points]  # target points (n, 2) -> source points (n, 2), finite, not yet snapped
+
+
+def pieces(pair: RegionPair, method: str = "auto") -> list[Piece]:
+    """Split a pair into parts with one map each; together their targets are the pair's target.
+
+    An exact matrix is always used as it is; ``method`` says how to infer the map of a pair that has none.
+    """
+    check_method(method)
+    handle, target = Region.of(pair.handle), Region.of(pair.target)
+    if pair.matrix is not None:
+        return [_by_matrix(pair.matrix, handle, target)]
+    if method == "scanline":
+        return [Piece(handle, target, partial(scanline_map, handle, target))]
+    if method == "polygon":
+        return [_by_matrix(polygon_map_matrix(handle, target), handle, target)]
+    whole = moments_matrix(handle, target)
+    parts = [(moments_matrix(h, t), h, t) for h, t in matched_components(handle, target)]
+    if parts and pooled_overlap(parts) > overlap(whole, handle, target) + _PARTS_GAIN:
+        return [_by_matrix(*part) for part in parts]
+    return [_by_matrix(whole, handle, target)]
+
+
+def infer_matrix(pair: RegionPair) -> mx.Matrix:
+    """Return the (3, 3) matrix of a pair, handle -> target: its own, or the best single affine map of its masks.
+
+    Blobs that :func:`pieces` would map one by one have no common matrix; this still gives the best for the whole.
+    """
+    if pair.matrix is not None:
+        return pair.matrix
+    return moments_matrix(Region.of(pair.handle), Region.of(pair.target))
+
+
+def check_method(method: str) -> None:
+    """Raise ``ValueError`` for a name that is none of ``METHODS``."""
+    if method not in METHODS:
+        raise ValueError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
+
+
+def _by_matrix(matrix: mx.Matrix, handle: Region, target: Region) -> Piece:
+    return Piece(handle, target, partial(mx.apply, mx.inverse(matrix)))
