@@ -1,0 +1,1 @@
+"""How an edit is done: torch, no widget."""
