@@ -1,0 +1,170 @@
+"""What an edit gives back: the picture before and after, how it was made and how long that took."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+from regiondrag_widget._version import __version__
+from regiondrag_widget.engine.writing import write_whole
+
+if TYPE_CHECKING:
+    from regiondrag_widget.regions.pair import RegionPairs
+
+METADATA_KEY = "regiondrag"
+SHOWN_SIDE = 512  # px, the longer side of each picture in a notebook
+_OPAQUE_FORMATS = {"JPEG", "BMP"}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EditResult:
+    """An edited picture and everything needed to make it again.
+
+    Attributes
+    ----------
+    image : the edited picture, of the input's size and mode (RGB or RGBA).
+    before : the picture as it was given, upright.
+    settings : what the edit was asked to do, as plain JSON values.
+    timings : seconds by stage, such as "encode", "inversion", "edit", "decode", "total".
+    seed : the seed that makes it come out the same.
+    steps : previews on the way, each (h, w, 3) uint8; may be empty.
+    pairs : the region pairs that were carried.
+    """
+
+    image: Image.Image
+    before: Image.Image
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+    seed: int | None = None
+    steps: Sequence[np.ndarray] = ()
+    pairs: RegionPairs | None = None
+
+    @property
+    def array(self) -> np.ndarray:
+        """The edited picture as (H, W, 3) or (H, W, 4) uint8, a copy."""
+        return np.array(self.image, dtype=np.uint8)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Settings, seed, timings and version in one dict: what `save` writes into the file."""
+        return {
+            **self.settings,
+            "seed": self.seed,
+            "timings": {stage: round(seconds, 4) for stage, seconds in self.timings.items()},
+            "version": __version__,
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the edited picture; the suffix names the format, none means PNG.
+
+        A PNG or JPEG carries the settings (see `load_settings`); alpha, colour profile and EXIF are kept. The
+        file is written aside and renamed, so it is never there by half.
+
+        Raises
+        ------
+        ValueError
+            A suffix of no known format, or one that cannot hold this picture's transparency.
+        OSError
+            The file cannot be written; nothing is left behind.
+        """
+        goal = Path(path)
+        if not goal.suffix:
+            goal = goal.with_name(goal.name + ".png")
+        file_format = _format_of(goal)
+        if file_format in _OPAQUE_FORMATS and self.image.mode == "RGBA":
+            raise ValueError(f"a {file_format} file holds no transparency: save {goal.name} as .png or .webp")
+        document = json.dumps(self.metadata, default=_plain)
+        options: dict[str, Any] = {
+            key: self.image.info[key] for key in ("icc_profile", "exif") if self.image.info.get(key)
+        }
+        if file_format == "PNG":
+            text = PngImagePlugin.PngInfo()
+            text.add_text(METADATA_KEY, document)
+            options["pnginfo"] = text
+        elif file_format == "JPEG":
+            options |= {"quality": 95, "subsampling": 0, "comment": document.encode("ascii")}
+        elif file_format == "WEBP":
+            options |= {"lossless": True}
+
+        def write(file: BinaryIO) -> None:
+            self.image.save(file, file_format, **options)
+
+        return write_whole(goal, write)
+
+    def __repr__(self) -> str:
+        pairs = "" if self.pairs is None else f", {len(self.pairs)} region pair{'s' * (len(self.pairs) != 1)}"
+        seconds = f", {self.timings['total']:.1f} s" if "total" in self.timings else ""
+        width, height = self.image.size
+        return f"EditResult({width}x{height} px{pairs}, seed {self.seed}{seconds})"
+
+    def _repr_html_(self) -> str:
+        figures = "".join(
+            f'<figure style="margin:0"><img src="{_data_uri(image)}" alt="{caption}" style="max-width:100%">'
+            f"<figcaption>{caption}</figcaption></figure>"
+            for caption, image in (("before", self.before), ("after", self.image))
+        )
+        return f'<div style="display:flex;gap:8px" title="{html.escape(repr(self))}">{figures}</div>'
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+
+def load_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The settings that `EditResult.save` wrote into a PNG or JPEG, with seed, timings and version.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        No picture, or one without settings of ours.
+    """
+    name = Path(path).name
+    try:
+        with Image.open(path) as image:
+            document = image.info.get(METADATA_KEY) or image.info.get("comment")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no file {path}") from None
+    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError, OSError) as error:
+        raise ValueError(f"{name} is no picture that can be read") from error
+    try:
+        settings = json.loads(document) if document else None
+    except (ValueError, TypeError):
+        settings = None
+    if not isinstance(settings, dict) or "version" not in settings:
+        raise ValueError(f"{name} holds no settings of an edit")
+    return settings
+
+
+def _format_of(path: Path) -> str:
+    file_format = Image.registered_extensions().get(path.suffix.lower())
+    if file_format not in {"PNG", "JPEG", "WEBP", "TIFF", "BMP"}:
+        raise ValueError(f"{path.suffix} names no format to save in: use .png, .jpg, .webp, .tif or .bmp")
+    return file_format
+
+
+def _plain(value: object) -> Any:
+    """What json does not know by itself, as plain values."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return str(value)
+
+
+def _data_uri(image: Image.Image) -> str:
+    """A small copy of a picture, in the page itself."""
+    shown = image.copy()
+    shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    file_format = "PNG" if shown.mode == "RGBA" else "JPEG"
+    buffer = io.BytesIO()
+    shown.save(buffer, file_format, **({"quality": 90} if file_format == "JPEG" else {}))
+    return f"data:image/{file_format.lower()};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
