@@ -8,14 +8,18 @@ from numpy.typing import NDArray
 from .masks import Points
 from .region import Region
 
-_NUDGE = 1e-6  # in cells: points halfway between two cells all fall the same way, whatever their rounding error
+_NUDGE = (
+    1e-6  # in cells: points halfway between two cells all fall the same way, whatever their rounding error
+)
 
 
 def check_grid(grid: tuple[int, int], shape: tuple[int, int]) -> tuple[int, int]:
     """Return (h, w) as integers, or raise ``ValueError`` unless 1 <= h <= H and 1 <= w <= W."""
     h, w = grid
     if not (1 <= h <= shape[0] and 1 <= w <= shape[1]):
-        raise ValueError(f"grid ({h}, {w}) does not fit a picture of {shape[1]}x{shape[0]}: give (h, w) in cells")
+        raise ValueError(
+            f"grid ({h}, {w}) does not fit a picture of {shape[1]}x{shape[0]}: give (h, w) in cells"
+        )
     return int(h), int(w)
 
 
@@ -25,7 +29,7 @@ def cell_centres(cells: NDArray[np.int64], grid: tuple[int, int], shape: tuple[i
 
 
 def cells_at(points: Points, grid: tuple[int, int], shape: tuple[int, int]) -> NDArray[np.int64]:
-    """Cells (n, 2), columns x, y, in which pixel positions lie; those outside the picture get the nearest cell."""
+    """Cells (n, 2), columns x, y, in which pixel positions lie; outside the picture the nearest cell."""
     cells = np.floor((points + 0.5) / _cell_size(grid, shape) + _NUDGE).astype(np.int64)
     return np.clip(cells, 0, [grid[1] - 1, grid[0] - 1])
 
@@ -35,7 +39,9 @@ def region_cells(region: Region, grid: tuple[int, int], shape: tuple[int, int]) 
 
     A region too thin to hold any centre has the cells it overlaps most.
     """
-    corners = np.array([[region.x0, region.y0], [region.x0 + region.width - 1, region.y0 + region.height - 1]])
+    corners = np.array(
+        [[region.x0, region.y0], [region.x0 + region.width - 1, region.y0 + region.height - 1]]
+    )
     (x0, y0), (x1, y1) = cells_at(corners.astype(np.float64), grid, shape)
     x, y = np.meshgrid(np.arange(x0, x1 + 1), np.arange(y0, y1 + 1))
     cells = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.int64)

@@ -29,7 +29,7 @@ def matched_components(handle: Region, target: Region) -> list[tuple[Region, Reg
 
 
 def components(region: Region) -> list[Region]:
-    """The 8-connected blobs, in the order of their first pixel; [] when there are more than ``MAX_COMPONENTS``."""
+    """The 8-connected blobs, in a fixed order; [] when there are more than ``MAX_COMPONENTS``."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(region.mask.view(np.uint8), connectivity=8)
     if count == 2:
         return [region]

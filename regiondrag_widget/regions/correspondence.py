@@ -24,8 +24,8 @@ class PixelMap:
     Attributes
     ----------
     source_xy
-        (H, W, 2) float32, columns x, y: the handle pixel (sub-pixel) a target pixel comes from, whose nearest pixel
-        always lies in the handle; the pixel itself outside the targets. Always finite.
+        (H, W, 2) float32, columns x, y: the handle pixel (sub-pixel) a target pixel comes from, whose nearest
+        pixel always lies in the handle; the pixel itself outside the targets. Always finite.
     target
         (H, W) bool, the union of the targets.
     vacated
@@ -47,8 +47,8 @@ class Correspondence:
     Parameters
     ----------
     source_xy, target_xy
-        (n, 2) cells, columns x, y: integers, not negative; arrays, lists, or tensors on the CPU. Kept as read-only
-        int64. Where a target cell is named twice the later row wins.
+        (n, 2) cells, columns x, y: integers, not negative; arrays, lists, or tensors on the CPU. Kept as
+        read-only int64. Where a target cell is named twice the later row wins.
 
     Raises
     ------
@@ -62,7 +62,9 @@ class Correspondence:
     def __init__(self, source_xy: Any, target_xy: Any) -> None:
         source, target = _as_cells(source_xy, "source_xy"), _as_cells(target_xy, "target_xy")
         if len(source) != len(target):
-            raise ValueError(f"source_xy has {len(source)} rows and target_xy {len(target)}: give one for one")
+            raise ValueError(
+                f"source_xy has {len(source)} rows and target_xy {len(target)}: give one for one"
+            )
         object.__setattr__(self, "source_xy", source)
         object.__setattr__(self, "target_xy", target)
 
@@ -72,7 +74,9 @@ class Correspondence:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Correspondence):
             return NotImplemented
-        return np.array_equal(self.source_xy, other.source_xy) and np.array_equal(self.target_xy, other.target_xy)
+        return np.array_equal(self.source_xy, other.source_xy) and np.array_equal(
+            self.target_xy, other.target_xy
+        )
 
     def __repr__(self) -> str:
         return f"Correspondence({len(self)} cells)"
@@ -82,7 +86,9 @@ class Correspondence:
         for name, cells in (("source_xy", self.source_xy), ("target_xy", self.target_xy)):
             if len(cells) and (cells.max(axis=0) >= [grid[1], grid[0]]).any():
                 x, y = cells.max(axis=0)
-                raise ValueError(f"{name} reaches cell ({x}, {y}), outside the latent grid of {grid[1]}x{grid[0]}")
+                raise ValueError(
+                    f"{name} reaches cell ({x}, {y}), outside the latent grid of {grid[1]}x{grid[0]}"
+                )
 
 
 def pixel_map(pairs: RegionPair | Iterable[RegionPair], *, method: str = "auto") -> PixelMap:
@@ -93,8 +99,8 @@ def pixel_map(pairs: RegionPair | Iterable[RegionPair], *, method: str = "auto")
     pairs
         One pair or several on one picture; where targets overlap the later wins.
     method
-        How to infer the map of a pair without a matrix: "auto" (scale and translation, turned only when that fits
-        clearly better, blobs one by one), "scanline", or "polygon".
+        How to infer the map of a pair without a matrix: "auto" (scale and translation, turned only when that
+        fits clearly better, blobs one by one), "scanline", or "polygon".
 
     Raises
     ------
@@ -122,10 +128,11 @@ def cell_correspondence(
 ) -> Correspondence:
     """Return one source cell for each target cell of a latent grid (h, w) that covers the whole picture.
 
-    A region's cells are those whose centre lies in it (a thin one's, those it overlaps most). The map is evaluated at
-    the target cell's centre and the nearest of the handle's cells is taken: latents are gathered, never averaged,
-    since averaging noise lowers its variance. Rows are in the order of the target cells, row by row; later pairs win.
-    ``method`` and errors as in :func:`pixel_map`; a grid that does not fit the picture is a ``ValueError`` too.
+    A region's cells are those whose centre lies in it (a thin one's, those it overlaps most). The map is
+    evaluated at the target cell's centre and the nearest of the handle's cells is taken: latents are
+    gathered, never averaged, since averaging noise lowers its variance. Rows are in the order of the target
+    cells, row by row; later pairs win. ``method`` and errors as in :func:`pixel_map`; a grid that does not
+    fit the picture is a ``ValueError`` too.
     """
     check_method(method)
     region_pairs = RegionPairs.of(pairs)
@@ -163,7 +170,9 @@ def _as_cells(value: Any, name: str) -> NDArray[np.int64]:
     if array.size == 0:
         array = np.zeros((0, 2), dtype=np.int64)
     if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iuf":
-        raise ValueError(f"{name} has shape {array.shape} of {array.dtype}: give (n, 2) integers, columns x, y")
+        raise ValueError(
+            f"{name} has shape {array.shape} of {array.dtype}: give (n, 2) integers, columns x, y"
+        )
     if not np.isfinite(array).all() or (array != np.floor(array)).any() or (array < 0).any():
         raise ValueError(f"{name} holds values that are no cell: give integers from 0 on")
     cells = array.astype(np.int64)

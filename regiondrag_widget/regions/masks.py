@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Mask: TypeAlias = NDArray[np.bool_]
 Points: TypeAlias = NDArray[np.float64]  # (n, 2), columns x, y; an integer is a pixel's centre
 
-MAX_PIXELS = 256_000_000  # a 16000 x 16000 picture; larger masks are refused before anything is allocated
+MAX_PIXELS = 150_000_000  # a camera of 150 megapixels; more is refused before it is allocated
 
 
 def as_mask(value: Any, name: str = "mask") -> Mask:
@@ -19,8 +19,8 @@ def as_mask(value: Any, name: str = "mask") -> Mask:
     Parameters
     ----------
     value
-        A bool array; an integer array of {0, 1} or {0, 255}; a float array of exactly {0.0, 1.0}; a PIL image in
-        mode "1" or "L" holding two values. Tensors on the CPU work through ``np.asarray``.
+        A bool array; an integer array of {0, 1} or {0, 255}; a float array of exactly {0.0, 1.0}; a PIL image
+        in mode "1" or "L" holding two values. Tensors on the CPU work through ``np.asarray``.
     name
         How error messages call it ("handle", "target").
 
@@ -40,7 +40,9 @@ def as_mask(value: Any, name: str = "mask") -> Mask:
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} has values of type {array.dtype}: give an (H, W) bool array")
     if array.ndim != 2:
-        raise ValueError(f"{name} has shape {array.shape}: a mask has two dimensions, (H, W); take one channel")
+        raise ValueError(
+            f"{name} has shape {array.shape}: a mask has two dimensions, (H, W); take one channel"
+        )
     if array.size == 0:
         raise ValueError(f"{name} has shape {array.shape}: a mask needs at least one pixel")
     if array.size > MAX_PIXELS:
@@ -61,13 +63,10 @@ def _binary(array: NDArray[Any], name: str) -> Mask:
     ones = array[selected]
     if ones.size == 0 or bool((ones == 1).all()):
         return np.asarray(selected, dtype=np.bool_)
-    if array.dtype.kind in "iu" and array.dtype.itemsize > 0 and bool((ones == 255).all()):
+    if array.dtype.kind in "iu" and bool((ones == 255).all()):
         return np.asarray(selected, dtype=np.bool_)
-    allowed = "0.0 and 1.0" if array.dtype.kind == "f" else "0 and 1, or 0 and 255"
+    allowed, between = ("0.0 and 1.0", 0.5) if array.dtype.kind == "f" else ("0 and 1, or 0 and 255", 127)
     raise ValueError(
         f"{name} holds other values than {allowed}, so what is selected is unclear: "
-        f"threshold it first, for example {name} > 0.5"
-        if array.dtype.kind == "f"
-        else f"{name} holds other values than {allowed}, so what is selected is unclear: "
-        f"threshold it first, for example {name} > 127"
+        f"threshold it first, for example {name} > {between}"
     )

@@ -17,7 +17,7 @@ _MAX_CONDITION = 1e12
 
 
 def as_matrix(value: Any, name: str = "matrix") -> Matrix:
-    """Return ``value`` as a fresh, read-only, finite, invertible (3, 3) float64 array, or raise ``ValueError``."""
+    """Return a fresh, read-only, finite, invertible (3, 3) float64 array, or raise ``ValueError``."""
     try:
         matrix = np.array(value, dtype=np.float64)
     except (TypeError, ValueError):
@@ -36,13 +36,15 @@ def as_matrix(value: Any, name: str = "matrix") -> Matrix:
 
 def apply(matrix: Matrix, points: Points) -> Points:
     """Map (n, 2) points; those sent to infinity come back very far away, never nan."""
-    if matrix[2, 0] == 0 and matrix[2, 1] == 0:
-        mapped = (points @ matrix[:2, :2].T + matrix[:2, 2]) / matrix[2, 2]
-    else:
-        weight = points @ matrix[2, :2] + matrix[2, 2]
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            mapped = (points @ matrix[:2, :2].T + matrix[:2, 2]) / weight[:, None]
-    return np.clip(np.nan_to_num(mapped, nan=_FAR), -_FAR, _FAR)
+    x, y = points[:, 0], points[:, 1]
+    mapped = np.empty_like(points)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for axis in (0, 1):
+            mapped[:, axis] = matrix[axis, 0] * x + matrix[axis, 1] * y + matrix[axis, 2]
+        mapped /= weights(matrix, points)[:, None]
+    if not is_affine(matrix):
+        np.nan_to_num(mapped, copy=False, nan=_FAR)
+    return np.clip(mapped, -_FAR, _FAR, out=mapped)
 
 
 def inverse(matrix: Matrix) -> Matrix:
@@ -52,13 +54,25 @@ def inverse(matrix: Matrix) -> Matrix:
 
 def weights(matrix: Matrix, points: Points) -> NDArray[np.float64]:
     """The third homogeneous coordinate (n,): it changes sign at the horizon of the homography."""
-    return np.asarray(points @ matrix[2, :2] + matrix[2, 2], dtype=np.float64)
+    if is_affine(matrix):
+        return np.full(len(points), matrix[2, 2])
+    return np.asarray(matrix[2, 0] * points[:, 0] + matrix[2, 1] * points[:, 1] + matrix[2, 2])
+
+
+def is_affine(matrix: Matrix) -> bool:
+    """Whether parallel lines stay parallel."""
+    return bool(matrix[2, 0] == 0 and matrix[2, 1] == 0)
+
+
+def turn_cost(angle: float) -> float:
+    """The size of a turn (radians), a little less counter-clockwise as seen: a quarter turn has a side."""
+    return abs(angle) + (0.05 if angle > 0 else 0.0)
 
 
 def similarity(centre: Points, dx: float, dy: float, scale: float = 1.0, rotate: float = 0.0) -> Matrix:
-    """Scale and turn about ``centre`` (2,), then shift by (dx, dy); ``rotate`` in degrees, counter-clockwise as seen.
+    """Scale and turn about ``centre`` (2,), then shift by (dx, dy).
 
-    Rows grow downwards, so counter-clockwise on the screen is clockwise in (x, y).
+    ``rotate`` is in degrees, counter-clockwise as seen. Rows grow downwards, so counter-clockwise on the screen is clockwise in (x, y).
     """
     angle = math.radians(rotate)
     c, s = scale * math.cos(angle), scale * math.sin(angle)

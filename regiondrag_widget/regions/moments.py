@@ -1,7 +1,7 @@
 """The affine map between two regions from their moments: the default when only two masks are given.
 
-Axis-aligned scale and translation, unless turning the principal axes fits clearly better: principal axes of roundish
-hand-drawn regions point anywhere, and would invent rotations nobody asked for. Never mirrors.
+Axis-aligned scale and translation, unless turning the principal axes fits clearly better: principal axes of
+roundish hand-drawn regions point anywhere, and would invent rotations nobody asked for. Never mirrors.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from .region import Region
 
 MIN_ELONGATION = 1.4  # of both regions, long over short axis, before their axes mean anything
 MIN_GAIN = 0.05  # in overlap, before a rotation is believed
-_HALF_TURN_GAIN = 0.02  # in overlap, before the larger of the two turns that fit the axes is taken
+MIN_SQUASH = 3.0  # of the upright map, from which a turn that hardly squashes is believed without a gain
+MAX_TURNED_SQUASH = 1.3
+_HALF_TURN_GAIN = 0.05  # in overlap, before the larger of the two turns that fit the axes is taken
 
 
 def moments_matrix(handle: Region, target: Region) -> mx.Matrix:
@@ -25,7 +27,7 @@ def moments_matrix(handle: Region, target: Region) -> mx.Matrix:
         return upright
     turned = principal_axes(handle, target)
     gain = overlap(turned, handle, target) - overlap(upright, handle, target)
-    return turned if gain >= MIN_GAIN else upright
+    return turned if gain >= MIN_GAIN or _crushes(upright, turned, gain) else upright
 
 
 def axis_aligned(handle: Region, target: Region) -> mx.Matrix:
@@ -37,8 +39,8 @@ def axis_aligned(handle: Region, target: Region) -> mx.Matrix:
 def principal_axes(handle: Region, target: Region) -> mx.Matrix:
     """Turn and scale the handle's principal axes into the target's.
 
-    Axes have no direction, so two turns fit, half a turn apart: the one with the better overlap, or the smaller one
-    where that says nothing (a bar).
+    Axes have no direction, so two turns fit, half a turn apart: the one with the better overlap, or the
+    smaller one where that says nothing (a bar).
     """
     handle_spread, handle_axes = _axes(handle)
     target_spread, target_axes = _axes(target)
@@ -47,8 +49,8 @@ def principal_axes(handle: Region, target: Region) -> mx.Matrix:
     for sign in (1.0, -1.0):
         linear = sign * target_axes @ stretch @ handle_axes.T
         rotation = sign * target_axes @ handle_axes.T
-        angle = abs(np.arctan2(rotation[1, 0], rotation[0, 0]))
-        candidates.append((float(angle), mx.affine(linear, handle.centroid, target.centroid)))
+        cost = mx.turn_cost(float(np.arctan2(rotation[1, 0], rotation[0, 0])))
+        candidates.append((cost, mx.affine(linear, handle.centroid, target.centroid)))
     candidates.sort(key=lambda candidate: candidate[0])
     smaller, larger = (matrix for _, matrix in candidates)
     gain = overlap(larger, handle, target) - overlap(smaller, handle, target)
@@ -59,6 +61,17 @@ def elongation(region: Region) -> float:
     """Long over short principal axis, 1 for a disc or a square."""
     spread, _ = _axes(region)
     return float(spread[0] / spread[1])
+
+
+def _crushes(upright: mx.Matrix, turned: mx.Matrix, gain: float) -> bool:
+    """A lying bar redrawn standing: squashing it fits as well as a quarter turn, yet nobody means that."""
+    return gain > -MIN_GAIN and _squash(upright) >= MIN_SQUASH and _squash(turned) <= MAX_TURNED_SQUASH
+
+
+def _squash(matrix: mx.Matrix) -> float:
+    """Largest over smallest stretch of an affine matrix, 1 for a similarity."""
+    stretches = np.linalg.svd(matrix[:2, :2], compute_uv=False)
+    return float(stretches[0] / stretches[1])
 
 
 def _axes(region: Region) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

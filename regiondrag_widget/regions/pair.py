@@ -20,22 +20,23 @@ class RegionPair:
     Parameters
     ----------
     handle
-        (H, W) mask of what is to be moved, at the picture's resolution; see :func:`~.masks.as_mask` for the types
-        accepted. Copied and made read-only.
+        (H, W) mask of what is to be moved, at the picture's resolution; see :func:`~.masks.as_mask` for the
+        types accepted. Copied and made read-only.
     target
-        (H, W) mask of the place it is to cover. May be left out when ``matrix`` is given: then it is the handle
-        carried by the matrix, as far as it lies in the picture.
+        (H, W) mask of the place it is to cover. May be left out when ``matrix`` is given: then it is the
+        handle carried by the matrix, as far as it lies in the picture.
     matrix
-        (3, 3) affine map or homography, handle pixel (x, y, 1) -> target pixel; integers are pixel centres, x to the
-        right, y down. When both are given the matrix is the map and ``target`` is the region covered.
+        (3, 3) affine map or homography, handle pixel (x, y, 1) -> target pixel; integers are pixel centres, x
+        to the right, y down. When both are given the matrix is the map and ``target`` is the region covered.
     name
         A label for the user.
 
     Raises
     ------
     TypeError, ValueError
-        Handle or target empty, of different shapes, or not clearly two-valued; a matrix that is singular, not finite,
-        sends part of the handle through the horizon, or everything out of the picture; neither target nor matrix.
+        Handle or target empty, of different shapes, or not clearly two-valued; a matrix that is singular, not
+        finite, sends part of the handle through the horizon, or everything out of the picture; neither target
+        nor matrix.
     """
 
     handle: Mask
@@ -192,8 +193,8 @@ def _size(mask: Mask) -> str:
 
 
 def _require_in_front(matrix: mx.Matrix, handle: Mask) -> None:
-    """A homography must keep the whole handle on one side of its horizon; checked on the pixels' outer corners."""
-    if matrix[2, 0] == 0 and matrix[2, 1] == 0:
+    """A homography must keep the handle, its pixels' outer corners too, on one side of its horizon."""
+    if mx.is_affine(matrix):
         return
     rim = Region.of(handle).boundary.astype(np.float64)
     corners = np.concatenate([rim + np.array([dx, dy]) for dx in (-0.5, 0.5) for dy in (-0.5, 0.5)])

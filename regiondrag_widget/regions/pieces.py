@@ -27,7 +27,9 @@ class Piece:
 
     handle: Region
     target: Region
-    to_source: Callable[[Points], Points]  # target points (n, 2) -> source points (n, 2), finite, not yet snapped
+    to_source: Callable[
+        [Points], Points
+    ]  # target points (n, 2) -> source points (n, 2), finite, not yet snapped
 
 
 def pieces(pair: RegionPair, method: str = "auto") -> list[Piece]:
@@ -51,9 +53,10 @@ def pieces(pair: RegionPair, method: str = "auto") -> list[Piece]:
 
 
 def infer_matrix(pair: RegionPair) -> mx.Matrix:
-    """Return the (3, 3) matrix of a pair, handle -> target: its own, or the best single affine map of its masks.
+    """Return a pair's (3, 3) matrix, handle -> target: its own, or the best single affine map.
 
-    Blobs that :func:`pieces` would map one by one have no common matrix; this still gives the best for the whole.
+    Blobs that :func:`pieces` would map one by one have no common matrix; this still gives the best for the
+    whole.
     """
     if pair.matrix is not None:
         return pair.matrix

@@ -1,4 +1,4 @@
-"""Polygon map: the corners of one region's minimum-area polygon onto the other's, affine (3) or perspective (4)."""
+"""Polygon map: corners of one region's smallest polygon onto the other's, affine (3) or perspective (4)."""
 
 from __future__ import annotations
 
@@ -9,28 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import matrix as mx
+from .moments import axis_aligned
 from .overlap import overlap
 from .region import Region
 
-_TIE = 0.02  # in overlap: below this two ways to match the corners fit alike, and the smaller turn is taken
+_TIE = 0.02  # two ways to match the corners that differ by less fit alike
+_FOURTH_CORNER = 0.2  # in the two regions' tightness: what a fourth corner must gain
 
 
 def polygon_map_matrix(handle: Region, target: Region) -> mx.Matrix:
-    """Return the (3, 3) map of handle to target by 3 or 4 corners, whichever number fits both regions better."""
-    best: tuple[float, mx.Matrix] | None = None
-    for sides in (4, 3):
+    """Return the (3, 3) map of handle to target by 3 or 4 corners, whichever fits both better."""
+    fits = []
+    for sides, handicap in ((3, 0.0), (4, _FOURTH_CORNER)):
         corners_h, corners_t = polygon_corners(handle, sides), polygon_corners(target, sides)
-        if corners_h is None or corners_t is None:
-            continue
-        tightness = handle.area / _area(corners_h) + target.area / _area(corners_t)
         matrix = _matched(corners_h, corners_t, handle, target)
-        if matrix is not None and (best is None or tightness > best[0] + _TIE):
-            best = (tightness, matrix)
-    if best is None:  # both reduce to something without area between their corners
-        from .moments import axis_aligned
-
+        if matrix is not None:
+            tightness = handle.area / _area(corners_h) + target.area / _area(corners_t)
+            fits.append((tightness - handicap, matrix))
+    if not fits:  # every perspective between them would turn part of the handle over
         return axis_aligned(handle, target)
-    return best[1]
+    return max(fits, key=lambda fit: fit[0])[1]
 
 
 def polygon_matrix(source_corners: Any, target_corners: Any) -> mx.Matrix:
@@ -63,28 +61,38 @@ def polygon_matrix(source_corners: Any, target_corners: Any) -> mx.Matrix:
         matrix[:2] = cv2.getAffineTransform(a, b)
     else:
         matrix[:] = cv2.getPerspectiveTransform(a, b)
-    matrix = mx.affine(np.eye(2), np.zeros(2), origin_t) @ matrix @ mx.affine(np.eye(2), origin_s, np.zeros(2))
+    matrix = (
+        mx.affine(np.eye(2), np.zeros(2), origin_t) @ matrix @ mx.affine(np.eye(2), origin_s, np.zeros(2))
+    )
     return mx.as_matrix(matrix, "the corners' matrix")
 
 
-def polygon_corners(region: Region, sides: int) -> NDArray[np.float64] | None:
-    """Corners (sides, 2) of the region's smallest enclosing polygon, clockwise as seen, or None if it has none."""
-    rim = region.boundary
-    edges = np.concatenate([rim + np.array([dx, dy]) for dx in (-0.5, 0.5) for dy in (-0.5, 0.5)])
-    hull = cv2.convexHull((edges - [region.x0, region.y0]).astype(np.float32))
-    if len(hull) < sides:
-        return None
-    corners = np.asarray(cv2.approxPolyN(hull, sides), dtype=np.float64).reshape(-1, 2)
-    if len(corners) != sides or not np.isfinite(corners).all() or _degenerate(corners):
-        return None
-    corners = corners if _signed_area(corners) > 0 else corners[::-1]
-    return np.asarray(corners + [region.x0, region.y0], dtype=np.float64)
+def polygon_corners(region: Region, sides: int) -> NDArray[np.float64]:
+    """Corners (sides, 2) of the smallest triangle or quadrilateral round the region, clockwise as seen.
+
+    Pixels count as unit squares, so even a single one has corners.
+    """
+    rim = region.boundary - np.array([region.x0, region.y0])
+    outline = np.concatenate([rim + np.array([dx, dy]) for dx in (-0.5, 0.5) for dy in (-0.5, 0.5)])
+    hull = cv2.convexHull(outline.astype(np.float32))
+    if sides == 3:
+        corners = _as_corners(cv2.minEnclosingTriangle(hull)[1])
+    else:
+        corners = _as_corners(cv2.approxPolyN(hull, 4)) if len(hull) >= 4 else np.empty((0, 2))
+        if len(corners) != 4 or _degenerate(corners) or _area(corners) < 0.98 * cv2.contourArea(hull):
+            corners = _as_corners(cv2.boxPoints(cv2.minAreaRect(hull)))
+    if _signed_area(corners) < 0:
+        corners = corners[::-1]
+    return np.asarray(corners + np.array([region.x0, region.y0]), dtype=np.float64)
 
 
 def _matched(
     corners_h: NDArray[np.float64], corners_t: NDArray[np.float64], handle: Region, target: Region
 ) -> mx.Matrix | None:
-    """Try every start of the cycle (no mirroring): the best overlap wins, the smaller turn where that is a tie."""
+    """Try every start of the cycle, without mirroring.
+
+    The best overlap wins; among equals the one that distorts least, and among those the smaller turn.
+    """
     tried = []
     for start in range(len(corners_t)):
         rolled = np.roll(corners_t, -start, axis=0)
@@ -92,14 +100,27 @@ def _matched(
             matrix = polygon_matrix(corners_h, rolled)
         except ValueError:
             continue
-        if mx.weights(matrix, handle.boundary.astype(np.float64)).min() <= 0:
-            continue
-        turn = np.linalg.norm((rolled - rolled.mean(axis=0)) - (corners_h - corners_h.mean(axis=0)))
-        tried.append((overlap(matrix, handle, target), float(turn), start, matrix))
+        if mx.weights(matrix, handle.boundary.astype(np.float64)).min() > 0:
+            tried.append((overlap(matrix, handle, target), *_similarity(corners_h, rolled), matrix))
     if not tried:
         return None
-    best = max(fit for fit, *_ in tried)
-    return min((entry for entry in tried if entry[0] >= best - _TIE), key=lambda entry: entry[1:3])[3]
+    best_overlap = max(entry[0] for entry in tried)
+    tried = [entry for entry in tried if entry[0] >= best_overlap - _TIE]
+    least_distortion = min(entry[1] for entry in tried)
+    tried = [entry for entry in tried if entry[1] <= least_distortion + _TIE]
+    return min(tried, key=lambda entry: entry[2])[3]
+
+
+def _similarity(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float]:
+    """How far corners b are from a turned and scaled copy of a, in [0, 1], and the cost of the turn."""
+    p, q = ((c - c.mean(axis=0)) @ np.array([1, 1j]) for c in (a, b))
+    product = np.vdot(p, q)
+    residual = 1.0 - abs(product) ** 2 / float(np.vdot(p, p).real * np.vdot(q, q).real)
+    return float(residual), mx.turn_cost(float(np.angle(product)))
+
+
+def _as_corners(corners: Any) -> NDArray[np.float64]:
+    return np.asarray(corners, dtype=np.float64).reshape(-1, 2)
 
 
 def _signed_area(corners: NDArray[np.float64]) -> float:

@@ -57,7 +57,7 @@ class Region:
 
     @cached_property
     def boundary(self) -> NDArray[np.int64]:
-        """(n, 2) set pixels with a side open to the outside: the nearest one to any outside point is among them."""
+        """(n, 2) set pixels with an open side: the nearest one to any outside point is among them."""
         padded = np.pad(self.mask, 1)
         inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
         y, x = np.nonzero(self.mask & ~inner)
@@ -77,7 +77,7 @@ class Region:
 
     @cached_property
     def sample(self) -> Points:
-        """(n, 2) at most 4096 of the set pixels, spread evenly and always the same: enough to judge an overlap."""
+        """(n, 2) at most 4096 of the set pixels, spread evenly, always the same: to judge an overlap."""
         limit = 4096
         if self.area <= limit:
             return self.pixels.astype(np.float64)

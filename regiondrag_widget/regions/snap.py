@@ -13,7 +13,7 @@ _WITHIN = 0.49  # stay this near a pixel's centre, so that every way of rounding
 
 
 def snap(points: Points, handle: Region) -> NDArray[np.float32]:
-    """Return (n, 2) float32: points in the handle as they are, all others moved to the handle's nearest pixel."""
+    """Return (n, 2) float32: points in the handle stay, all others move to its nearest pixel."""
     inside = handle.contains(points)
     outside = ~inside
     snapped = points.copy()
