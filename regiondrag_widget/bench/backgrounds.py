@@ -1,4 +1,4 @@
-"""Where objects lie: crops of photographs chosen by what they show, procedural pictures otherwise; (n, n, 3) float32, 0 to 1."""
+"""Where objects lie: crops of photographs chosen by what they show, or procedural pictures."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ _CANDIDATES = 16
 
 @dataclass(frozen=True)
 class Background:
+    """A square picture (n, n, 3) float32, 0 to 1, and where it is from."""
+
     pixels: NDArray[np.float32]
     name: str
     series: str
 
 
 def background(kind: str, photos: Sequence[Photo], size: int, rng: np.random.Generator) -> Background:
-    """A background for a kind of scene: strong structure, fine texture, flat sky, or anything that is no mere black.
+    """A background for a kind of scene: strong structure, fine texture, flat sky, or anything but mere black.
 
-    Of sixteen random crops the one that shows most of what the kind asks for is taken. Procedural pictures take a share
-    that depends on the kind, and everything when there are no photographs.
+    Of sixteen random crops the one that shows most of what the kind asks for is taken. Procedural pictures
+    take a share that depends on the kind, and everything when there are no photographs.
     """
     procedural_share = {"over-structure": 0.4, "over-texture": 0.3, "over-sky": 0.35}.get(kind, 0.08)
     if not photos or rng.random() < procedural_share:
@@ -53,10 +55,10 @@ def _crop(photos: Sequence[Photo], size: int, rng: np.random.Generator) -> Backg
     y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
     crop = photo.pixels[y : y + side, x : x + side]
     how = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
-    pixels = cv2.resize(crop, (size, size), interpolation=how).astype(np.float32) / 255
+    pixels = cv2.resize(crop, (size, size), interpolation=how) / np.float32(255)
     if rng.random() < 0.5:
         pixels = pixels[:, ::-1].copy()
-    return Background(pixels, photo.name, photo.series)
+    return Background(np.asarray(pixels, dtype=np.float32), photo.name, photo.series)
 
 
 def _score(kind: str, pixels: NDArray[np.float32]) -> float:

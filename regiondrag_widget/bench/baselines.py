@@ -20,8 +20,8 @@ INPAINT_RADIUS = 5
 def baselines() -> list[Method]:
     """Leave alone; paste; paste with each of OpenCV's inpaintings; a GrabCut matte with Telea, two ways.
 
-    ``matte + Telea`` inpaints the whole handle; ``matte + Telea, tight`` only the object found in it, and keeps the rim of
-    background that the handle carries.
+    ``matte + Telea`` inpaints the whole handle; ``matte + Telea, tight`` only the object found in it, and
+    keeps the rim of background that the handle carries.
     """
     return [
         Method("leave alone", _timed(lambda scene: scene.before.copy())),
@@ -36,8 +36,8 @@ def baselines() -> list[Method]:
 def grabcut_matte(image: Image, handle: Mask, rim: float = 10.0, reach: int = 24) -> NDArray[np.float32]:
     """Tell the object from the background that a drawn handle carries along its rim.
 
-    GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004): the core of the handle is surely object, its outside surely
-    background, the rim undecided.
+    GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004): the core of the handle is surely object, its
+    outside surely background, the rim undecided.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def grabcut_matte(image: Image, handle: Mask, rim: float = 10.0, reach: int = 24
     Returns
     -------
     alpha
-        (H, W) float32, 0 to 1; 0 outside the handle. The handle itself where GrabCut finds no object.
+        (H, W) float32, 0 to 1; 0 outside the handle. The handle itself when nothing surrounds it.
     """
     rows, columns = np.flatnonzero(handle.any(axis=1)), np.flatnonzero(handle.any(axis=0))
     window = (
@@ -69,7 +69,8 @@ def grabcut_matte(image: Image, handle: Mask, rim: float = 10.0, reach: int = 24
     alpha[window] = (depth > 0).astype(np.float32)
     if (labels == cv2.GC_BGD).any():
         cv2.setRNGSeed(0)  # GrabCut's k-means draws from OpenCV's own generator
-        cv2.grabCut(crop, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK)
+        models, unused = (np.zeros((1, 65)), np.zeros((1, 65))), (0, 0, 1, 1)
+        cv2.grabCut(crop, labels, unused, *models, 5, cv2.GC_INIT_WITH_MASK)
         found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
         alpha[window] = cv2.GaussianBlur(found, (0, 0), 0.8) * (depth > 0)
     return alpha
@@ -90,7 +91,9 @@ def _paste(scene: Scene, background: Image) -> Image:
 
 
 def _inpaint(scene: Scene, how: int) -> Image:
-    return np.asarray(cv2.inpaint(scene.before, scene.handle.astype(np.uint8), INPAINT_RADIUS, how), dtype=np.uint8)
+    return np.asarray(
+        cv2.inpaint(scene.before, scene.handle.astype(np.uint8), INPAINT_RADIUS, how), dtype=np.uint8
+    )
 
 
 def _matte_paste(scene: Scene, *, tight: bool) -> Image:
@@ -100,7 +103,9 @@ def _matte_paste(scene: Scene, *, tight: bool) -> Image:
     hole = scene.handle
     if tight:
         hole = hole & cv2.dilate((alpha > 0.02).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
-    background = np.asarray(cv2.inpaint(scene.before, hole.astype(np.uint8), INPAINT_RADIUS, cv2.INPAINT_TELEA), np.uint8)
+    background = np.asarray(
+        cv2.inpaint(scene.before, hole.astype(np.uint8), INPAINT_RADIUS, cv2.INPAINT_TELEA), np.uint8
+    )
     return _Drag.of(scene).composite(scene.before, alpha, background)
 
 
@@ -122,4 +127,4 @@ class _Drag:
         moved = cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
         cover = cv2.remap(alpha, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) * self.target
         mixed = moved * cover[..., None] + background * (1 - cover[..., None])
-        return np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
+        return np.asarray(np.rint(np.clip(mixed, 0, 255)), dtype=np.uint8)

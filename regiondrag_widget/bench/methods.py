@@ -1,4 +1,4 @@
-"""What is compared: a method makes an edited picture of a scene, knowing the picture before and the drawn regions only."""
+"""What is compared: a method edits a scene, knowing the picture before and the drawn regions only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Method:
     group
         The table it belongs to: ``"baseline"``, ``"ours"``, or the name of an ablation.
     settings
-        Everything its output depends on besides the scene, JSON-able; when it changes, finished results are made anew.
+        Everything its output depends on besides the scene, JSON-able; when it changes, finished results are
+        made anew.
     """
 
     name: str

@@ -21,10 +21,11 @@ PIXELS_PER_DEGREE = 67.0
 class Measures:
     """The figures of one edit of one scene; None where a region is empty.
 
-    PSNR in dB (higher is better, held at 60), SSIM (1 is equal), FLIP (0 is equal), over the touched region (handle or
-    target), the target, the vacated place (handle without target) and a band of 4 px on either side of the seams.
-    ``texture``: mean gradient magnitude in the vacated place, edited over true. ``distance``: the paper's MD, in pixels.
-    ``outside``: the largest grey-level difference from the picture before, away from handle and target.
+    PSNR in dB (higher is better, held at 60), SSIM (1 is equal), FLIP (0 is equal), over the touched region
+    (handle or target), the target, the vacated place (handle without target) and a band of 4 px on either
+    side of the seams. ``texture``: mean gradient magnitude in the vacated place, edited over true.
+    ``distance``: the paper's MD, in pixels. ``outside``: the largest grey-level difference from the picture
+    before, away from handle and target.
     """
 
     psnr: float
@@ -56,8 +57,15 @@ def measure(scene: Scene, edited: Image) -> Measures:
         When the picture is not uint8 RGB of the scene's size.
     """
     if edited.shape != scene.after.shape or edited.dtype != np.uint8:
-        raise ValueError(f"edited picture is {edited.shape} {edited.dtype}: scene {scene.name} needs {scene.after.shape} uint8")
-    regions = {"": scene.touched, "_target": scene.target, "_vacated": scene.vacated, "_seam": seam_band(scene)}
+        raise ValueError(
+            f"edited picture is {edited.shape} {edited.dtype}: {scene.name} needs {scene.after.shape} uint8"
+        )
+    regions = {
+        "": scene.touched,
+        "_target": scene.target,
+        "_vacated": scene.vacated,
+        "_seam": seam_band(scene),
+    }
     error = (edited.astype(np.float64) - scene.after) ** 2
     ssim, flip = ssim_map(edited, scene.after), flip_map(edited, scene.after)
     figures: dict[str, Any] = {}
@@ -74,7 +82,7 @@ def measure(scene: Scene, edited: Image) -> Measures:
 
 
 def psnr(squared_error: NDArray[np.float64], region: Mask) -> float | None:
-    """Peak signal-to-noise ratio in dB over a region of a squared error (H, W, 3) in grey levels; at most 60."""
+    """Peak signal-to-noise ratio in dB over a region, from a squared error (H, W, 3); at most 60."""
     if not region.any():
         return None
     mean = float(squared_error[region].mean())
@@ -84,28 +92,34 @@ def psnr(squared_error: NDArray[np.float64], region: Mask) -> float | None:
 def ssim_map(a: Image, b: Image) -> NDArray[np.float32]:
     """Structural similarity at each pixel (H, W), mean of the three channels.
 
-    Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment", IEEE TIP 2004, equation 13: Gaussian window of
-    sigma 1.5, K1 = 0.01, K2 = 0.03.
+    Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment", IEEE TIP 2004, equation 13: Gaussian
+    window of sigma 1.5, K1 = 0.01, K2 = 0.03.
     """
     x, y = a.astype(np.float32), b.astype(np.float32)
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     mean_x, mean_y = _window(x), _window(y)
     var_x, var_y = _window(x * x) - mean_x**2, _window(y * y) - mean_y**2
     covariance = _window(x * y) - mean_x * mean_y
-    ratio = (2 * mean_x * mean_y + c1) * (2 * covariance + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
+    ratio = (
+        (2 * mean_x * mean_y + c1)
+        * (2 * covariance + c2)
+        / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
+    )
     return np.asarray(ratio.mean(axis=2), dtype=np.float32)
 
 
 def flip_map(edited: Image, truth: Image) -> NDArray[np.float32]:
     """The perceived difference at each pixel (H, W), 0 to 1, when flipping between the pictures.
 
-    Andersson et al., "FLIP: a difference evaluator for alternating images", HPG 2020, at 67 pixels a degree (a desktop screen).
+    Andersson et al., "FLIP: a difference evaluator for alternating images", HPG 2020, at 67 pixels a degree.
     """
     import flip_evaluator  # it takes 0.2 s to load, and only this function needs it
 
     reference, test = (np.ascontiguousarray(image, dtype=np.float32) / 255 for image in (truth, edited))
     parameters = {"ppd": PIXELS_PER_DEGREE}
-    error, _, _ = flip_evaluator.evaluate(reference, test, "LDR", applyMagma=False, computeMeanError=False, parameters=parameters)
+    error, _, _ = flip_evaluator.evaluate(
+        reference, test, "LDR", applyMagma=False, computeMeanError=False, parameters=parameters
+    )
     return np.asarray(error, dtype=np.float32).reshape(truth.shape[:2])
 
 
@@ -119,23 +133,26 @@ def texture_ratio(edited: Image, truth: Image, region: Mask) -> float | None:
     return float((_gradient(edited)[region].mean() + 1) / (_gradient(truth)[region].mean() + 1))
 
 
-def mean_distance(scene: Scene, edited: Image, points: int = 24, window: int = 24, patch: int = 6) -> float | None:
+def mean_distance(
+    scene: Scene, edited: Image, points: int = 24, window: int = 24, patch: int = 6
+) -> float | None:
     """Mean distance in pixels between where points of the moved things should be and where they are found.
 
-    Up to ``points`` corners of the thing in the true picture (Shi and Tomasi) are sought in the edited one by normalised
-    correlation of patches of ``2 * patch + 1`` pixels, within ``window`` pixels either way. None where the thing has no corners.
+    Up to ``points`` corners of the thing in the true picture (Shi and Tomasi) are sought in the edited one by
+    normalised correlation of patches of ``2 * patch + 1`` pixels, within ``window`` pixels either way. None
+    where the thing has no corners.
     """
     truth, picture = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (scene.after, edited))
-    thing = scene.alpha > 0.9 if scene.alpha is not None else scene.target
-    thing = cv2.erode(thing.astype(np.uint8), np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    corners = cv2.goodFeaturesToTrack(truth, points, 0.03, 5, mask=thing)
-    if corners is None:
+    thing = np.pad(scene.alpha > 0.9 if scene.alpha is not None else scene.target, 1).astype(np.uint8)
+    inner = cv2.erode(thing, np.ones((3, 3), np.uint8))[1:-1, 1:-1]
+    found: Any = cv2.goodFeaturesToTrack(truth, points, 0.03, 5, mask=inner)
+    if found is None:
         return None
     reach = window + patch
     padded = cv2.copyMakeBorder(picture, reach, reach, reach, reach, cv2.BORDER_REFLECT)
     framed = cv2.copyMakeBorder(truth, patch, patch, patch, patch, cv2.BORDER_REFLECT)
     distances = []
-    for x, y in np.rint(corners.reshape(-1, 2)).astype(int):
+    for x, y in np.rint(found.reshape(-1, 2)).astype(int):
         template = framed[y : y + 2 * patch + 1, x : x + 2 * patch + 1]
         field = padded[y : y + 2 * reach + 1, x : x + 2 * reach + 1]
         score = cv2.matchTemplate(field, template, cv2.TM_CCOEFF_NORMED)

@@ -10,16 +10,18 @@ from regiondrag_widget.bench.transforms import ThinPlate, Transform, about, quad
 Vector = NDArray[np.float64]
 
 
-def sample_motion(move: str, centre: Vector, diameter: float, size: int, rng: np.random.Generator) -> Transform:
+def sample_motion(
+    move: str, centre: Vector, diameter: float, size: int, rng: np.random.Generator
+) -> Transform:
     """Draw a movement of a thing of a diameter at a centre (x, y) in a picture ``size`` pixels wide.
 
     Parameters
     ----------
     move
-        ``translate-short``: 8 to 20 % of the picture, mostly over its own old place. ``translate-long``: 30 to 60 %.
-        ``scale-up``: 1.2 to 1.7 times, ``scale-down``: 0.55 to 0.8 times, each with a small shift.
-        ``rotate``: 15 to 110 degrees either way, shifted up to 25 %. ``perspective``: corners displaced by up to a quarter of
-        the diameter. ``bend``: a thin plate through nine points.
+        ``translate-short``: 8 to 20 % of the picture, mostly over its own old place. ``translate-long``: 30
+        to 60 %. ``scale-up``: 1.2 to 1.7 times, ``scale-down``: 0.55 to 0.8 times, each with a small shift.
+        ``rotate``: 15 to 110 degrees either way, shifted up to 25 %. ``perspective``: corners displaced by up
+        to a quarter of the diameter. ``bend``: a thin plate through nine points.
     """
     if move == "translate-short":
         return about(centre, shift=_shift(rng, 0.08 * size, 0.2 * size))
@@ -42,7 +44,7 @@ def sample_motion(move: str, centre: Vector, diameter: float, size: int, rng: np
 
 
 def _bend(centre: Vector, diameter: float, size: int, rng: np.random.Generator) -> ThinPlate:
-    """An arch: the ends of a three by three lattice rise or sink by 15 to 35 % of the diameter, with some unevenness."""
+    """An arch: the ends of a 3 x 3 lattice rise or sink by 15 to 35 % of the diameter, somewhat unevenly."""
     lattice = np.array([[x, y] for y in (-1, 0, 1) for x in (-1, 0, 1)], dtype=np.float64)
     turn = rng.uniform(0, np.pi)
     along, across = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])

@@ -30,7 +30,7 @@ class Photo:
 
 
 def load_photos(folder: Path, split: str = "test") -> list[Photo]:
-    """The photographs of a folder that the benchmark may use, in the order of names, at most 1024 pixels a side.
+    """The photographs of a folder that the benchmark may use, by name, at most 1024 pixels a side.
 
     Parameters
     ----------
@@ -50,8 +50,14 @@ def load_photos(folder: Path, split: str = "test") -> list[Photo]:
     photos = [photo for name in chosen if (photo := _load(folder / name)) is not None]
     found = len({photo.series for photo in photos})
     if found < LEAST_SERIES:
-        remedy = "give more photographs" if split == "all" else 'give more photographs, or take them all with --split all'
-        raise ValueError(f"{folder} has {found} usable photographs in its {split} split, at least {LEAST_SERIES} are needed: {remedy}")
+        remedy = (
+            "give more photographs"
+            if split == "all"
+            else "give more photographs, or take them all with --split all"
+        )
+        raise ValueError(
+            f"{folder} has {found} usable photographs in its {split} part, {LEAST_SERIES} needed: {remedy}"
+        )
     return photos
 
 

@@ -1,4 +1,4 @@
-"""A scene with known truth, and a folder of them: ``before.png after.png handle.png target.png scene.json`` each."""
+"""A scene with known truth, and folders of them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from regiondrag_widget.bench.transforms import Homography, Transform, transform_
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+FILES = ("before.png", "after.png", "handle.png", "target.png", "scene.json")
 MAX_SIDE = 8192
 
 
@@ -27,7 +28,7 @@ class SceneError(ValueError):
 
 @dataclass(frozen=True)
 class ScenePair:
-    """One thing that moves: ``handle`` and ``target`` (H, W) bool, and the true map between them when it is known."""
+    """One thing that moves: ``handle`` and ``target`` (H, W) bool, and the true map when it is known."""
 
     handle: Mask
     target: Mask
@@ -35,7 +36,7 @@ class ScenePair:
 
     @property
     def matrix(self) -> NDArray[np.float64] | None:
-        """(3, 3) handle pixel to target pixel; None for bending, where a method must find the map from the masks."""
+        """(3, 3) handle pixel to target pixel; None for bending: then a method must find the map itself."""
         return self.transform.matrix if isinstance(self.transform, Homography) else None
 
 
@@ -46,7 +47,8 @@ class Scene:
     Parameters
     ----------
     name, kind, motion
-        A unique name; the kind of scene (``over-sky``); the kind of movement (``translation``) that results are grouped by.
+        A unique name; the kind of scene (``over-sky``); the kind of movement (``translation``) that results
+        are grouped by.
     before, after
         (H, W, 3) uint8; equal outside ``touched`` in the scenes built here.
     pairs
@@ -73,12 +75,12 @@ class Scene:
     @cached_property
     def handle(self) -> Mask:
         """The union of all handles, (H, W) bool."""
-        return np.logical_or.reduce([pair.handle for pair in self.pairs])
+        return np.asarray(np.logical_or.reduce([pair.handle for pair in self.pairs]))
 
     @cached_property
     def target(self) -> Mask:
         """The union of all targets, (H, W) bool."""
-        return np.logical_or.reduce([pair.target for pair in self.pairs])
+        return np.asarray(np.logical_or.reduce([pair.target for pair in self.pairs]))
 
     @property
     def touched(self) -> Mask:
@@ -92,7 +94,11 @@ class Scene:
     def digest(self) -> str:
         """Twelve hex digits that change with anything a method or a measure can see."""
         state = hashlib.sha256()
-        for array in (self.before, self.after, *(mask for pair in self.pairs for mask in (pair.handle, pair.target))):
+        for array in (
+            self.before,
+            self.after,
+            *(mask for pair in self.pairs for mask in (pair.handle, pair.target)),
+        ):
             state.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         state.update(json.dumps([transform_to_json(pair.transform) for pair in self.pairs]).encode())
         return state.hexdigest()[:12]
@@ -118,15 +124,17 @@ def write_scene(scene: Scene, folder: Path) -> None:
 def read_scene(folder: Path) -> Scene:
     """Read one scene folder.
 
-    ``scene.json`` holds a 3x3 ``matrix`` (handle pixel to target pixel) or null, and where wanted ``kind``, ``motion`` and,
-    for several things, ``pairs``: a list of such objects, their masks in ``handle_2.png``, ``target_2.png`` and so on.
+    ``scene.json`` holds a 3x3 ``matrix`` (handle pixel to target pixel) or null, and where wanted ``kind``,
+    ``motion`` and, for several things, ``pairs``: a list of such objects, their masks in ``handle_2.png``,
+    ``target_2.png`` and so on.
 
     Raises
     ------
     SceneError
-        When a file is missing or unreadable, sizes disagree, a mask is empty or the matrix is unusable; names the scene.
+        When a file is missing or unreadable, sizes disagree, a mask is empty or the matrix is unusable; names
+        the scene.
     """
-    missing = [name for name in ("before.png", "after.png", "handle.png", "target.png", "scene.json") if not (folder / name).is_file()]
+    missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise SceneError(f"scene {folder.name} lacks {', '.join(missing)}: add them or remove the folder")
     try:
@@ -136,30 +144,41 @@ def read_scene(folder: Path) -> Scene:
         before, after = (_read_rgb(folder / name) for name in ("before.png", "after.png"))
         shape = before.shape[:2]
         pairs = tuple(
-            ScenePair(*(_read_mask(folder / _mask_name(role, number), shape) for role in ("handle", "target")), transform_from_json(entry))
+            ScenePair(
+                _read_mask(folder / _mask_name("handle", number), shape),
+                _read_mask(folder / _mask_name("target", number), shape),
+                transform_from_json(entry),
+            )
             for number, entry in enumerate(described.get("pairs", [described]), start=1)
         )
         if after.shape != before.shape:
-            raise ValueError(f"after.png is {_size(after)}, before.png is {_size(before)}: make them one size")
-        alpha = _read_grey(folder / "alpha.png", shape).astype(np.float32) / 255 if (folder / "alpha.png").is_file() else None
+            raise ValueError(
+                f"after.png is {_size(after)}, before.png is {_size(before)}: make them one size"
+            )
+        alpha = _read_alpha(folder / "alpha.png", shape)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise SceneError(f"scene {folder.name}: {error}") from error
-    kind, motion = str(described.get("kind", "given")), str(described.get("motion", described.get("kind", "given")))
+    kind = str(described.get("kind", "given"))
+    motion = str(described.get("motion", kind))
     return Scene(folder.name, kind, motion, before, after, pairs, alpha, tuple(described.get("sources", ())))
 
 
 def read_scenes(folder: Path) -> Iterator[Scene | SceneError]:
-    """Every subfolder in the order of names; one that cannot be read comes as the error, so that the others still count."""
+    """Every subfolder by name; one that cannot be read comes as the error, so that the others still count."""
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder: give a folder with one subfolder for each scene")
     subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not subfolders:
-        raise ValueError(f"{folder} holds no scenes: each is a subfolder with before.png after.png handle.png target.png scene.json")
+        raise ValueError(f"{folder} holds no scenes: each is a subfolder with {', '.join(FILES)}")
     for subfolder in subfolders:
-        try:
-            yield read_scene(subfolder)
-        except SceneError as error:
-            yield error
+        yield _read_or_error(subfolder)
+
+
+def _read_or_error(folder: Path) -> Scene | SceneError:
+    try:
+        return read_scene(folder)
+    except SceneError as error:
+        return error
 
 
 def _mask_name(role: str, number: int) -> str:
@@ -169,7 +188,9 @@ def _mask_name(role: str, number: int) -> str:
 def _read_rgb(path: Path) -> Image:
     with PILImage.open(path) as picture:
         if max(picture.size) > MAX_SIDE:
-            raise ValueError(f"{path.name} is {picture.width}x{picture.height}: at most {MAX_SIDE} pixels a side")
+            raise ValueError(
+                f"{path.name} is {picture.width}x{picture.height}: at most {MAX_SIDE} pixels a side"
+            )
         return np.asarray(picture.convert("RGB"))
 
 
@@ -178,7 +199,9 @@ def _read_grey(path: Path, shape: tuple[int, ...]) -> Image:
         raise ValueError(f"{path.name} is missing: each pair needs its masks")
     with PILImage.open(path) as picture:
         if picture.size != (shape[1], shape[0]):
-            raise ValueError(f"{path.name} is {picture.width}x{picture.height}, before.png is {shape[1]}x{shape[0]}: make them one size")
+            raise ValueError(
+                f"{path.name} is {picture.width}x{picture.height}, before.png {shape[1]}x{shape[0]}: make them equal"
+            )
         return np.asarray(picture.convert("L"))
 
 
@@ -188,6 +211,10 @@ def _read_mask(path: Path, shape: tuple[int, ...]) -> Mask:
     if not mask.any():
         raise ValueError(f"{path.name} is empty: mark at least one pixel")
     return mask
+
+
+def _read_alpha(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+    return np.asarray(_read_grey(path, shape) / 255, dtype=np.float32) if path.is_file() else None
 
 
 def _size(image: Image) -> str:

@@ -14,7 +14,7 @@ from regiondrag_widget.bench.motions import sample_motion
 from regiondrag_widget.bench.photos import Photo, others
 from regiondrag_widget.bench.scene import Mask, Scene, ScenePair
 from regiondrag_widget.bench.sprites import Sprite, over, photo_sprite, procedural_sprite, render
-from regiondrag_widget.bench.transforms import Homography, Transform, about, carry_mask, folds
+from regiondrag_widget.bench.transforms import Homography, Points, Transform, about, carry_mask, folds
 
 KINDS = (
     "translate-short",
@@ -52,11 +52,13 @@ _MARGIN = 4
 _LEAST_SIZE, _MOST_SIZE = 64, 2048
 
 
-def build_scenes(photos: Sequence[Photo] = (), count: int = 100, size: int = 256, seed: int = 0) -> Iterator[Scene]:
+def build_scenes(
+    photos: Sequence[Photo] = (), count: int = 100, size: int = 256, seed: int = 0
+) -> Iterator[Scene]:
     """Yield ``count`` scenes of ``size`` x ``size`` pixels, the kinds in turn.
 
-    Scene ``i`` depends on ``photos``, ``size``, ``seed`` and ``i`` alone, so that fewer scenes are the first of more.
-    Without photographs everything is procedural.
+    Scene ``i`` depends on ``photos``, ``size``, ``seed`` and ``i`` alone, so that fewer scenes are the first
+    of more. Without photographs everything is procedural.
 
     Raises
     ------
@@ -121,8 +123,10 @@ def _sprite(photos: Sequence[Photo], rng: np.random.Generator) -> Sprite:
     return photo_sprite(photo.pixels, photo.name, rng)
 
 
-def _place(sprite: Sprite, move: str, size: int, rng: np.random.Generator, rest: Sequence[_Placed], small: bool) -> _Placed:
-    """Draw places and motions until the thing lies whole in the picture both times, clear of the other things."""
+def _place(
+    sprite: Sprite, move: str, size: int, rng: np.random.Generator, rest: Sequence[_Placed], small: bool
+) -> _Placed:
+    """Draw places and motions until the thing lies whole in the picture both times, clear of the rest."""
     diameter = size * float(rng.uniform(0.17, 0.24) if small else rng.uniform(0.2, 0.34))
     for attempt in range(400):
         if attempt % 20 == 19:
@@ -138,13 +142,18 @@ def _place(sprite: Sprite, move: str, size: int, rng: np.random.Generator, rest:
         handle = draw_handle(support, rng)
         target = _covered(handle, motion, after[..., 3] > 0)
         clear = not any((handle & other.handle).any() or (target & other.target).any() for other in rest)
-        if clear and _whole(after[..., 3] > 0) and not folds(motion, target) and not (after[..., 3] > 0)[~target].any():
+        if (
+            clear
+            and _whole(after[..., 3] > 0)
+            and not folds(motion, target)
+            and not (after[..., 3] > 0)[~target].any()
+        ):
             return _Placed(sprite.name, before, after, handle, target, motion)
     raise RuntimeError(f"no room for a {move} of {sprite.name} in {size}x{size} pixels after 400 draws")
 
 
 def draw_handle(support: Mask, rng: np.random.Generator) -> Mask:
-    """What a person draws round a thing: its support (H, W), 3 to 9 px more, smooth and uneven, hollows closed."""
+    """What a person draws round a thing: its support (H, W) and 3 to 9 px more, uneven, hollows closed."""
     reach = 7
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     padded = np.pad(support.astype(np.uint8), 16)
@@ -164,9 +173,9 @@ def _covered(handle: Mask, motion: Transform, support: Mask) -> Mask:
     return np.asarray(target & np.isin(components, np.unique(components[support & target])))
 
 
-def _put(sprite: Sprite, centre: NDArray[np.float64], diameter: float) -> Homography:
+def _put(sprite: Sprite, centre: Points, diameter: float) -> Homography:
     rows, columns = sprite.rgba.shape[:2]
-    middle = np.array([(columns - 1) / 2, (rows - 1) / 2])
+    middle: Points = np.array([(columns - 1) / 2, (rows - 1) / 2])
     return about(middle, scale=diameter / sprite.diameter, shift=centre - middle)
 
 

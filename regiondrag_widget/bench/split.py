@@ -16,9 +16,10 @@ _SERIES = re.compile(r"-(?:\d{1,2}|i{1,3})$")
 def split_photos(names: Sequence[str], test_fraction: float = TEST_FRACTION) -> tuple[list[str], list[str]]:
     """Divide photographs into a training and a test part that share no scene.
 
-    A photograph's side depends on its own name only, so that adding or removing files never moves another one across.
-    Crops of one photograph (``beach_c1.jpg``, ``beach_c2.jpg``) and the numbered pictures of one series
-    (``duck-toy-01.jpg``, ``corporation-beach-ii.jpg``) always fall on the same side, whatever folder or suffix they have.
+    A photograph's side depends on its own name only, so that adding or removing files never moves another one
+    across. Crops of one photograph (``beach_c1.jpg``, ``beach_c2.jpg``) and the numbered pictures of one
+    series (``duck-toy-01.jpg``, ``corporation-beach-ii.jpg``) always fall on the same side, whatever folder
+    or suffix they have.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Procedural pictures: value noise, dead leaves, skies, fences, windows, bricks; (H, W, 3) float32 in 0 to 1."""
+"""Procedural pictures (H, W, 3) float32, 0 to 1: noise, dead leaves, skies, fences, windows, bricks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 Picture = NDArray[np.float32]
 
 
-def value_noise(rng: np.random.Generator, shape: tuple[int, int], cells: float = 4.0, octaves: int = 5) -> Picture:
-    """Smooth random field (H, W) in 0 to 1: octaves of bicubically enlarged white noise, each half as strong as the last."""
+def value_noise(
+    rng: np.random.Generator, shape: tuple[int, int], cells: float = 4.0, octaves: int = 5
+) -> Picture:
+    """Smooth random field (H, W), 0 to 1: octaves of enlarged white noise, each half as strong."""
     height, width = shape
     field = np.zeros(shape, np.float32)
     for octave in range(octaves):
@@ -29,7 +31,7 @@ def colour(rng: np.random.Generator, value: tuple[float, float] = (0.25, 0.95)) 
 
 
 def dead_leaves(rng: np.random.Generator, shape: tuple[int, int], leaves: int = 500) -> Picture:
-    """Overlapping shaded ellipses with power-law sizes: the statistics of natural pictures (Lee, Mumford and Huang, IJCV 2001)."""
+    """Overlapping ellipses of power-law sizes, as in natural pictures (Lee, Mumford and Huang, IJCV 2001)."""
     height, width = shape
     picture = np.broadcast_to(colour(rng), (height, width, 3)).astype(np.float32).copy()
     for _ in range(leaves):
@@ -81,15 +83,21 @@ def fence(rng: np.random.Generator, shape: tuple[int, int]) -> Picture:
 
 def windows(rng: np.random.Generator, shape: tuple[int, int]) -> Picture:
     """A facade: a grid of panes with frames, each pane of another brightness."""
-    return _grid(rng, shape, columns=int(rng.integers(4, 8)), rows=int(rng.integers(4, 8)), gap=0.24, stagger=False)
+    return _grid(
+        rng, shape, columns=int(rng.integers(4, 8)), rows=int(rng.integers(4, 8)), gap=0.24, stagger=False
+    )
 
 
 def bricks(rng: np.random.Generator, shape: tuple[int, int]) -> Picture:
     """A brick wall."""
-    return _grid(rng, shape, columns=int(rng.integers(5, 9)), rows=int(rng.integers(10, 17)), gap=0.12, stagger=True)
+    return _grid(
+        rng, shape, columns=int(rng.integers(5, 9)), rows=int(rng.integers(10, 17)), gap=0.12, stagger=True
+    )
 
 
-def _grid(rng: np.random.Generator, shape: tuple[int, int], columns: int, rows: int, gap: float, stagger: bool) -> Picture:
+def _grid(
+    rng: np.random.Generator, shape: tuple[int, int], columns: int, rows: int, gap: float, stagger: bool
+) -> Picture:
     y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     v = y / shape[0] * rows
     u = x / shape[1] * columns + (0.5 * (np.floor(v) % 2) if stagger else 0)
@@ -118,4 +126,4 @@ def _stretch(field: Picture) -> Picture:
 
 
 def _clip(picture: NDArray[np.floating]) -> Picture:
-    return np.clip(picture, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(picture, 0, 1), dtype=np.float32)

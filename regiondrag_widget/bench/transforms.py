@@ -1,10 +1,9 @@
-"""Known maps from a handle to its target: matrices and thin-plate bending, always evaluated backwards (target to handle)."""
+"""Known maps from handle to target, matrices and thin-plate bending, evaluated backwards."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -14,11 +13,12 @@ from scipy.interpolate import RBFInterpolator
 from regiondrag_widget.regions.matrix import apply, as_matrix
 
 Points = NDArray[np.float64]
+Pair: TypeAlias = tuple[float, float] | NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
 class Transform(Protocol):
-    """A one-to-one map of the plane; ``backward`` takes target points ``(..., 2)`` (x, y) to handle points."""
+    """A one-to-one map of the plane; ``backward`` takes target points (..., 2), x and y, to handle points."""
 
     def backward(self, xy: Points) -> Points: ...
 
@@ -44,7 +44,7 @@ class Homography:
         object.__setattr__(self, "matrix", as_matrix(self.matrix))
 
     def backward(self, xy: Points) -> Points:
-        return _through(np.linalg.inv(self.matrix), xy)
+        return _through(np.asarray(np.linalg.inv(self.matrix)), xy)
 
     def forward(self, xy: Points) -> Points:
         return _through(self.matrix, xy)
@@ -52,10 +52,10 @@ class Homography:
 
 @dataclass(frozen=True)
 class ThinPlate:
-    """Bending: the thin-plate spline that takes each target control point exactly to its handle control point.
+    """Bending: the thin-plate spline that takes each target control point to its handle control point.
 
-    The spline is fitted backwards, so that pictures rendered by inverse warping follow it without any inversion error.
-    Source: Bookstein, "Principal warps", PAMI 1989.
+    The spline is fitted backwards, so that pictures rendered by inverse warping follow it without any
+    inversion error. Source: Bookstein, "Principal warps", PAMI 1989.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ class ThinPlate:
         return np.asarray(spline(flat)).reshape(np.shape(xy))
 
 
-def about(centre: Sequence[float], *, scale: float = 1.0, degrees: float = 0.0, shift: Sequence[float] = (0, 0)) -> Homography:
-    """Scale and rotate about a centre (x, y), then shift by (dx, dy) pixels; positive angles turn x towards y."""
+def about(centre: Pair, *, scale: float = 1.0, degrees: float = 0.0, shift: Pair = (0, 0)) -> Homography:
+    """Scale and rotate about a centre (x, y), then shift by (dx, dy); positive angles turn x towards y."""
     cos, sin = scale * np.cos(np.deg2rad(degrees)), scale * np.sin(np.deg2rad(degrees))
     cx, cy = centre
     linear = np.array([[cos, -sin], [sin, cos]])
@@ -96,7 +96,7 @@ def pixel_grid(shape: tuple[int, int], supersample: int = 1) -> Points:
 
 
 def carry_mask(mask: Mask, transform: Transform) -> Mask:
-    """The mask (H, W) under the transform: a pixel is in when the nearest pixel to where it comes from is in."""
+    """The mask (H, W) under the transform: a pixel is in when the one nearest to its source is in."""
     source = np.rint(transform.backward(pixel_grid(_shape(mask))))
     height, width = mask.shape
     inside = (source >= 0).all(-1) & (source[..., 0] < width) & (source[..., 1] < height)
@@ -105,15 +105,15 @@ def carry_mask(mask: Mask, transform: Transform) -> Mask:
 
 
 def folds(transform: Transform, region: Mask, least: float = 0.15) -> bool:
-    """Whether the backward map turns over, or nearly so (area change below ``least``), anywhere in the region (H, W)."""
+    """Whether the backward map turns over or shrinks areas below ``least`` anywhere in the region (H, W)."""
     source = transform.backward(pixel_grid(_shape(region)))
-    along_y, along_x = np.gradient(source, axis=(0, 1))
+    along_y, along_x = np.gradient(source, axis=0), np.gradient(source, axis=1)
     determinant = along_x[..., 0] * along_y[..., 1] - along_x[..., 1] * along_y[..., 0]
     return bool((determinant[region] < least).any())
 
 
 def transform_to_json(transform: Transform | None) -> dict[str, Any]:
-    """What ``scene.json`` says about a map: ``matrix``, or control points under ``bend``, or ``matrix: null`` (unknown)."""
+    """What ``scene.json`` says about a map: ``matrix``, control points as ``bend``, or ``matrix: null``."""
     if isinstance(transform, Homography):
         return {"matrix": transform.matrix.tolist()}
     if isinstance(transform, ThinPlate):
@@ -123,7 +123,7 @@ def transform_to_json(transform: Transform | None) -> dict[str, Any]:
 
 
 def transform_from_json(data: dict[str, Any]) -> Transform | None:
-    """The inverse of :func:`transform_to_json`; raises ValueError when the matrix or the points are not usable."""
+    """The inverse of :func:`transform_to_json`; raises ValueError when matrix or points are unusable."""
     if data.get("matrix") is not None:
         return Homography(np.array(data["matrix"], dtype=np.float64))
     if data.get("bend"):
@@ -135,7 +135,7 @@ def transform_from_json(data: dict[str, Any]) -> Transform | None:
     return None
 
 
-def _through(matrix: NDArray[np.float64], xy: Points) -> Points:
+def _through(matrix: NDArray[Any], xy: Points) -> Points:
     return apply(matrix, np.asarray(xy, dtype=np.float64).reshape(-1, 2)).reshape(np.shape(xy))
 
 

@@ -6,13 +6,16 @@ import pytest
 
 from regiondrag_widget.bench.split import series_of, split_photos
 
-NAMES = [f"photo-of-{thing}{part}.jpg" for thing in "abcdefghijklmnopqrstuvwxyz" for part in ("", "_c1", "_c2")]
+NAMES = [
+    f"photo-of-{thing}{part}.jpg" for thing in "abcdefghijklmnopqrstuvwxyz" for part in ("", "_c1", "_c2")
+]
 
 
 def test_every_photograph_is_on_exactly_one_side() -> None:
     train, test = split_photos(NAMES)
     assert sorted(train + test) == sorted(NAMES)
-    assert train and test
+    assert train
+    assert test
 
 
 def test_crops_of_one_photograph_stay_together() -> None:

@@ -1,0 +1,175 @@
+"""``regiondrag bench truth``: the ground-truth benchmark on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # numpy and OpenCV are loaded by the command, not by its help
+    from regiondrag_widget.bench.methods import Method
+    from regiondrag_widget.bench.scene import Scene, SceneError
+    from regiondrag_widget.bench.store import Row
+
+DONE, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add ``bench truth`` to the ``regiondrag`` command; ``args.run(args)`` gives the exit code."""
+    bench = subparsers.add_parser("bench", help="measure edits against known truth")
+    kinds = bench.add_subparsers(dest="benchmark", required=True)
+    truth: argparse.ArgumentParser = kinds.add_parser(
+        "truth",
+        help="scenes whose right answer is known",
+        description="Compose scenes with known truth, edit them with every method, and report the figures.",
+    )
+    given = truth.add_mutually_exclusive_group()
+    given.add_argument(
+        "--photos", type=Path, metavar="DIR", help="build scenes from these (default: bundled ones)"
+    )
+    given.add_argument("--scenes", type=Path, metavar="DIR", help="a folder of finished scenes instead")
+    truth.add_argument(
+        "--split", choices=("test", "all"), default="test", help="which photographs (default: test)"
+    )
+    truth.add_argument("--count", type=int, default=100, help="number of scenes to build (default: 100)")
+    truth.add_argument(
+        "--size", type=int, default=256, help="their width and height in pixels (default: 256)"
+    )
+    truth.add_argument("--seed", type=int, default=0, help="another seed, other scenes (default: 0)")
+    truth.add_argument(
+        "--methods", nargs="+", metavar="NAME", help="only methods whose name contains one of these"
+    )
+    truth.add_argument("--write-scenes", type=Path, metavar="DIR", help="write the scenes here as well")
+    truth.add_argument("--sheet-scenes", type=int, default=24, help="scenes on contact sheets (default: 24)")
+    truth.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("bench-truth"),
+        help="the report's folder (default: bench-truth)",
+    )
+    truth.set_defaults(run=run_truth)
+    return truth
+
+
+def run_truth(args: argparse.Namespace) -> int:
+    """Run the benchmark; exit code 0 done, 1 some scenes or edits failed, 2 wrong input, 130 interrupted."""
+    from regiondrag_widget.bench.store import ResultStore
+
+    try:
+        methods = _chosen(args.methods)
+        scenes, about = _scenes(args)
+    except (ValueError, OSError) as error:
+        return _say(f"error: {error}", WRONG_INPUT)
+    sheet_names: set[str] = {scene.name for scene in _readable(scenes[: max(0, args.sheet_scenes)])}
+    try:
+        store = ResultStore(args.output, lambda scene: scene.name in sheet_names)
+        if args.write_scenes:
+            from regiondrag_widget.bench.scene import write_scene
+
+            for scene in _readable(scenes):
+                write_scene(scene, args.write_scenes / scene.name)
+    except OSError as error:
+        return _say(f"error: cannot write the report or the scenes: {error}", WRONG_INPUT)
+    return _run(scenes, methods, store, about, args.output, sheet_names)
+
+
+def _run(
+    scenes: Sequence[Scene | SceneError],
+    methods: Sequence[Method],
+    store: Any,
+    about: dict[str, Any],
+    folder: Path,
+    sheet_names: set[str],
+) -> int:
+    from tqdm import tqdm
+
+    from regiondrag_widget.bench.report import markdown, write_report
+    from regiondrag_widget.bench.sheets import contact_sheets, quality_plot
+    from regiondrag_widget.bench.truth import Report, run
+
+    finished: list[Row] = []
+    interrupted = False
+    with tqdm(total=len(scenes) * len(methods), unit="edit", file=sys.stderr) as bar:
+
+        def note(row: Row) -> None:
+            finished.append(row)
+            bar.set_postfix_str(f"{row.scene}, {row.method}")
+            bar.update()
+
+        try:
+            report = run(scenes, methods, store=store, about=about, progress=note)
+        except KeyboardInterrupt:
+            interrupted = True
+            problem = "interrupted: run the same command again to go on"
+            report = Report(tuple(finished), tuple(methods), (problem,), about)
+    try:
+        shown = [scene for scene in _readable(scenes) if scene.name in sheet_names]
+        main = [method.name for method in methods if method.group in ("baseline", "ours")]
+        pictures = [path.name for path in contact_sheets(shown, main, store, folder, report)]
+        if quality_plot(report, folder / "quality-time.png"):
+            pictures.insert(0, "quality-time.png")
+        write_report(report, folder, pictures)
+    except OSError as error:
+        return _say(f"error: cannot write the report: {error}", FAILURE)
+    print(markdown(report))
+    _say(f"report in {folder}", DONE)
+    if interrupted:
+        return INTERRUPTED
+    return FAILURE if report.problems else DONE
+
+
+def _chosen(parts: Sequence[str] | None) -> list[Method]:
+    from regiondrag_widget.bench.baselines import baselines
+
+    methods = baselines()
+    if not parts:
+        return methods
+    chosen = [method for method in methods if any(part.lower() in method.name.lower() for part in parts)]
+    if not chosen:
+        known = ", ".join(method.name for method in methods)
+        raise ValueError(f"no method is called {' or '.join(parts)}: there are {known}")
+    return chosen
+
+
+def _scenes(args: argparse.Namespace) -> tuple[list[Scene | SceneError], dict[str, Any]]:
+    """The scenes to run and what the report says about them."""
+    from regiondrag_widget.bench.photos import bundled_photos, load_photos
+    from regiondrag_widget.bench.scene import read_scenes
+    from regiondrag_widget.bench.scenes import build_scenes
+
+    if args.scenes:
+        return list(read_scenes(args.scenes)), {"scenes_from": str(args.scenes), **_versions()}
+    photos = load_photos(args.photos, args.split) if args.photos else bundled_photos()
+    about = {"seed": args.seed, "size": args.size, "photographs": len(photos)}
+    if args.photos:
+        about["split"] = args.split
+    return list(build_scenes(photos, args.count, args.size, args.seed)), {**about, **_versions()}
+
+
+def _readable(scenes: Iterable[Scene | SceneError]) -> Iterator[Scene]:
+    from regiondrag_widget.bench.scene import Scene
+
+    return (scene for scene in scenes if isinstance(scene, Scene))
+
+
+def _versions() -> dict[str, Any]:
+    import cv2
+
+    from regiondrag_widget._version import __version__
+
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "opencv": cv2.__version__,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+def _say(sentence: str, code: int) -> int:
+    print(sentence, file=sys.stderr)
+    return code

@@ -1,0 +1,152 @@
+"""A run's figures as Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from regiondrag_widget.bench.methods import Method
+from regiondrag_widget.bench.truth import Report, mean_of
+
+MAIN_GROUPS = ("baseline", "ours")
+# measure, heading, digits, and whether more is better (None: neither)
+COLUMNS: tuple[tuple[str, str, int, bool | None], ...] = (
+    ("psnr", "PSNR touched", 2, True),
+    ("psnr_target", "target", 2, True),
+    ("psnr_vacated", "vacated", 2, True),
+    ("psnr_seam", "seam", 2, True),
+    ("ssim", "SSIM", 3, True),
+    ("flip", "FLIP", 3, False),
+    ("flip_seam", "FLIP seam", 3, False),
+    ("texture", "texture", 2, None),
+    ("distance", "MD px", 2, False),
+    ("seconds", "seconds", 3, False),
+    ("network_calls", "calls", 0, None),
+)
+
+
+def markdown(report: Report, pictures: Sequence[str] = ()) -> str:
+    """The report as Markdown; ``pictures`` are file names of sheets and plots to show at its end."""
+    lines = ["# Edits against the known truth", "", _outline(report), ""]
+    main = [method for method in report.methods if method.group in MAIN_GROUPS]
+    lines += ["## All scenes", "", *_table(report, main), "", _LEGEND, "", _outside(report), ""]
+    for name, title in (
+        ("psnr", "PSNR over the touched region, dB"),
+        ("flip", "FLIP over the touched region"),
+    ):
+        lines += [f"## {title}, by movement", "", *_grouped(report, main, name, "motion", report.motions), ""]
+    lines += ["## Texture ratio in the vacated place, by movement", ""]
+    lines += [*_grouped(report, main, "texture", "motion", report.motions), ""]
+    lines += ["## PSNR over the touched region, by kind of scene", ""]
+    lines += [*_grouped(report, main, "psnr", "kind", report.kinds), ""]
+    default = [method for method in report.methods if method.group == "ours"][:1]
+    for group in dict.fromkeys(method.group for method in report.methods if method.group not in MAIN_GROUPS):
+        members = [method for method in report.methods if method.group == group]
+        lines += [f"## {group[:1].upper()}{group[1:]}", "", *_table(report, [*default, *members]), ""]
+    if report.problems:
+        lines += ["## Problems", "", *(f"- {problem}" for problem in report.problems), ""]
+    lines += [f"![{name}]({name})" for name in pictures]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report as plain data: the run, each method's means over scenes, movements and kinds, every row."""
+    return {
+        "about": report.about,
+        "scenes": report.scene_count,
+        "problems": list(report.problems),
+        "methods": {method.name: _summary(report, method) for method in report.methods},
+        "rows": [row.__dict__ for row in report.rows],
+    }
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write aside, then rename: a half-written file never appears."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".part")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)
+
+
+def write_report(report: Report, folder: Path, pictures: Sequence[str] = ()) -> None:
+    """``report.md`` and ``report.json`` in a folder; raises OSError when it cannot be written."""
+    write_text(folder / "report.json", json.dumps(as_json(report), indent=1) + "\n")
+    write_text(folder / "report.md", markdown(report, pictures))
+
+
+_LEGEND = (
+    "Means over scenes. Touched: handle or target; vacated: handle without target; seam: 4 px on either side "
+    "of their outlines. Texture: mean gradient in the vacated place, edited over true (1 is right, below 0.6 "
+    "blur, above 1.6 noise; geometric mean). "
+    "MD: how far points of the moved things are from where they should be. Best in bold."
+)
+
+
+def _outline(report: Report) -> str:
+    facts = [f"{report.scene_count} scenes, {len(report.methods)} methods"]
+    facts += [f"{key.replace('_', ' ')} {value}" for key, value in report.about.items()]
+    return "; ".join(facts) + "."
+
+
+def _outside(report: Report) -> str:
+    worst: dict[str, int] = {}
+    for row in report.rows:
+        worst[row.method] = max(worst.get(row.method, 0), int(row.figures["outside"]))
+    changed = [f"{name} (up to {value} grey levels)" for name, value in worst.items() if value]
+    if not changed:
+        return "Outside handle and target no method changed any pixel: the largest difference is 0."
+    return "**Changed pixels outside handle and target:** " + ", ".join(changed) + ". All others: 0."
+
+
+def _table(report: Report, methods: Sequence[Method]) -> list[str]:
+    headings = ["method", *(heading for _, heading, _, _ in COLUMNS)]
+    columns = [
+        _cells([report.mean(method.name, name) for method in methods], digits, better)
+        for name, _, digits, better in COLUMNS
+    ]
+    return _rows(headings, [[method.name, *cells] for method, *cells in zip(methods, *columns, strict=True)])
+
+
+def _grouped(
+    report: Report, methods: Sequence[Method], name: str, by: str, groups: Sequence[str]
+) -> list[str]:
+    digits, better = next((digits, better) for measure, _, digits, better in COLUMNS if measure == name)
+    columns = [
+        _cells([report.mean(method.name, name, **{by: group}) for method in methods], digits, better)
+        for group in groups
+    ]
+    counts = {group: len({row.scene for row in report.rows if getattr(row, by) == group}) for group in groups}
+    headings = ["method", *(f"{group} ({counts[group]})" for group in groups)]
+    return _rows(headings, [[method.name, *cells] for method, *cells in zip(methods, *columns, strict=True)])
+
+
+def _cells(values: Sequence[float | None], digits: int, more_is_better: bool | None) -> list[str]:
+    texts = ["" if value is None else f"{value:.{digits}f}" for value in values]
+    known = [value for value in values if value is not None]
+    if more_is_better is None or len(known) < 2:
+        return texts
+    best = f"{max(known) if more_is_better else min(known):.{digits}f}"
+    return [f"**{text}**" if text == best else text for text in texts]
+
+
+def _rows(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    head = ["| " + " | ".join(headings) + " |", "|---" + "|---:" * (len(headings) - 1) + "|"]
+    return head + ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def _summary(report: Report, method: Method) -> dict[str, Any]:
+    names = list(dict.fromkeys(name for row in report.select(method.name) for name in row.figures))
+    rows = report.select(method.name)
+    return {
+        "group": method.group,
+        "settings": dict(method.settings),
+        "mean": {name: mean_of(name, rows) for name in names},
+        "by_motion": {
+            m: {name: report.mean(method.name, name, motion=m) for name in names} for m in report.motions
+        },
+        "by_kind": {
+            k: {name: report.mean(method.name, name, kind=k) for name in names} for k in report.kinds
+        },
+    }
