@@ -1,0 +1,189 @@
+"""The widget's end of the wire: reads what the browser sends, acts, answers.
+
+Handlers enqueue and return, whatever thread calls them: it is the main thread on some kernels and a subshell's on
+others. Whatever is wrong with a message becomes an `Error` reply; nothing raises into the kernel.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from .. import __version__
+from ..regions.pair import RegionPairs
+from . import protocol
+from .drawn import DraftPair, Regions, make_pair, read_mask
+from .editing import EditRequest, describe
+from .pictures import encode_png
+from .settings import NAMES
+from .uploads import Uploads
+
+if TYPE_CHECKING:
+    from .widget import RegionDragWidget
+
+log = logging.getLogger(__name__)
+M = TypeVar("M")
+
+
+class Conversation:
+    """Messages of one widget. ``receive`` is registered with `ipywidgets.Widget.on_msg`."""
+
+    def __init__(self, widget: RegionDragWidget) -> None:
+        self._widget = widget
+        self._uploads = Uploads()
+        self._visible: dict[str, bool] = {}
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            protocol.Hello: self._hello,
+            protocol.Run: self._run,
+            protocol.Stop: lambda m: widget._runs.stop(m.run),
+            protocol.Ack: lambda m: widget._runs.acknowledge(m.run, m.seq),
+            protocol.Need: self._need,
+            protocol.Accept: lambda m: widget._accept(m.result),
+            protocol.Discard: lambda m: widget._discard(m.result),
+            protocol.Restore: lambda m: widget._restore(m.result),
+            protocol.Load: self._load,
+            protocol.Visible: self._show,
+            protocol.Ping: lambda m: self.send(protocol.Pong()),
+            protocol.Stats: lambda m: None,
+        }
+
+    def send(self, message: protocol.Outgoing) -> None:
+        """Send one message; nothing happens once the widget is closed."""
+        with self._widget.lock:
+            if self._widget.comm is not None:
+                self._widget.send(message.content(), message.buffers() or None)
+
+    def receive(self, _widget: object, content: Any, buffers: Sequence[protocol.Buffer] | None) -> None:
+        """Act on one message of the browser."""
+        if self._widget.comm is None:
+            return  # a message for a closed widget: nobody is left to answer to
+        try:
+            message = protocol.parse(content, buffers)
+        except protocol.ProtocolError as error:
+            log.warning("message refused: %s", error)
+            self.send(protocol.Error(error.run, error.code, str(error), "Reload the page, then run the cell again."))
+            return
+        run = getattr(message, "run", None)
+        try:
+            self._handlers[type(message)](message)
+        except protocol.ProtocolError as error:
+            self.send(protocol.Error(run, error.code, str(error)))
+        except (ValueError, TypeError, KeyError) as error:
+            words = str(error.args[0]) if error.args else type(error).__name__
+            self.send(protocol.Error(run, "bad-input", words, _REMEDIES.get(type(message), "")))
+        except Exception as error:
+            failure = describe(error)
+            self._widget.show_failure(failure)
+            code: protocol.ErrorCode = "memory" if failure.code == "memory" else "kernel"
+            self.send(protocol.Error(run, code, failure.message, failure.remedy))
+
+    # -- handlers -----------------------------------------------------------------------------------------------------------
+
+    def _hello(self, message: protocol.Hello) -> None:
+        widget = self._widget
+        if message.image_rev != widget._image_info.get("rev"):
+            widget.send_state(["_image", "_image_info"])
+        if message.result_key != widget._result_info.get("id"):
+            widget.send_state(["_result", "_result_info"])
+        self._visible[message.view] = True
+        self._update_visible()
+        self.send(protocol.Ready(__version__, widget._runs.busy, widget._runs.run))
+        self.send(protocol.Status(**widget._runs.state))
+
+    def _run(self, message: protocol.Run) -> None:
+        widget = self._widget
+        with widget.lock:
+            if message.run <= widget._runs.run:
+                raise protocol.ProtocolError(
+                    f"run {message.run} comes after run {widget._runs.run}: press Run again", run=message.run
+                )
+            request = self._request(message)
+        widget._begin(request)
+
+    def _request(self, message: protocol.Run) -> EditRequest:
+        """What a run message asks for, decoded and checked; errors name the pair."""
+        widget = self._widget
+        width, height = widget.size
+        shape = (height, width)
+
+        def mask(index: int | None) -> Any:
+            return read_mask(b"" if index is None else message.buffers[index], shape)
+
+        pairs = []
+        entries: list[dict[str, Any]] = []
+        masks: dict[str, bytes] = {}
+        for number, wire in enumerate(message.pairs, start=1):
+            label = f"pair {number}{f' ({wire.name})' if wire.name else ''}"
+            matrix = None if wire.matrix is None else np.array(wire.matrix).reshape(3, 3)
+            try:
+                pair = make_pair(mask(wire.handle), mask(wire.target), matrix, wire.name)
+            except ValueError as error:
+                raise ValueError(f"{label}: {error}") from error
+            if isinstance(pair, DraftPair):
+                raise ValueError(f"{label}: {pair.missing}")
+            pairs.append(pair)
+            entries.append(_entry(wire, number - 1, widget._pairs))
+            masks[f"h:{wire.key}"] = message.buffers[wire.handle]
+            if wire.target is not None:
+                masks[f"t:{wire.key}"] = message.buffers[wire.target]
+        if not pairs:
+            raise ValueError("nothing is drawn: mark a handle and drag it to its target")
+        protect = mask(message.protect) if message.protect is not None else None
+        if protect is not None and message.protect is not None:
+            masks["protect"] = message.buffers[message.protect]
+        params = {name: value for name, value in message.params.items() if name in NAMES}
+        return EditRequest(
+            run=message.run,
+            image=widget.image,
+            picture_key=widget._picture_key(),
+            pairs=RegionPairs(pairs),
+            protect=protect if protect is not None and protect.any() else None,
+            settings=widget._edit_settings.updated(params),
+            regions=Regions(tuple(entries), masks),
+        )
+
+    def _need(self, message: protocol.Need) -> None:
+        widget = self._widget
+        if message.what == "image":
+            widget.send_state(["_image", "_image_info"])
+        elif message.what == "thumbs":
+            widget.send_state(["_history", "_thumbs"])
+        elif message.result is None or message.result == widget._result_info.get("id"):
+            widget.send_state(["_result", "_result_info"])
+        else:
+            png = encode_png(widget._results.get(message.result).result.image)
+            self.send(protocol.Blob("result", "image/png", png, message.result))
+
+    def _load(self, message: protocol.Load) -> None:
+        whole = self._uploads.add(message)
+        if whole is not None:
+            self._widget._set_picture(whole, name=message.name)
+
+    def _show(self, message: protocol.Visible) -> None:
+        self._visible[message.view] = message.visible
+        self._update_visible()
+
+    def _update_visible(self) -> None:
+        self._widget._runs.show(any(self._visible.values()))
+
+
+def _entry(wire: protocol.WirePair, index: int, drawn: list[dict[str, Any]]) -> dict[str, Any]:
+    """The pair's entry as drawn, or a fresh one when its trait has not arrived yet."""
+    known: Mapping[str, Any] = next((e for e in drawn if e.get("id") == wire.key), {})
+    fresh = {"color": index, "visible": True, "locked": False, "rev": 1}
+    return {
+        **fresh, **known, "id": wire.key, "name": wire.name, "hasTarget": wire.target is not None,
+        "matrix": None if wire.matrix is None else list(wire.matrix),
+    }  # fmt: skip
+
+
+_REMEDIES: dict[type, str] = {
+    protocol.Run: "Change the regions or the settings, then run again.",
+    protocol.Load: "Choose another file: PNG, JPEG and WebP pictures work.",
+    protocol.Restore: "Choose another result.",
+    protocol.Accept: "Run an edit first.",
+    protocol.Discard: "Run an edit first.",
+}

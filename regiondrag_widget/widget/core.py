@@ -1,0 +1,352 @@
+"""The widget's state: its traits, and the changes to them that the public methods, the browser and the runs share.
+
+Every change happens under ``lock``: messages may arrive on one thread while the inference thread reports on another.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..regions.masks import as_mask
+from ..regions.pair import RegionPair
+from . import protocol
+from .admit import admit_masks, admit_pairs
+from .conversation import Conversation
+from .drawn import PROTECT, PairList, Regions, checked
+from .editing import EditRequest, Failure
+from .editor import shared_editors
+from .history import History, HistoryEntry
+from .host import Outbox, needs_pump
+from .pictures import content_key, encode_for_display, encode_png, to_image
+from .runs import EditRuns, idle_state
+from .settings import EditSettings, LiveSettings
+from .traits import LockedDict, Routed
+from .worker import shared_worker
+
+log = logging.getLogger(__name__)
+
+_STATIC = Path(__file__).parent / "static"
+_NOT_BUILT = "export default { render({ el }) { el.textContent = 'The front end is not built: run make build-js' } }"
+_FROM_BROWSER = ("_pairs", "_masks", "_regions_rev", "_selected", "settings")
+_FROM_KERNEL = (
+    "_protocol", "_image", "_image_info", "_models", "_defaults", "_state", "_result", "_result_info", "_history",
+    "_thumbs", "_height", "_esm", "_css",
+)  # fmt: skip
+
+
+class WidgetCore(anywidget.AnyWidget):
+    """Traits and shared state of `RegionDragWidget`; not for use on its own."""
+
+    _esm = _STATIC / "widget.js" if (_STATIC / "widget.js").is_file() else _NOT_BUILT
+    _css = _STATIC / "widget.css" if (_STATIC / "widget.css").is_file() else ""
+
+    # what users observe
+    image = Routed("_get_image", "_set_picture", "The picture that is edited; assigning another clears the drawing.")
+    pairs = Routed("_get_pairs", "_set_pairs", "What is drawn: a live list of RegionPair.")
+    protect = Routed("_get_protect", "_set_protect", "(H, W) bool, set where nothing may change; or None.")
+    result = traitlets.Any(None, read_only=True, help="The EditResult on show, or None.")
+    history = traitlets.List(read_only=True, help="The last results, oldest first.")
+    state = traitlets.Unicode("ready", read_only=True, help="ready, loading, running, stopping, done or error.")
+    last_error = traitlets.Any(None, read_only=True, help="The traceback of the last failure as text, or None.")
+    settings = LockedDict("_checked_settings", help="The edit's settings, checked.").tag(sync=True)
+
+    # what the browser sees; protocol.py has the messages
+    _protocol = traitlets.Int(protocol.VERSION).tag(sync=True)
+    _image = traitlets.Bytes().tag(sync=True)
+    _image_info = traitlets.Dict().tag(sync=True)
+    _pairs = traitlets.List().tag(sync=True)
+    _masks = traitlets.Dict().tag(sync=True, echo_update=False)
+    _regions_rev = traitlets.Int(0).tag(sync=True)
+    _models = traitlets.List().tag(sync=True)
+    _defaults = traitlets.Dict().tag(sync=True)
+    _state = traitlets.Dict().tag(sync=True)
+    _result = traitlets.Bytes().tag(sync=True)
+    _result_info = traitlets.Dict().tag(sync=True)
+    _history = traitlets.List().tag(sync=True)
+    _thumbs = traitlets.Dict().tag(sync=True)
+    _height = traitlets.Int(None, allow_none=True).tag(sync=True)
+    _selected = traitlets.Int(-1).tag(sync=True)
+
+    def __init__(self, image: Image.Image, name: str, settings: EditSettings, **traits: Any) -> None:
+        self.lock = threading.RLock()
+        self._closed = False
+        self._image_rev = 0
+        self._picture = image
+        self._key: str | None = None
+        self._edit_settings = settings
+        self._results = History()
+        self._pair_list = PairList(self._read_regions, self._change_regions)
+        self._conversation = Conversation(self)
+        worker = shared_worker()
+        self._outbox = Outbox(pump=needs_pump(), on_inference_thread=worker.is_current_thread)
+        self._runs = EditRuns(self, worker, self._outbox)
+        super().__init__(
+            settings=settings.as_dict(),
+            _defaults=EditSettings().as_dict(),
+            _models=list(dict.fromkeys(["mini", settings.model])),
+            _state=idle_state("ready", "Ready", 0),
+            **self._picture_traits(image, name),
+            **traits,
+        )
+        self.on_msg(self._conversation.receive)
+
+    # -- what runs and conversation need ------------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the picture."""
+        return self._picture.size
+
+    def send_message(self, message: protocol.Outgoing) -> None:
+        """Send one message to the browser."""
+        self._conversation.send(message)
+
+    def show_state(self, state: dict[str, Any]) -> None:
+        """Show what a run is doing."""
+        with _observers_may_fail(), self.lock:
+            self._state = state
+            self.set_trait("state", state["state"])
+
+    def show_failure(self, failure: Failure) -> None:
+        """Keep the traceback; the picture, the drawing and earlier results stay."""
+        with _observers_may_fail(), self.lock:
+            self.set_trait("last_error", failure.traceback)
+
+    def show_result(self, request: EditRequest, result: Any, seconds: float, png: bytes, thumb: bytes) -> str:
+        """Show a result and remember it; its key in the history."""
+        key = f"r{request.run}"
+        entry = HistoryEntry(
+            key=key, run=request.run, result=result, before=request.image, picture_rev=self._image_info["rev"],
+            before_name=self._image_info["name"], regions=request.regions, settings=request.settings.as_dict(),
+            seconds=seconds, thumb=thumb,
+        )  # fmt: skip
+        with _observers_may_fail(), self.lock:
+            self._results.add(entry)
+            with self.hold_sync():
+                self._history, self._thumbs = self._results.summaries(), self._results.thumbs()
+                self._put_result(entry, png)
+            self.set_trait("history", self._results.results())
+        return key
+
+    # -- the picture --------------------------------------------------------------------------------------------------------
+
+    def _get_image(self) -> Image.Image:
+        return self._picture
+
+    def _set_picture(self, source: Any, name: str | None = None) -> None:
+        image = to_image(source)
+        traits = self._picture_traits(image, name or picture_name(source))
+        with self.lock:
+            self._require_open()
+            old = self._picture
+            self._runs.abandon()
+            self._picture, self._key = image, None
+            with self.hold_sync():
+                for trait, value in traits.items():
+                    setattr(self, trait, value)
+                self._put_result(None)
+                self._put_regions(Regions())
+            self._tell("image", image, old)
+            self._tell("pairs", self._pair_list)
+
+    def _picture_traits(self, image: Image.Image, name: str) -> dict[str, Any]:
+        data, mime = encode_for_display(image)
+        self._image_rev += 1
+        info = {"width": image.width, "height": image.height, "mime": mime, "rev": self._image_rev}
+        return {"_image": data, "_image_info": {**info, "name": name, "alpha": image.mode == "RGBA"}}
+
+    def _picture_key(self) -> str:
+        if self._key is None:
+            self._key = content_key(self._picture)
+        return self._key
+
+    def _shape(self) -> tuple[int, int]:
+        return self._picture.height, self._picture.width
+
+    # -- regions ------------------------------------------------------------------------------------------------------------
+
+    def _get_pairs(self) -> PairList:
+        return self._pair_list
+
+    def _set_pairs(self, pairs: Iterable[RegionPair]) -> None:
+        new = [checked(pair, self._shape()) for pair in pairs]
+
+        def change(regions: Regions) -> Regions:
+            regions = regions.removed(slice(None))
+            for index, pair in enumerate(new):
+                regions = regions.inserted(index, pair)
+            return regions
+
+        self._change_regions(change)
+
+    def _get_protect(self) -> NDArray[np.bool_] | None:
+        with self.lock:
+            mask = self._regions().mask(PROTECT, self._shape())
+        return mask if mask.any() else None
+
+    def _set_protect(self, mask: Any) -> None:
+        if mask is not None:
+            mask = as_mask(mask, "protect")
+            if mask.shape != self._shape():
+                raise ValueError(f"protect has shape {mask.shape} and the picture {self._shape()}: they must be equal")
+        self._change_regions(lambda regions: regions.protected(mask))
+        self._tell("protect", mask)
+
+    def _regions(self) -> Regions:
+        return Regions(tuple(self._pairs), self._masks)
+
+    def _read_regions(self) -> tuple[Regions, tuple[int, int]]:
+        with self.lock:
+            return self._regions(), self._shape()
+
+    def _change_regions(self, change: Callable[[Regions], Regions]) -> None:
+        with self.lock:
+            self._require_open()
+            changed = change(self._regions())
+            with self.hold_sync():
+                self._put_regions(changed)
+            self._tell("pairs", self._pair_list)
+
+    def _put_regions(self, regions: Regions) -> None:
+        self._pairs, self._masks = list(regions.entries), dict(regions.masks)
+        self._regions_rev += 1
+        self._selected = min(self._selected, len(self._pairs) - 1) if self._pairs else -1
+        if self._pairs and self._selected < 0:
+            self._selected = 0
+
+    # -- results ------------------------------------------------------------------------------------------------------------
+
+    def _put_result(self, entry: HistoryEntry | None, png: bytes | None = None) -> None:
+        if entry is None:
+            self._result, self._result_info = b"", {}
+            self.set_trait("result", None)
+            return
+        image = entry.result.image
+        self._result = encode_png(image) if png is None else png
+        self._result_info = {
+            "id": entry.key, "run": entry.run, "seed": entry.settings["seed"], "seconds": round(entry.seconds, 3),
+            "width": image.width, "height": image.height, "settings": entry.settings,
+        }  # fmt: skip
+        self.set_trait("result", entry.result)
+
+    def _current_result(self) -> str:
+        key = self._result_info.get("id")
+        if key is None:
+            raise ValueError("there is no result on show: run an edit first")
+        return str(key)
+
+    def _accept(self, key: str) -> None:
+        with self.lock:
+            entry = self._results.get(key)
+            self._set_picture(entry.result.image, name=self._image_info["name"])
+            self._runs.settle("ready", "Result accepted")
+
+    def _discard(self, key: str) -> None:
+        with self.lock:
+            if key != self._result_info.get("id"):
+                return  # it is off the screen already
+            with self.hold_sync():
+                self._put_result(None)
+            self._runs.settle("ready", "Result discarded")
+
+    def _restore(self, key: str) -> None:
+        with self.lock:
+            entry = self._results.get(key)
+            self._runs.abandon()
+            if entry.picture_rev != self._image_info["rev"] and entry.before is not self._picture:
+                self._set_picture(entry.before, name=entry.before_name)
+            with self.hold_sync():
+                self._put_regions(entry.regions)
+                self._put_result(entry)
+                self.settings = entry.settings
+            self._tell("pairs", self._pair_list)
+            self._runs.settle("done", "Earlier result")
+
+    # -- running ------------------------------------------------------------------------------------------------------------
+
+    def _begin(self, request: EditRequest) -> None:
+        with self.lock:
+            self._require_open()
+            self.set_trait("last_error", None)
+            self._runs.start(request)
+        if self._outbox.pump:
+            self._runs.pump()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("this widget is closed: make a new one with rd.RegionDragWidget(image)")
+
+    # -- settings and other state from the browser --------------------------------------------------------------------------
+
+    def _checked_settings(self, value: Any) -> LiveSettings:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"settings must be a dict, not {type(value).__name__}: w.settings = {{'seed': 3}}")
+        self._edit_settings = self._edit_settings.updated(value)
+        return LiveSettings(self._edit_settings, lambda changes: setattr(self, "settings", changes))
+
+    def set_state(self, sync_data: Mapping[str, Any]) -> None:
+        """Take over what the browser changed; ipywidgets calls it on whichever thread the message came in."""
+        if self._closed:
+            return
+        with self.lock:
+            state = {name: value for name, value in sync_data.items() if name not in _FROM_KERNEL}
+            try:
+                if "_pairs" in state:
+                    state["_pairs"] = admit_pairs(state["_pairs"])
+                if "_masks" in state:
+                    state["_masks"] = admit_masks(state["_masks"], self._shape(), self._masks)
+                if "settings" in state:
+                    state["settings"] = dict(self._checked_settings(state["settings"]))
+            except (ValueError, TypeError) as error:
+                log.warning("state refused: %s", error)
+                self.send_message(protocol.Error(None, "bad-input", str(error), "The last change was not taken over."))
+                self.send_state([name for name in state if name in _FROM_BROWSER])
+                return
+            super().set_state(state)
+            if "_pairs" in state or "_masks" in state:
+                self._tell("pairs", self._pair_list)
+            if "_masks" in state:
+                self._tell("protect", self._get_protect())
+
+    def _tell(self, name: str, new: Any, old: Any = None) -> None:
+        """Notify those who observe a trait that is routed past traitlets."""
+        self.notify_change(traitlets.Bunch(name=name, old=old, new=new, owner=self, type="change"))
+
+    def close(self) -> None:
+        """Stop what runs and take the widget off the page. Closing twice does no harm."""
+        if getattr(self, "_closed", True):
+            return  # also when __init__ refused its arguments
+        with self.lock:
+            self._runs.abandon()
+            self._closed = True
+            if self._key is not None:
+                shared_editors().forget(self._key)
+            super().close()
+
+
+@contextmanager
+def _observers_may_fail() -> Iterator[None]:
+    """An observer of the user's that raises on the inference thread must not take the edit down with it."""
+    try:
+        yield
+    except Exception:
+        log.error("an observer of the widget failed:\n%s", traceback.format_exc())
+
+
+def picture_name(source: Any) -> str:
+    """How a picture is called on the screen."""
+    if isinstance(source, (str, Path)):
+        return Path(source).name
+    return Path(getattr(source, "filename", "") or "picture").name

@@ -1,0 +1,154 @@
+"""One edit, as it runs on the inference thread: from a request to a result, a stop or a failure.
+
+`run_edit` reports through an `EditListener`; it knows no trait and no message. Everything large (the editor, its
+generator, the device's tensors) lives in its frame and in the `EditorCache`, never on the widget.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..regions.pair import RegionPairs
+from .editor import EditorCache, Step
+from .protocol import ErrorCode
+from .settings import EditSettings
+
+
+@dataclass(frozen=True, eq=False)
+class EditRequest:
+    """What to edit and how: all of it immutable, made on the thread that asked.
+
+    Attributes
+    ----------
+    run
+        The run's number.
+    image
+        The picture, RGB or RGBA.
+    picture_key
+        Equal for equal pictures; the key under which the prepared picture is kept.
+    pairs, protect
+        The regions, at the picture's size; ``protect`` is (H, W) bool, set where nothing may change, or None.
+    settings
+        Valid by construction.
+    """
+
+    run: int
+    image: Image.Image
+    picture_key: Hashable
+    pairs: RegionPairs
+    protect: NDArray[np.bool_] | None
+    settings: EditSettings
+    regions: Any = field(default=None, repr=False)  # the browser's form of the regions, for the history
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong, in words for the user, and the traceback as text (its frames would hold device memory)."""
+
+    code: ErrorCode
+    message: str
+    remedy: str
+    traceback: str
+
+
+class EditListener(Protocol):
+    """Whoever asked for the edit. Called on the inference thread."""
+
+    def preparing(self, run: int, message: str) -> None:
+        """The model is loaded, or the picture inverted."""
+
+    def stepped(self, run: int, step: Step) -> None:
+        """One denoising step is done."""
+
+    def finished(self, request: EditRequest, result: Any, seconds: float) -> None:
+        """The edit ran to its end."""
+
+    def stopped(self, run: int, step: int) -> None:
+        """The edit was cancelled after ``step`` steps."""
+
+    def failed(self, run: int, failure: Failure) -> None:
+        """The edit raised."""
+
+
+def run_edit(
+    request: EditRequest, editors: EditorCache, listener: EditListener, cancelled: Callable[[], bool]
+) -> None:
+    """Prepare the picture, run the reverse pass, report. Never raises what the engine raised."""
+    began = time.perf_counter()
+    done = 0
+    try:
+        if cancelled():
+            listener.stopped(request.run, 0)
+            return
+        if not editors.holds(request.picture_key):
+            listener.preparing(request.run, "Preparing the picture")
+        editor = editors.get(request.picture_key, request.image, request.settings)
+        if cancelled():
+            listener.stopped(request.run, 0)
+            return
+        settings = request.settings
+        steps = editor.edit(
+            request.pairs,
+            stop=settings.stop,
+            vacated=settings.vacated,
+            matte=settings.matte,
+            editable=None if request.protect is None else ~request.protect,
+        )
+        try:
+            for step in steps:
+                done = step.index + 1
+                listener.stepped(request.run, step)
+                if cancelled():
+                    listener.stopped(request.run, done)
+                    return
+        finally:
+            steps.close()
+        listener.finished(request, editor.result, time.perf_counter() - began)
+    except Exception as error:
+        failure = describe(error)
+        error.__traceback__ = None  # its frames hold the step's tensors
+        if failure.code == "memory":
+            editors.clear()
+        listener.failed(request.run, failure)
+
+
+def describe(error: BaseException) -> Failure:
+    """Turn an exception into words, a remedy, and its traceback as text."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    words = str(error).strip() or type(error).__name__
+    if is_out_of_memory(error):
+        return Failure(
+            "memory",
+            "The edit needs more memory than there is.",
+            "Try a smaller picture, fewer steps or a smaller model, or close other notebooks that use the device.",
+            text,
+        )
+    if isinstance(error, ImportError):
+        return Failure("engine", f"A library is missing: {words}", "Install it, then restart the kernel.", text)
+    if isinstance(error, (ValueError, TypeError)):
+        return Failure("bad-input", words, "Change the regions or the settings, then run again.", text)
+    if isinstance(error, FileNotFoundError):
+        return Failure("bad-input", words, "Choose another model in the settings.", text)
+    return Failure(
+        "engine",
+        f"The edit failed: {type(error).__name__}: {words}"[:500],
+        "Run again; if it fails again, w.last_error has the details.",
+        text,
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Host memory, or a device's (torch's class is told by name: torch may not be loaded)."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower())
+    )

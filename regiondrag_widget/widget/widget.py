@@ -1,0 +1,214 @@
+"""RegionDragWidget: mark a region on a picture, drag it, and a diffusion model carries it there.
+
+>>> import regiondrag_widget as rd
+>>> w = rd.RegionDragWidget("photo.jpg")
+>>> w                                        # last in a cell: draw, drag, press Run
+>>> w.pairs[0].handle                        # (H, W) bool, the moment the gesture ends
+>>> w.run(wait=True).image                   # the same from Python
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ..regions.pair import RegionPair
+from .core import WidgetCore, picture_name
+from .drawn import Regions
+from .editing import EditRequest
+from .pictures import to_image
+from .settings import NAMES, EditSettings
+
+
+class RegionDragWidget(WidgetCore):
+    """An editor in a notebook cell: draw a handle, drag it to its target, run, compare, accept.
+
+    Parameters
+    ----------
+    image
+        A path, the bytes of a picture file, a Pillow image, or an (H, W), (H, W, 3) or (H, W, 4) array.
+        Left out: a bundled photograph.
+    pairs
+        Region pairs to begin with.
+    height
+        Height of the canvas area in CSS pixels; None lets the browser choose.
+    layout
+        An ``ipywidgets.Layout``.
+    **settings
+        Any of ``prompt, seed, steps, start, stop, vacated, model, matte, live`` (see `EditSettings`).
+
+    Attributes
+    ----------
+    image : PIL.Image.Image
+        The picture, RGB or RGBA. ``w.image = "other.png"`` clears the drawing and takes the result off the screen.
+    pairs : list of RegionPair
+        What is drawn: ``w.pairs[0].handle`` and ``.target`` are (H, W) bool. ``w.pairs = [...]``, ``append`` and
+        ``del`` change the drawing in the browser. A pair only half drawn reads as a `DraftPair`.
+    protect : (H, W) bool or None
+        Set where nothing may change: ``w.protect = mask``.
+    result, history : EditResult, list of EditResult
+        The result on show, and the last 20: ``w.result.save("out.png")``.
+    settings : dict
+        Checked at once: ``w.settings["seed"] = 3``.
+    state : str
+        "ready", "loading", "running", "stopping", "done" or "error".
+    last_error : str or None
+        The traceback of the last failure: ``print(w.last_error)``.
+
+    Raises
+    ------
+    TypeError
+        An argument that does not exist, or of the wrong kind.
+    ValueError
+        A picture that cannot be read, regions of another size, settings out of range.
+
+    Notes
+    -----
+    All attributes above can be observed: ``w.observe(lambda change: ..., "result")``. While an edit runs, observers
+    are called on the inference thread, of which the process has one, whatever the number of widgets.
+    """
+
+    def __init__(
+        self,
+        image: Any = None,
+        *,
+        pairs: Iterable[RegionPair] = (),
+        height: int | None = None,
+        layout: Any = None,
+        **settings: Any,
+    ) -> None:
+        unknown = sorted(set(settings) - set(NAMES))
+        if unknown:
+            raise TypeError(
+                f"RegionDragWidget() has no argument {unknown[0]!r}: "
+                f"choose from image, pairs, height, layout, {', '.join(NAMES)}"
+            )
+        if image is None:
+            from .. import assets
+
+            example = assets.load(assets.names()[0])
+            image, name = example.image, example.name
+        else:
+            name = picture_name(image)
+        traits = {} if layout is None else {"layout": layout}
+        super().__init__(to_image(image), name, EditSettings().updated(settings), _height=height, **traits)
+        if pairs:
+            self.pairs = pairs
+
+    # -- regions ------------------------------------------------------------------------------------------------------------
+
+    def add_pair(self, handle: Any, target: Any = None, matrix: Any = None, name: str = "") -> RegionPair:
+        """Add a region pair; it shows in the browser.
+
+        >>> w.add_pair(handle, target)
+        >>> w.add_pair(handle, matrix=[[1, 0, 40], [0, 1, 0], [0, 0, 1]])   # 40 px to the right
+
+        ``handle`` and ``target`` are (H, W) masks of the picture's size, ``matrix`` is (3, 3), handle pixel
+        (x, y, 1) -> target pixel. Errors as for `RegionPair`; ``ValueError`` for masks of another size.
+        """
+        pair = RegionPair(handle, target, matrix, name=name)
+        self._pair_list.append(pair)
+        return pair
+
+    def remove_pair(self, index: int) -> None:
+        """Remove one pair; ``IndexError`` when there is none.
+
+        >>> w.remove_pair(0)
+        """
+        del self._pair_list[index]
+
+    def clear(self) -> None:
+        """Remove all pairs and the protect mask.
+
+        >>> w.clear()
+        """
+        self._change_regions(lambda regions: Regions())
+
+    # -- running ------------------------------------------------------------------------------------------------------------
+
+    def run(self, wait: bool = False, **settings: Any) -> Any:
+        """Edit with the regions as drawn. ``settings`` apply to this run only.
+
+        >>> w.run(wait=True, seed=3)
+
+        Returns None at once unless ``wait``; then the `EditResult`, or None if the run was stopped. A newer run
+        replaces one under way. Where messages of background threads are not shown (Colab), it returns when the
+        run is over in any case. Raises ``ValueError`` when nothing complete is drawn, `EditFailed` (a
+        ``RuntimeError``) when the run that was waited for failed.
+        """
+        with self.lock:
+            self._require_open()
+            request = EditRequest(
+                run=self._runs.run + 1,
+                image=self.image,
+                picture_key=self._picture_key(),
+                pairs=self._pair_list.complete(),
+                protect=self._get_protect(),
+                settings=self._edit_settings.updated(settings),
+                regions=self._regions(),
+            )
+        self._begin(request)
+        return self.wait() if wait else None
+
+    def stop(self) -> None:
+        """Stop the run under way, within one step; the drawing and earlier results stay.
+
+        >>> w.stop()
+        """
+        self._runs.stop()
+
+    def wait(self, timeout: float | None = None) -> Any:
+        """Block until the newest run is over; its `EditResult`, or None if it was stopped.
+
+        >>> w.wait(timeout=60)
+
+        Raises ``TimeoutError`` after ``timeout`` seconds (the run goes on), `EditFailed` when it failed. An
+        interrupt of the kernel stops the run.
+        """
+        return self._runs.wait(timeout)
+
+    def accept(self) -> None:
+        """Make the result the picture; the drawing is cleared, for its content has moved.
+
+        >>> w.accept()
+        """
+        self._accept(self._current_result())
+
+    def discard(self) -> None:
+        """Take the result off the screen; the drawing stays, and so does the history.
+
+        >>> w.discard()
+        """
+        self._discard(self._current_result())
+
+    # -- files --------------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture and its regions to a folder, or to a .zip file.
+
+        >>> w.save("edit.zip")
+        """
+        from ..regions.files import save_regions
+
+        save_regions(path, self.image, self._pair_list.complete())
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Read a picture and its regions as `save` wrote them; what is drawn now is replaced.
+
+        >>> w.load("edit.zip")
+        """
+        from ..regions.files import load_regions
+
+        image, pairs = load_regions(path)
+        with self.lock:
+            self._set_picture(image, name=Path(path).stem)
+            self.pairs = pairs
+
+    def close(self) -> None:
+        """Stop what runs and take the widget off the page. Closing twice does no harm.
+
+        >>> w.close()
+        """
+        super().close()
