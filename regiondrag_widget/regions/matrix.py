@@ -72,7 +72,7 @@ def turn_cost(angle: float) -> float:
 def similarity(centre: Points, dx: float, dy: float, scale: float = 1.0, rotate: float = 0.0) -> Matrix:
     """Scale and turn about ``centre`` (2,), then shift by (dx, dy).
 
-    ``rotate`` is in degrees, counter-clockwise as seen. Rows grow downwards, so counter-clockwise on the screen is clockwise in (x, y).
+    ``rotate`` is in degrees, counter-clockwise as seen: rows grow downwards, so that is clockwise in (x, y).
     """
     angle = math.radians(rotate)
     c, s = scale * math.cos(angle), scale * math.sin(angle)

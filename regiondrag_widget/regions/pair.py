@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, MutableSequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, cast, overload
 
 import numpy as np
 
@@ -153,9 +153,17 @@ class RegionPairs(MutableSequence[RegionPair]):
     @overload
     def __setitem__(self, index: slice, value: Iterable[RegionPair]) -> None: ...
     def __setitem__(self, index: int | slice, value: RegionPair | Iterable[RegionPair]) -> None:
-        changed = list(self._pairs)
-        changed[index] = value  # type: ignore[index,assignment]  # the two overloads, as list has them
-        self._pairs = RegionPairs(changed)._pairs
+        staying = list(self._pairs)
+        del staying[index]
+        shape = staying[0].shape if staying else None  # what stays says the size
+        if isinstance(index, slice):
+            values = RegionPairs(cast("Iterable[RegionPair]", value))
+            for each in values:
+                self._check(each, shape)
+            self._pairs[index] = values
+        else:
+            self._check(value, shape)
+            self._pairs[index] = cast("RegionPair", value)
 
     def __delitem__(self, index: int | slice) -> None:
         del self._pairs[index]

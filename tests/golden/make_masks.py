@@ -13,15 +13,21 @@ import numpy as np
 from regiondrag_widget.regions.codec import encode_mask
 
 REMARK = (
-    "Each mask: size, its pixels row by row as run lengths beginning with zeros, and its encoded bytes in base64. "
-    "Two zlib implementations need not give equal bytes, so the contract is decode(base64) == runs in both languages, "
-    "and decode(encode(mask)) == mask. Each malformed entry must be refused."
+    "Each mask: size, its pixels row by row as run lengths beginning with zeros, and its encoded bytes in "
+    "base64. Two zlib implementations need not give equal bytes, so the contract is decode(base64) == runs in "
+    "both languages, and decode(encode(mask)) == mask. Each malformed entry must be refused."
 )
 
 
 def main() -> None:
     masks = [
-        {"name": name, "width": m.shape[1], "height": m.shape[0], "runs": runs(m), "base64": b64(encode_mask(m))}
+        {
+            "name": name,
+            "width": m.shape[1],
+            "height": m.shape[0],
+            "runs": runs(m),
+            "base64": b64(encode_mask(m)),
+        }
         for name, m in samples().items()
     ]
     malformed = [{"name": name, "base64": b64(data)} for name, data in broken().items()]
@@ -57,12 +63,16 @@ def samples() -> dict[str, np.ndarray]:
         "ring cut by the border": np.abs(np.hypot(x - 60, y - 5) - 18) < 4,
         "two blobs": two,
         "noise": np.random.default_rng(7).random((37, 51)) < 0.3,
-        "large and sparse": np.isin(np.arange(2000 * 1500).reshape(1500, 2000), (2000 * 700 + 3, 2000 * 702 + 1990)),
+        "large and sparse": np.isin(
+            np.arange(2000 * 1500).reshape(1500, 2000), (2000 * 700 + 3, 2000 * 702 + 1990)
+        ),
     }
 
 
 def broken() -> dict[str, bytes]:
-    def data(width: int, height: int, box: tuple[int, int, int, int], payload: bytes, magic: bytes = b"RDM1") -> bytes:
+    def data(
+        width: int, height: int, box: tuple[int, int, int, int], payload: bytes, magic: bytes = b"RDM1"
+    ) -> bytes:
         return struct.pack("<4s6I", magic, width, height, *box) + zlib.compress(payload)
 
     good = data(10, 4, (1, 1, 8, 2), b"\xff\x81")
