@@ -1,0 +1,74 @@
+"""One call for one edit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from regiondrag_widget.engine.edit import EditStep
+from regiondrag_widget.engine.images import PictureSource
+from regiondrag_widget.engine.pipeline import RegionDragPipeline
+from regiondrag_widget.engine.result import EditResult
+from regiondrag_widget.engine.session import ImageSession
+from regiondrag_widget.regions import RegionPair, RegionPairs
+
+__all__ = ["edit", "load_pipeline"]
+
+
+def load_pipeline(
+    model: str | os.PathLike[str] | RegionDragPipeline = "mini", *, device: Any = None, dtype: Any = None
+) -> RegionDragPipeline:
+    """The pipeline of a model: `"mini"`, a local diffusers folder, a hub id; the last two used are kept loaded.
+
+    Raises as `RegionDragPipeline.from_pretrained`.
+    """
+    if isinstance(model, RegionDragPipeline):
+        return model
+    return _loaded(os.fspath(model), None if device is None else str(device), None if dtype is None else str(dtype))
+
+
+@lru_cache(maxsize=2)
+def _loaded(model: str, device: str | None, dtype: str | None) -> RegionDragPipeline:
+    kind = dtype.removeprefix("torch.") if dtype else None
+    return RegionDragPipeline.from_pretrained(model, device=device, dtype=kind)
+
+
+def edit(
+    image: PictureSource,
+    pairs: RegionPairs | Sequence[RegionPair],
+    model: str | os.PathLike[str] | RegionDragPipeline = "mini",
+    *,
+    prompt: str = "",
+    seed: int = 0,
+    steps: int | None = None,
+    start: float | None = None,
+    preset: str = "default",
+    device: Any = None,
+    dtype: Any = None,
+    callback: Callable[[EditStep], None] | None = None,
+    **settings: Any,
+) -> EditResult:
+    """Carry the content of every handle to its target, fill what it leaves, and return the `EditResult`.
+
+    >>> result = rd.edit("photo.jpg", [rd.RegionPair(handle, target)])
+    >>> result.image.save("edited.png")
+
+    image : path, bytes, Pillow image, or array (H, W), (H, W, 3 or 4); any size from 64 px
+    pairs : bool masks (H, W) of the picture's own size; later pairs win where targets overlap
+    model : "mini" (bundled), a diffusers folder, a hub id, or a loaded pipeline
+    seed, steps, start, prompt, preset : see `ImageSession`
+    callback : called with every `EditStep`; an exception in it ends the edit
+    settings : stop, content, residual, vacated, matte, prefill, handle_noise_scale, attention_swap, method, editable
+
+    Pixels outside the handles and targets are the input's, bit for bit.
+    Raises ValueError, TypeError or OSError in one sentence for input that cannot be used; the input is never changed.
+    """
+    pipe = load_pipeline(model, device=device, dtype=dtype)
+    session = ImageSession(pipe, image, prompt, steps, start, seed, preset=preset)
+    for step in session.edit(pairs, **settings):
+        if callback is not None:
+            callback(step)
+    assert session.result is not None
+    return session.result

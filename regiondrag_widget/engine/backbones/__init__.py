@@ -1,0 +1,1 @@
+"""Diffusion networks behind one face: encode, decode, predict, keys and values."""

@@ -1,0 +1,33 @@
+"""The bundled model: a small UNet and a linear codec, trained by us, in the wheel, used without a download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+
+from regiondrag_widget.engine.backbones.profile import BackboneProfile
+from regiondrag_widget.mini.codec import LinearCodec
+
+__all__ = ["MINI_PROFILE", "WEIGHTS", "load_mini"]
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "mini" / "weights"
+
+MINI_PROFILE = BackboneProfile(
+    side=512,
+    min_side=256,
+    cheap_decoder=True,
+    takes_text=False,
+    defaults={"steps": 20, "start": 0.5, "stop": 0.0},
+)
+
+
+def load_mini(dtype: torch.dtype, folder: Path = WEIGHTS) -> dict[str, Any]:
+    """The components of the bundled model, as `RegionDragPipeline` takes them."""
+    if not (folder / "unet").is_dir():
+        raise FileNotFoundError(f"the bundled model is missing from {folder}: reinstall regiondrag-widget")
+    vae = LinearCodec.from_pretrained(folder / "codec", use_safetensors=True).float().eval()
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True).to(dtype).eval()
+    return {"vae": vae, "unet": unet, "scheduler": DDIMScheduler.from_pretrained(folder / "scheduler")}

@@ -1,0 +1,68 @@
+"""Look a model folder over before loading it: what is missing, what is not safe, said in one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+__all__ = ["check_folder", "explain_hub_failure"]
+
+REQUIRED = ("unet", "vae", "scheduler")
+
+
+def check_folder(folder: Path) -> dict[str, Any]:
+    """Refuse a folder that is no diffusers checkpoint of Stable Diffusion's family with safetensors weights.
+
+    Returns the keyword arguments loading it needs (the weights' variant). Raises ValueError or FileNotFoundError.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not a model folder: name a diffusers folder, a hub id, or 'mini'")
+    if not (folder / "model_index.json").is_file():
+        raise ValueError(f"{folder} has no model_index.json: it is not a diffusers model folder")
+    try:
+        index = json.loads((folder / "model_index.json").read_text())
+    except (ValueError, UnicodeDecodeError):
+        raise ValueError(f"{folder / 'model_index.json'} is not readable JSON: fetch the model again") from None
+    named = {k for k, v in index.items() if isinstance(v, list) and len(v) == 2 and v[0] is not None}
+    for part in REQUIRED:
+        if part not in named or not (folder / part).is_dir():
+            raise ValueError(f"{folder} lacks its {part} part: fetch the model again, whole")
+    variants: set[str] = set()
+    for part in sorted(named):
+        place = folder / part
+        if not place.is_dir():
+            if part in ("safety_checker", "feature_extractor", "image_encoder"):
+                continue
+            raise ValueError(f"{folder} lacks its {part} part: fetch the model again, whole")
+        if part in ("unet", "vae") or part.startswith("text_encoder"):
+            variants |= {_variant(place)}
+    return {} if "" in variants or not variants else {"variant": variants.pop()}
+
+
+def _variant(place: Path) -> str:
+    """'' for plain safetensors weights, else the variant there is ('fp16')."""
+    if not (place / "config.json").is_file():
+        raise ValueError(f"{place} has no config.json: fetch the model again, whole")
+    weights = sorted(p.name for p in place.glob("*.safetensors"))
+    if not weights:
+        if list(place.glob("*.bin")) or list(place.glob("*.ckpt")):
+            raise ValueError(
+                f"{place} has only pickled weights (.bin), which can run code when loaded: convert them to .safetensors"
+            )
+        raise ValueError(f"{place} has no weights (.safetensors): fetch the model again, whole")
+    stems = {name.rsplit(".safetensors", 1)[0] for name in weights}
+    plain = [s for s in stems if "." not in s]
+    return "" if plain else sorted(s.split(".", 1)[1].split("-")[0] for s in stems)[0]
+
+
+def explain_hub_failure(model: str, error: Exception) -> str:
+    """One sentence for a hub id that could not be loaded."""
+    text = str(error)
+    if ".bin" in text or "safetensors" in text and "not find" in text:
+        return f"{model} has no .safetensors weights: pickled ones are refused, since they can run code when loaded"
+    return (
+        f"{model} is neither a folder here nor in the hub's local cache, and the hub could not be asked "
+        f"({type(error).__name__}): check the id and the network, or download the model elsewhere and pass its folder; "
+        "'mini' is always there"
+    )

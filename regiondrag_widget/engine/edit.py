@@ -1,0 +1,94 @@
+"""The reverse pass as a generator: one `EditStep` a level, the caller's loop decides about progress and stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from regiondrag_widget.engine.attention import AttentionSwap, KeyValueCache
+from regiondrag_widget.engine.levels import clean_and_noise, reverse_mean
+from regiondrag_widget.engine.path import Inversion, Network
+
+__all__ = ["EditPlan", "EditStep", "reverse"]
+
+
+class EditingNetwork(Network, Protocol):
+    def inject(
+        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None
+    ) -> object:  # a context manager yielding Callable[[int, Tensor], Tensor]
+        """Predictions that read the inversion's keys and values: `predict(k, x)` for level k."""
+
+
+@dataclass(frozen=True)
+class EditPlan:
+    """What the reverse pass imposes, as full grids: a new drag changes values, never shapes.
+
+    start : (C, h, w) latents at the top level K
+    anchors : K + 1 entries (C, h, w), the latents imposed at level k where `pinned[k]`
+    pinned : (K + 1, h, w) bool; level 0 is imposed after the last step
+    residuals : (K, C, h, w), added after the mean of the step from level k (entry k - 1)
+    fresh : (h, w) bool, cells denoised deterministically instead, without a residual
+    hidden : (h, w) bool or None, cells whose inverted keys must not be looked at
+    """
+
+    start: Tensor
+    anchors: Tensor
+    pinned: Tensor
+    residuals: Tensor
+    fresh: Tensor
+    hidden: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class EditStep:
+    """One level of the reverse pass done.
+
+    index, total : 1-based count of steps
+    timestep : the level the step started from
+    latents : (C, h, w) float32 after the step
+    clean : (C, h, w) float32, the prediction of the clean latents
+    """
+
+    index: int
+    total: int
+    timestep: int
+    latents: Tensor
+    clean: Tensor
+    render: Callable[[Tensor, int], npt.NDArray[np.uint8]] | None = None
+
+    def preview(self, max_size: int = 384) -> npt.NDArray[np.uint8]:
+        """The picture as it looks now, (h, w, 3) uint8, its longer side at most `max_size` pixels."""
+        if self.render is None:
+            raise ValueError("this step belongs to bare latents: decode step.clean with the pipeline's vae")
+        return self.render(self.clean, max_size)
+
+
+def reverse(
+    network: EditingNetwork, inversion: Inversion, plan: EditPlan, swap: AttentionSwap = True
+) -> Iterator[EditStep]:
+    """From the top level down to clean latents (RegionDrag, algorithm 1), K network calls.
+
+    A step from level k: impose the anchors, predict with the inversion's keys and values, take the reverse mean, add
+    the residual. Closing the generator cancels and puts the network's attention back as it was.
+    """
+    levels, kind = inversion.levels, network.prediction_type
+    total = len(levels)
+    y = plan.start
+    with torch.inference_mode(), network.inject(inversion.cache, swap, plan.hidden) as predict:  # type: ignore[attr-defined]
+        for k in range(total, 0, -1):
+            y = torch.where(plan.pinned[k], plan.anchors[k], y)
+            output = predict(k, levels.timesteps[k], y[None])[0]
+            clean, noise = clean_and_noise(y, output, levels.alphas[k], kind)
+            followed = reverse_mean(clean, noise, levels.alphas[k], levels.alphas[k - 1]) + plan.residuals[k - 1]
+            direct = reverse_mean(clean, noise, levels.alphas[k], levels.alphas[k - 1], eta=0.0)
+            y = torch.where(plan.fresh, direct, followed)
+            if k == 1:
+                y = torch.where(plan.pinned[0], plan.anchors[0], y)
+                clean = y
+            yield EditStep(total - k + 1, total, levels.timesteps[k], y, clean)

@@ -1,0 +1,87 @@
+"""Editing bare latents by a ready correspondence: the paper's algorithm without a picture around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from regiondrag_widget.engine.backbones.unet import UNetNetwork
+from regiondrag_widget.engine.edit import EditStep, reverse
+from regiondrag_widget.engine.levels import edit_levels, released_levels
+from regiondrag_widget.engine.path import draw_path_noise, invert
+from regiondrag_widget.engine.plan import latent_plan
+from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.regions import Correspondence
+
+if TYPE_CHECKING:
+    from regiondrag_widget.engine.pipeline import RegionDragPipeline
+
+__all__ = ["edit_latents"]
+
+
+def edit_latents(
+    pipe: RegionDragPipeline,
+    latents: Tensor,
+    correspondence: Correspondence,
+    settings: EditSettings,
+    *,
+    network: UNetNetwork,
+    steps: int | None = None,
+    start: float | None = None,
+    seed: int = 0,
+    editable: Tensor | None = None,
+    levels: Sequence[int] | None = None,
+    path_noise: Tensor | None = None,
+    handle_noise: Tensor | None = None,
+    copy_until: float | None = None,
+    on_step: Callable[[EditStep], Any] | None = None,
+) -> Tensor:
+    """Invert (1, C, h, w) clean latents and carry cells along a correspondence; returns the final (1, C, h, w) float32.
+
+    editable : (1, 1, h, w) or (h, w), 0 where nothing may change. The rest as `RegionDragPipeline.__call__` has it.
+    """
+    if latents.ndim != 4 or latents.shape[0] != 1:
+        raise ValueError(f"latents must be (1, C, h, w), one picture at a time, got {tuple(latents.shape)}")
+    if latents.shape[1] != pipe.unet.config.in_channels:
+        raise ValueError(f"latents must have {pipe.unet.config.in_channels} channels for this model, got {latents.shape[1]}")
+    defaults = pipe.edit_defaults
+    make = released_levels if settings.preset == "released" else edit_levels
+    chain = make(
+        pipe.backbone.alphas_cumprod,
+        defaults["steps"] if steps is None else steps,
+        defaults["start"] if start is None else start,
+        levels,
+    )
+    clean = latents[0].to(pipe.backbone.device, torch.float32)
+    if path_noise is None:
+        path_noise = draw_path_noise(len(chain), tuple(clean.shape), torch.Generator().manual_seed(seed))
+    inversion = invert(network, clean, chain, path_noise.to(clean))
+    plan = latent_plan(
+        inversion,
+        correspondence,
+        settings,
+        editable=None if editable is None else _cells(editable, tuple(clean.shape[-2:])),
+        handle_noise=handle_noise,
+        copy_until=copy_until,
+        generator=torch.Generator().manual_seed(seed + 1),
+    )
+    final = clean
+    with closing(reverse(network, inversion, plan, settings.attention_swap)) as steps_of_edit:  # type: ignore[type-var]
+        for step in steps_of_edit:
+            final = step.latents
+            if on_step is not None:
+                on_step(step)
+            if pipe.interrupt:
+                break
+    return final[None]
+
+
+def _cells(editable: Tensor, shape: tuple[int, ...]) -> Tensor:
+    mask = torch.as_tensor(editable)
+    if mask.numel() != shape[0] * shape[1]:
+        raise ValueError(f"editable must have the latents' size {shape}, got {tuple(mask.shape)}")
+    return mask.reshape(shape) > 0.5

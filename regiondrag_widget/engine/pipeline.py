@@ -1,0 +1,346 @@
+"""RegionDragPipeline: the diffusers face of the engine."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+from diffusers.loaders import StableDiffusionLoraLoaderMixin, TextualInversionLoaderMixin
+from diffusers.utils import BaseOutput
+from torch import Tensor
+
+from regiondrag_widget.engine.backbones.profile import BackboneProfile, stable_diffusion_profile
+from regiondrag_widget.engine.backbones.unet import Condition, UNetBackbone, UNetNetwork
+from regiondrag_widget.engine.checkpoint import check_folder, explain_hub_failure
+from regiondrag_widget.engine.device import choose_device, choose_dtype
+from regiondrag_widget.engine.images import PictureSource
+from regiondrag_widget.engine.latents import edit_latents
+from regiondrag_widget.engine.prompt import encode_prompt
+from regiondrag_widget.engine.result import EditResult
+from regiondrag_widget.engine.session import ImageSession
+from regiondrag_widget.engine.settings import resolve
+from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs
+
+__all__ = ["RegionDragOutput", "RegionDragPipeline"]
+
+
+@dataclass
+class RegionDragOutput(BaseOutput):  # type: ignore[misc]
+    """images : list of PIL images, (1, H, W, 3) uint8 array, (1, 3, H, W) tensor in [0, 1], or (1, C, h, w) latents,
+    by `output_type`. result : the EditResult of a picture's edit; None for bare latents.
+    """
+
+    images: Any
+    result: EditResult | None = None
+
+
+class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, TextualInversionLoaderMixin):  # type: ignore[misc]
+    """Drag regions of a picture with a latent diffusion model, in one pass and without training (RegionDrag, ECCV 2024).
+
+    Built from the parts of a Stable Diffusion 1.5, 2.1 or SDXL pipeline, or from the bundled model: see
+    `from_pretrained` and `from_pipe`. The parts are used as they are: never cast, never reconfigured.
+    """
+
+    model_cpu_offload_seq = "text_encoder->text_encoder_2->unet->vae"
+    _optional_components = ["text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"]
+    _callback_tensor_inputs = ["latents", "pred_original_sample"]
+
+    def __init__(
+        self,
+        vae: Any,
+        unet: Any,
+        scheduler: Any,
+        text_encoder: Any = None,
+        tokenizer: Any = None,
+        text_encoder_2: Any = None,
+        tokenizer_2: Any = None,
+    ) -> None:
+        super().__init__()
+        self.register_modules(
+            vae=vae,
+            unet=unet,
+            scheduler=scheduler,
+            text_encoder=text_encoder,
+            tokenizer=tokenizer,
+            text_encoder_2=text_encoder_2,
+            tokenizer_2=tokenizer_2,
+        )
+        self.backbone = UNetBackbone(vae, unet, scheduler)
+        self.profile: BackboneProfile = stable_diffusion_profile(unet, self.backbone.cell)
+        self.name = "custom"
+        self._interrupt = False
+
+    # -- making one ----
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | os.PathLike[str] = "mini",
+        *,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        **options: Any,
+    ) -> RegionDragPipeline:
+        """Load a model: `"mini"` (bundled), a local diffusers folder, or a hub id; only safetensors weights.
+
+        device : "cuda", "mps" or "cpu"; the best there is when left out
+        dtype : "float16", "bfloat16" or "float32"; float16 on GPUs, bfloat16 on CPUs that compute in it, when left out
+        options : passed on to diffusers (`variant`, `revision`, `cache_dir`, `local_files_only`...)
+
+        Raises ValueError or FileNotFoundError in one sentence: parts missing, pickled weights, a wrong id, no such device.
+        """
+        if options.pop("trust_remote_code", False) or options.pop("custom_pipeline", None):
+            raise ValueError("code from model folders is never run: leave trust_remote_code and custom_pipeline out")
+        place = choose_device(device)
+        kind = choose_dtype(place, dtype if dtype is not None else options.pop("torch_dtype", None))
+        if str(model) == "mini":
+            return cls._mini(place, kind)
+        folder = Path(model).expanduser()
+        local = folder.is_dir() or len(folder.parts) > 2 or str(model).startswith((".", "/", "~", "\\"))
+        if local:
+            options = {**check_folder(folder), **options}
+        options["use_safetensors"] = True
+        load: Callable[..., Any] = super().from_pretrained
+        named = _dtype_argument()
+        try:
+            pipe: RegionDragPipeline = load(str(folder if local else model), **{named: kind}, **options)
+        except (OSError, ValueError) as error:
+            if local:
+                raise ValueError(f"{folder} could not be loaded: {_first_line(error)}") from error
+            raise ValueError(explain_hub_failure(str(model), error)) from error
+        pipe.to(place)
+        if pipe.vae.config.get("force_upcast") and kind == torch.float16:
+            pipe.vae.float()  # ours to cast: SDXL's autoencoder overflows in half precision
+        pipe.name = str(model)
+        return pipe
+
+    @classmethod
+    def _mini(cls, device: torch.device, dtype: torch.dtype) -> RegionDragPipeline:
+        from regiondrag_widget.engine.backbones.mini import MINI_PROFILE, load_mini
+
+        pipe = cls(**load_mini(dtype))
+        pipe.profile, pipe.name = MINI_PROFILE, "mini"
+        pipe.vae.to(device)
+        pipe.unet.to(device)
+        return pipe
+
+    @classmethod
+    def from_pipe(cls, pipeline: Any, **_: Any) -> RegionDragPipeline:
+        """Edit with the parts of a pipeline that is already loaded.
+
+        The parts are shared, not copied: no memory is taken, nothing is cast or moved. The scheduler is copied.
+        """
+        components = pipeline.components
+        for part in ("vae", "unet", "scheduler"):
+            if components.get(part) is None:
+                raise ValueError(f"this pipeline has no {part}: RegionDrag needs a Stable Diffusion pipeline with a UNet")
+        wanted = {k: components.get(k) for k in inspect.signature(cls.__init__).parameters if k != "self"}
+        scheduler = wanted["scheduler"]
+        wanted["scheduler"] = type(scheduler).from_config(scheduler.config)
+        pipe = cls(**wanted)
+        pipe.name = str(getattr(pipeline, "_name_or_path", "") or type(pipeline).__name__)
+        return pipe
+
+    # -- editing ----
+
+    @property
+    def edit_defaults(self) -> dict[str, Any]:
+        """Settings an edit uses when it is not told: steps, start, stop..."""
+        return dict(self.profile.defaults)
+
+    def network(self, prompt: str = "", prompt_embeds: Tensor | None = None) -> UNetNetwork:
+        """The UNet under a prompt's condition."""
+        return UNetNetwork(self.backbone, self._condition(prompt, prompt_embeds))
+
+    def _condition(self, prompt: str, prompt_embeds: Tensor | None) -> Condition:
+        if prompt_embeds is not None:
+            if prompt_embeds.ndim != 3 or prompt_embeds.shape[-1] != self.unet.config.cross_attention_dim:
+                raise ValueError(
+                    f"prompt_embeds must be (1, tokens, {self.unet.config.cross_attention_dim}) for this model, "
+                    f"got {tuple(prompt_embeds.shape)}"
+                )
+            return Condition(prompt_embeds[:1])
+        if not isinstance(prompt, str):
+            raise TypeError(f"prompt must be a text, got {type(prompt).__name__}")
+        if not self.profile.takes_text:
+            if prompt:
+                warnings.warn("the bundled model takes no text: the prompt is unused", stacklevel=4)
+            return Condition(torch.zeros(1, 1, self.unet.config.cross_attention_dim))
+        if self.text_encoder is None and self.text_encoder_2 is None:
+            raise ValueError("this pipeline has no text encoder: pass prompt_embeds")
+        side = self.profile.side
+        return encode_prompt(self.components, prompt, (side, side))
+
+    def __call__(
+        self,
+        image: PictureSource | None = None,
+        pairs: RegionPairs | Sequence[RegionPair] | None = None,
+        *,
+        latents: Tensor | None = None,
+        correspondence: Correspondence | None = None,
+        prompt: str = "",
+        prompt_embeds: Tensor | None = None,
+        steps: int | None = None,
+        start: float | None = None,
+        stop: float | None = None,
+        seed: int = 0,
+        generator: torch.Generator | None = None,
+        handle_noise_scale: float | None = None,
+        attention_swap: bool | Callable[[str], bool] | None = None,
+        content: str | None = None,
+        residual: str | None = None,
+        vacated: str | None = None,
+        matte: str | None = None,
+        prefill: str | None = None,
+        method: str | None = None,
+        editable: Any = None,
+        preset: str = "default",
+        output_type: str = "pil",
+        callback_on_step_end: Callable[[Any, int, int, dict[str, Any]], dict[str, Any] | None] | None = None,
+        callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
+        levels: Sequence[int] | None = None,
+        path_noise: Tensor | None = None,
+        handle_noise: Tensor | None = None,
+        copy_until: float | None = None,
+        return_dict: bool = True,
+    ) -> Any:
+        """Carry handles to their targets, in a picture or in bare latents.
+
+        image, pairs : a picture (see `load_picture`) and the region pairs to carry
+        latents, correspondence : instead, clean latents (1, C, h, w), scaled, and which cell comes from which
+        prompt, prompt_embeds : text condition; embeds (1, tokens, dim) at guidance 1
+        steps, start, stop : levels of the whole schedule; the fractions of it where the edit begins and pasting ends
+        seed, generator : of all draws; the generator, where given, draws before the seed does
+        handle_noise_scale, attention_swap, content, residual, vacated, matte, prefill, method, preset : see `EditSettings`
+        editable : (H, W) bool mask of the picture, or (1, 1, h, w) of the latents; 0 where nothing may change
+        output_type : "pil", "np" ((1, H, W, 3) uint8), "pt" ((1, 3, H, W) in [0, 1]) or "latent"
+        callback_on_step_end : called as callback(pipe, index, timestep, tensors) after each step, as diffusers has it;
+            `latents` in the dict it returns replace the edit's. `pipe.interrupt = True` stops after the step.
+        levels, path_noise, handle_noise, copy_until : for reproduction, the draws themselves: timesteps, cleanest first;
+            (K, C, h, w); (C, n), one column a row of the correspondence; paste while the timestep is at least this
+
+        Returns RegionDragOutput, or the tuple (images,) with return_dict=False.
+        Raises ValueError or TypeError for input that does not fit, before anything is computed.
+        """
+        if output_type not in ("pil", "np", "pt", "latent"):
+            raise ValueError(f"output_type must be pil, np, pt or latent, got {output_type!r}")
+        unknown = [n for n in callback_on_step_end_tensor_inputs if n not in self._callback_tensor_inputs]
+        if unknown:
+            raise ValueError(f"callback_on_step_end_tensor_inputs knows {self._callback_tensor_inputs}, not {unknown}")
+        given = {
+            "stop": stop,
+            "handle_noise_scale": handle_noise_scale,
+            "attention_swap": attention_swap,
+            "content": content,
+            "residual": residual,
+            "vacated": vacated,
+            "matte": matte,
+            "prefill": prefill,
+            "method": method,
+        }
+        self._interrupt = False
+        if generator is not None:
+            seed = int(torch.randint(0, 2**31, (1,), generator=generator, device=generator.device).item())
+
+        def report(step: Any) -> Any:
+            if callback_on_step_end is None:
+                return None
+            tensors = {"latents": step.latents[None], "pred_original_sample": step.clean[None]}
+            asked = {n: tensors[n] for n in callback_on_step_end_tensor_inputs}
+            return callback_on_step_end(self, step.index - 1, step.timestep, asked)
+
+        if latents is not None:
+            if image is not None or pairs is not None:
+                raise ValueError("give either image and pairs, or latents and correspondence, not both")
+            if correspondence is None:
+                raise ValueError("latents need a correspondence: rd.Correspondence(source_xy, target_xy)")
+            settings = resolve(preset, {**self.edit_defaults, "content": "latents"}, given)
+            final = edit_latents(
+                self,
+                latents,
+                correspondence,
+                settings,
+                network=self.network(prompt, prompt_embeds),
+                steps=steps,
+                start=start,
+                seed=seed,
+                editable=editable,
+                levels=levels,
+                path_noise=path_noise,
+                handle_noise=handle_noise,
+                copy_until=copy_until,
+                on_step=report,
+            )
+            images = self._decoded(final, output_type)
+            return RegionDragOutput(images) if return_dict else (images,)
+        if image is None or pairs is None:
+            raise ValueError("give a picture and region pairs: pipe(image, pairs)")
+        if correspondence is not None or handle_noise is not None or copy_until is not None:
+            raise ValueError("correspondence, handle_noise and copy_until go with latents, not with a picture")
+        session = ImageSession(
+            self,
+            image,
+            prompt,
+            steps,
+            start,
+            seed,
+            preset=preset,
+            levels=levels,
+            path_noise=path_noise,
+            prompt_embeds=prompt_embeds,
+        )
+        last: Tensor | None = None
+        for step in session.edit(pairs, editable=editable, **given):
+            last = step.latents
+            report(step)
+            if self._interrupt:
+                break
+        if session.result is None:
+            return RegionDragOutput(None) if return_dict else (None,)
+        result = session.result
+        images = last[None] if output_type == "latent" and last is not None else _converted(result, output_type)
+        return RegionDragOutput(images, result) if return_dict else (images,)
+
+    @property
+    def interrupt(self) -> bool:
+        """Set to True, from a callback or another thread, to stop the running call after its step."""
+        return self._interrupt
+
+    @interrupt.setter
+    def interrupt(self, value: bool) -> None:
+        self._interrupt = bool(value)
+
+    def _decoded(self, latents: Tensor, output_type: str) -> Any:
+        if output_type == "latent":
+            return latents
+        with torch.inference_mode():
+            pixels = (self.backbone.decode(latents) / 2 + 0.5).clamp(0, 1)
+        if output_type == "pt":
+            return pixels
+        arrays = (pixels.permute(0, 2, 3, 1).cpu().numpy() * 255).round().astype("uint8")
+        return arrays if output_type == "np" else self.numpy_to_pil(arrays / 255.0)
+
+
+def _converted(result: EditResult, output_type: str) -> Any:
+    if output_type == "np":
+        return result.array[None, ..., :3]
+    if output_type == "pt":
+        return torch.from_numpy(result.array[..., :3].copy()).permute(2, 0, 1)[None].float() / 255
+    return [result.image]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _dtype_argument() -> str:
+    """What this version of diffusers calls the number format to load in."""
+    documented = DiffusionPipeline.from_pretrained.__doc__ or ""
+    return "torch_dtype" if "torch_dtype (" in documented and "\n            dtype (" not in documented else "dtype"

@@ -1,0 +1,171 @@
+"""What the reverse pass imposes where: the paper's latent paste, and the composite's own path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from regiondrag_widget.engine.edit import EditPlan
+from regiondrag_widget.engine.path import Inversion, noising_path
+from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.regions import Correspondence
+
+__all__ = ["Gather", "gather_of", "latent_plan", "pixel_plan"]
+
+
+class Gather:
+    """A correspondence as one source index a cell and a mask of the cells that have one.
+
+    index (h w) int64, the identity outside the targets; target, source (h, w) bool
+    """
+
+    def __init__(self, index: Tensor, target: Tensor, source: Tensor) -> None:
+        self.index, self.target, self.source = index, target, source
+
+    def __call__(self, grids: Tensor) -> Tensor:
+        """(..., h, w) with every target cell taken from its source."""
+        return grids.flatten(-2)[..., self.index].view(grids.shape)
+
+
+def gather_of(correspondence: Correspondence, height: int, width: int, device: torch.device) -> Gather:
+    correspondence.check_grid((height, width))
+    index = np.arange(height * width)
+    source = correspondence.source_xy[:, 1] * width + correspondence.source_xy[:, 0]
+    target = correspondence.target_xy[:, 1] * width + correspondence.target_xy[:, 0]
+    index[target] = source  # a cell named twice keeps the last
+    masks = np.zeros((2, height * width), bool)
+    masks[0, target], masks[1, source] = True, True
+    grids = torch.from_numpy(masks).view(2, height, width).to(device)
+    return Gather(torch.from_numpy(index).to(device), grids[0], grids[1])
+
+
+def latent_plan(
+    inversion: Inversion,
+    correspondence: Correspondence,
+    settings: EditSettings,
+    *,
+    editable: Tensor | None = None,
+    handle_noise: Tensor | None = None,
+    copy_until: float | None = None,
+    generator: torch.Generator | None = None,
+) -> EditPlan:
+    """Paste the noised handle over the target at every level down to `stop` (RegionDrag section 3.3).
+
+    editable : (h, w) bool cells that may change
+    handle_noise : (C, n), the draw for the source cell of each row of the correspondence
+    copy_until : paste while the timestep is at least this, instead of `settings.stop`
+    """
+    path = inversion.latents
+    _, channels, h, w = path.shape
+    device = path.device
+    gather = gather_of(correspondence, h, w, device)
+    free = torch.ones(h, w, dtype=torch.bool, device=device) if editable is None else editable.to(device)
+    copying = _copying(inversion, settings, copy_until)
+    released = settings.preset == "released"
+
+    start, residuals = path[-1].clone(), inversion.residuals
+    if settings.residual == "follow":
+        residuals = gather(residuals)
+    if settings.handle_noise_scale > 0:
+        s = settings.handle_noise_scale
+        noise = _noise_field(correspondence, handle_noise, (channels, h, w), generator).to(start)
+        start = torch.where(gather.source, (1 - s * s) ** 0.5 * start + s * noise, start)
+    fresh = torch.zeros(h, w, dtype=torch.bool, device=device)
+    hidden = None
+    vacated = gather.source & ~gather.target & free
+    if settings.vacated == "fill" and bool(vacated.any()):
+        clean = _smooth(path[0], vacated)
+        start = torch.where(vacated, noising_path(clean, inversion.noise, inversion.levels)[-1], start)
+        fresh = hidden = vacated
+    elif settings.vacated == "noise":
+        start = torch.where(vacated, _draw(start.shape, generator).to(start), start)
+        fresh = hidden = vacated
+    pinned = torch.stack([(gather.target & c) | ~free for c in copying])
+    if released:
+        pinned[0] = False  # as released, nothing is imposed after the last step
+    anchors = torch.where(free, gather(path), path)
+    return EditPlan(start, anchors, pinned, residuals, fresh, hidden)
+
+
+def pixel_plan(
+    inversion: Inversion,
+    composite: Tensor,
+    settings: EditSettings,
+    *,
+    free: Tensor,
+    target: Tensor,
+    hidden: Tensor,
+    correspondence: Correspondence,
+    generator: torch.Generator | None = None,
+) -> EditPlan:
+    """Keep every cell on the composite's own path but the vacated ones, and below `stop` the target's.
+
+    composite : (C, h, w) clean latents of the composite
+    free : (h, w) bool cells of the vacated place; target : cells of the moved content
+    hidden : cells of the old content, whose inverted keys the vacated place must not copy
+    """
+    h, w = composite.shape[-2:]
+    anchors = noising_path(composite, inversion.noise, inversion.levels)
+    start, residuals = anchors[-1].clone(), inversion.residuals
+    if settings.residual == "follow":
+        residuals = gather_of(correspondence, h, w, composite.device)(residuals)
+    if settings.vacated == "noise":
+        start = torch.where(free, _draw(start.shape, generator).to(start), start)
+    elif settings.handle_noise_scale > 0:
+        s = settings.handle_noise_scale
+        noise = _draw(start.shape, generator).to(start)
+        start = torch.where(free, (1 - s * s) ** 0.5 * start + s * noise, start)
+    copying = _copying(inversion, settings, None)
+    pinned = torch.stack([~free & ~(target & (not c)) for c in copying])
+    return EditPlan(start, anchors, pinned, residuals, free, hidden if bool(hidden.any()) else None)
+
+
+def _copying(inversion: Inversion, settings: EditSettings, copy_until: float | None) -> list[bool]:
+    """Whether content is pasted at each level 0..K."""
+    levels = inversion.levels
+    if copy_until is not None:
+        return [t >= copy_until for t in levels.timesteps]
+    if settings.preset == "released":
+        return [True] * len(levels.timesteps)
+    return [levels.fraction(k) >= settings.stop - 1e-9 for k in range(len(levels.timesteps))]
+
+
+def _noise_field(
+    correspondence: Correspondence, columns: Tensor | None, shape: tuple[int, int, int], generator: torch.Generator | None
+) -> Tensor:
+    """Noise for every cell; where columns are given, the named source cells have theirs (the last one wins)."""
+    if columns is None:
+        return _draw(shape, generator)
+    if tuple(columns.shape) != (shape[0], len(correspondence)):
+        raise ValueError(
+            f"handle_noise must have shape {(shape[0], len(correspondence))}, one column a row of the correspondence, "
+            f"got {tuple(columns.shape)}"
+        )
+    field = np.zeros(shape, np.float32)
+    xy = correspondence.source_xy
+    field[:, xy[:, 1], xy[:, 0]] = columns.detach().cpu().numpy()
+    return torch.from_numpy(field)
+
+
+def _draw(shape: tuple[int, ...] | torch.Size, generator: torch.Generator | None) -> Tensor:
+    device = "cpu" if generator is None else generator.device
+    return torch.randn(tuple(shape), generator=generator, device=device)
+
+
+def _smooth(latents: Tensor, hole: Tensor) -> Tensor:
+    """Latents with the hole continued from its surroundings: means of ever wider neighbourhoods."""
+    known: Tensor = (~hole).float()[None, None]
+    total, count = latents[None] * known, known
+    pool: Callable[[Tensor, int], Tensor] = lambda v, r: F.avg_pool2d(v, 2 * r + 1, 1, r)  # noqa: E731
+    radius, limit = 1, max(hole.shape)
+    while bool((count < 1e-3).any()) and radius <= limit:
+        reach = (count < 1e-3).float()
+        near = pool(known, radius)
+        total = total + reach * pool(latents[None] * known, radius)
+        count = count + reach * near
+        radius *= 2
+    return torch.where(hole, (total / count.clamp(min=1e-6))[0], latents)

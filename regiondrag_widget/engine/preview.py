@@ -1,0 +1,79 @@
+"""Small pictures of an edit under way: the composite, plus what the diffusion has changed of it so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from regiondrag_widget.engine.view import View, resized
+
+__all__ = ["LatentColours", "Previewer"]
+
+Float = npt.NDArray[np.float32]
+
+
+class LatentColours:
+    """A linear map from latents to colour, fitted to one picture by least squares: works for any autoencoder.
+
+    Only differences of latents are shown, so the constant part of the map is not needed.
+    """
+
+    def __init__(self, latents: Tensor, pixels: Tensor) -> None:
+        """latents (C, h, w), pixels (3, H, W) in [-1, 1] of the same picture."""
+        colours = F.adaptive_avg_pool2d(pixels, latents.shape[-2:]).flatten(1).T.double()  # (h w, 3)
+        x = latents.flatten(1).T.double()
+        x = torch.cat([x, torch.ones_like(x[:, :1])], 1)
+        gram = x.T @ x + 1e-4 * len(x) * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+        self.weight = torch.linalg.solve(gram, x.T @ colours)[:-1].float()  # (C, 3)
+
+    def __call__(self, difference: Tensor) -> Tensor:
+        """(C, h, w) difference of latents -> (3, h, w) difference of colour, in [-1, 1] units."""
+        return torch.einsum("chw,cd->dhw", difference, self.weight)
+
+
+class Previewer:
+    """Renders the whole picture, small, with the edit's box as it stands."""
+
+    def __init__(
+        self,
+        picture: npt.NDArray[np.uint8],
+        view: View,
+        composite: Float,
+        weight: Float,
+        anchor: Tensor,
+        to_colour: Callable[[Tensor], Tensor],
+    ) -> None:
+        """composite (h, w, 3) and weight (h, w) at the box's resolution; anchor (C, gh, gw), the composite's latents."""
+        self._picture, self._view, self._composite, self._weight = picture, view, composite, weight
+        self._anchor, self._to_colour = anchor, to_colour
+        self._scaled: dict[int, tuple[npt.NDArray[np.uint8], Float, Float, tuple[slice, slice]]] = {}
+
+    def __call__(self, clean: Tensor, max_size: int) -> npt.NDArray[np.uint8]:
+        base, composite, weight, box = self._at(max_size)
+        difference = self._to_colour((clean - self._anchor).float()) * 127.5
+        working = difference.permute(1, 2, 0).cpu().numpy().astype(np.float32)
+        share = (self._view.inner[0] / self._view.size[0], self._view.inner[1] / self._view.size[1])
+        h, w = max(1, round(working.shape[0] * share[0])), max(1, round(working.shape[1] * share[1]))
+        change = cv2.resize(working[:h, :w], (composite.shape[1], composite.shape[0]), interpolation=cv2.INTER_LINEAR)
+        out = base.copy()
+        out[box] = (composite + weight[..., None] * change).clip(0, 255).round().astype(np.uint8)
+        return out
+
+    def _at(self, max_size: int) -> tuple[npt.NDArray[np.uint8], Float, Float, tuple[slice, slice]]:
+        if max_size not in self._scaled:
+            height, width = self._picture.shape[:2]
+            scale = min(1.0, max_size / max(height, width))
+            size = (max(1, round(height * scale)), max(1, round(width * scale)))
+            base = resized(self._picture.astype(np.float32), size).clip(0, 255).round().astype(np.uint8)
+            x0, y0, x1, y1 = (round(v * scale) for v in self._view.box)
+            x1, y1 = max(x0 + 1, min(x1, size[1])), max(y0 + 1, min(y1, size[0]))
+            box = (slice(y0, y1), slice(x0, x1))
+            small = [resized(a, (y1 - y0, x1 - x0)) for a in (self._composite, self._weight)]
+            self._scaled[max_size] = (base, small[0], small[1], box)
+        return self._scaled[max_size]

@@ -1,0 +1,84 @@
+"""What an edit may be asked to do, checked at the door."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from regiondrag_widget.engine.attention import AttentionSwap
+from regiondrag_widget.regions import METHODS
+
+__all__ = ["EditSettings", "resolve"]
+
+CHOICES = {
+    "content": ("pixels", "latents"),
+    "residual": ("follow", "stay"),
+    "vacated": ("fill", "noise", "keep"),
+    "matte": ("auto", "none"),
+    "prefill": ("exemplar", "smooth"),
+    "method": METHODS,
+}
+PRESETS = ("default", "released")
+
+
+@dataclass(frozen=True)
+class EditSettings:
+    """How one edit is made; fractions of the noise schedule run from 0, clean, to 1, pure noise.
+
+    stop : content is pasted while the level is at or above this, in [0, 1]
+    content : "pixels" warps pixels and encodes the composite, "latents" gathers noised latents (the paper)
+    residual : what the reverse mean misses moves along with the content ("follow") or not ("stay")
+    vacated : the place content left is filled from its surroundings ("fill"), made of noise ("noise"), or keeps
+        the content too ("keep")
+    matte : "auto" cuts the object out of the drawn handle, "none" carries the handle whole
+    prefill : first content of a filled place: "exemplar" copies texture, "smooth" continues tones
+    handle_noise_scale : in [0, 1], fresh noise blended into the handle's latents at the top level (RegionDrag section 3.4)
+    attention_swap : True, False, or a predicate on layer names
+    method : correspondence of pairs without a matrix
+    preset : "default", or "released" for the released code's rule
+    """
+
+    stop: float = 0.0
+    content: str = "pixels"
+    residual: str = "follow"
+    vacated: str = "fill"
+    matte: str = "auto"
+    prefill: str = "exemplar"
+    handle_noise_scale: float = 0.0
+    attention_swap: AttentionSwap = True
+    method: str = "auto"
+    preset: str = "default"
+
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        for name in ("stop", "handle_noise_scale"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
+        if not (isinstance(self.attention_swap, bool) or callable(self.attention_swap)):
+            raise TypeError(f"attention_swap must be True, False or a function of a layer's name, got {self.attention_swap!r}")
+
+    def as_json(self) -> dict[str, Any]:
+        record = asdict(self)
+        if callable(self.attention_swap):
+            record["attention_swap"] = getattr(self.attention_swap, "__name__", "predicate")
+        return record
+
+
+# the released code pastes at every step (its stop never triggers), moves no residual and leaves the handle's noise blended
+RELEASED = {"content": "latents", "residual": "stay", "vacated": "keep", "matte": "none", "handle_noise_scale": 1.0, "stop": 0.0}
+
+
+def resolve(preset: str, defaults: dict[str, Any], given: dict[str, Any]) -> EditSettings:
+    """Settings of a preset, changed by what was given; None stands for not given."""
+    if preset not in PRESETS:
+        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
+    known = {f.name for f in fields(EditSettings)}
+    unknown = set(given) - known
+    if unknown:
+        raise TypeError(f"unknown setting {sorted(unknown)[0]!r}: an edit knows {', '.join(sorted(known))}")
+    base = RELEASED if preset == "released" else {k: v for k, v in defaults.items() if k in known}
+    settings = EditSettings(**{**base, "preset": preset})
+    return replace(settings, **{k: v for k, v in given.items() if v is not None})
