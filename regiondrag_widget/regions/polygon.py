@@ -14,6 +14,9 @@ from .overlap import overlap
 from .region import Region
 
 _TIE = 0.02  # two ways to match the corners that differ by less fit alike
+_TIGHTER = (
+    0.97  # of the smallest rectangle's area: round shapes have many smallest quadrilaterals, all skewed
+)
 _FOURTH_CORNER = 0.2  # in the two regions' tightness: what a fourth corner must gain
 
 
@@ -53,7 +56,7 @@ def polygon_matrix(source_corners: Any, target_corners: Any) -> mx.Matrix:
         raise ValueError("corners hold nan or infinity: every coordinate must be finite")
     if _degenerate(source) or _degenerate(target):
         raise ValueError("three corners lie on one line: they span no area")
-    # OpenCV takes float32: measured from their first corners, large coordinates lose nothing.
+    # OpenCV takes float32: measured from their middle, large coordinates lose nothing.
     origin_s, origin_t = source.mean(axis=0), target.mean(axis=0)
     a, b = (source - origin_s).astype(np.float32), (target - origin_t).astype(np.float32)
     matrix = np.eye(3)
@@ -78,9 +81,15 @@ def polygon_corners(region: Region, sides: int) -> NDArray[np.float64]:
     if sides == 3:
         corners = _as_corners(cv2.minEnclosingTriangle(hull)[1])
     else:
-        corners = _as_corners(cv2.approxPolyN(hull, 4)) if len(hull) >= 4 else np.empty((0, 2))
-        if len(corners) != 4 or _degenerate(corners) or _area(corners) < 0.98 * cv2.contourArea(hull):
-            corners = _as_corners(cv2.boxPoints(cv2.minAreaRect(hull)))
+        x, y, width, height = -0.5, -0.5, region.width, region.height
+        corners = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]])
+        turned = _as_corners(cv2.boxPoints(cv2.minAreaRect(hull)))
+        if _area(turned) < _TIGHTER * _area(corners):
+            corners = turned
+        free = _as_corners(cv2.approxPolyN(hull, 4)) if len(hull) >= 4 else corners
+        encloses = len(free) == 4 and not _degenerate(free) and _area(free) > 0.98 * cv2.contourArea(hull)
+        if encloses and _area(free) < _TIGHTER * _area(corners):
+            corners = free
     if _signed_area(corners) < 0:
         corners = corners[::-1]
     return np.asarray(corners + np.array([region.x0, region.y0]), dtype=np.float64)

@@ -14,8 +14,8 @@ from regiondrag_widget.regions.codec import encode_mask
 
 REMARK = (
     "Each mask: size, its pixels row by row as run lengths beginning with zeros, and its encoded bytes in "
-    "base64. Two zlib implementations need not give equal bytes, so the contract is decode(base64) == runs in "
-    "both languages, and decode(encode(mask)) == mask. Each malformed entry must be refused."
+    "base64. Two zlib implementations need not give equal bytes, so the contract is decode(base64) == runs "
+    "in both languages, and decode(encode(mask)) == mask. Each malformed entry must be refused."
 )
 
 

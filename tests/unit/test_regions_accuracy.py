@@ -87,6 +87,14 @@ def test_a_flat_mouth_redrawn_open_is_stretched_and_not_turned():
     assert rotation(infer_matrix(RegionPair(closed, opened))) == pytest.approx(0, abs=1)
 
 
+@pytest.mark.parametrize("method", ["auto", "scanline", "polygon"])
+def test_no_method_skews_a_round_region_that_is_stretched(method: str):
+    y, x = np.mgrid[0:N, 0:N]
+    handle, target = (((x - 128) / 60) ** 2 + ((y - 128) / h) ** 2 <= 1 for h in (15, 40))
+    exact = RegionPair(handle, target, [[1, 0, 0], [0, 40 / 15, 128 - 128 * 40 / 15], [0, 0, 1]])
+    assert error(exact, method) < 1
+
+
 def drawn_blob(rng: np.random.Generator, wobble: float, stretch: float = 1.0) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, 120, endpoint=False)
     radius = 50 * np.ones_like(angle)
