@@ -80,9 +80,7 @@ class EditResult:
         goal = Path(path)
         if not goal.suffix:
             goal = goal.with_name(goal.name + ".png")
-        file_format = _format_of(goal)
-        if file_format in _OPAQUE_FORMATS and self.image.mode == "RGBA":
-            raise ValueError(f"a {file_format} file holds no transparency: save {goal.name} as .png or .webp")
+        file_format = output_format(goal, transparent=self.image.mode == "RGBA")
         document = json.dumps(self.metadata, default=_plain)
         options: dict[str, Any] = {
             key: self.image.info[key] for key in ("icc_profile", "exif") if self.image.info.get(key)
@@ -119,6 +117,22 @@ class EditResult:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
 
+def output_format(path: Path, *, transparent: bool = False) -> str:
+    """Pillow's name of the format that a suffix stands for; none means PNG.
+
+    Raises
+    ------
+    ValueError
+        No format to save in, or one that cannot hold the transparency asked for.
+    """
+    file_format = Image.registered_extensions().get(path.suffix.lower() or ".png", "")
+    if file_format not in {"PNG", "JPEG", "WEBP", "TIFF", "BMP"}:
+        raise ValueError(f"{path.suffix} names no format to save in: use .png, .jpg, .webp, .tif or .bmp")
+    if transparent and file_format in _OPAQUE_FORMATS:
+        raise ValueError(f"a {file_format} file holds no transparency: save {path.name} as .png or .webp")
+    return file_format
+
+
 def load_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The settings that `EditResult.save` wrote into a PNG or JPEG, with seed, timings and version.
 
@@ -144,13 +158,6 @@ def load_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(settings, dict) or "version" not in settings:
         raise ValueError(f"{name} holds no settings of an edit")
     return settings
-
-
-def _format_of(path: Path) -> str:
-    file_format = Image.registered_extensions().get(path.suffix.lower())
-    if file_format not in {"PNG", "JPEG", "WEBP", "TIFF", "BMP"}:
-        raise ValueError(f"{path.suffix} names no format to save in: use .png, .jpg, .webp, .tif or .bmp")
-    return file_format
 
 
 def _plain(value: object) -> Any:

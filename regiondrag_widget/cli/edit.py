@@ -1,0 +1,203 @@
+"""``regiondrag edit``: one picture, masks or moves, one edited picture."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regiondrag_widget.cli.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from regiondrag_widget.engine.images import Picture
+    from regiondrag_widget.regions.pair import RegionPairs
+
+EXAMPLES = """examples:
+  regiondrag edit photo.jpg --handle duck.png --target there.png -o out.png
+  regiondrag edit photo.jpg --handle duck.png --move 120,-10 --scale 0.8 --rotate 15 -o out.png
+  regiondrag edit photo.jpg --handle a.png --handle b.png --move 40,0 --move -40,0 -o out.png
+  regiondrag edit --regions session.zip -o out.png"""
+
+# what is handed on to the engine, which has the defaults
+ENGINE_OPTIONS = ("steps", "start", "stop", "prompt", "vacated", "device")
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add ``edit`` to the commands."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "edit",
+        help="move regions of a picture",
+        description="Carry each handle region of a picture to its target and fill the place it left.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "photo", nargs="?", type=Path, help="the picture (with --regions: the one saved there)"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="where the result goes"
+    )
+
+    where = parser.add_argument_group("what goes where (once for each region)")
+    where.add_argument(
+        "--handle", action="append", default=[], metavar="MASK", help="white where the thing is"
+    )
+    where.add_argument(
+        "--target", action="append", default=[], metavar="MASK", help="white where it shall be"
+    )
+    where.add_argument("--move", action="append", default=[], type=_two_numbers, metavar="DX,DY",
+                       help="pixels to the right and down, instead of --target")  # fmt: skip
+    where.add_argument(
+        "--scale", action="append", default=[], type=float, metavar="S", help="resize by S as well"
+    )
+    where.add_argument("--rotate", action="append", default=[], type=float, metavar="DEG",
+                       help="turn by DEG degrees as well, counter-clockwise")  # fmt: skip
+    where.add_argument("--regions", type=Path, metavar="FOLDER|ZIP", help="regions saved by save_regions")
+
+    how = parser.add_argument_group("how")
+    how.add_argument("--model", default="mini", help="mini (bundled), a diffusers folder, or a hub id")
+    how.add_argument("--seed", type=int, default=0, help="default 0")
+    how.add_argument("--steps", type=int, help="levels of the noise schedule")
+    how.add_argument("--start", type=float, help="where the edit begins, 0 clean to 1 pure noise")
+    how.add_argument("--stop", type=float, help="where content is no longer held to the handle's")
+    how.add_argument("--prompt", help="what the picture shows (the bundled model takes none)")
+    how.add_argument("--vacated", choices=("fill", "noise", "keep"), help="what becomes of the place left")
+    how.add_argument("--device", help="cpu, cuda, cuda:1, mps; chosen automatically")
+    how.add_argument("--json", action="store_true", help="print what was done as JSON")
+    how.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Edit one picture; every input is checked before the model is loaded."""
+    picture, pairs = _inputs(args)
+    _check_output(args, picture)
+
+    import regiondrag_widget as rd  # the engine, hence torch, only from here on
+
+    options = {name: value for name in ENGINE_OPTIONS if (value := getattr(args, name)) is not None}
+    with ProgressBar("edit", disable=args.quiet) as bar:
+        result = rd.edit(picture, pairs, model=args.model, seed=args.seed, callback=bar, **options)
+    path = result.save(args.output)
+    if args.json:
+        print(json.dumps(_report(args, path, result), indent=2, default=str))
+    else:
+        print(f"wrote {args.output}: {result!r}")
+    return 0
+
+
+def _inputs(args: argparse.Namespace) -> tuple[Picture, RegionPairs]:
+    from regiondrag_widget.engine.images import load_picture
+    from regiondrag_widget.regions.pair import RegionPairs
+
+    drawn = args.handle or args.target or args.move or args.scale or args.rotate
+    if args.regions is not None:
+        if drawn:
+            raise ValueError(
+                "--regions brings its own handles and targets: leave the other region options out"
+            )
+        from regiondrag_widget.regions.files import load_regions
+
+        saved, pairs = load_regions(args.regions)
+        picture = load_picture(saved if args.photo is None else args.photo)
+        if len(pairs) and pairs.shape != picture.shape:
+            height, width = pairs[0].shape
+            raise ValueError(
+                f"the regions in {args.regions} are {width}x{height} px but the picture is "
+                f"{picture.size[0]}x{picture.size[1]} px: they must be the same size"
+            )
+        return picture, pairs
+    if args.photo is None:
+        raise ValueError("no picture given: name one, or saved --regions")
+    if not args.handle:
+        raise ValueError("no region given: say with --handle MASK what to take hold of")
+    picture = load_picture(args.photo)
+    return picture, RegionPairs(_drawn_pairs(args, picture.size))
+
+
+def _drawn_pairs(args: argparse.Namespace, size: tuple[int, int]) -> list[Any]:
+    from regiondrag_widget.engine.masks import load_mask
+    from regiondrag_widget.regions.pair import RegionPair
+
+    count = len(args.handle)
+    moved = bool(args.move or args.scale or args.rotate)
+    if moved == bool(args.target):
+        raise ValueError("say where the handle goes with --target MASK or with --move DX,DY, one of the two")
+    if args.target and len(args.target) != count:
+        raise ValueError(f"{count} --handle but {len(args.target)} --target: give one target for each handle")
+    handles = [load_mask(path, size) for path in args.handle]
+    if args.target:
+        targets = [load_mask(path, size) for path in args.target]
+        return [
+            RegionPair(h, t, name=Path(p).stem) for h, t, p in zip(handles, targets, args.handle, strict=True)
+        ]
+    moves = _for_each(args.move, count, "--move", (0.0, 0.0))
+    scales = _for_each(args.scale, count, "--scale", 1.0)
+    turns = _for_each(args.rotate, count, "--rotate", 0.0)
+    return [
+        RegionPair.move(handle, dx, dy, scale, turn, name=Path(path).stem)
+        for handle, path, (dx, dy), scale, turn in zip(
+            handles, args.handle, moves, scales, turns, strict=True
+        )
+    ]
+
+
+def _for_each(values: list[Any], count: int, option: str, default: Any) -> list[Any]:
+    """One value for each handle: given for each, once for all, or not at all."""
+    if len(values) > 1 and len(values) != count:
+        raise ValueError(
+            f"{count} --handle but {len(values)} {option}: give one for each handle, or one for all"
+        )
+    return values if len(values) > 1 else (values or [default]) * count
+
+
+def _check_output(args: argparse.Namespace, picture: Picture) -> None:
+    """Refuse before the work what could not be written after it, or would overwrite what was given."""
+    from regiondrag_widget.engine.result import output_format
+
+    output: Path = args.output
+    output_format(output, transparent=picture.alpha is not None)
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {output.parent} for the result")
+    if not os.access(output.parent, os.W_OK):
+        raise PermissionError(f"the folder {output.parent} may not be written to")
+    if output.exists():
+        for given in (args.photo, args.regions, *args.handle, *args.target):
+            if given is not None and os.path.samefile(output, given):
+                raise ValueError(
+                    f"-o {output} is one of the inputs, which are never overwritten: choose another name"
+                )
+
+
+def _report(args: argparse.Namespace, path: Path, result: Any) -> dict[str, Any]:
+    width, height = result.image.size
+    return {
+        "input": None if args.photo is None else str(args.photo),
+        "output": str(path),
+        "width": width,
+        "height": height,
+        "pairs": [
+            {
+                "name": pair.name,
+                "handle_pixels": int(pair.handle.sum()),
+                "target_pixels": int(pair.target.sum()),
+                "matrix": None if pair.matrix is None else pair.matrix.tolist(),
+            }
+            for pair in result.pairs or []
+        ],
+        **result.metadata,
+    }
+
+
+def _two_numbers(text: str) -> tuple[float, float]:
+    try:
+        dx, dy = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not DX,DY: two numbers with a comma, such as 40,-15"
+        ) from None
+    return dx, dy
