@@ -1,0 +1,197 @@
+/**
+ * A region of the picture: packed bits of its bounding box, at the picture's own resolution, never changed.
+ *
+ * Rows are padded to a byte, the first pixel is the highest bit: the bytes the codec stores, so a mask costs
+ * an eighth of a byte a pixel in the undo history and is never re-packed to be sent.
+ */
+export interface Mask {
+  readonly width: number
+  readonly height: number
+  /** The bounding box: its first column and row, its size; all zero for an empty mask. */
+  readonly x0: number
+  readonly y0: number
+  readonly w: number
+  readonly h: number
+  readonly bits: Uint8Array
+}
+
+export interface Box {
+  readonly x0: number
+  readonly y0: number
+  /** One past the last column and row. */
+  readonly x1: number
+  readonly y1: number
+}
+
+export function emptyMask(width: number, height: number): Mask {
+  return { width, height, x0: 0, y0: 0, w: 0, h: 0, bits: new Uint8Array(0) }
+}
+
+export function isEmpty(mask: Mask): boolean {
+  return mask.w === 0
+}
+
+export function has(mask: Mask, x: number, y: number): boolean {
+  const dx = x - mask.x0
+  const dy = y - mask.y0
+  if (dx < 0 || dy < 0 || dx >= mask.w || dy >= mask.h) return false
+  const byte = mask.bits[dy * stride(mask.w) + (dx >> 3)] ?? 0
+  return ((byte >> (7 - (dx & 7))) & 1) === 1
+}
+
+export function stride(w: number): number {
+  return (w + 7) >> 3
+}
+
+/** Calls `run(y, first, last)` for every horizontal run of set pixels, top to bottom, left to right. */
+export function eachRun(mask: Mask, run: (y: number, first: number, last: number) => void): void {
+  const bytes = stride(mask.w)
+  for (let row = 0; row < mask.h; row++) {
+    let start = -1
+    for (let col = 0; col < mask.w; ) {
+      const byte = mask.bits[row * bytes + (col >> 3)] ?? 0
+      if ((col & 7) === 0 && col + 8 <= mask.w && (byte === 0 || byte === 255)) {
+        if (byte === 255 && start < 0) start = col
+        if (byte === 0 && start >= 0) {
+          run(mask.y0 + row, mask.x0 + start, mask.x0 + col - 1)
+          start = -1
+        }
+        col += 8
+        continue
+      }
+      const set = (byte >> (7 - (col & 7))) & 1
+      if (set && start < 0) start = col
+      if (!set && start >= 0) {
+        run(mask.y0 + row, mask.x0 + start, mask.x0 + col - 1)
+        start = -1
+      }
+      col++
+    }
+    if (start >= 0) run(mask.y0 + row, mask.x0 + start, mask.x0 + mask.w - 1)
+  }
+}
+
+export function area(mask: Mask): number {
+  let sum = 0
+  eachRun(mask, (_y, first, last) => {
+    sum += last - first + 1
+  })
+  return sum
+}
+
+/** The mean of the set pixels' centres, or null for an empty mask. */
+export function centroid(mask: Mask): { x: number; y: number } | null {
+  let n = 0
+  let sx = 0
+  let sy = 0
+  eachRun(mask, (y, first, last) => {
+    const length = last - first + 1
+    n += length
+    sx += (length * (first + last)) / 2
+    sy += length * y
+  })
+  return n ? { x: sx / n, y: sy / n } : null
+}
+
+export function sameMask(a: Mask, b: Mask): boolean {
+  if (a === b) return true
+  if (a.width !== b.width || a.height !== b.height || a.x0 !== b.x0 || a.y0 !== b.y0) return false
+  if (a.w !== b.w || a.h !== b.h || a.bits.length !== b.bits.length) return false
+  for (let i = 0; i < a.bits.length; i++) if (a.bits[i] !== b.bits[i]) return false
+  return true
+}
+
+/** The mask moved by whole pixels; what leaves the picture is lost. */
+export function shifted(mask: Mask, dx: number, dy: number): Mask {
+  const x0 = mask.x0 + dx
+  const y0 = mask.y0 + dy
+  if (x0 >= 0 && y0 >= 0 && x0 + mask.w <= mask.width && y0 + mask.h <= mask.height) {
+    return isEmpty(mask) ? mask : { ...mask, x0, y0 }
+  }
+  const buffer = new MaskBuffer(mask.width, mask.height)
+  eachRun(mask, (y, first, last) => buffer.span(y + dy, first + dx, last + dx))
+  return buffer.toMask()
+}
+
+/** A mask being drawn: a byte a pixel, with the rectangle that changed since it was last looked at. */
+export class MaskBuffer {
+  readonly data: Uint8Array
+  private dirty: Box | null = null
+  private reach: Box | null = null
+
+  constructor(
+    readonly width: number,
+    readonly height: number,
+  ) {
+    this.data = new Uint8Array(width * height)
+  }
+
+  static from(mask: Mask): MaskBuffer {
+    const buffer = new MaskBuffer(mask.width, mask.height)
+    eachRun(mask, (y, first, last) => buffer.span(y, first, last))
+    buffer.takeDirty()
+    return buffer
+  }
+
+  /** Sets (value 1) or clears (value 0) the pixels first..last of row y; parts outside the picture are ignored. */
+  span(y: number, first: number, last: number, value: 0 | 1 = 1): void {
+    if (y < 0 || y >= this.height) return
+    const a = Math.max(0, first)
+    const b = Math.min(this.width - 1, last)
+    if (a > b) return
+    this.data.fill(value, y * this.width + a, y * this.width + b + 1)
+    this.dirty = grow(this.dirty, a, y, b, y)
+    if (value) this.reach = grow(this.reach, a, y, b, y)
+  }
+
+  takeDirty(): Box | null {
+    const box = this.dirty
+    this.dirty = null
+    return box
+  }
+
+  toMask(): Mask {
+    const box = this.tightBox()
+    if (!box) return emptyMask(this.width, this.height)
+    const w = box.x1 - box.x0
+    const h = box.y1 - box.y0
+    const bytes = stride(w)
+    const bits = new Uint8Array(bytes * h)
+    for (let row = 0; row < h; row++) {
+      const from = (box.y0 + row) * this.width + box.x0
+      for (let col = 0; col < w; col++) {
+        if (this.data[from + col])
+          bits[row * bytes + (col >> 3)] = (bits[row * bytes + (col >> 3)] ?? 0) | (128 >> (col & 7))
+      }
+    }
+    return { width: this.width, height: this.height, x0: box.x0, y0: box.y0, w, h, bits }
+  }
+
+  private tightBox(): Box | null {
+    if (!this.reach) return null
+    let x0 = this.width
+    let y0 = this.height
+    let x1 = 0
+    let y1 = 0
+    for (let y = this.reach.y0; y < this.reach.y1; y++) {
+      const row = this.data.subarray(y * this.width + this.reach.x0, y * this.width + this.reach.x1)
+      const first = row.indexOf(1)
+      if (first < 0) continue
+      x0 = Math.min(x0, this.reach.x0 + first)
+      x1 = Math.max(x1, this.reach.x0 + row.lastIndexOf(1) + 1)
+      y0 = Math.min(y0, y)
+      y1 = y + 1
+    }
+    return x1 > x0 ? { x0, y0, x1, y1 } : null
+  }
+}
+
+function grow(box: Box | null, xa: number, ya: number, xb: number, yb: number): Box {
+  if (!box) return { x0: xa, y0: ya, x1: xb + 1, y1: yb + 1 }
+  return {
+    x0: Math.min(box.x0, xa),
+    y0: Math.min(box.y0, ya),
+    x1: Math.max(box.x1, xb + 1),
+    y1: Math.max(box.y1, yb + 1),
+  }
+}

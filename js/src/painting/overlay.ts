@@ -1,0 +1,198 @@
+/** The upper canvas: regions, arrows, numbers, and the browser's own preview of the drag. */
+import { centroid, isEmpty, type Mask } from "../geometry/mask"
+import { apply, type Matrix, type Point } from "../geometry/matrix"
+import type { Picture } from "../pictures"
+import type { Pair, Regions } from "../regions"
+import type { Draft, Ghost } from "../store"
+import { toView, type Viewport } from "../viewport"
+import { css, type Rgb, shade } from "./colors"
+import { boxMatrix, type Carried, drawPlaced, paintCarried, type VacatedPainter } from "./preview"
+import { DraftSprite, maskOutline, maskSprite } from "./sprites"
+
+export interface OverlayScene {
+  readonly picture: Picture
+  readonly regions: Regions
+  readonly draft: Draft | null
+  readonly ghost: Ghost | null
+  /** Whether the drag is shown in pixels, and whether the vacated place will be filled. */
+  readonly preview: boolean
+  readonly hatched: boolean
+  /** 0 to 1: how strongly regions are tinted. */
+  readonly opacity: number
+  /** Outlines alone, as while a run shows its frames. */
+  readonly faint: boolean
+}
+
+const drafts = new WeakMap<object, DraftSprite>()
+
+export function paintOverlay(
+  g: CanvasRenderingContext2D,
+  scene: OverlayScene,
+  viewport: Viewport,
+  ratio: number,
+  vacated: VacatedPainter,
+): void {
+  const shown = scene.regions.pairs.map((pair, index) => ({ pair, index })).filter(({ pair }) => pair.visible)
+  const previews = scene.preview && !scene.faint
+  const carried = previews ? shown.flatMap(({ pair }) => carriedOf(pair, scene) ?? []) : []
+  if (scene.hatched && carried.length > 0) vacated.paint(g, carried, viewport, ratio)
+  for (const one of carried) paintCarried(g, one, scene.picture, viewport)
+  const tint = scene.faint ? 0 : scene.opacity
+  if (!scene.faint) paintMask(g, scene, "protect", "", scene.regions.protect, 0, tint, viewport, true)
+  for (const { pair, index } of shown) {
+    const active = index === scene.regions.selected
+    const moved = scene.ghost?.pairId === pair.id ? scene.ghost.matrix : null
+    const inPixels = previews && carriedOf(pair, scene) !== null
+    // Where pixels show the drag, a strong tint would hide them.
+    const strength = inPixels ? tint * 0.35 : tint
+    if (moved) {
+      outlined(g, pair.handle, moved, shade("target", pair.color), viewport, true)
+    } else {
+      paintMask(g, scene, "target", pair.id, pair.target, pair.color, strength, viewport, active)
+    }
+    paintMask(g, scene, "handle", pair.id, pair.handle, pair.color, inPixels ? 0 : strength, viewport, active)
+  }
+  for (const { pair, index } of shown) annotate(g, pair, index, scene, viewport)
+}
+
+/** Where the pair's pixels go now, or null while it has nowhere to go. */
+export function carriedOf(pair: Pair, scene: Pick<OverlayScene, "draft" | "ghost">): Carried | null {
+  if (isEmpty(pair.handle)) return null
+  const ghost = scene.ghost?.pairId === pair.id ? scene.ghost.matrix : null
+  if (ghost) return { handle: pair.handle, matrix: ghost, target: null }
+  // While its mask is being painted the carried pixels would lag behind the pointer.
+  if (scene.draft?.pairId === pair.id && scene.draft.layer !== "protect") return null
+  if (isEmpty(pair.target)) return null
+  if (pair.matrix) {
+    const affine = pair.matrix[6] === 0 && pair.matrix[7] === 0
+    return { handle: pair.handle, matrix: pair.matrix, target: affine ? null : pair.target }
+  }
+  const matrix = boxMatrix(pair.handle, pair.target)
+  return matrix ? { handle: pair.handle, matrix, target: pair.target } : null
+}
+
+function paintMask(
+  g: CanvasRenderingContext2D,
+  scene: OverlayScene,
+  kind: "handle" | "target" | "protect",
+  id: string,
+  mask: Mask,
+  color: number,
+  alpha: number,
+  viewport: Viewport,
+  active: boolean,
+): void {
+  const rgb = shade(kind, color)
+  const draft = scene.draft
+  g.save()
+  if (draft && draft.layer === kind && draft.pairId === id) {
+    const sprite = drafts.get(draft.buffer) ?? new DraftSprite(draft.buffer, rgb)
+    drafts.set(draft.buffer, sprite)
+    sprite.update()
+    g.globalAlpha = Math.max(alpha, 0.3)
+    g.imageSmoothingEnabled = viewport.scale < 3
+    const { scale, x, y } = viewport
+    g.drawImage(sprite.canvas, x, y, sprite.canvas.width * scale, sprite.canvas.height * scale)
+  } else if (!isEmpty(mask)) {
+    g.globalAlpha = alpha
+    g.imageSmoothingEnabled = viewport.scale < 3
+    if (alpha > 0) drawPlaced(g, maskSprite(mask, rgb), mask, null, viewport)
+    g.globalAlpha = 1
+    outlined(g, mask, null, rgb, viewport, active)
+  }
+  g.restore()
+}
+
+function outlined(
+  g: CanvasRenderingContext2D,
+  mask: Mask,
+  matrix: Matrix | null,
+  rgb: Rgb,
+  viewport: Viewport,
+  active: boolean,
+): void {
+  if (isEmpty(mask)) return
+  const path = new Path2D()
+  const { scale, x, y } = viewport
+  const m = new DOMMatrix([scale, 0, 0, scale, x, y])
+  if (matrix) {
+    m.translateSelf(0.5, 0.5)
+    m.multiplySelf(new DOMMatrix([matrix[0], matrix[3], matrix[1], matrix[4], matrix[2], matrix[5]]))
+    m.translateSelf(-0.5, -0.5)
+  }
+  path.addPath(maskOutline(mask), m)
+  g.save()
+  g.lineCap = "round"
+  // A light rim keeps the colour apart from any picture.
+  g.strokeStyle = "rgb(255 255 255 / 0.75)"
+  g.lineWidth = active ? 3.5 : 2
+  g.stroke(path)
+  g.strokeStyle = css(rgb)
+  g.lineWidth = active ? 2 : 1.2
+  g.stroke(path)
+  g.restore()
+}
+
+function annotate(
+  g: CanvasRenderingContext2D,
+  pair: Pair,
+  index: number,
+  scene: OverlayScene,
+  viewport: Viewport,
+): void {
+  const from = centroid(pair.handle)
+  if (!from) return
+  const active = index === scene.regions.selected
+  const ghost = scene.ghost?.pairId === pair.id ? scene.ghost.matrix : null
+  const to = ghost ? apply(ghost, from) : centroid(pair.target)
+  const start = toView(viewport, from)
+  if (to) arrow(g, start, toView(viewport, to), shade("target", pair.color))
+  badge(g, start, String(index + 1), shade("handle", pair.color), active)
+}
+
+function arrow(g: CanvasRenderingContext2D, a: Point, b: Point, rgb: Rgb): void {
+  const length = Math.hypot(b.x - a.x, b.y - a.y)
+  if (length < 18) return
+  const ux = (b.x - a.x) / length
+  const uy = (b.y - a.y) / length
+  const tip = 9
+  const path = new Path2D()
+  path.moveTo(a.x + ux * 10, a.y + uy * 10)
+  path.lineTo(b.x - ux * tip, b.y - uy * tip)
+  const head = new Path2D()
+  head.moveTo(b.x, b.y)
+  head.lineTo(b.x - ux * tip - uy * 5, b.y - uy * tip + ux * 5)
+  head.lineTo(b.x - ux * tip + uy * 5, b.y - uy * tip - ux * 5)
+  head.closePath()
+  g.save()
+  g.lineCap = "round"
+  g.lineJoin = "round"
+  g.strokeStyle = "rgb(255 255 255 / 0.85)"
+  g.lineWidth = 5
+  g.stroke(path)
+  g.lineWidth = 3
+  g.stroke(head)
+  g.strokeStyle = css(rgb)
+  g.fillStyle = css(rgb)
+  g.lineWidth = 2.5
+  g.stroke(path)
+  g.fill(head)
+  g.restore()
+}
+
+function badge(g: CanvasRenderingContext2D, at: Point, text: string, rgb: Rgb, active: boolean): void {
+  g.save()
+  g.beginPath()
+  g.arc(at.x, at.y, 9, 0, 2 * Math.PI)
+  g.fillStyle = css(rgb)
+  g.fill()
+  g.lineWidth = active ? 2.5 : 1.5
+  g.strokeStyle = "#fff"
+  g.stroke()
+  g.fillStyle = "#fff"
+  g.font = "600 11px system-ui, sans-serif"
+  g.textAlign = "center"
+  g.textBaseline = "middle"
+  g.fillText(text, at.x, at.y + 0.5)
+  g.restore()
+}

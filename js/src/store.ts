@@ -1,0 +1,123 @@
+/** RegionStore: the regions, their undo history, and what is being drawn at this moment. One a model. */
+
+import { type Mask, MaskBuffer } from "./geometry/mask"
+import type { Matrix } from "./geometry/matrix"
+import { History } from "./history"
+import { addPair, emptyRegions, type Layer, maskOf, type Outline, type Regions, withMask } from "./regions"
+import { Signal } from "./signal"
+
+/** A mask under the pointer: shown by every view, saved by none until the gesture ends. */
+export interface Draft {
+  readonly pairId: string
+  readonly layer: Layer
+  readonly buffer: MaskBuffer
+}
+
+/** A drag under the pointer: the pair and the matrix its ghost has now. */
+export interface Ghost {
+  readonly pairId: string
+  readonly matrix: Matrix
+}
+
+export class RegionStore {
+  /** Something to draw anew. */
+  readonly changed = new Signal()
+  /** A gesture has ended, here: what the kernel must hear of. */
+  readonly committed = new Signal()
+  /** Only the active pair is another one. */
+  readonly selection = new Signal()
+  draft: Draft | null = null
+  ghost: Ghost | null = null
+  private readonly history = new History<Regions>(emptyRegions(0, 0))
+
+  get regions(): Regions {
+    return this.history.current
+  }
+  get canUndo(): boolean {
+    return this.history.canUndo
+  }
+  get canRedo(): boolean {
+    return this.history.canRedo
+  }
+
+  /** One undo step. The same document again is no step. */
+  commit(next: Regions): void {
+    this.draft = null
+    this.ghost = null
+    if (next !== this.regions) {
+      this.history.push(next)
+      this.committed.emit()
+    }
+    this.changed.emit()
+  }
+
+  select(index: number): void {
+    if (index === this.regions.selected || index >= this.regions.pairs.length) return
+    this.history.amend({ ...this.regions, selected: Math.max(-1, index) })
+    this.selection.emit()
+    this.changed.emit()
+  }
+
+  undo(): void {
+    this.cancelGesture()
+    if (this.history.undo()) this.committed.emit()
+    this.changed.emit()
+  }
+
+  redo(): void {
+    this.cancelGesture()
+    if (this.history.redo()) this.committed.emit()
+    this.changed.emit()
+  }
+
+  /** Regions that came from the kernel or another page: a step that can be undone, not sent back. */
+  adopt(next: Regions): void {
+    const lost = (id: string | undefined) => id !== undefined && !next.pairs.some((p) => p.id === id)
+    if (this.draft?.layer !== "protect" && lost(this.draft?.pairId)) this.draft = null
+    if (lost(this.ghost?.pairId)) this.ghost = null
+    this.history.push(next)
+    this.changed.emit()
+  }
+
+  /** A new picture: nothing before it can be undone. */
+  reset(next: Regions): void {
+    this.draft = null
+    this.ghost = null
+    this.history.reset(next)
+    this.changed.emit()
+  }
+
+  /**
+   * Begins to draw on a layer of the active pair; the first handle makes the first pair.
+   * Returns null where there is no picture, the pair is locked, or a target has no handle to belong to.
+   */
+  beginDraft(layer: Layer, base?: Mask): Draft | null {
+    const { width, height } = this.regions
+    if (!width || !height) return null
+    if (layer !== "protect" && this.regions.selected < 0) {
+      const last = this.regions.pairs.length - 1
+      const next = last < 0 ? addPair(this.regions) : { ...this.regions, selected: last }
+      this.history.amend(next)
+    }
+    const pair = this.regions.pairs[this.regions.selected]
+    if (layer !== "protect" && (!pair || pair.locked)) return null
+    const mask = base ?? maskOf(this.regions, this.regions.selected, layer)
+    this.draft = { pairId: layer === "protect" ? "" : (pair?.id ?? ""), layer, buffer: MaskBuffer.from(mask) }
+    return this.draft
+  }
+
+  /** Ends the drawing: its mask becomes the layer's, in one step. */
+  endDraft(outline?: Outline): void {
+    const draft = this.draft
+    if (!draft) return
+    const index = this.regions.pairs.findIndex((p) => p.id === draft.pairId)
+    this.commit(withMask(this.regions, index, draft.layer, draft.buffer.toMask(), outline))
+  }
+
+  cancelGesture(): void {
+    if (!this.draft && !this.ghost) return
+    this.draft = null
+    this.ghost = null
+    this.changed.emit()
+  }
+}

@@ -1,0 +1,152 @@
+/** The regions as traits: what the kernel holds is what the store holds, one patch a gesture. */
+import { decodeMask, encodeMask } from "./codec"
+import { emptyMask, isEmpty, type Mask, sameMask } from "./geometry/mask"
+import { matrixFrom } from "./geometry/matrix"
+import { bytesOf, type Host } from "./host"
+import { completePairs, type Pair, type Regions } from "./regions"
+import type { RegionStore } from "./store"
+
+export interface RunMasks {
+  readonly pairs: Record<string, unknown>[]
+  readonly protect: number | null
+  readonly buffers: Uint8Array<ArrayBuffer>[]
+}
+
+export class RegionSync {
+  private rev = -1
+
+  constructor(
+    private readonly host: Host,
+    private readonly store: RegionStore,
+    private readonly complain: (message: string) => void,
+  ) {
+    this.rev = host.number("_regions_rev", 0)
+    store.committed.on(() => this.write())
+    store.selection.on(() => host.save({ _selected: store.regions.selected }))
+    let waiting = false
+    const later = () => {
+      if (waiting) return
+      waiting = true
+      // One patch may change several traits: read them once all have arrived.
+      queueMicrotask(() => {
+        waiting = false
+        this.read()
+      })
+    }
+    for (const trait of ["_pairs", "_masks", "_regions_rev"]) host.on(`change:${trait}`, later)
+    host.on("change:_selected", () => {
+      const wanted = host.number("_selected", store.regions.selected)
+      if (wanted !== store.regions.selected && wanted < store.regions.pairs.length) store.select(wanted)
+    })
+  }
+
+  /** Forgets the store's drawings and takes the kernel's, as after a new picture. */
+  reset(width: number, height: number): void {
+    this.rev = this.host.number("_regions_rev", 0)
+    this.store.reset(readRegions(this.host, { ...this.store.regions, width, height }, this.complain))
+  }
+
+  /** Masks and pairs of a run, complete in themselves: a message overtakes a patch under way. */
+  forRun(): RunMasks & { rev: number } {
+    const regions = this.store.regions
+    const buffers: Uint8Array<ArrayBuffer>[] = []
+    const add = (mask: Mask) => buffers.push(encodeMask(mask).slice()) - 1
+    const pairs = completePairs(regions).map((pair) => ({
+      id: pair.id,
+      name: pair.name,
+      matrix: pair.matrix ? [...pair.matrix] : null,
+      handle: add(pair.handle),
+      target: add(pair.target),
+    }))
+    const protect = isEmpty(regions.protect) ? null : add(regions.protect)
+    return { pairs, protect, buffers, rev: this.rev }
+  }
+
+  private write(): void {
+    this.rev = Math.max(this.rev, this.host.number("_regions_rev", 0)) + 1
+    this.host.save({ ...writeRegions(this.store.regions), _regions_rev: this.rev })
+  }
+
+  private read(): void {
+    const rev = this.host.number("_regions_rev", 0)
+    if (rev === this.rev) return
+    this.rev = rev
+    const { width, height } = this.store.regions
+    if (!width || !height) return
+    this.store.adopt(readRegions(this.host, this.store.regions, this.complain))
+  }
+}
+
+export function writeRegions(regions: Regions): Record<string, unknown> {
+  const masks: Record<string, Uint8Array> = {}
+  for (const pair of regions.pairs) {
+    if (!isEmpty(pair.handle)) masks[`h:${pair.id}`] = encodeMask(pair.handle).slice()
+    if (!isEmpty(pair.target)) masks[`t:${pair.id}`] = encodeMask(pair.target).slice()
+  }
+  if (!isEmpty(regions.protect)) masks.protect = encodeMask(regions.protect).slice()
+  return {
+    _pairs: regions.pairs.map((pair) => ({
+      id: pair.id,
+      name: pair.name,
+      color: pair.color,
+      matrix: pair.matrix ? [...pair.matrix] : null,
+      visible: pair.visible,
+      locked: pair.locked,
+      rev: pair.rev,
+      hasTarget: !isEmpty(pair.target),
+    })),
+    _masks: masks,
+    _selected: regions.selected,
+  }
+}
+
+/** The kernel's regions; masks that did not change stay the same objects, so nothing is drawn anew for them. */
+export function readRegions(host: Host, before: Regions, complain: (message: string) => void): Regions {
+  const { width, height } = before
+  const bytes = host.record("_masks")
+  const mask = (key: string, old: Mask | undefined): Mask => {
+    const raw = bytesOf(bytes[key])
+    if (!raw || raw.length === 0) return emptyMask(width, height)
+    try {
+      const fresh = decodeMask(raw, width, height)
+      return old && sameMask(old, fresh) ? old : fresh
+    } catch (error) {
+      complain(`A region could not be read: ${(error as Error).message}.`)
+      return emptyMask(width, height)
+    }
+  }
+  const pairs = host.list("_pairs").flatMap((value, index): Pair[] => {
+    const wire = value as Record<string, unknown> | null
+    if (typeof wire !== "object" || wire === null || typeof wire.id !== "string") return []
+    const old = before.pairs.find((p) => p.id === wire.id)
+    const handle = mask(`h:${wire.id}`, old?.handle)
+    const target = mask(`t:${wire.id}`, old?.target)
+    const outlines = { ...old?.outlines }
+    if (handle !== old?.handle) delete outlines.handle
+    if (target !== old?.target) delete outlines.target
+    return [
+      {
+        id: wire.id,
+        name: typeof wire.name === "string" ? wire.name : "",
+        color: typeof wire.color === "number" ? wire.color : index,
+        matrix: matrixFrom(wire.matrix),
+        visible: wire.visible !== false,
+        locked: wire.locked === true,
+        rev: typeof wire.rev === "number" ? wire.rev : 0,
+        handle,
+        target,
+        outlines,
+      },
+    ]
+  })
+  const protect = mask("protect", before.protect)
+  const selected = Math.min(pairs.length - 1, host.number("_selected", pairs.length - 1))
+  return {
+    width,
+    height,
+    pairs,
+    protect,
+    protectOutline: protect === before.protect ? before.protectOutline : null,
+    selected,
+  }
+}

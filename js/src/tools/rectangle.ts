@@ -1,0 +1,18 @@
+import type { Point } from "../geometry/matrix"
+import { fillRectangle, type Span } from "../geometry/raster"
+import { Shape } from "./shape"
+
+export class Rectangle extends Shape {
+  readonly id = "rectangle"
+  readonly label = "Rectangle"
+  readonly key = "r"
+  readonly hint = "Drag a box. Shift makes a square, Alt cuts away"
+
+  protected fill(a: Point, b: Point, span: Span): void {
+    fillRectangle(a, b, span)
+  }
+
+  protected trace(g: CanvasRenderingContext2D, a: Point, b: Point): void {
+    g.rect(Math.min(a.x, b.x), Math.min(a.y, b.y), Math.abs(b.x - a.x), Math.abs(b.y - a.y))
+  }
+}

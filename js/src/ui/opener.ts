@@ -1,0 +1,110 @@
+/** A new picture by file picker, drop or paste; asks before it throws drawings away. */
+import { hasDrawings } from "../regions"
+import type { Session } from "../session"
+import { button, el } from "./dom"
+
+export class Opener {
+  private readonly input: HTMLInputElement
+
+  constructor(
+    private readonly session: Session,
+    private readonly root: HTMLElement,
+    private readonly signal: AbortSignal,
+    private readonly pastePair: () => void = () => {},
+  ) {
+    this.input = el("input", {
+      type: "file",
+      accept: "image/*",
+      class: "rd-hidden",
+      "aria-label": "Picture file",
+      tabindex: -1,
+    })
+    root.append(this.input)
+    this.input.addEventListener("change", () => this.take(this.input.files), { signal })
+    root.addEventListener("dragover", (e) => this.over(e), { signal })
+    root.addEventListener("dragleave", () => root.classList.remove("rd-dropping"), { signal })
+    root.addEventListener("drop", (e) => this.drop(e), { signal })
+    root.addEventListener("paste", (e) => this.paste(e), { signal })
+  }
+
+  pick(): void {
+    this.input.value = ""
+    this.input.click()
+  }
+
+  private over(event: DragEvent): void {
+    if (this.session.readOnly || !event.dataTransfer?.types.includes("Files")) return
+    event.preventDefault()
+    event.stopPropagation()
+    event.dataTransfer.dropEffect = "copy"
+    this.root.classList.add("rd-dropping")
+  }
+
+  private drop(event: DragEvent): void {
+    this.root.classList.remove("rd-dropping")
+    if (this.session.readOnly || !event.dataTransfer?.files.length) return
+    event.preventDefault()
+    event.stopPropagation()
+    this.take(event.dataTransfer.files)
+  }
+
+  private paste(event: ClipboardEvent): void {
+    if ((event.target as HTMLElement).matches("input, textarea")) return
+    event.preventDefault()
+    event.stopPropagation()
+    const files = event.clipboardData?.files
+    if (files && files.length > 0) this.take(files)
+    else this.pastePair()
+  }
+
+  private take(files: FileList | null): void {
+    const file = [...(files ?? [])].find((f) => f.type.startsWith("image/") || f.type === "")
+    if (!file) {
+      if (files?.length)
+        this.session.complain("This file is not a picture.", "Open a PNG, JPEG or WebP file.")
+      return
+    }
+    if (hasDrawings(this.session.store.regions)) this.ask(file)
+    else void this.session.load(file)
+  }
+
+  private ask(file: File): void {
+    const back = document.activeElement as HTMLElement | null
+    const dialog = el("div", { class: "rd-veil" })
+    const done = () => {
+      dialog.remove()
+      back?.focus({ preventScroll: true })
+    }
+    const replace = button({
+      label: "Replace the picture",
+      text: "Replace the picture",
+      kind: "primary",
+      signal: this.signal,
+      act: () => {
+        done()
+        void this.session.load(file)
+      },
+    })
+    const keep = button({ label: "Keep drawing", text: "Keep drawing", signal: this.signal, act: done })
+    const box = el(
+      "div",
+      { class: "rd-dialog", role: "alertdialog", "aria-modal": "true", "aria-label": "Replace the picture?" },
+      el("h3", {}, "Replace the picture?"),
+      el("p", {}, `“${file.name}” takes this picture's place. The regions drawn here will be lost.`),
+      el("div", { class: "rd-row" }, keep, replace),
+    )
+    box.addEventListener(
+      "keydown",
+      (e) => {
+        if (e.key === "Escape") {
+          e.stopPropagation()
+          done()
+        }
+      },
+      { signal: this.signal },
+    )
+    dialog.append(box)
+    this.root.append(dialog)
+    keep.focus()
+  }
+}

@@ -1,0 +1,218 @@
+/** The list of pairs: select, rename, hide, lock, duplicate, delete, reorder; and what acts on the active one. */
+import type { Actions } from "../actions"
+import { isEmpty } from "../geometry/mask"
+import { css, shade } from "../painting/colors"
+import { type Pair, reorderPair, selectedPair } from "../regions"
+import type { Session } from "../session"
+import type { ViewState } from "../viewstate"
+import { button, el, setEnabled } from "./dom"
+
+export function pairsPanel(
+  session: Session,
+  state: ViewState,
+  actions: Actions,
+  signal: AbortSignal,
+): HTMLElement {
+  const { store } = session
+  const add = button({
+    label: "New pair",
+    icon: "plus",
+    title: "New pair (N)",
+    signal,
+    act: () => actions.newPair(),
+  })
+  const remove = button({
+    label: "Delete pair",
+    icon: "trash",
+    title: "Delete the active pair (Delete)",
+    signal,
+    act: () => actions.removePair(),
+  })
+  const copy = button({
+    label: "Duplicate",
+    icon: "copy",
+    title: "Duplicate the active pair (Ctrl+D)",
+    signal,
+    act: () => actions.duplicate(),
+  })
+  const flipX = button({
+    label: "Flip across",
+    icon: "flipX",
+    title: "Flip across (F)",
+    signal,
+    act: () => actions.flip("x"),
+  })
+  const flipY = button({
+    label: "Flip upside down",
+    icon: "flipY",
+    title: "Flip upside down (Shift+F)",
+    signal,
+    act: () => actions.flip("y"),
+  })
+  const home = button({
+    label: "Back to start",
+    text: "Back to start",
+    kind: "quiet",
+    title: "Put the ghost back on its handle, unturned and unscaled",
+    signal,
+    act: () => actions.resetDrag(),
+  })
+  const clear = button({
+    label: "Clear",
+    text: "Clear",
+    kind: "quiet",
+    signal,
+    act: () => actions.clearLayer(),
+  })
+  const list = el("ol", { class: "rd-list", "aria-label": "Pairs" })
+  const empty = el("p", { class: "rd-empty" }, "No pairs yet. Paint what should move.")
+
+  let shown: readonly Pair[] | null = null
+  let selected = -2
+  const update = () => {
+    const { regions } = store
+    const pair = selectedPair(regions)
+    const still = session.picture === null || session.readOnly
+    setEnabled(add, !still)
+    setEnabled(remove, !still && pair !== null && !pair.locked)
+    setEnabled(copy, !still && pair !== null)
+    const drag = !still && pair !== null && !pair.locked && !isEmpty(pair.handle)
+    for (const node of [flipX, flipY]) setEnabled(node, drag)
+    setEnabled(home, drag && pair?.matrix !== null)
+    clear.title = `Clear the ${state.layer === "protect" ? "protected area" : `active pair's ${state.layer}`}`
+    setEnabled(
+      clear,
+      !still &&
+        (state.layer === "protect"
+          ? !isEmpty(regions.protect)
+          : pair !== null && !isEmpty(pair[state.layer])),
+    )
+    if (regions.pairs === shown && regions.selected === selected) return
+    // A name being typed is not to be torn from under the cursor.
+    if (
+      list.contains(document.activeElement) &&
+      document.activeElement?.matches("input") &&
+      sameIds(shown, regions.pairs)
+    )
+      return
+    shown = regions.pairs
+    selected = regions.selected
+    const refocus = focusedIn(list)
+    list.replaceChildren(
+      ...regions.pairs.map((p, i) => row(p, i, i === selected, session, actions, signal, still)),
+    )
+    if (refocus) list.querySelector<HTMLElement>(refocus)?.focus({ preventScroll: true })
+    empty.hidden = regions.pairs.length > 0
+  }
+  session.changed.on(update, signal)
+  state.changed.on(update, signal)
+  list.addEventListener("focusout", () => setTimeout(update), { signal })
+  update()
+  return el(
+    "aside",
+    { class: "rd-side", "aria-label": "Pairs of regions" },
+    el("header", { class: "rd-side-head" }, el("h3", {}, "Pairs"), add, copy, remove),
+    list,
+    empty,
+    el("div", { class: "rd-row rd-pair-tools" }, flipX, flipY, home, el("span", { class: "rd-gap" }), clear),
+  )
+}
+
+function row(
+  pair: Pair,
+  index: number,
+  active: boolean,
+  session: Session,
+  actions: Actions,
+  signal: AbortSignal,
+  still: boolean,
+): HTMLElement {
+  const { store } = session
+  const title = pair.name || `Pair ${index + 1}`
+  const number = el("span", { class: "rd-badge-number" }, String(index + 1))
+  number.style.background = `linear-gradient(120deg, ${css(shade("handle", pair.color))} 50%, ${css(shade("target", pair.color))} 50%)`
+  const choose = button({
+    label: `Pair ${index + 1}`,
+    title: "Make this the active pair",
+    signal,
+    act: () => store.select(index),
+  })
+  choose.classList.add("rd-choose")
+  choose.dataset.focus = `choose-${pair.id}`
+  choose.append(number)
+  if (active) choose.setAttribute("aria-current", "true")
+  const name = el("input", {
+    class: "rd-name",
+    type: "text",
+    value: pair.name,
+    placeholder: `Pair ${index + 1}`,
+    maxlength: 80,
+    "aria-label": `Name of pair ${index + 1}`,
+    disabled: still,
+  })
+  name.addEventListener("focus", () => store.select(index), { signal })
+  name.addEventListener(
+    "change",
+    () => {
+      if (name.value.trim() !== pair.name) actions.changePair(index, { name: name.value.trim() })
+    },
+    { signal },
+  )
+  name.addEventListener(
+    "keydown",
+    (e) => {
+      if (e.key === "Enter") name.blur()
+    },
+    { signal },
+  )
+  const small = (
+    label: string,
+    icon: Parameters<typeof button>[0]["icon"] & string,
+    act: () => void,
+    pressed?: boolean,
+  ) => {
+    const node = button({ label: `${label} ${title}`, title: label, icon, kind: "quiet", signal, act })
+    node.dataset.focus = `${label.split(" ")[0]}-${pair.id}`
+    if (pressed !== undefined) node.setAttribute("aria-pressed", String(pressed))
+    setEnabled(node, !still)
+    return node
+  }
+  const up = small("Move up", "up", () => store.commit(reorderPair(store.regions, index, index - 1)))
+  const down = small("Move down", "down", () => store.commit(reorderPair(store.regions, index, index + 1)))
+  up.dataset.focus = `up-${pair.id}`
+  down.dataset.focus = `down-${pair.id}`
+  setEnabled(up, !still && index > 0)
+  setEnabled(down, !still && index < store.regions.pairs.length - 1)
+  const state = isEmpty(pair.handle) ? "not drawn" : isEmpty(pair.target) ? "no place yet" : ""
+  return el(
+    "li",
+    { class: `rd-pair${active ? " rd-active" : ""}${pair.visible ? "" : " rd-dim"}` },
+    choose,
+    el("div", { class: "rd-names" }, name, state && el("span", { class: "rd-hint-small" }, state)),
+    up,
+    down,
+    small(
+      pair.visible ? "Hide" : "Show",
+      pair.visible ? "eye" : "eyeOff",
+      () => actions.changePair(index, { visible: !pair.visible }),
+      !pair.visible,
+    ),
+    small(
+      pair.locked ? "Unlock" : "Lock",
+      pair.locked ? "lock" : "unlock",
+      () => actions.changePair(index, { locked: !pair.locked }),
+      pair.locked,
+    ),
+  )
+}
+
+function sameIds(a: readonly Pair[] | null, b: readonly Pair[]): boolean {
+  return a !== null && a.length === b.length && a.every((p, i) => p.id === b[i]?.id)
+}
+
+/** A selector for the button that has the focus, so that it keeps it when the list is drawn anew. */
+function focusedIn(list: HTMLElement): string | null {
+  const node = document.activeElement
+  if (!(node instanceof HTMLElement) || !list.contains(node) || !node.dataset.focus) return null
+  return `[data-focus="${CSS.escape(node.dataset.focus)}"]`
+}

@@ -1,0 +1,63 @@
+/** Run, Stop, and the state in words with its progress. */
+import type { Session } from "../session"
+import { button, el, setEnabled, setText } from "./dom"
+
+export interface RunBar {
+  readonly element: HTMLElement
+  /** Shows a short word in the status region until something else happens. */
+  tell(message: string): void
+}
+
+export function runBar(session: Session, signal: AbortSignal): RunBar {
+  const run = button({
+    label: "Run",
+    text: "Run",
+    icon: "play",
+    kind: "primary",
+    title: "Run the edit (Ctrl+Enter)",
+    signal,
+    act: () => session.run(),
+  })
+  const stop = button({
+    label: "Stop",
+    text: "Stop",
+    icon: "stop",
+    title: "Stop after this step (Shift+X)",
+    signal,
+    act: () => session.stop(),
+  })
+  const words = el("span", { class: "rd-status", role: "status", "aria-live": "polite" })
+  const bar = el("progress", { class: "rd-progress", max: 1, "aria-label": "Progress of the edit" })
+  const dot = el("span", { class: "rd-dot", "aria-hidden": "true" })
+  let said = ""
+  let before = ""
+  const update = () => {
+    const { progress, busy, status, obstacle } = session
+    const state = session.liveness === "live" ? progress.state : session.liveness
+    // A word lasts until the state says something new.
+    if (status !== before) said = ""
+    before = status
+    setText(words, said || status)
+    setEnabled(run, obstacle === "")
+    run.title = obstacle || "Run the edit (Ctrl+Enter)"
+    setEnabled(stop, busy && progress.state !== "stopping")
+    bar.classList.toggle("rd-hidden", !busy)
+    if (progress.total > 0 && progress.step > 0) bar.value = progress.step / progress.total
+    else bar.removeAttribute("value")
+    dot.dataset.state = state
+  }
+  session.changed.on(update, signal)
+  update()
+  const element = el(
+    "div",
+    { class: "rd-run" },
+    run,
+    stop,
+    el("div", { class: "rd-state" }, el("div", { class: "rd-words" }, dot, words), bar),
+  )
+  const tell = (message: string) => {
+    said = message
+    setText(words, message)
+  }
+  return { element, tell }
+}

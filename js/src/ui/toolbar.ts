@@ -1,0 +1,164 @@
+/** The tools on the left and the bar above: layers, brush size, undo, zoom, the drawers. */
+import type { Actions } from "../actions"
+import type { Layer } from "../regions"
+import type { Session } from "../session"
+import type { Stage } from "../stage"
+import { LARGEST_BRUSH, type ViewState } from "../viewstate"
+import { button, el, setEnabled, setPressed, setText } from "./dom"
+import type { IconName } from "./icons"
+
+export function toolRail(
+  state: ViewState,
+  session: Session,
+  actions: Actions,
+  signal: AbortSignal,
+): HTMLElement {
+  const buttons = state.tools.map((tool) => {
+    const node = button({
+      label: tool.label,
+      icon: tool.id as IconName,
+      title: `${tool.label} (${tool.key.toUpperCase()})`,
+      signal,
+      act: () => actions.choose(tool.id),
+    })
+    return { tool, node }
+  })
+  const update = () => {
+    for (const { tool, node } of buttons) {
+      setPressed(node, state.tool === tool)
+      setEnabled(node, session.picture !== null && !session.readOnly)
+    }
+  }
+  state.changed.on(update, signal)
+  session.changed.on(update, signal)
+  update()
+  const parts = buttons.map(({ node }) => node)
+  return el("div", { class: "rd-rail", role: "group", "aria-label": "Tools" }, ...parts)
+}
+
+const LAYERS: readonly { layer: Layer; label: string; title: string }[] = [
+  { layer: "handle", label: "Handle", title: "Paint what should move (T)" },
+  { layer: "target", label: "Target", title: "Paint where it should go (T)" },
+  { layer: "protect", label: "Protect", title: "Paint what must stay as it is (K)" },
+]
+
+export function topBar(
+  state: ViewState,
+  session: Session,
+  stage: Stage,
+  actions: Actions,
+  open: () => void,
+  signal: AbortSignal,
+): HTMLElement {
+  const layers = LAYERS.map(({ layer, label, title }) => {
+    const node = button({ label, text: label, title, signal, act: () => actions.chooseLayer(layer) })
+    node.classList.add("rd-layer-button", `rd-${layer}`)
+    return { layer, node }
+  })
+  const size = el("input", {
+    type: "range",
+    min: 0,
+    max: 100,
+    step: 1,
+    "aria-label": "Brush size",
+    title: "Brush size ([ and ])",
+    class: "rd-range",
+  })
+  const sizeText = el("span", { class: "rd-number", "aria-hidden": "true" })
+  // The slider is logarithmic: small brushes need the finer steps.
+  size.addEventListener("input", () => state.resizeBrush(LARGEST_BRUSH ** (Number(size.value) / 100)), {
+    signal,
+  })
+
+  const undo = button({
+    label: "Undo",
+    icon: "undo",
+    title: "Undo (Ctrl+Z)",
+    signal,
+    act: () => actions.undo(),
+  })
+  const redo = button({
+    label: "Redo",
+    icon: "redo",
+    title: "Redo (Ctrl+Shift+Z)",
+    signal,
+    act: () => actions.redo(),
+  })
+  const zoom = button({
+    label: "100 %",
+    text: "100 %",
+    title: "Show at 100 % (1)",
+    signal,
+    act: () => stage.full(),
+  })
+  zoom.classList.add("rd-zoom")
+  const fit = button({ label: "Fit", icon: "fit", title: "Fit to view (0)", signal, act: () => stage.fit() })
+  const preview = button({
+    label: "Preview",
+    icon: "magic",
+    title: "Show the drag in pixels (W)",
+    signal,
+    act: () => state.set({ preview: !state.preview }),
+  })
+  const openPicture = button({
+    label: "Open picture",
+    icon: "open",
+    title: "Open a picture; or drop or paste one",
+    signal,
+    act: open,
+  })
+  const settings = button({
+    label: "Settings",
+    icon: "gear",
+    title: "Settings of the edit",
+    signal,
+    act: () => state.set({ settingsOpen: !state.settingsOpen }),
+  })
+  const help = button({
+    label: "Help",
+    icon: "help",
+    title: "Keys and gestures (?)",
+    signal,
+    act: () => state.set({ helpOpen: !state.helpOpen }),
+  })
+
+  const update = () => {
+    const { store } = session
+    const still = session.picture === null || session.readOnly
+    for (const { layer, node } of layers) {
+      setPressed(node, state.layer === layer && state.tool.id !== "move")
+      setEnabled(node, !still)
+    }
+    setEnabled(undo, !still && store.canUndo)
+    setEnabled(redo, !still && store.canRedo)
+    setEnabled(openPicture, !session.readOnly)
+    setPressed(preview, state.preview)
+    settings.setAttribute("aria-expanded", String(state.settingsOpen))
+    help.setAttribute("aria-expanded", String(state.helpOpen))
+    const value = String(Math.round((100 * Math.log(state.brushSize)) / Math.log(LARGEST_BRUSH)))
+    if (size.value !== value && document.activeElement !== size) size.value = value
+    size.setAttribute("aria-valuetext", `${state.brushSize} pixels`)
+    setText(sizeText, `${state.brushSize} px`)
+    setText(zoom, `${Math.round(state.viewport.scale * 100)} %`)
+    const brushes = state.tool.id === "brush" || state.tool.id === "eraser"
+    sized.classList.toggle("rd-off", !brushes)
+  }
+  const sized = el("label", { class: "rd-sized" }, size, sizeText)
+  state.changed.on(update, signal)
+  session.changed.on(update, signal)
+  update()
+  return el(
+    "div",
+    { class: "rd-top" },
+    el(
+      "div",
+      { class: "rd-group rd-layers", role: "group", "aria-label": "What is painted" },
+      ...layers.map((l) => l.node),
+    ),
+    sized,
+    el("span", { class: "rd-gap" }),
+    el("div", { class: "rd-group" }, undo, redo),
+    el("div", { class: "rd-group" }, fit, zoom, preview),
+    el("div", { class: "rd-group" }, openPicture, settings, help),
+  )
+}
