@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from regiondrag_widget.bench.bars import bars
 from regiondrag_widget.bench.methods import Method
 from regiondrag_widget.bench.truth import Report, mean_of
 
@@ -41,7 +42,6 @@ def markdown(report: Report, pictures: Sequence[str] = ()) -> str:
     lines += [*_grouped(report, main, "texture", "motion", report.motions), ""]
     lines += ["## PSNR over the touched region, by kind of scene", ""]
     lines += [*_grouped(report, main, "psnr", "kind", report.kinds), ""]
-    default = [method for method in report.methods if method.group == "ours"][:1]
     for group in dict.fromkeys(method.group for method in report.methods if method.group not in MAIN_GROUPS):
         members = [method for method in report.methods if method.group == group]
         lines += [f"## {group[:1].upper()}{group[1:]}", "", *_table(report, [*default, *members]), ""]
@@ -98,6 +98,15 @@ def _outside(report: Report) -> str:
     if not changed:
         return "Outside handle and target no method changed any pixel: the largest difference is 0."
     return "**Changed pixels outside handle and target:** " + ", ".join(changed) + ". All others: 0."
+
+
+def _bars(report: Report, default: Sequence[Method]) -> list[str]:
+    found = [bar for method in default for bar in bars(report, method.name)]
+    if not found:
+        return []
+    cells = [[bar.claim, bar.required, bar.found, "yes" if bar.holds else "**no**"] for bar in found]
+    headings = ["claim", "required", "found (mean ± standard error over scenes)", "holds"]
+    return [f"## What {default[0].name} must show", "", *_rows(headings, cells), ""]
 
 
 def _table(report: Report, methods: Sequence[Method]) -> list[str]:

@@ -199,9 +199,8 @@ def _read_grey(path: Path, shape: tuple[int, ...]) -> Image:
         raise ValueError(f"{path.name} is missing: each pair needs its masks")
     with PILImage.open(path) as picture:
         if picture.size != (shape[1], shape[0]):
-            raise ValueError(
-                f"{path.name} is {picture.width}x{picture.height}, before.png {shape[1]}x{shape[0]}: make them equal"
-            )
+            sizes = f"{picture.width}x{picture.height}, before.png {shape[1]}x{shape[0]}"
+            raise ValueError(f"{path.name} is {sizes}: make them one size")
         return np.asarray(picture.convert("L"))
 
 

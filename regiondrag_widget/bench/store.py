@@ -8,13 +8,13 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image as PILImage
 
-from regiondrag_widget._version import __version__
 from regiondrag_widget.bench.methods import Method
 from regiondrag_widget.bench.scene import Image, Scene
 
@@ -58,7 +58,7 @@ class ResultStore:
                 lines.write("\n")
 
     def find(self, scene: Scene, method: Method) -> Row | None:
-        """The finished row, if scene, settings and package version are the same (and its picture is kept)."""
+        """The finished row, if scene, settings, code and weights are the same (and the picture kept)."""
         row = self._rows.get(_key(scene, method))
         if row is None or (self._keep(scene) and not self.image_path(scene.name, method.name).is_file()):
             return None
@@ -91,8 +91,25 @@ class ResultStore:
 
 
 def _key(scene: Scene, method: Method) -> str:
-    described = json.dumps([method.name, dict(method.settings), __version__], sort_keys=True, default=str)
+    depends_on = [method.name, dict(method.settings), _code_digest()]
+    described = json.dumps(depends_on, sort_keys=True, default=str)
     return f"{scene.digest}-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
+
+
+@cache
+def _code_digest() -> str:
+    """Changes with the code and the weights that figures come from, so that none is older than its program."""
+    package = Path(__file__).resolve().parent.parent
+    presentation = {"cli.py", "report.py", "sheets.py"}
+    files = [path for path in (package / "bench").glob("*.py") if path.name not in presentation]
+    files += [path for room in ("regions", "engine") for path in (package / room).rglob("*.py")]
+    files += [
+        path for path in (package / "mini").rglob("*") if path.suffix in (".py", ".json", ".safetensors")
+    ]
+    state = hashlib.sha256()
+    for path in sorted(files):
+        state.update(path.name.encode() + path.read_bytes())
+    return state.hexdigest()[:12]
 
 
 def _read(path: Path) -> dict[str, Row]:
@@ -100,7 +117,8 @@ def _read(path: Path) -> dict[str, Row]:
     if path.is_file():
         for line in path.read_text(encoding="utf-8").splitlines():
             # the last line of an interrupted run may be cut short
-            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            with contextlib.suppress(json.JSONDecodeError, KeyError, TypeError):
                 data = json.loads(line)
-                rows[data.pop("key")] = Row(**data)
+                key = data.pop("key")
+                rows[key] = Row(**data)
     return rows
