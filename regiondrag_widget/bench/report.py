@@ -33,6 +33,8 @@ def markdown(report: Report, pictures: Sequence[str] = ()) -> str:
     lines = ["# Edits against the known truth", "", _outline(report), ""]
     main = [method for method in report.methods if method.group in MAIN_GROUPS]
     lines += ["## All scenes", "", *_table(report, main), "", _LEGEND, "", _outside(report), ""]
+    default = [method for method in report.methods if method.group == "ours"][:1]
+    lines += _bars(report, default)
     for name, title in (
         ("psnr", "PSNR over the touched region, dB"),
         ("flip", "FLIP over the touched region"),

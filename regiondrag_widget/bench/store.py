@@ -98,7 +98,7 @@ def _key(scene: Scene, method: Method) -> str:
 
 @cache
 def _code_digest() -> str:
-    """Changes with the code and the weights that figures come from, so that none is older than its program."""
+    """Changes with the code and the weights that figures come from: none is older than its program."""
     package = Path(__file__).resolve().parent.parent
     presentation = {"cli.py", "report.py", "sheets.py"}
     files = [path for path in (package / "bench").glob("*.py") if path.name not in presentation]
