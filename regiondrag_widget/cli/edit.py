@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,8 +164,11 @@ def _check_output(args: argparse.Namespace, picture: Picture) -> None:
     output_format(output, transparent=picture.alpha is not None)
     if not output.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {output.parent} for the result")
-    if not os.access(output.parent, os.W_OK):
-        raise PermissionError(f"the folder {output.parent} may not be written to")
+    try:
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise OSError(f"nothing can be written to the folder {output.parent}: {error.strerror}") from error
     if output.exists():
         for given in (args.photo, args.regions, *args.handle, *args.target):
             if given is not None and os.path.samefile(output, given):

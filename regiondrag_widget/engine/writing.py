@@ -33,8 +33,8 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object
             os.fsync(file.fileno())
         os.replace(aside, goal)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise type(error)(f"{path} could not be written: {reason}") from error
+        kind = PermissionError if isinstance(error, PermissionError) else OSError
+        raise kind(f"{path} could not be written: {error.strerror or error}") from error
     finally:
         aside.unlink(missing_ok=True)
     return goal

@@ -363,13 +363,13 @@ def test_a_full_disk_is_code_1_and_leaves_nothing(
     assert sorted(folder.iterdir()) == before
 
 
-def test_an_output_folder_without_permission_is_code_1(
-    engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that even root cannot write to")
+def test_an_output_folder_that_cannot_be_written_is_code_1_before_the_work(
+    engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]
 ):
-    allowed = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and allowed(path, mode))
-    assert edit("--handle", "h.png", "--move", "9,0") == 1
-    assert "may not be written to" in refused(capsys)
+    assert edit("--handle", "h.png", "--move", "9,0", out="/proc/out.png") == 1
+    assert "nothing can be written to the folder /proc" in refused(capsys)
+    assert not engine.asked
 
 
 def test_an_interruption_is_code_130_and_leaves_nothing(
