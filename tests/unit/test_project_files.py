@@ -59,3 +59,22 @@ def test_the_licence_is_apache_2(repository: Path):
 
 def test_the_package_says_it_is_typed():
     assert (Path(rd.__file__).parent / "py.typed").exists()
+
+
+def test_the_readmes_commands_are_ones_the_command_line_takes(repository: Path):
+    """Every `regiondrag` line of the README parses; nothing is run."""
+    from regiondrag_widget.cli import _join_negative_values, _parser
+
+    text = (repository / "README.md").read_text("utf-8")
+    lines = re.findall(r"^regiondrag (.+?)(?:\s+#.*)?$", text, flags=re.MULTILINE)
+    assert len(lines) >= 5
+    for line in lines:
+        assert callable(_parser().parse_args(_join_negative_values(line.split())).run)
+
+
+def test_the_readmes_files_and_folders_exist(repository: Path):
+    text = (repository / "README.md").read_text("utf-8")
+    named = re.findall(r"^((?:regiondrag_widget|js|tests|notebooks)[\w/]*/) ", text, flags=re.MULTILINE)
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+    assert len(named) >= 10
+    assert not [path for path in named + linked if not (repository / path).exists()]
