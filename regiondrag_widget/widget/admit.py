@@ -23,7 +23,9 @@ def admit_pairs(value: Any) -> list[dict[str, Any]]:
 
 
 def admit_masks(value: Any, shape: tuple[int, int], known: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The ``_masks`` trait as the browser sent it, immutable; masks already ``known`` are not decoded again."""
+    """The ``_masks`` trait as the browser sent it, immutable; masks already ``known`` are not decoded
+    again.
+    """
     if not isinstance(value, Mapping) or len(value) > 2 * MAX_PAIRS + 1:
         raise ValueError("the masks must be an object")
     masks: dict[str, bytes] = {}

@@ -1,7 +1,8 @@
 """The widget's end of the wire: reads what the browser sends, acts, answers.
 
-Handlers enqueue and return, whatever thread calls them: it is the main thread on some kernels and a subshell's on
-others. Whatever is wrong with a message becomes an `Error` reply; nothing raises into the kernel.
+Handlers enqueue and return, whatever thread calls them: it is the main thread on some kernels and a
+subshell's on others. Whatever is wrong with a message becomes an `Error` reply; nothing raises into the
+kernel.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ..regions.pair import RegionPairs
 from . import protocol
 from .drawn import DraftPair, Regions, make_pair, read_mask
 from .editing import EditRequest, describe
+from .parsing import parse
 from .pictures import encode_png
 from .settings import NAMES
 from .uploads import Uploads
@@ -61,10 +63,12 @@ class Conversation:
         if self._widget.comm is None:
             return  # a message for a closed widget: nobody is left to answer to
         try:
-            message = protocol.parse(content, buffers)
+            message = parse(content, buffers)
         except protocol.ProtocolError as error:
             log.warning("message refused: %s", error)
-            self.send(protocol.Error(error.run, error.code, str(error), "Reload the page, then run the cell again."))
+            self.send(
+                protocol.Error(error.run, error.code, str(error), "Reload the page, then run the cell again.")
+            )
             return
         run = getattr(message, "run", None)
         try:
@@ -80,7 +84,7 @@ class Conversation:
             code: protocol.ErrorCode = "memory" if failure.code == "memory" else "kernel"
             self.send(protocol.Error(run, code, failure.message, failure.remedy))
 
-    # -- handlers -----------------------------------------------------------------------------------------------------------
+    # -- handlers --------------------------------------------------------------------------------------------
 
     def _hello(self, message: protocol.Hello) -> None:
         widget = self._widget

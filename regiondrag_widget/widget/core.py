@@ -1,11 +1,14 @@
-"""The widget's state: its traits, and the changes to them that the public methods, the browser and the runs share.
+"""The widget's state: its traits, and the changes to them that the public methods, the browser and the runs
+share.
 
-Every change happens under ``lock``: messages may arrive on one thread while the inference thread reports on another.
+Every change happens under ``lock``: messages may arrive on one thread while the inference thread reports on
+another.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,44 +40,62 @@ from .worker import shared_worker
 
 log = logging.getLogger(__name__)
 
-_STATIC = Path(__file__).parent / "static"
-_NOT_BUILT = "export default { render({ el }) { el.textContent = 'The front end is not built: run make build-js' } }"
+_NOT_BUILT = (
+    "export default { render({ el }) { el.textContent = 'The front end is not built: run make build-js' } }"
+)
 _FROM_BROWSER = ("_pairs", "_masks", "_regions_rev", "_selected", "settings")
 _FROM_KERNEL = (
-    "_protocol", "_image", "_image_info", "_models", "_defaults", "_state", "_result", "_result_info", "_history",
-    "_thumbs", "_height", "_esm", "_css",
+    "_protocol", "_image", "_image_info", "_models", "_defaults", "_state", "_result", "_result_info",
+    "_history", "_thumbs", "_height", "_esm", "_css",
 )  # fmt: skip
+
+
+def _bundled(name: str, otherwise: str) -> str | Path:
+    """One file of the built front end, as text; as a path that anywidget watches if ANYWIDGET_HMR is set.
+
+    A path is kept by anywidget together with every widget ever made of it, for reloading; text is not.
+    """
+    path = Path(__file__).parent / "static" / name
+    if not path.is_file():
+        return otherwise
+    return path if os.environ.get("ANYWIDGET_HMR") == "1" else path.read_text(encoding="utf-8")
 
 
 class WidgetCore(anywidget.AnyWidget):
     """Traits and shared state of `RegionDragWidget`; not for use on its own."""
 
-    _esm = _STATIC / "widget.js" if (_STATIC / "widget.js").is_file() else _NOT_BUILT
-    _css = _STATIC / "widget.css" if (_STATIC / "widget.css").is_file() else ""
+    _esm = _bundled("widget.js", _NOT_BUILT)
+    _css = _bundled("widget.css", "")
 
     # what users observe
-    image = Routed("_get_image", "_set_picture", "The picture that is edited; assigning another clears the drawing.")
+    image = Routed(
+        "_get_image", "_set_picture", "The picture that is edited; assigning another clears the drawing."
+    )
     pairs = Routed("_get_pairs", "_set_pairs", "What is drawn: a live list of RegionPair.")
     protect = Routed("_get_protect", "_set_protect", "(H, W) bool, set where nothing may change; or None.")
     result = traitlets.Any(None, read_only=True, help="The EditResult on show, or None.")
-    history = traitlets.List(read_only=True, help="The last results, oldest first.")
-    state = traitlets.Unicode("ready", read_only=True, help="ready, loading, running, stopping, done or error.")
-    last_error = traitlets.Any(None, read_only=True, help="The traceback of the last failure as text, or None.")
+    history: Any = traitlets.List(read_only=True, help="The last results, oldest first.")
+    state = traitlets.Unicode(
+        "ready", read_only=True, help="ready, loading, running, stopping, done or error."
+    )
+    last_error = traitlets.Any(
+        None, read_only=True, help="The traceback of the last failure as text, or None."
+    )
     settings = LockedDict("_checked_settings", help="The edit's settings, checked.").tag(sync=True)
 
     # what the browser sees; protocol.py has the messages
     _protocol = traitlets.Int(protocol.VERSION).tag(sync=True)
     _image = traitlets.Bytes().tag(sync=True)
     _image_info = traitlets.Dict().tag(sync=True)
-    _pairs = traitlets.List().tag(sync=True)
+    _pairs: Any = traitlets.List().tag(sync=True)
     _masks = traitlets.Dict().tag(sync=True, echo_update=False)
     _regions_rev = traitlets.Int(0).tag(sync=True)
-    _models = traitlets.List().tag(sync=True)
+    _models: Any = traitlets.List().tag(sync=True)
     _defaults = traitlets.Dict().tag(sync=True)
     _state = traitlets.Dict().tag(sync=True)
     _result = traitlets.Bytes().tag(sync=True)
     _result_info = traitlets.Dict().tag(sync=True)
-    _history = traitlets.List().tag(sync=True)
+    _history: Any = traitlets.List().tag(sync=True)
     _thumbs = traitlets.Dict().tag(sync=True)
     _height = traitlets.Int(None, allow_none=True).tag(sync=True)
     _selected = traitlets.Int(-1).tag(sync=True)
@@ -102,7 +123,7 @@ class WidgetCore(anywidget.AnyWidget):
         )
         self.on_msg(self._conversation.receive)
 
-    # -- what runs and conversation need ------------------------------------------------------------------------------------
+    # -- what runs and conversation need ---------------------------------------------------------------------
 
     @property
     def size(self) -> tuple[int, int]:
@@ -128,10 +149,17 @@ class WidgetCore(anywidget.AnyWidget):
         """Show a result and remember it; its key in the history."""
         key = f"r{request.run}"
         entry = HistoryEntry(
-            key=key, run=request.run, result=result, before=request.image, picture_rev=self._image_info["rev"],
-            before_name=self._image_info["name"], regions=request.regions, settings=request.settings.as_dict(),
-            seconds=seconds, thumb=thumb,
-        )  # fmt: skip
+            key=key,
+            run=request.run,
+            result=result,
+            before=request.image,
+            before_name=self._image_info["name"],
+            picture_rev=self._image_info["rev"],
+            regions=request.regions,
+            settings=request.settings.as_dict(),
+            seconds=seconds,
+            thumb=thumb,
+        )
         with _observers_may_fail(), self.lock:
             self._results.add(entry)
             with self.hold_sync():
@@ -140,7 +168,7 @@ class WidgetCore(anywidget.AnyWidget):
             self.set_trait("history", self._results.results())
         return key
 
-    # -- the picture --------------------------------------------------------------------------------------------------------
+    # -- the picture -----------------------------------------------------------------------------------------
 
     def _get_image(self) -> Image.Image:
         return self._picture
@@ -175,7 +203,7 @@ class WidgetCore(anywidget.AnyWidget):
     def _shape(self) -> tuple[int, int]:
         return self._picture.height, self._picture.width
 
-    # -- regions ------------------------------------------------------------------------------------------------------------
+    # -- regions ---------------------------------------------------------------------------------------------
 
     def _get_pairs(self) -> PairList:
         return self._pair_list
@@ -200,7 +228,9 @@ class WidgetCore(anywidget.AnyWidget):
         if mask is not None:
             mask = as_mask(mask, "protect")
             if mask.shape != self._shape():
-                raise ValueError(f"protect has shape {mask.shape} and the picture {self._shape()}: they must be equal")
+                raise ValueError(
+                    f"protect has shape {mask.shape} and the picture {self._shape()}: they must be equal"
+                )
         self._change_regions(lambda regions: regions.protected(mask))
         self._tell("protect", mask)
 
@@ -226,7 +256,7 @@ class WidgetCore(anywidget.AnyWidget):
         if self._pairs and self._selected < 0:
             self._selected = 0
 
-    # -- results ------------------------------------------------------------------------------------------------------------
+    # -- results ---------------------------------------------------------------------------------------------
 
     def _put_result(self, entry: HistoryEntry | None, png: bytes | None = None) -> None:
         if entry is None:
@@ -236,9 +266,14 @@ class WidgetCore(anywidget.AnyWidget):
         image = entry.result.image
         self._result = encode_png(image) if png is None else png
         self._result_info = {
-            "id": entry.key, "run": entry.run, "seed": entry.settings["seed"], "seconds": round(entry.seconds, 3),
-            "width": image.width, "height": image.height, "settings": entry.settings,
-        }  # fmt: skip
+            "id": entry.key,
+            "run": entry.run,
+            "seed": entry.settings["seed"],
+            "seconds": round(entry.seconds, 3),
+            "width": image.width,
+            "height": image.height,
+            "settings": entry.settings,
+        }
         self.set_trait("result", entry.result)
 
     def _current_result(self) -> str:
@@ -274,7 +309,7 @@ class WidgetCore(anywidget.AnyWidget):
             self._tell("pairs", self._pair_list)
             self._runs.settle("done", "Earlier result")
 
-    # -- running ------------------------------------------------------------------------------------------------------------
+    # -- running ---------------------------------------------------------------------------------------------
 
     def _begin(self, request: EditRequest) -> None:
         with self.lock:
@@ -288,11 +323,13 @@ class WidgetCore(anywidget.AnyWidget):
         if self._closed:
             raise RuntimeError("this widget is closed: make a new one with rd.RegionDragWidget(image)")
 
-    # -- settings and other state from the browser --------------------------------------------------------------------------
+    # -- settings and other state from the browser -----------------------------------------------------------
 
     def _checked_settings(self, value: Any) -> LiveSettings:
         if not isinstance(value, Mapping):
-            raise TypeError(f"settings must be a dict, not {type(value).__name__}: w.settings = {{'seed': 3}}")
+            raise TypeError(
+                f"settings must be a dict, not {type(value).__name__}: w.settings = {{'seed': 3}}"
+            )
         self._edit_settings = self._edit_settings.updated(value)
         return LiveSettings(self._edit_settings, lambda changes: setattr(self, "settings", changes))
 
@@ -311,7 +348,9 @@ class WidgetCore(anywidget.AnyWidget):
                     state["settings"] = dict(self._checked_settings(state["settings"]))
             except (ValueError, TypeError) as error:
                 log.warning("state refused: %s", error)
-                self.send_message(protocol.Error(None, "bad-input", str(error), "The last change was not taken over."))
+                self.send_message(
+                    protocol.Error(None, "bad-input", str(error), "The last change was not taken over.")
+                )
                 self.send_state([name for name in state if name in _FROM_BROWSER])
                 return
             super().set_state(state)

@@ -1,15 +1,15 @@
 """`w.pairs`: the regions as the browser keeps them, read as `RegionPair` objects and written like a list.
 
-The truth is two synced traits, ``_pairs`` (JSON) and ``_masks`` (packed bits). Masks are decoded when they are first
-asked for, and again only after they have changed.
+The truth is two synced traits, ``_pairs`` (JSON) and ``_masks`` (packed bits). Masks are decoded when they
+are first asked for, and again only after they have changed.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, MutableSequence
-from dataclasses import dataclass
-from typing import Any, Union, overload
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class DraftPair:
         return f"DraftPair({self.name!r}, {self.handle.sum()} -> {self.target.sum()} px: {self.missing})"
 
 
-AnyPair = Union[RegionPair, DraftPair]
+AnyPair: TypeAlias = "RegionPair | DraftPair"
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,7 @@ class Regions:
     """The browser's form of all regions: what the traits ``_pairs`` and ``_masks`` hold."""
 
     entries: tuple[dict[str, Any], ...] = ()
-    masks: Mapping[str, bytes] = None  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "masks", dict(self.masks or {}))
+    masks: Mapping[str, bytes] = field(default_factory=dict)
 
     def mask(self, key: str, shape: tuple[int, int]) -> Mask:
         """(H, W) bool; all False when there is none."""
@@ -103,13 +100,16 @@ class Regions:
 
 
 def read_mask(data: bytes, shape: tuple[int, int]) -> Mask:
-    """Decode one mask of the browser; no bytes, an empty mask. ``ValueError`` when it is not of the picture's size."""
+    """Decode one mask of the browser; no bytes, an empty mask. ``ValueError`` when it is not of the
+    picture's size.
+    """
     if not data:
         return np.zeros(shape, bool)
     mask = decode_mask(data, max_pixels=shape[0] * shape[1])
     if mask.shape != shape:
         raise ValueError(
-            f"a mask is {mask.shape[1]}x{mask.shape[0]} and the picture {shape[1]}x{shape[0]} px: draw it again"
+            f"a mask is {mask.shape[1]}x{mask.shape[0]} and the picture {shape[1]}x{shape[0]} px: "
+            "draw it again"
         )
     return mask
 
@@ -130,8 +130,8 @@ def make_pair(handle: Mask, target: Mask, matrix: NDArray[np.float64] | None, na
 class PairList(MutableSequence[AnyPair]):
     """The live list behind ``w.pairs``: always what is drawn now; changes reach the browser.
 
-    ``append``, ``insert``, item and slice assignment, ``del``, ``clear`` and ``+=`` work as on a list and take
-    `RegionPair` objects of the picture's size. A pair that is only half drawn reads as a `DraftPair`.
+    ``append``, ``insert``, item and slice assignment, ``del``, ``clear`` and ``+=`` work as on a list and
+    take `RegionPair` objects of the picture's size. A pair that is only half drawn reads as a `DraftPair`.
     """
 
     def __init__(
@@ -214,7 +214,9 @@ class PairList(MutableSequence[AnyPair]):
             elif pair.handle.any() or pair.target.any():
                 raise ValueError(f"pair {number}{f' ({pair.name})' if pair.name else ''}: {pair.missing}")
         if not ready:
-            raise ValueError("nothing is drawn: mark a handle and drag it to its target, or w.add_pair(handle, target)")
+            raise ValueError(
+                "nothing is drawn: mark a handle and drag it to its target, or w.add_pair(handle, target)"
+            )
         return RegionPairs(ready)
 
     def __eq__(self, other: object) -> bool:
@@ -230,9 +232,8 @@ class PairList(MutableSequence[AnyPair]):
     def _decoded(self, regions: Regions, index: int, shape: tuple[int, int]) -> AnyPair:
         entry = regions.entries[index]
         key = str(entry["id"])
-        stamp = (
-            regions.masks.get(f"h:{key}"), regions.masks.get(f"t:{key}"), entry.get("matrix"), entry.get("name"), shape,
-        )  # fmt: skip
+        masks = regions.masks.get(f"h:{key}"), regions.masks.get(f"t:{key}")
+        stamp = (masks, entry.get("matrix"), entry.get("name"), shape)
         known = self._cache.get(key)
         if known is not None and known[0] == stamp:
             return known[1]

@@ -1,7 +1,8 @@
 """One edit, as it runs on the inference thread: from a request to a result, a stop or a failure.
 
-`run_edit` reports through an `EditListener`; it knows no trait and no message. Everything large (the editor, its
-generator, the device's tensors) lives in its frame and in the `EditorCache`, never on the widget.
+`run_edit` reports through an `EditListener`; it knows no trait and no message. Everything large (the
+editor, its generator, the device's tensors) lives in its frame and in the `EditorCache`, never on the
+widget.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class EditRequest:
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong, in words for the user, and the traceback as text (its frames would hold device memory)."""
+    """What went wrong, in words for the user, and the traceback as text (its frames would hold device
+    memory).
+    """
 
     code: ErrorCode
     message: str
@@ -89,7 +92,7 @@ def run_edit(
             listener.stopped(request.run, 0)
             return
         if not editors.holds(request.picture_key):
-            listener.preparing(request.run, "Preparing the picture")
+            listener.preparing(request.run, "Preparing the model and the picture")
         editor = editors.get(request.picture_key, request.image, request.settings)
         if cancelled():
             listener.stopped(request.run, 0)
@@ -104,17 +107,19 @@ def run_edit(
         )
         try:
             for step in steps:
-                done = step.index + 1
+                done = step.index
                 listener.stepped(request.run, step)
                 if cancelled():
                     listener.stopped(request.run, done)
                     return
         finally:
-            steps.close()
+            getattr(
+                steps, "close", lambda: None
+            )()  # a generator that is closed puts the network back as it was
         listener.finished(request, editor.result, time.perf_counter() - began)
     except Exception as error:
         failure = describe(error)
-        error.__traceback__ = None  # its frames hold the step's tensors
+        _let_go(error)
         if failure.code == "memory":
             editors.clear()
         listener.failed(request.run, failure)
@@ -128,11 +133,13 @@ def describe(error: BaseException) -> Failure:
         return Failure(
             "memory",
             "The edit needs more memory than there is.",
-            "Try a smaller picture, fewer steps or a smaller model, or close other notebooks that use the device.",
+            "Try a smaller picture, fewer steps or a smaller model, or shut other notebooks down.",
             text,
         )
     if isinstance(error, ImportError):
-        return Failure("engine", f"A library is missing: {words}", "Install it, then restart the kernel.", text)
+        return Failure(
+            "engine", f"A library is missing: {words}", "Install it, then restart the kernel.", text
+        )
     if isinstance(error, (ValueError, TypeError)):
         return Failure("bad-input", words, "Change the regions or the settings, then run again.", text)
     if isinstance(error, FileNotFoundError):
@@ -143,6 +150,13 @@ def describe(error: BaseException) -> Failure:
         "Run again; if it fails again, w.last_error has the details.",
         text,
     )
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Forget the frames of an exception and of those behind it: they hold the step's tensors."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -1,7 +1,8 @@
-"""What the widget asks of an edit engine, the engine's own adapter, and the few prepared pictures that are kept.
+"""What the widget asks of an edit engine, the engine's own adapter, and the few prepared pictures that are
+kept.
 
-The widget knows the engine only through `Editor` and `EditorFactory`, so tests put a small deterministic editor in
-its place, and nothing here imports torch until the first edit.
+The widget knows the engine only through `Editor` and `EditorFactory`, so tests put a small deterministic
+editor in its place, and nothing here imports torch until the first edit.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import gc
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,7 +23,7 @@ from .settings import EditSettings
 
 
 class Step(Protocol):
-    """One denoising step: ``index`` counts from 0 to ``total - 1``."""
+    """One denoising step: ``index`` counts from 1 to ``total``."""
 
     @property
     def index(self) -> int: ...
@@ -43,7 +44,7 @@ class Editor(Protocol):
         vacated: str,
         matte: str,
         editable: NDArray[np.bool_] | None,
-    ) -> Generator[Step, None, Any]:
+    ) -> Iterator[Step]:
         """The reverse pass, one `Step` a level; closing the generator cancels."""
 
     @property
@@ -76,7 +77,8 @@ def engine_editor(image: Image.Image, settings: EditSettings) -> Editor:
 class EditorCache:
     """The last few editors, so that a second run of the same picture pays the reverse pass alone.
 
-    `get` is called on the inference thread; `forget` and `clear`, which only drop references, from any thread.
+    `get` is called on the inference thread; `forget` and `clear`, which only drop references, from any
+    thread.
     """
 
     def __init__(self, factory: EditorFactory, size: int = 2) -> None:

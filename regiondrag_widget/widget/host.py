@@ -1,8 +1,9 @@
 """What differs between notebook hosts: whether messages sent by a background thread arrive.
 
-In JupyterLab, Notebook and VS Code they do, in order. In Colab they are not shown (googlecolab/colabtools#3373), and
-ipykernel 7.0 raises in user threads (ipykernel#1450). There the widget works in *pump mode*: the inference thread
-leaves its reports in an `Outbox`, and the main thread delivers them while it waits for the run.
+In JupyterLab, Notebook and VS Code they do, in order. In Colab they are not shown
+(googlecolab/colabtools#3373), and ipykernel 7.0 raises in user threads (ipykernel#1450). There the widget
+works in *pump mode*: the inference thread leaves its reports in an `Outbox`, and the main thread delivers
+them while it waits for the run.
 """
 
 from __future__ import annotations

@@ -43,7 +43,9 @@ def encode_jpeg(image: Image.Image, *, quality: int = 75, subsampling: int = 2) 
 
 
 def encode_preview(rgb: NDArray[np.uint8]) -> tuple[bytes, int, int]:
-    """A preview (h, w, 3) uint8 as JPEG with its width and height, at most `PREVIEW_SIZE` px on the long side."""
+    """A preview (h, w, 3) uint8 as JPEG with its width and height, at most `PREVIEW_SIZE` px on the long
+    side.
+    """
     image = Image.fromarray(np.ascontiguousarray(rgb))
     image.thumbnail((PREVIEW_SIZE, PREVIEW_SIZE), Image.Resampling.BILINEAR)
     return encode_jpeg(image), image.width, image.height
@@ -64,7 +66,9 @@ def content_key(image: Image.Image) -> str:
 
 
 def to_image(source: Any) -> Image.Image:
-    """Whatever the user calls a picture as an upright RGB or RGBA Pillow image (see `engine.images.load_picture`)."""
+    """Whatever the user calls a picture as an upright RGB or RGBA Pillow image (see
+    `engine.images.load_picture`).
+    """
     from ..engine.images import load_picture
 
     return load_picture(source).to_pil()

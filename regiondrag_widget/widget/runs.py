@@ -1,15 +1,16 @@
 """The widget's side of its edits: start, stop, wait, and what is shown while one runs.
 
-`EditRuns` is the `EditListener` of one widget. It is called on the inference thread and decides what the browser is
-told: states, flow-controlled previews, the result. Everything that touches the widget goes through its `Outbox`
-and happens under the widget's lock.
+`EditRuns` is the `EditListener` of one widget. It is called on the inference thread and decides what the
+browser is told: states, flow-controlled previews, the result. Everything that touches the widget goes
+through its `Outbox` and happens under the widget's lock.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from . import protocol
@@ -33,14 +34,16 @@ class RunHost(Protocol):
     """What `EditRuns` needs of the widget."""
 
     @property
-    def lock(self) -> threading.RLock: ...  # type: ignore[valid-type]
+    def lock(self) -> threading.RLock: ...
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the picture."""
 
     def send_message(self, message: protocol.Outgoing) -> None: ...
     def show_state(self, state: dict[str, Any]) -> None: ...
-    def show_result(self, request: EditRequest, result: Any, seconds: float, png: bytes, thumb: bytes) -> str: ...
+    def show_result(
+        self, request: EditRequest, result: Any, seconds: float, png: bytes, thumb: bytes
+    ) -> str: ...
     def show_failure(self, failure: Failure) -> None: ...
 
 
@@ -64,7 +67,7 @@ class EditRuns:
     @property
     def busy(self) -> bool:
         """Whether a run is waiting or under way."""
-        return self._job is not None and not self._job.finished
+        return self.state["state"] in ("loading", "running", "stopping")
 
     def start(self, request: EditRequest) -> None:
         """Begin ``request``; a run under way stops at its next step and is heard of no more."""
@@ -121,11 +124,8 @@ class EditRuns:
                 break
             if deadline is not None and self._clock() >= deadline:
                 raise TimeoutError(f"the edit is not done after {timeout:g} s; it goes on, w.stop() ends it")
-            try:
+            with self._stopped_by_interrupt():
                 job.wait(POLL)
-            except KeyboardInterrupt:
-                self.stop()
-                raise
         self._outbox.drain()
         if self._failure is not None:
             raise EditFailed(f"{self._failure.message} {self._failure.remedy}".strip())
@@ -133,13 +133,24 @@ class EditRuns:
 
     def pump(self) -> None:
         """Deliver the run's reports on this thread until it is over; an interrupt stops the run."""
-        while self.busy:
-            try:
-                self._outbox.drain()
-                if self._job is not None:
-                    self._job.wait(POLL)
-            except KeyboardInterrupt:
-                self.stop()
+        try:
+            self._deliver_until_over()
+        except KeyboardInterrupt:
+            self.stop()
+            self._deliver_until_over()  # its end is still to be told
+
+    @contextmanager
+    def _stopped_by_interrupt(self) -> Iterator[None]:
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.stop()
+            raise
+
+    def _deliver_until_over(self) -> None:
+        while (job := self._job) is not None and not job.finished:
+            self._outbox.drain()
+            job.wait(POLL)
         self._outbox.drain()
 
     def acknowledge(self, run: int, seq: int) -> None:
@@ -158,13 +169,13 @@ class EditRuns:
             if not self.busy:
                 self._show(idle_state(name, message, self.run))
 
-    # -- EditListener: called on the inference thread -----------------------------------------------------------------------
+    # -- EditListener: called on the inference thread --------------------------------------------------------
 
     def preparing(self, run: int, message: str) -> None:
         self._post(run, lambda: self._enter("loading", message))
 
     def stepped(self, run: int, step: Step) -> None:
-        number, total = step.index + 1, step.total
+        number, total = step.index, step.total
         now = self._clock()
         with self._host.lock:
             if run != self.run or self.state["state"] == "stopping":
@@ -179,7 +190,9 @@ class EditRuns:
 
         def deliver() -> None:
             if report:
-                self._enter("running", f"Step {number} of {total}", number, total, self._eta(now, number, total))
+                self._enter(
+                    "running", f"Step {number} of {total}", number, total, self._eta(now, number, total)
+                )
             if frame is not None:
                 self._send_frames(self.stream.offer(run, number, total, frame))
 
@@ -216,7 +229,7 @@ class EditRuns:
 
         self._post(run, deliver)
 
-    # -- helpers ------------------------------------------------------------------------------------------------------------
+    # -- helpers ---------------------------------------------------------------------------------------------
 
     def _post(self, run: int, deliver: Callable[[], None]) -> None:
         def guarded() -> None:
@@ -226,8 +239,12 @@ class EditRuns:
 
         self._outbox.post(guarded)
 
-    def _enter(self, name: StateName, message: str, step: int = 0, total: int = 0, eta: float | None = None) -> None:
-        self._show({"state": name, "message": message, "step": step, "total": total, "eta": eta, "run": self.run})
+    def _enter(
+        self, name: StateName, message: str, step: int = 0, total: int = 0, eta: float | None = None
+    ) -> None:
+        self._show(
+            {"state": name, "message": message, "step": step, "total": total, "eta": eta, "run": self.run}
+        )
 
     def _show(self, state: dict[str, Any]) -> None:
         self.state = state

@@ -25,8 +25,8 @@ class EditSettings:
     steps
         Denoising steps, 1 to 500.
     start, stop
-        Fractions of the noise schedule, 0 clean and 1 pure noise: the edit begins at ``start`` and content is pasted
-        while the level is at or above ``stop``. ``0 < start <= 1`` and ``0 <= stop <= start``.
+        Fractions of the noise schedule, 0 clean and 1 pure noise: the edit begins at ``start`` and content
+        is pasted while the level is at or above ``stop``. ``0 < start <= 1`` and ``0 <= stop <= start``.
     vacated
         What becomes of the place the handle left: "fill", "noise", or "keep" (a copy instead of a move).
     model
@@ -84,7 +84,8 @@ NAMES = tuple(f.name for f in fields(EditSettings))
 class LiveSettings(dict[str, Any]):
     """The value of ``widget.settings``: a dict whose changes are checked and reach the browser.
 
-    ``w.settings["seed"] = 3`` and ``w.settings.update(steps=8, start=0.6)`` both work; names cannot be removed.
+    ``w.settings["seed"] = 3`` and ``w.settings.update(steps=8, start=0.6)`` both work; names cannot be
+    removed.
     """
 
     def __init__(self, values: EditSettings, assign: Callable[[Mapping[str, Any]], None]) -> None:

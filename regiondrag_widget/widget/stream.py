@@ -1,14 +1,15 @@
 """Preview flow control: which denoising previews are made and which are sent.
 
-A browser that is slow, hidden or gone must slow nothing else, and one that keeps up should see every frame it can
-paint. `PreviewStream` is a pure state machine: it owns no thread, no socket and no clock, and is called under the
-widget's lock from the inference thread (`offer`, `finish`) and from message handlers (`ack`, `show`). Each call
-returns the frames to send now, in order.
+A browser that is slow, hidden or gone must slow nothing else, and one that keeps up should see every frame
+it can paint. `PreviewStream` is a pure state machine: it owns no thread, no socket and no clock, and is
+called under the widget's lock from the inference thread (`offer`, `finish`) and from message handlers
+(`ack`, `show`). Each call returns the frames to send now, in order.
 
-The rule, after jupyter_rfb's frames-in-flight inequality: a frame goes out when fewer than two sent frames await
-their acknowledgement and 1/15 s has passed. Acknowledgements stop when the kernel's main thread is busy, so after
-one second without any, one frame a second goes out regardless. The frames of the first and of the last step are
-never dropped; while every view is hidden nothing goes out, and the newest frame follows when one is shown again.
+The rule, after jupyter_rfb's frames-in-flight inequality: a frame goes out when fewer than two sent frames
+await their acknowledgement and 1/15 s has passed. Acknowledgements stop when the kernel's main thread is
+busy, so after one second without any, one frame a second goes out regardless. The frames of the first and
+of the last step are never dropped; while every view is hidden nothing goes out, and the newest frame
+follows when one is shown again.
 """
 
 from __future__ import annotations
@@ -50,22 +51,29 @@ class PreviewStream(Generic[F]):
         self._clock = clock
         self._run: int | None = None
         self._visible = True
-        self._restart()
+        self._pending: Frame[F] | None = None
+        self._sent = self._acked = 0
+        self._made = self._last_sent = self._last_ack = float("-inf")
 
     def start(self, run: int) -> None:
         """Begin ``run``: whatever older runs still had pending is dropped."""
         self._run = run
-        self._restart()
+        self._pending = None
+        self._sent = self._acked = 0
+        self._made = self._last_sent = self._last_ack = float("-inf")
 
     def end(self) -> None:
-        """Nothing more is sent, until the next `start`; a hidden last frame is kept for when a view is shown."""
+        """Nothing more is sent, until the next `start`; a hidden last frame is kept for when a view is
+        shown.
+        """
         if self._visible:
             self._run, self._pending = None, None
 
     def wants(self, step: int, total: int) -> bool:
         """Whether making the preview of this step is worth the work.
 
-        Always for the first and the last step; otherwise while visible, and not more often than frames may be sent.
+        Always for the first and the last step; otherwise while visible, and not more often than frames may
+        be sent.
         """
         if self._run is None:
             return False
@@ -103,18 +111,15 @@ class PreviewStream(Generic[F]):
         return self._flush()
 
     def finish(self) -> list[Frame[F]]:
-        """The run is over: the last frame goes whatever is in flight (unless hidden: then when shown again)."""
+        """The run is over: the last frame goes whatever is in flight (unless hidden: then when shown
+        again).
+        """
         return self._flush() if self._pending is not None and self._visible else []
 
     @property
     def in_flight(self) -> int:
         """Frames sent and not yet acknowledged."""
         return self._sent - self._acked
-
-    def _restart(self) -> None:
-        self._pending: Frame[F] | None = None
-        self._sent = self._acked = 0
-        self._made = self._last_sent = self._last_ack = float("-inf")
 
     def _may_send(self, frame: Frame[F]) -> bool:
         if frame.must:

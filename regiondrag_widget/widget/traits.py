@@ -1,7 +1,8 @@
 """Trait types whose reading and writing the widget does itself, under its lock.
 
-traitlets is not thread-safe: while one thread holds notifications back, another's change can be lost or merged. So
-every write goes through the widget's lock, and these types see to it that ``w.settings = ...`` does too.
+traitlets is not thread-safe: while one thread holds notifications back, another's change can be lost or
+merged. So every write goes through the widget's lock, and these types see to it that ``w.settings = ...``
+does too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import traitlets
 
 
 class Routed(traitlets.TraitType):
-    """A trait that is read by ``obj.<getter>()`` and written by ``obj.<setter>(value)``; observable as any other."""
+    """A trait that is read by ``obj.<getter>()`` and written by ``obj.<setter>(value)``; observable as any
+    other.
+    """
 
     def __init__(self, getter: str, setter: str, help: str) -> None:
         super().__init__(default_value=None, allow_none=True, help=help)

@@ -8,7 +8,9 @@ MAX_PARTS = 64
 
 
 class Uploads:
-    """Puts the parts of one upload together. A new upload replaces one that never ended; parts come in any order."""
+    """Puts the parts of one upload together. A new upload replaces one that never ended; parts come in any
+    order.
+    """
 
     def __init__(self) -> None:
         self._upload: str | None = None
@@ -32,7 +34,9 @@ class Uploads:
         if sum(map(len, self._parts.values())) > MAX_BUFFER_BYTES:
             self._forget()
             limit = MAX_BUFFER_BYTES // 2**20
-            raise ProtocolError(f"the picture is larger than {limit} MiB: use a smaller one", code="too-large")
+            raise ProtocolError(
+                f"the picture is larger than {limit} MiB: use a smaller one", code="too-large"
+            )
         if len(self._parts) < message.parts:
             return None
         whole = b"".join(self._parts[index] for index in sorted(self._parts))

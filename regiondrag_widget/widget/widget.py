@@ -42,10 +42,12 @@ class RegionDragWidget(WidgetCore):
     Attributes
     ----------
     image : PIL.Image.Image
-        The picture, RGB or RGBA. ``w.image = "other.png"`` clears the drawing and takes the result off the screen.
+        The picture, RGB or RGBA. ``w.image = "other.png"`` clears the drawing and takes the result off the
+        screen.
     pairs : list of RegionPair
-        What is drawn: ``w.pairs[0].handle`` and ``.target`` are (H, W) bool. ``w.pairs = [...]``, ``append`` and
-        ``del`` change the drawing in the browser. A pair only half drawn reads as a `DraftPair`.
+        What is drawn: ``w.pairs[0].handle`` and ``.target`` are (H, W) bool. ``w.pairs = [...]``,
+        ``append`` and ``del`` change the drawing in the browser. A pair only half drawn reads as a
+        `DraftPair`.
     protect : (H, W) bool or None
         Set where nothing may change: ``w.protect = mask``.
     result, history : EditResult, list of EditResult
@@ -64,10 +66,9 @@ class RegionDragWidget(WidgetCore):
     ValueError
         A picture that cannot be read, regions of another size, settings out of range.
 
-    Notes
-    -----
-    All attributes above can be observed: ``w.observe(lambda change: ..., "result")``. While an edit runs, observers
-    are called on the inference thread, of which the process has one, whatever the number of widgets.
+    Notes ----- All attributes above can be observed: ``w.observe(lambda change: ..., "result")``. While an
+    edit runs, observers are called on the inference thread, of which the process has one, whatever the
+    number of widgets.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class RegionDragWidget(WidgetCore):
         if pairs:
             self.pairs = pairs
 
-    # -- regions ------------------------------------------------------------------------------------------------------------
+    # -- regions ---------------------------------------------------------------------------------------------
 
     def add_pair(self, handle: Any, target: Any = None, matrix: Any = None, name: str = "") -> RegionPair:
         """Add a region pair; it shows in the browser.
@@ -126,17 +127,17 @@ class RegionDragWidget(WidgetCore):
         """
         self._change_regions(lambda regions: Regions())
 
-    # -- running ------------------------------------------------------------------------------------------------------------
+    # -- running ---------------------------------------------------------------------------------------------
 
     def run(self, wait: bool = False, **settings: Any) -> Any:
         """Edit with the regions as drawn. ``settings`` apply to this run only.
 
         >>> w.run(wait=True, seed=3)
 
-        Returns None at once unless ``wait``; then the `EditResult`, or None if the run was stopped. A newer run
-        replaces one under way. Where messages of background threads are not shown (Colab), it returns when the
-        run is over in any case. Raises ``ValueError`` when nothing complete is drawn, `EditFailed` (a
-        ``RuntimeError``) when the run that was waited for failed.
+        Returns None at once unless ``wait``; then the `EditResult`, or None if the run was stopped. A newer
+        run replaces one under way. Where messages of background threads are not shown (Colab), it returns
+        when the run is over in any case. Raises ``ValueError`` when nothing complete is drawn, `EditFailed`
+        (a ``RuntimeError``) when the run that was waited for failed.
         """
         with self.lock:
             self._require_open()
@@ -183,7 +184,7 @@ class RegionDragWidget(WidgetCore):
         """
         self._discard(self._current_result())
 
-    # -- files --------------------------------------------------------------------------------------------------------------
+    # -- files -----------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture and its regions to a folder, or to a .zip file.

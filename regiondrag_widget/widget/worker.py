@@ -1,9 +1,9 @@
 """One inference thread for the whole process, whatever the number of widgets.
 
-Two edits at once would share a GPU's memory and finish later than one after the other. So jobs queue here: every
-owner (a widget) has at most one waiting job and one running job, a newer job replaces the waiting one and cancels
-the running one, and owners are served in the order in which they asked. Cancelling is cooperative: the running job
-polls `Job.cancelled` between denoising steps.
+Two edits at once would share a GPU's memory and finish later than one after the other. So jobs queue here:
+every owner (a widget) has at most one waiting job and one running job, a newer job replaces the waiting one
+and cancels the running one, and owners are served in the order in which they asked. Cancelling is
+cooperative: the running job polls `Job.cancelled` between denoising steps.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ class Job:
     owner
         Whose job it is; a newer job of the same owner replaces it.
     work
-        Called once on the inference thread with the job itself. It must return soon after ``cancelled`` is true.
+        Called once on the inference thread with the job itself. It must return soon after ``cancelled`` is
+        true.
     dropped
-        Called instead of ``work`` when the job was replaced or cancelled before its turn, on whichever thread did so.
+        Called instead of ``work`` when the job was replaced or cancelled before its turn, on whichever
+        thread did so.
     """
 
     owner: Hashable

@@ -1,7 +1,7 @@
 """An edit engine small enough to reason about: it fades from the picture to the handle pasted at its target.
 
-Step k of n shows k/n of the way, so every preview differs from the one before and is known in advance. Tests can
-hold it between steps, make it fail, and count how often a picture was prepared.
+Step k of n shows k/n of the way, so every preview differs from the one before and is known in advance.
+Tests can hold it between steps, make it fail, and count how often a picture was prepared.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ class FakeStep:
 
 
 class FakeEngine:
-    """The factory. ``seconds`` is the time of a step; clear ``go`` to hold every edit before its next step."""
+    """The factory. ``seconds`` is the time of a step; clear ``go`` to hold every edit before its next
+    step.
+    """
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
@@ -65,7 +67,13 @@ class FakeEditor:
         self.result: EditResult | None = None
 
     def edit(
-        self, pairs: Sequence[RegionPair], *, stop: float, vacated: str, matte: str, editable: np.ndarray | None
+        self,
+        pairs: Sequence[RegionPair],
+        *,
+        stop: float,
+        vacated: str,
+        matte: str,
+        editable: np.ndarray | None,
     ) -> Generator[FakeStep, None, None]:
         engine, total = self._engine, self._settings.steps
         asked = {"stop": stop, "vacated": vacated, "matte": matte, "editable": editable, "pairs": list(pairs)}
@@ -82,7 +90,7 @@ class FakeEditor:
                 share = (index + 1) / total
                 mixed = (before * (1 - share) + after * share).astype(np.uint8)
                 engine.stepping.release()
-                yield FakeStep(index, total, mixed)
+                yield FakeStep(index + 1, total, mixed)
             self.result = EditResult(
                 image=Image.fromarray(after),
                 before=self._image,

@@ -99,7 +99,7 @@ def test_the_slow_fallback_begins_only_a_second_after_the_last_frame(stream, clo
     send_two(stream, clock)
     clock.now += ACK_TIMEOUT - 2 * TICK
     assert stream.offer(1, 3, 20, "c") == []
-    clock.now += TICK
+    clock.now += 2 * TICK
     assert len(stream.poll()) == 1
 
 

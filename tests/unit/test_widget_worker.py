@@ -1,4 +1,6 @@
-"""One inference thread for the process: latest request of an owner wins, cancelling is prompt, nothing leaks."""
+"""One inference thread for the process: latest request of an owner wins, cancelling is prompt, nothing
+leaks.
+"""
 
 from __future__ import annotations
 
