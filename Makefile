@@ -25,7 +25,7 @@ demo: $(STAMPS)/runtime
 	$(VENV)/bin/regiondrag demo --out demo-out
 
 lab: $(STAMPS)/lab build-js
-	$(VENV)/bin/jupyter lab $(LAB_ARGS) notebooks
+	$(VENV)/bin/jupyter lab $(LAB_ARGS) $(or $(wildcard notebooks),.)
 
 test: test-js test-py
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -78,3 +79,11 @@ def test_the_readmes_files_and_folders_exist(repository: Path):
     linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
     assert len(named) >= 10
     assert not [path for path in named + linked if not (repository / path).exists()]
+
+
+def test_the_lock_file_names_every_platforms_packages(repository: Path):
+    """`npm ci` refuses a lock without them; npm leaves out those its registry does not serve."""
+    packages = json.loads((repository / "package-lock.json").read_text("utf-8"))["packages"]
+    wanted = {name for package in packages.values() for name in package.get("optionalDependencies", {})}
+    locked = {path.rpartition("node_modules/")[2] for path in packages}
+    assert wanted <= locked
