@@ -36,7 +36,6 @@ export function encodeMask(mask: Mask): Uint8Array<ArrayBuffer> {
 export function decodeMask(bytes: Uint8Array, width: number, height: number): Mask {
   const known = decoded.get(bytes)
   if (known && known.width === width && known.height === height) return known
-  if (bytes.length === 0) return emptyMask(width, height)
   if (bytes.length < HEADER || MAGIC.some((b, i) => bytes[i] !== b)) throw new Error("not an RDM1 mask")
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const [W, H, x0, y0, w, h] = [0, 1, 2, 3, 4, 5].map((i) => view.getUint32(4 + 4 * i, true)) as [
@@ -53,7 +52,7 @@ export function decodeMask(bytes: Uint8Array, width: number, height: number): Ma
   if (W > LARGEST_SIDE || H > LARGEST_SIDE || x0 + w > W || y0 + h > H) {
     throw new Error("the mask's box lies outside the picture")
   }
-  if (w === 0 || h === 0) return emptyMask(width, height)
+  if (W === 0 || H === 0 || (w === 0) !== (h === 0)) throw new Error("the mask or its box has no size")
   const size = stride(w) * h
   const bits = inflate(bytes.subarray(HEADER), size)
   if (bits.every((byte) => byte === 0)) return emptyMask(width, height)

@@ -52,6 +52,8 @@ export class Session {
   private readonly views = new Map<string, boolean>()
   private readonly timers: ReturnType<typeof setInterval>[] = []
   private heard: Heard
+  /** The newest run known to be over: what is said of it later is stale. */
+  private ended = -1
   private visible = false
   private closed = false
   private pictureKey = ""
@@ -155,6 +157,7 @@ export class Session {
   accept(): void {
     if (!this.resultInfo) return
     this.host.send("accept", { result: this.resultInfo.id })
+    this.tell("Accepting the result")
   }
 
   discard(): void {
@@ -281,11 +284,12 @@ export class Session {
         break
       case "done":
         if (Number(message.run) < this.progress.run) break
+        this.ended = Number(message.run)
         this.take({ ...this.progress, state: "done", message: "", run: Number(message.run) })
         break
       case "stopped":
         if (Number(message.run) < this.progress.run) break
-        this.frames.clear(Number(message.run))
+        this.ended = Number(message.run)
         this.take({ ...this.progress, state: "ready", message: `Stopped at step ${String(message.step)}` })
         break
       case "error":
@@ -301,9 +305,7 @@ export class Session {
 
   /** Progress from a message or the trait; what belongs to an older run, or comes after its end, is stale. */
   private take(next: Progress): void {
-    if (next.run < this.progress.run) return
-    const ended = !isBusy(this.progress) && next.run === this.progress.run && isBusy(next)
-    if (ended && this.progress.state !== "ready" && this.progress.state !== "empty") return
+    if (next.run < this.progress.run || (isBusy(next) && next.run <= this.ended)) return
     if (next.run > this.progress.run && isBusy(next)) this.frames.expect(next.run)
     const stopping = this.progress.state === "stopping" && next.state === "running"
     this.progress = stopping ? { ...next, state: "stopping" } : next
@@ -323,6 +325,7 @@ export class Session {
       remedy: words("remedy"),
     }
     if (run !== null) {
+      this.ended = run
       this.frames.clear(run)
       this.progress = { ...this.progress, state: "error", message: words("message"), run }
     }

@@ -8,7 +8,7 @@ import { Pointers } from "./pointers"
 import type { Session } from "./session"
 import type { ToolContext } from "./tools/tool"
 import { el } from "./ui/dom"
-import { bounded, centred, fit, pan, type Size, toPicture, wheelScale, zoomAt } from "./viewport"
+import { bounded, centred, fitIn, pan, type Size, toPicture, wheelScale, zoomAt } from "./viewport"
 import type { ViewState } from "./viewstate"
 
 export class Stage {
@@ -123,7 +123,7 @@ export class Stage {
   private refit(): void {
     const picture = this.session.picture
     if (!picture || this.size.width === 0) return
-    this.state.set({ viewport: fit(picture, this.room) })
+    this.state.set({ viewport: fitIn(picture, this.room) })
   }
 
   private resize(): void {
@@ -175,7 +175,7 @@ export class Stage {
       if (!sameSize) this.fitted = true
     }
     if (this.fitted && picture) {
-      const wanted = fit(picture, this.room)
+      const wanted = fitIn(picture, this.room)
       if (
         wanted.scale !== state.viewport.scale ||
         wanted.x !== state.viewport.x ||

@@ -2,6 +2,7 @@
 import { decodeMask, encodeMask } from "./codec"
 import { emptyMask, isEmpty, type Mask, sameMask } from "./geometry/mask"
 import { matrixFrom } from "./geometry/matrix"
+import { warpMask } from "./geometry/warp"
 import { bytesOf, type Host } from "./host"
 import { completePairs, type Pair, type Regions } from "./regions"
 import type { RegionStore } from "./store"
@@ -69,7 +70,8 @@ export class RegionSync {
 
   private read(): void {
     const rev = this.host.number("_regions_rev", 0)
-    if (rev === this.rev) return
+    // A lower number is an echo of what this page wrote before.
+    if (rev <= this.rev) return
     this.rev = rev
     const { width, height } = this.store.regions
     if (!width || !height) return
@@ -120,7 +122,10 @@ export function readRegions(host: Host, before: Regions, complain: (message: str
     if (typeof wire !== "object" || wire === null || typeof wire.id !== "string") return []
     const old = before.pairs.find((p) => p.id === wire.id)
     const handle = mask(`h:${wire.id}`, old?.handle)
-    const target = mask(`t:${wire.id}`, old?.target)
+    const matrix = matrixFrom(wire.matrix)
+    const painted = mask(`t:${wire.id}`, old?.target)
+    // A pair made in Python may come with its matrix alone.
+    const target = matrix && isEmpty(painted) ? warpMask(handle, matrix) : painted
     const outlines = { ...old?.outlines }
     if (handle !== old?.handle) delete outlines.handle
     if (target !== old?.target) delete outlines.target
@@ -129,7 +134,7 @@ export function readRegions(host: Host, before: Regions, complain: (message: str
         id: wire.id,
         name: typeof wire.name === "string" ? wire.name : "",
         color: typeof wire.color === "number" ? wire.color : index,
-        matrix: matrixFrom(wire.matrix),
+        matrix,
         visible: wire.visible !== false,
         locked: wire.locked === true,
         rev: typeof wire.rev === "number" ? wire.rev : 0,

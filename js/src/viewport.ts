@@ -18,7 +18,7 @@ export const SMALLEST = 0.02
 export const LARGEST = 40
 
 /** The whole picture, centred, with a margin; a small picture is magnified no more than fourfold. */
-export function fit(picture: Size, view: Size, margin = 12): Viewport {
+export function fitIn(picture: Size, view: Size, margin = 12): Viewport {
   const w = Math.max(1, view.width - 2 * margin)
   const h = Math.max(1, view.height - 2 * margin)
   const scale = clampScale(Math.min(w / Math.max(1, picture.width), h / Math.max(1, picture.height), 4))

@@ -10,7 +10,7 @@ import { Move } from "./tools/move"
 import { Polygon } from "./tools/polygon"
 import { Rectangle } from "./tools/rectangle"
 import type { Tool } from "./tools/tool"
-import { fit, type Viewport } from "./viewport"
+import { fitIn, type Viewport } from "./viewport"
 
 export const LARGEST_BRUSH = 512
 
@@ -37,7 +37,7 @@ export class ViewState {
   hand = false
   compare: Compare = "off"
   split = 0.5
-  viewport: Viewport = fit({ width: 1, height: 1 }, { width: 1, height: 1 })
+  viewport: Viewport = fitIn({ width: 1, height: 1 }, { width: 1, height: 1 })
   settingsOpen = false
   helpOpen = false
 

@@ -59,13 +59,20 @@ export function rotatePoint(handle: Mask, matrix: Matrix, reach: number): Point 
 
 /** The grip under a point; `slack` is in picture pixels, `reach` as for the rotate knob. */
 export function gripAt(handle: Mask, matrix: Matrix, at: Point, slack: number, reach: number): Grip | null {
-  const near = (p: Point) => Math.hypot(p.x - at.x, p.y - at.y) <= slack
+  // Inside a small ghost the grips draw back, so that its middle can still be dragged.
+  const room = inBox(handle, matrix, at) ? Math.min(slack, shortestSide(handle, matrix) / 4) : slack
+  const near = (p: Point) => Math.hypot(p.x - at.x, p.y - at.y) <= room
   if (near(rotatePoint(handle, matrix, reach))) return { kind: "rotate" }
   // Corners win over sides where a small box brings them together.
   const corners = SCALE_GRIPS.filter((g) => g.sx !== 0 && g.sy !== 0)
   const sides = SCALE_GRIPS.filter((g) => g.sx === 0 || g.sy === 0)
   for (const grip of [...corners, ...sides]) if (near(gripPoint(handle, matrix, grip))) return grip
   return null
+}
+
+function shortestSide(handle: Mask, matrix: Matrix): number {
+  const [a, b, , d] = warpedCorners(handle, matrix)
+  return Math.min(Math.hypot(b.x - a.x, b.y - a.y), Math.hypot(d.x - a.x, d.y - a.y))
 }
 
 /** Whether a point lies in the ghost's box. */

@@ -7,6 +7,7 @@ import {
   type Grip,
   gripAt,
   gripPoint,
+  inBox,
   rotatePoint,
   SCALE_GRIPS,
 } from "../geometry/transform"
@@ -170,6 +171,10 @@ export class Move implements Tool {
       return { pair: target, grip: move, start: target.matrix ?? IDENTITY, painted }
     }
     const handle = order.find((p) => has(p.handle, x, y))
+    // A thin or ragged ghost may be dragged by the inside of its box.
+    if (!handle && active?.matrix && active.visible && inBox(active.handle, active.matrix, event)) {
+      return { pair: active, grip: move, start: active.matrix, painted: false }
+    }
     if (!handle) return null
     const start = handle.matrix ? broughtHome(handle.handle, handle.matrix) : IDENTITY
     return { pair: handle, grip: move, start, painted: false }

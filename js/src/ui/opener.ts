@@ -9,8 +9,8 @@ export class Opener {
   constructor(
     private readonly session: Session,
     private readonly root: HTMLElement,
+    private readonly pastePair: () => void,
     private readonly signal: AbortSignal,
-    private readonly pastePair: () => void = () => {},
   ) {
     this.input = el("input", {
       type: "file",
