@@ -36,7 +36,6 @@ class Conversation:
     def __init__(self, widget: RegionDragWidget) -> None:
         self._widget = widget
         self._uploads = Uploads()
-        self._visible: dict[str, bool] = {}
         self._handlers: dict[type, Callable[[Any], None]] = {
             protocol.Hello: self._hello,
             protocol.Run: self._run,
@@ -47,7 +46,7 @@ class Conversation:
             protocol.Discard: lambda m: widget._discard(m.result),
             protocol.Restore: lambda m: widget._restore(m.result),
             protocol.Load: self._load,
-            protocol.Visible: self._show,
+            protocol.Visible: lambda m: widget._runs.show(m.visible),
             protocol.Ping: lambda m: self.send(protocol.Pong()),
             protocol.Stats: lambda m: None,
         }
@@ -92,8 +91,6 @@ class Conversation:
             widget.send_state(["_image", "_image_info"])
         if message.result_key != widget._result_info.get("id"):
             widget.send_state(["_result", "_result_info"])
-        self._visible[message.view] = True
-        self._update_visible()
         self.send(protocol.Ready(__version__, widget._runs.busy, widget._runs.run))
         self.send(protocol.Status(**widget._runs.state))
 
@@ -104,7 +101,11 @@ class Conversation:
                 raise protocol.ProtocolError(
                     f"run {message.run} comes after run {widget._runs.run}: press Run again", run=message.run
                 )
-            request = self._request(message)
+            try:
+                request = self._request(message)
+            except (ValueError, TypeError) as error:
+                widget._runs.refuse(message.run, str(error))
+                raise
         widget._begin(request)
 
     def _request(self, message: protocol.Run) -> EditRequest:
@@ -165,13 +166,6 @@ class Conversation:
         whole = self._uploads.add(message)
         if whole is not None:
             self._widget._set_picture(whole, name=message.name)
-
-    def _show(self, message: protocol.Visible) -> None:
-        self._visible[message.view] = message.visible
-        self._update_visible()
-
-    def _update_visible(self) -> None:
-        self._widget._runs.show(any(self._visible.values()))
 
 
 def _entry(wire: protocol.WirePair, index: int, drawn: list[dict[str, Any]]) -> dict[str, Any]:

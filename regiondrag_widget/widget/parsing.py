@@ -196,7 +196,7 @@ _READERS: dict[str, Callable[[_Fields], Incoming]] = {
     "discard": lambda m: Discard(m.text("result")),
     "restore": lambda m: Restore(m.text("result")),
     "load": _load,
-    "visible": lambda m: Visible(m.flag("visible"), m.text("view", "")),
+    "visible": lambda m: Visible(m.flag("visible")),
     "ping": lambda m: Ping(),
     "stats": lambda m: Stats(m.flag("on")),
 }

@@ -116,8 +116,9 @@ class Load:
 
 @dataclass(frozen=True)
 class Visible:
+    """Some view of the page is on the screen, or none is."""
+
     visible: bool
-    view: str = ""
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,13 @@ class EditRuns:
             self._job = None
         self._worker.cancel(id(self._host))
 
+    def refuse(self, run: int, message: str) -> None:
+        """Run ``run`` cannot begin. It still replaces the one under way, of which its page hears no more."""
+        with self._host.lock:
+            self.abandon()
+            self.run = run
+            self._show(idle_state("error", message, run))
+
     def wait(self, timeout: float | None = None) -> Any:
         """Block until the newest run is over; its result, or None when it was stopped (or there was none).
 

@@ -244,6 +244,17 @@ def test_a_run_with_settings_out_of_range_is_refused_by_name(w, browser, handle,
     assert "steps" in the_error(browser)[1]
 
 
+def test_a_refused_run_ends_the_one_before_it_and_the_next_one_works(w, browser, engine, handle, target):
+    engine.go.clear()
+    browser.run(1, handle, target)
+    browser.send(run_message(2), [b"", b""])
+    assert (w._state["state"], w._state["run"]) == ("error", 2)
+    engine.go.set()
+    browser.run(3, handle, target)
+    browser.until("done", run=3)
+    assert len(w.history) == 1
+
+
 def test_a_run_that_comes_out_of_order_is_refused(w, browser, handle, target):
     browser.run(5, handle, target)
     browser.until("done", run=5)
