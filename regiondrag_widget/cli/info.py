@@ -43,7 +43,9 @@ def run(args: argparse.Namespace) -> int:
         "libraries  "
         + ", ".join(f"{name} {version or 'missing'}" for name, version in found["libraries"].items())
     )
-    print(f"device     {device['name']} ({device['type']}), {device['threads']} CPU threads")
+    print(
+        f"device     {device['name']} ({device['type']}), {device['dtype']}, {device['threads']} CPU threads"
+    )
     print(f"memory     {_bytes(memory['available'])} free of {_bytes(memory['total'])}")
     if "gpu_total" in memory:
         print(f"on the GPU {_bytes(memory['gpu_available'])} free of {_bytes(memory['gpu_total'])}")
@@ -78,15 +80,19 @@ def _version_of(name: str) -> str | None:
 
 
 def _device() -> dict[str, Any]:
+    """What an edit would run on when nobody says, and in which numbers."""
     import torch
 
-    if torch.cuda.is_available():
-        kind, name = "cuda", torch.cuda.get_device_name()
-    elif torch.backends.mps.is_available():
-        kind, name = "mps", "Apple GPU"
-    else:
-        kind, name = "cpu", platform.processor() or platform.machine()
-    return {"type": kind, "name": name, "threads": torch.get_num_threads()}
+    from regiondrag_widget.engine.device import choose_device, choose_dtype
+
+    device = choose_device()
+    names = {"cuda": torch.cuda.get_device_name, "mps": lambda: "Apple GPU"}
+    return {
+        "type": device.type,
+        "name": names.get(device.type, platform.machine)(),
+        "dtype": str(choose_dtype(device)).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+    }
 
 
 def _memory() -> dict[str, int]:

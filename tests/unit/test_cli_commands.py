@@ -86,6 +86,7 @@ def test_info_as_json_tells_versions_device_memory_and_models(capsys: pytest.Cap
     assert found["version"] == rd.__version__
     assert re.match(r"\d+\.\d+", found["libraries"]["torch"])
     assert found["device"]["type"] in {"cpu", "cuda", "mps"}
+    assert found["device"]["dtype"] in {"float32", "float16", "bfloat16"}
     assert 0 < found["memory"]["available"] <= found["memory"]["total"]
     assert isinstance(found["hub_cache"]["models"], list)
 
