@@ -25,6 +25,8 @@ import type { ViewState } from "./viewstate"
 let clipboard: Pair | null = null
 
 export class Actions {
+  private pasting: ReturnType<typeof setTimeout> | undefined
+
   constructor(
     private readonly session: Session,
     private readonly state: ViewState,
@@ -132,11 +134,23 @@ export class Actions {
     if (clipboard) this.tell("Pair copied")
   }
 
+  /** Pastes the pair unless the browser's own paste event comes first. */
+  pasteSoon(): void {
+    clearTimeout(this.pasting)
+    this.pasting = setTimeout(() => this.paste(), 60)
+  }
+
   paste(pair: Pair | null = clipboard): void {
     if (!pair) return
     const next = pastePair(this.regions, pair, 16)
     if (next === this.regions) return this.tell("The copied pair belongs to a picture of another size")
     this.session.store.commit(next)
+  }
+
+  /** The browser's paste event came: a picture is loaded elsewhere, a pair is pasted here. */
+  pasted(picture: boolean): void {
+    clearTimeout(this.pasting)
+    if (!picture) this.paste()
   }
 
   cancelTool(): void {

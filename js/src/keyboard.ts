@@ -53,8 +53,12 @@ export class Keyboard {
   private mayAct(command: Command, event: KeyboardEvent): boolean {
     const target = event.target as HTMLElement
     if (command.do === "run" || command.do === "escape") return true
-    if (command.do === "paste") return false
-    if (target === this.stage.canvas) return !(command.do === "original" && this.session.show !== "result")
+    if (command.do === "paste") {
+      // The paste event tells a picture from a pair; some hosts swallow it, then the key alone counts.
+      if (this.stage.focused) this.actions.pasteSoon()
+      return false
+    }
+    if (this.stage.focused) return !(command.do === "original" && this.session.show !== "result")
     if (target.matches("input, textarea, select")) return false
     const forButton = ["enter", "hand", "next", "previous", "nudge", "backspace", "delete"]
     return !forButton.includes(command.do) && this.root.contains(target)

@@ -125,8 +125,11 @@ export function commandOf(chord: Chord): Command | null {
     return found ? { do: found } : null
   }
   if (chord.alt) return null
-  if (key === "[" || key === "{") return { do: "brush", factor: chord.shift ? 0.5 : 1 / 1.1 }
-  if (key === "]" || key === "}") return { do: "brush", factor: chord.shift ? 2 : 1.1 }
+  // With Shift some layouts give a brace, others the bracket.
+  if (key === "{" || (key === "[" && chord.shift)) return { do: "brush", factor: 0.5 }
+  if (key === "}" || (key === "]" && chord.shift)) return { do: "brush", factor: 2 }
+  if (key === "[") return { do: "brush", factor: 1 / 1.1 }
+  if (key === "]") return { do: "brush", factor: 1.1 }
   const simple = chord.shift ? SHIFTED[key] : PLAIN[key]
   if (simple) return { do: simple }
   const tool = chord.shift ? undefined : TOOLS[key]

@@ -6,6 +6,7 @@ import { VacatedPainter } from "./painting/preview"
 import { ringCursor } from "./painting/ring"
 import { Pointers } from "./pointers"
 import type { Session } from "./session"
+import { keyField } from "./focus"
 import type { ToolContext } from "./tools/tool"
 import { el } from "./ui/dom"
 import { bounded, centred, fitIn, pan, type Size, toPicture, wheelScale, zoomAt } from "./viewport"
@@ -15,6 +16,7 @@ export class Stage {
   readonly element: HTMLElement
   /** Takes the pointer and the keyboard. */
   readonly canvas: HTMLCanvasElement
+  private readonly keys: HTMLTextAreaElement
   private readonly base: HTMLCanvasElement
   private readonly vacated = new VacatedPainter()
   private readonly pointers: Pointers
@@ -40,7 +42,8 @@ export class Stage {
       "aria-description": "Draw regions with a tool; press the question mark for the keys",
       "data-jp-suppress-context-menu": true,
     })
-    this.element = el("div", { class: "rd-stage" }, this.base, this.canvas)
+    this.keys = keyField(this.canvas, signal)
+    this.element = el("div", { class: "rd-stage" }, this.base, this.canvas, this.keys)
     this.pointers = new Pointers(this, session, state, tell, signal)
     const again = () => this.invalidate()
     session.changed.on(again, signal)
@@ -90,6 +93,11 @@ export class Stage {
 
   pan(dx: number, dy: number): void {
     this.look(pan(this.state.viewport, dx, dy))
+  }
+
+  /** Whether keys go to the canvas. */
+  get focused(): boolean {
+    return document.activeElement === this.canvas || document.activeElement === this.keys
   }
 
   /** A pointer event's place in CSS pixels of the canvas. */
@@ -150,7 +158,7 @@ export class Stage {
   private wheel(event: WheelEvent): void {
     const zooming = event.ctrlKey || event.metaKey
     // Without focus the wheel scrolls the notebook, as people expect of a page.
-    if (!zooming && document.activeElement !== this.canvas && !event.altKey) return
+    if (!zooming && !this.focused && !event.altKey) return
     event.preventDefault()
     if (zooming) {
       const { viewport } = this.state

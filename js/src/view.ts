@@ -30,7 +30,7 @@ export function openView(session: Session, host: HTMLElement): () => void {
     "data-lm-suppress-shortcuts": "true",
   })
   const actions = new Actions(session, state, stage, bar.tell, () => leave(root))
-  const opener = new Opener(session, root, () => actions.paste(), signal)
+  const opener = new Opener(session, root, (picture) => actions.pasted(picture), signal)
   stage.element.append(...notices(session, state, signal))
   root.append(
     topBar(state, session, stage, actions, () => opener.pick(), signal),

@@ -47,7 +47,7 @@ def mock_browser(chromium_executable: str) -> Iterator[Browser]:
 @pytest.fixture
 def mock_page(mock_browser: Browser, bundle: Path) -> Iterator[Callable[..., Page]]:
     """Opens the mock host's page; fails the test if the page logged an error."""
-    contexts = []
+    contexts: list[Any] = []
     errors: list[str] = []
 
     def serve(route: Route) -> None:

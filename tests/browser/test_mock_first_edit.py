@@ -21,7 +21,7 @@ def disc(shape: tuple[int, int], centre: tuple[float, float], radius: float) -> 
 
 
 def test_draw_drag_run_and_result(open_widget: Open, artefact: Keep) -> None:
-    widget = open_widget(pause=250)
+    widget = open_widget(hold=2)
     artefact(widget, "empty")
 
     widget.click("Brush")
@@ -43,11 +43,15 @@ def test_draw_drag_run_and_result(open_widget: Open, artefact: Keep) -> None:
 
     widget.click("Run")
     expect(widget.status).to_contain_text("Step 2 of 4")
+    widget.page.wait_for_function("host.kernel.acks.length > 0")
     artefact(widget, "running")
+    widget.page.evaluate("host.kernel.go()")
     expect(widget.status).to_contain_text("Result")
     assert widget.canvas.get_attribute("data-showing") == "result"
     artefact(widget, "result")
-    assert widget.page.evaluate("host.kernel.acks.map(a => a[1])")[-1] == 4
+    acks = widget.page.evaluate("host.kernel.acks")
+    assert all(run == 1 for run, _ in acks)
+    assert [seq for _, seq in acks] == sorted({seq for _, seq in acks})
 
 
 def test_a_run_carries_its_own_masks(open_widget: Open) -> None:

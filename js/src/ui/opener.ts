@@ -9,7 +9,8 @@ export class Opener {
   constructor(
     private readonly session: Session,
     private readonly root: HTMLElement,
-    private readonly pastePair: () => void,
+    /** Told of every paste outside a text field, and whether it was a picture. */
+    private readonly pasted: (picture: boolean) => void,
     private readonly signal: AbortSignal,
   ) {
     this.input = el("input", {
@@ -49,12 +50,14 @@ export class Opener {
   }
 
   private paste(event: ClipboardEvent): void {
-    if ((event.target as HTMLElement).matches("input, textarea")) return
+    if ((event.target as HTMLElement).matches("input, textarea:not(.rd-key-field)")) return
     event.preventDefault()
     event.stopPropagation()
+    if (this.session.readOnly) return
     const files = event.clipboardData?.files
-    if (files && files.length > 0) this.take(files)
-    else this.pastePair()
+    const picture = files !== undefined && files.length > 0
+    this.pasted(picture)
+    if (picture) this.take(files)
   }
 
   private take(files: FileList | null): void {

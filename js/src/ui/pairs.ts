@@ -64,6 +64,17 @@ export function pairsPanel(
     signal,
     act: () => actions.clearLayer(),
   })
+  const opacity = el("input", {
+    type: "range",
+    min: 0,
+    max: 1,
+    step: 0.05,
+    value: state.opacity,
+    class: "rd-range",
+    "aria-label": "Opacity of regions",
+    title: "Opacity of regions; hold M to hide them",
+  })
+  opacity.addEventListener("input", () => state.set({ opacity: Number(opacity.value) }), { signal })
   const list = el("ol", { class: "rd-list", "aria-label": "Pairs" })
   const empty = el("p", { class: "rd-empty" }, "No pairs yet. Paint what should move.")
 
@@ -106,7 +117,7 @@ export function pairsPanel(
   }
   session.changed.on(update, signal)
   state.changed.on(update, signal)
-  list.addEventListener("focusout", () => setTimeout(update), { signal })
+  list.addEventListener("focusout", () => setTimeout(() => signal.aborted || update()), { signal })
   update()
   return el(
     "aside",
@@ -115,6 +126,7 @@ export function pairsPanel(
     list,
     empty,
     el("div", { class: "rd-row rd-pair-tools" }, flipX, flipY, home, el("span", { class: "rd-gap" }), clear),
+    el("label", { class: "rd-row rd-opacity" }, el("span", {}, "Opacity"), opacity),
   )
 }
 

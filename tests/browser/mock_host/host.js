@@ -70,10 +70,10 @@ class Model {
   }
 }
 
-/** Answers as the real kernel does; `steps` previews, one at a time, each after the one before is acknowledged. */
+/** Answers as the real kernel does: `steps` previews a run; at step `hold` it waits until a test calls `go()`. */
 class Kernel {
-  constructor(model, { steps = 4, pause = 30 } = {}) {
-    Object.assign(this, { model, steps, pause, run: 0, acks: [], stopped: new Set(), results: [] })
+  constructor(model, { steps = 4, hold = 0 } = {}) {
+    Object.assign(this, { model, steps, hold, run: 0, acks: [], stopped: new Set(), results: [], go: () => {} })
   }
   message(content, buffers) {
     const { model } = this
@@ -100,7 +100,8 @@ class Kernel {
       const jpeg = await painted(96, Math.round((96 * h) / w), `hsl(${(step * 60) % 360} 60% 50%)`, "image/jpeg")
       const frame = { run, seq: step, step, total: this.steps, width: 96, height: 64, mime: "image/jpeg" }
       model.receive({ v: 1, type: "preview", ...frame, box: [0, 0, w, h], kind: "step" }, [jpeg])
-      await new Promise((done) => setTimeout(done, this.pause))
+      if (step === this.hold) await new Promise((go) => Object.assign(this, { go }))
+      else await new Promise((done) => setTimeout(done, 5))
     }
     const { width, height } = model.get("_image_info")
     const png = await painted(width, height, "#2a9d8f", "image/png")
@@ -194,9 +195,12 @@ const host = {
   KINDS,
 
   /** Makes the model and initialises the widget; nothing is shown before `show`. */
-  async open({ width = 320, height = 240, buffers = "dataview", kernel = true, picture = true, state = {}, pause = 30, steps = 4 } = {}) {
-    const png = picture ? await painted(width, height, "#d9480f", "image/png") : new Uint8Array(0)
-    const info = picture ? { width, height, mime: "image/png", rev: 1, name: "mock.png", alpha: false } : {}
+  async open({ width = 320, height = 240, buffers = "dataview", kernel = true, picture = true, photo = null, state = {}, ...run } = {}) {
+    // `photo` is a JPEG in base64 of the given size, where a test wants a real picture to look at.
+    const bytes = photo ? Uint8Array.from(atob(photo), (c) => c.charCodeAt(0)) : null
+    const png = bytes ?? (picture ? await painted(width, height, "#d9480f", "image/png") : new Uint8Array(0))
+    const mime = bytes ? "image/jpeg" : "image/png"
+    const info = picture ? { width, height, mime, rev: 1, name: "mock.png", alpha: false } : {}
     this.picture = png
     this.model = new Model(
       {
@@ -220,7 +224,7 @@ const host = {
       },
       buffers,
     )
-    this.kernel = new Kernel(this.model, { pause, steps })
+    this.kernel = new Kernel(this.model, run)
     if (kernel) this.model.kernel = this.kernel
     // A fresh module a model, as anywidget loads it.
     const code = await (await fetch("/widget.js")).text()

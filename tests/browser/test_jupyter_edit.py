@@ -1,0 +1,194 @@
+"""The widget in real JupyterLab 4 and Notebook 7: draw, drag, run, watch, compare, stop, reload."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.jupyter_host import JupyterServer, KernelProbe, NotebookPage
+from tests.browser.mock_host.page import Widget, iou
+
+pytestmark = pytest.mark.browser
+
+SETUP = """
+import numpy as np
+import regiondrag_widget as rd
+from regiondrag_widget.widget import editor
+from tests.kernel.fake_editor import FakeEngine
+engine = FakeEngine(seconds=0.2)
+editor.install_editors(engine)
+"""
+SHOW = "w = rd.RegionDragWidget(rd.examples.load().image, steps=8)\nw"
+
+# notes what the lower canvas shows while a run's frames come in, once a frame of the screen
+WATCH = """() => {
+  window.seen = new Map()
+  const small = document.createElement('canvas')
+  small.width = small.height = 24
+  const g = small.getContext('2d', {willReadFrequently: true})
+  const look = () => {
+    const top = document.querySelector('.rd-input')
+    const base = document.querySelector('.rd-stage canvas')
+    if (top && base && top.dataset.showing === 'step') {
+      g.drawImage(base, 0, 0, 24, 24)
+      const key = Array.from(g.getImageData(0, 0, 24, 24).data).map(v => v >> 3).join()
+      window.seen.set(key, (window.seen.get(key) ?? 0) + 1)
+    }
+    requestAnimationFrame(look)
+  }
+  look()
+}"""
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[JupyterServer]:
+    server = JupyterServer(tmp_path_factory.mktemp("jupyter"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def notebook(
+    server: JupyterServer, mock_browser: Browser, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., tuple[NotebookPage, KernelProbe]]]:
+    """Opens a new notebook: `notebook(app, cells)` gives its page and a way into its kernel."""
+    opened = []
+    errors: list[str] = []
+
+    def open_it(app: str, cells: list[str], **context_options: object) -> tuple[NotebookPage, KernelProbe]:
+        name = f"{re.sub(r'[^a-z0-9]+', '-', request.node.name)}-{len(opened)}.ipynb"
+        server.write(name, cells)
+        context = mock_browser.new_context(viewport={"width": 1280, "height": 1000}, **context_options)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        path = f"/lab/tree/{name}?reset" if app == "lab" else f"/notebooks/{name}"
+        notebook = NotebookPage(page, f"{server.url}{path}").open()
+        probe = server.kernel(name)
+        opened.append((context, probe, name))
+        return notebook, probe
+
+    yield open_it
+    for context, probe, name in opened:
+        probe.close()
+        context.close()
+        server.end(name)
+    assert not [e for e in errors if "rd" in e or "regiondrag" in e], errors
+
+
+@pytest.fixture
+def keep() -> Callable[[Widget, str], None]:
+    """Keeps a screenshot under tests/browser/artefacts."""
+
+    def keep_it(widget: Widget, name: str) -> None:
+        folder = Path(__file__).parent / "artefacts"
+        folder.mkdir(exist_ok=True)
+        widget.page.screenshot(path=str(folder / f"jupyter-{name}.png"))
+
+    return keep_it
+
+
+def disc(shape: tuple[int, int], centre: tuple[float, float], radius: float) -> np.ndarray:
+    y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
+    return (x - centre[0]) ** 2 + (y - centre[1]) ** 2 <= radius**2
+
+
+def draw_ellipse_and_drag(widget: Widget) -> None:
+    """A handle of known shape, then its target 110 px to the right and 60 px down."""
+    widget.click("Ellipse")
+    widget.drag((120, 140), (240, 240))
+    widget.click("Move region")
+    widget.drag((180, 190), (290, 250))
+
+
+def drawn_ellipse(shape: tuple[int, int]) -> np.ndarray:
+    y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
+    return ((x - 180) / 60) ** 2 + ((y - 190) / 50) ** 2 <= 1
+
+
+@pytest.mark.parametrize("app", ["lab", "notebook"])
+def test_draw_drag_run_watch_and_compare(app, notebook, keep) -> None:
+    page, kernel = notebook(app, [SETUP, SHOW])
+    page.run("FakeEngine")
+    page.run("RegionDragWidget")
+    widget = page.widget()
+    keep(widget, f"{app}-1-open")
+
+    draw_ellipse_and_drag(widget)
+    keep(widget, f"{app}-2-drawn")
+    handle, target = kernel.mask("w.pairs[0].handle"), kernel.mask("w.pairs[0].target")
+    ellipse = drawn_ellipse(handle.shape)
+    assert iou(handle, ellipse) > 0.97
+    assert iou(target, np.roll(ellipse, (60, 110), axis=(0, 1))) > 0.97
+    assert kernel.ask("w.pairs[0].matrix.tolist()") == [[1, 0, 110], [0, 1, 60], [0, 0, 1]]
+
+    page.page.evaluate(WATCH)
+    widget.click("Run")
+    expect(widget.status).to_contain_text(re.compile(r"Step [2-7] of 8"))
+    keep(widget, f"{app}-3-running")
+    expect(widget.canvas).to_have_attribute("data-showing", "result", timeout=30_000)
+    assert page.page.evaluate("window.seen.size") >= 3
+    keep(widget, f"{app}-4-result")
+
+    result = kernel.mask("(np.asarray(w.result.image) != np.asarray(w.image)).any(-1)")
+    assert 0.5 < result.sum() / target.sum() <= 1.0
+    assert not (result & ~target).any()
+
+    widget.click("Compare")
+    divider = widget.root.get_by_role("slider", name="Divider between original and result")
+    expect(divider).to_be_visible()
+    divider.focus()
+    before = divider.get_attribute("aria-valuenow")
+    page.page.keyboard.press("ArrowRight")
+    assert divider.get_attribute("aria-valuenow") != before
+    keep(widget, f"{app}-5-compare")
+
+
+@pytest.mark.parametrize("app", ["lab", "notebook"])
+def test_an_edit_stops_half_way_and_other_cells_run_meanwhile(app, notebook, keep) -> None:
+    page, kernel = notebook(app, [SETUP, SHOW.replace("steps=8", "steps=100"), "print('still', 'free')"])
+    page.run("FakeEngine")
+    page.run("RegionDragWidget")
+    widget = page.widget()
+    draw_ellipse_and_drag(widget)
+    widget.click("Run")
+    expect(widget.status).to_contain_text(re.compile(r"Step \d+ of 100"))
+    cell = page.run("still", seconds=5)
+    expect(cell.locator(".jp-OutputArea-output")).to_contain_text("still free")
+    assert kernel.ask("w.state") == "running"
+    widget.canvas.scroll_into_view_if_needed()
+    asked = time.monotonic()
+    widget.click("Stop")
+    expect(widget.status).to_contain_text("Stopped")
+    assert time.monotonic() - asked < 1.5
+    assert kernel.ask("[w.state, w.result is None, len(w.pairs)]") == ["ready", True, 1]
+    keep(widget, f"{app}-stopped")
+
+
+@pytest.mark.parametrize("app", ["lab", "notebook"])
+def test_a_reloaded_page_has_picture_regions_and_result_again(app, notebook, keep) -> None:
+    page, kernel = notebook(app, [SETUP, SHOW.replace("steps=8", "steps=2")])
+    page.run("FakeEngine")
+    page.run("RegionDragWidget")
+    widget = page.widget()
+    draw_ellipse_and_drag(widget)
+    widget.click("Run")
+    expect(widget.canvas).to_have_attribute("data-showing", "result")
+    page.save()
+    page.page.goto("about:blank")
+    page.open()
+    widget = page.widget()
+    expect(widget.canvas).to_have_attribute("data-showing", "result")
+    keep(widget, f"{app}-reloaded")
+    widget.click("Discard")
+    expect(widget.canvas).to_have_attribute("data-showing", "regions")
+    assert kernel.ask("[w.result is None, len(w.pairs), len(w.history)]") == [True, 1, 1]
+    widget.click("Run")
+    expect(widget.canvas).to_have_attribute("data-showing", "result")
+    assert kernel.ask("len(w.history)") == 2
