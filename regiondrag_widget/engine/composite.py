@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.engine.fill import exemplar_fill, smooth_fill
+from regiondrag_widget.engine.fill import Fill, exemplar_fill, smooth_fill
 from regiondrag_widget.engine.matte import handle_alpha
 from regiondrag_widget.regions import RegionPairs, pixel_map
 
@@ -20,7 +20,7 @@ __all__ = ["Composite", "compose", "warp_residual"]
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
-HOLE_GROWTH = 3  # pixels the hole reaches beyond the object cut out of the handle: its blurred edge
+HOLE_GROWTH = 2 / 256  # how far the hole reaches beyond the object cut out of the handle: its blurred edge, as a share of the side
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,16 @@ class Composite:
     alpha : (H, W) float32 in 0..255 or None, the picture's transparency carried along
     carried : (H, W) float32 in [0, 1], opacity of the moved content at its new place
     hole : (H, W) bool, the place to be filled, whether or not moved content covers it again
+    source_xy : (H, W, 2) float32 x, y or None: where each pixel of the hole was copied from
+    doubt : (H, W) float32 in [0, 1], how far the diffusion model must change the hole's first content
     """
 
     rgb: Float
     alpha: Float | None
     carried: Float
     hole: Bool
+    source_xy: Float | None
+    doubt: Float
 
     @property
     def vacated(self) -> Bool:
@@ -67,14 +71,19 @@ def compose(
     transparency = None if alpha is None else alpha.astype(np.float32)
     hole = np.zeros(rgb.shape[:2], bool)
     background, background_alpha = picture, transparency
+    first = Fill(picture, None, np.zeros(rgb.shape[:2], np.float32))
     if vacated != "keep":
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * HOLE_GROWTH + 1,) * 2)
+        growth = max(1, round(HOLE_GROWTH * max(hole.shape)))
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * growth + 1,) * 2)
         for pair, opacity in zip(pairs, opacities):
             hole |= (cv2.dilate((opacity > 0.02).astype(np.uint8), kernel) > 0) & pair.handle
         if editable is not None:
             hole &= editable
-        fill = exemplar_fill if prefill == "exemplar" else smooth_fill
-        background = fill(picture, hole, seed=seed) if prefill == "exemplar" else fill(picture, hole)
+        if prefill == "exemplar":
+            first = exemplar_fill(picture, hole, seed=seed)
+        else:
+            first = Fill(smooth_fill(picture, hole), None, hole.astype(np.float32))
+        background = first.rgb
         if transparency is not None:
             background_alpha = smooth_fill(np.repeat(transparency[..., None], 3, -1), hole)[..., 0]
     result, result_alpha = background.copy(), None if background_alpha is None else background_alpha.copy()
@@ -89,7 +98,7 @@ def compose(
         if result_alpha is not None and transparency is not None:
             result_alpha += cover * (_remap(transparency, map_x, map_y) - result_alpha)
         carried = np.maximum(carried, cover)
-    return Composite(result, result_alpha, carried, hole)
+    return Composite(result, result_alpha, carried, hole, first.source_xy, first.doubt)
 
 
 def warp_residual(residual: Float, pairs: RegionPairs, *, method: str = "auto") -> Float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,8 +22,8 @@ __all__ = ["EditPlan", "EditStep", "reverse"]
 class EditingNetwork(Network, Protocol):
     def inject(
         self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None
-    ) -> object:  # a context manager yielding Callable[[int, Tensor], Tensor]
-        """Predictions that read the inversion's keys and values: `predict(k, x)` for level k."""
+    ) -> AbstractContextManager[Callable[[int, int, Tensor], Tensor]]:
+        """Predictions that read the inversion's keys and values: `predict(k, timestep, x)` for level k."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,13 @@ class EditPlan:
     hidden: Tensor | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class EditStep:
     """One level of the reverse pass done.
 
     index, total : 1-based count of steps
     timestep : the level the step started from
-    latents : (C, h, w) float32 after the step
+    latents : (C, h, w) float32 after the step; assign to it and the next step starts from what was assigned
     clean : (C, h, w) float32, the prediction of the clean latents
     """
 
@@ -70,18 +71,23 @@ class EditStep:
 
 
 def reverse(
-    network: EditingNetwork, inversion: Inversion, plan: EditPlan, swap: AttentionSwap = True
+    network: EditingNetwork,
+    inversion: Inversion,
+    plan: EditPlan,
+    swap: AttentionSwap = True,
+    render: Callable[[Tensor, int], npt.NDArray[np.uint8]] | None = None,
 ) -> Iterator[EditStep]:
     """From the top level down to clean latents (RegionDrag, algorithm 1), K network calls.
 
     A step from level k: impose the anchors, predict with the inversion's keys and values, take the reverse mean, add
-    the residual. Closing the generator cancels and puts the network's attention back as it was.
+    the residual. Closing the generator cancels.
     """
     levels, kind = inversion.levels, network.prediction_type
     total = len(levels)
     y = plan.start
-    with torch.inference_mode(), network.inject(inversion.cache, swap, plan.hidden) as predict:  # type: ignore[attr-defined]
-        for k in range(total, 0, -1):
+    for k in range(total, 0, -1):
+        # nothing stays installed while the caller has the step: its own use of the network is undisturbed
+        with torch.inference_mode(), network.inject(inversion.cache, swap, plan.hidden) as predict:
             y = torch.where(plan.pinned[k], plan.anchors[k], y)
             output = predict(k, levels.timesteps[k], y[None])[0]
             clean, noise = clean_and_noise(y, output, levels.alphas[k], kind)
@@ -91,4 +97,6 @@ def reverse(
             if k == 1:
                 y = torch.where(plan.pinned[0], plan.anchors[0], y)
                 clean = y
-            yield EditStep(total - k + 1, total, levels.timesteps[k], y, clean)
+        step = EditStep(total - k + 1, total, levels.timesteps[k], y, clean, render)
+        yield step
+        y = step.latents

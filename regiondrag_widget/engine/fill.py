@@ -9,11 +9,13 @@ What is copied stays as sharp as its source.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["exemplar_fill", "smooth_fill"]
+__all__ = ["Fill", "exemplar_fill", "smooth_fill"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
@@ -23,6 +25,19 @@ RADIUS = 2  # patches of 5 x 5
 WORK_SIDE = 192
 EXACT_PAIRS = 6_000_000
 ROUGHNESS_WEIGHT = 50.0**0.5
+SURE, UNSURE = 2.0, 8.0  # grey levels by which a patch may differ from its source and be taken for right, or not
+
+
+@dataclass(frozen=True)
+class Fill:
+    """rgb : (H, W, 3) float32 in 0..255, equal to the input outside the hole
+    source_xy : (H, W, 2) float32 x, y, where each pixel was copied from, itself outside the hole; None: nothing copied
+    doubt : (H, W) float32 in [0, 1], 0 where the copied patches agree with their surroundings and outside the hole
+    """
+
+    rgb: Float
+    source_xy: Float | None
+    doubt: Float
 
 
 def smooth_fill(rgb: Float, hole: Bool) -> Float:
@@ -34,25 +49,39 @@ def smooth_fill(rgb: Float, hole: Bool) -> Float:
     return np.where(hole[..., None], filled, rgb).astype(np.float32)
 
 
-def exemplar_fill(rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0) -> Float:
+def exemplar_fill(
+    rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0
+) -> Fill:
     """Fill `hole` with patches of the rest of the picture.
 
     rgb : (H, W, 3) float32 in 0..255
     hole : (H, W) bool, what to fill
     forbidden : (H, W) bool, known pixels that must not be copied (the moved object, a protected area)
-    Returns (H, W, 3) float32, equal to `rgb` outside the hole. Falls back to `smooth_fill` where too little is known.
+
+    Where too little is known to copy from, the result is that of `smooth_fill`, with no sources and full doubt.
     """
+    everywhere = hole.astype(np.float32)
     if not hole.any():
-        return rgb.astype(np.float32)
+        return Fill(rgb.astype(np.float32), None, everywhere)
     forbidden = np.zeros_like(hole) if forbidden is None else forbidden & ~hole
     y0, y1, x0, x1 = _window(hole)
     window = (slice(y0, y1), slice(x0, x1))
     result = rgb.astype(np.float32).copy()
-    result[window] = _fill_window(result[window], hole[window], forbidden[window], np.random.default_rng(seed))
-    return result
+    found = _fill_window(result[window], hole[window], forbidden[window], np.random.default_rng(seed))
+    if found is None:
+        return Fill(smooth_fill(result, hole), None, everywhere)
+    xs, ys = np.meshgrid(np.arange(hole.shape[1]), np.arange(hole.shape[0]))
+    source_xy = np.stack([xs, ys], -1).astype(np.float32)
+    doubt = np.zeros_like(everywhere)
+    result[window], offset, doubt[window] = found
+    source_xy[window] += np.where(hole[window][..., None], offset, 0)
+    return Fill(result, source_xy, doubt * hole)
 
 
-def _fill_window(rgb: Float, hole: Bool, forbidden: Bool, rng: np.random.Generator) -> Float:
+def _fill_window(
+    rgb: Float, hole: Bool, forbidden: Bool, rng: np.random.Generator
+) -> tuple[Float, Float, Float] | None:
+    """The filled window, for each of its pixels the offset (x, y) of its source, and the doubt."""
     height, width = hole.shape
     ratio = max(1.0, max(height, width) / WORK_SIDE)
     size = (max(8, round(width / ratio)), max(8, round(height / ratio)))
@@ -61,8 +90,8 @@ def _fill_window(rgb: Float, hole: Bool, forbidden: Bool, rng: np.random.Generat
     small_hole, small_forbidden = _shrink(hole, size), _shrink(forbidden, size)
     found = _synthesise(_with_roughness(small, small_hole | small_forbidden), small_hole, small_forbidden, rng)
     if found is None:
-        return smooth_fill(rgb, hole)
-    voted, offsets = found  # (h, w, 3), (h, w, 2) x, y
+        return None
+    voted, offsets, mismatch = found  # (h, w, 3), (h, w, 2) x, y, (h, w)
     scale = np.array([width / size[0], height / size[1]], np.float32)
     flow = cv2.resize(offsets.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST) * scale
     xs, ys = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
@@ -71,7 +100,9 @@ def _fill_window(rgb: Float, hole: Bool, forbidden: Bool, rng: np.random.Generat
     # the vote has the right tones and no seams, the copy the texture: low frequencies of one, high of the other
     sigma = 1.5 * ratio + 0.5
     merged = copied + cv2.GaussianBlur(tone, (0, 0), sigma) - cv2.GaussianBlur(copied, (0, 0), sigma)
-    return np.where(hole[..., None], merged.clip(0, 255), rgb).astype(np.float32)
+    doubt = cv2.resize(cv2.GaussianBlur(mismatch, (0, 0), 2.0), (width, height), interpolation=cv2.INTER_LINEAR)
+    doubt = np.clip((doubt - SURE) / (UNSURE - SURE), 0, 1)
+    return np.where(hole[..., None], merged.clip(0, 255), rgb).astype(np.float32), flow, doubt
 
 
 def _with_roughness(rgb: Float, unknown: Bool) -> Float:
@@ -106,8 +137,8 @@ def _shrink(mask: Bool, size: tuple[int, int]) -> Bool:
 
 def _synthesise(
     rgb: Float, hole: Bool, forbidden: Bool, rng: np.random.Generator
-) -> tuple[Float, Float] | None:
-    """Coarse-to-fine completion: the voted picture and for each pixel the offset (x, y) to its source."""
+) -> tuple[Float, Float, Float] | None:
+    """Coarse-to-fine completion: the voted picture, each pixel's offset (x, y) to its source, and their mismatch."""
     depth = float(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3).max())
     count = int(np.clip(np.ceil(np.log2(max(1.0, depth / 2.5))), 0, 4))
     offsets: Float | None = None
@@ -130,7 +161,8 @@ def _synthesise(
         estimate = grown.picture
     if estimate is None or offsets is None:
         return None
-    return estimate[..., :3] + _membrane(rgb[..., :3] - grown.voted[..., :3], grown.ring, hole), offsets
+    tones = _membrane(rgb[..., :3] - grown.voted[..., :3], grown.ring, hole)
+    return estimate[..., :3] + tones, offsets, grown.mismatch
 
 
 def _membrane(error: Float, ring: Bool, hole: Bool) -> Float:
@@ -165,6 +197,7 @@ class _LevelSearch:
         self.targets = np.flatnonzero(cv2.dilate(hole.astype(np.uint8), kernel) > 0)
         self.usable = len(self.sources) >= 12
         self.voted = picture
+        self.mismatch = np.zeros(hole.shape, np.float32)
         self.ring = np.zeros_like(hole)
         self.ring.ravel()[self.targets] = True
         self.ring &= ~hole & ~forbidden
@@ -185,6 +218,9 @@ class _LevelSearch:
             else:
                 match = self._propagated(match)
             self._vote(match)
+        cost, weights = self._cost(match, self._patches(self.targets), self._weights()), self._weights()
+        self.mismatch = np.zeros((self.height, self.width), np.float32)
+        self.mismatch.ravel()[self.targets] = np.sqrt(cost / (weights.sum(1) * 3))
         dense = np.zeros((self.height, self.width, 2), np.float32)
         dense.reshape(-1, 2)[self.targets] = self._xy(match) - self._xy(self.targets)
         return dense

@@ -72,9 +72,9 @@ def edit_latents(
     final = clean
     with closing(reverse(network, inversion, plan, settings.attention_swap)) as steps_of_edit:  # type: ignore[type-var]
         for step in steps_of_edit:
-            final = step.latents
             if on_step is not None:
                 on_step(step)
+            final = step.latents
             if pipe.interrupt:
                 break
     return final[None]

@@ -9,7 +9,8 @@ import numpy.typing as npt
 __all__ = ["handle_alpha"]
 
 WORK_SIDE = 320
-MIN_SHARE, MAX_SHARE = 0.2, 0.97  # of the handle's area; outside of these the cut is not believed
+RIM_PIXELS = 10.0  # at working size, how much background a person draws along at most
+MIN_SHARE, MAX_SHARE = 0.2, 1.0  # of the handle's area; outside of these the cut is not believed
 
 
 def handle_alpha(rgb: npt.NDArray[np.uint8], handle: npt.NDArray[np.bool_], matte: str = "auto") -> npt.NDArray[np.float32]:
@@ -49,10 +50,11 @@ def _cut(rgb: npt.NDArray[np.uint8], handle: npt.NDArray[np.bool_]) -> npt.NDArr
     deepest = float(depth.max())
     if deepest < 3 or int((region == 0).sum()) < 50:
         return None
+    rim = min(RIM_PIXELS, 0.5 * deepest)
     labels = np.full(region.shape, cv2.GC_BGD, np.uint8)
     labels[region > 0] = cv2.GC_PR_BGD
-    labels[depth > min(0.25 * deepest, 12)] = cv2.GC_PR_FGD
-    labels[depth > 0.7 * deepest] = cv2.GC_FGD
+    labels[depth > 0.35 * rim] = cv2.GC_PR_FGD
+    labels[depth > rim] = cv2.GC_FGD
     try:
         cv2.setRNGSeed(0)
         cv2.grabCut(
@@ -62,7 +64,7 @@ def _cut(rgb: npt.NDArray[np.uint8], handle: npt.NDArray[np.bool_]) -> npt.NDArr
     except cv2.error:
         return None
     found = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)) & (region > 0)
-    found = _tidied(found, depth > 0.7 * deepest)
+    found = _tidied(found, depth > rim)
     share = found.sum() / max(1, int(region.sum()))
     if not MIN_SHARE <= share <= MAX_SHARE:
         return None
@@ -85,8 +87,6 @@ def _tidied(found: npt.NDArray[np.bool_], core: npt.NDArray[np.bool_]) -> npt.ND
 
 
 def _softened(mask: npt.NDArray[np.bool_], handle: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """A pixel or two of inward ramp: edges in photographs are never steps."""
-    alpha = cv2.GaussianBlur(cv2.erode(mask.astype(np.float32), np.ones((3, 3))), (0, 0), 0.8)
-    if not alpha.any():  # thinner than the ramp
-        alpha = mask.astype(np.float32)
+    """A pixel or two of ramp: edges in photographs are never steps."""
+    alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8)
     return np.where(handle, alpha, 0).astype(np.float32)

@@ -19,6 +19,7 @@ from torch import Tensor
 from regiondrag_widget.engine.backbones.profile import BackboneProfile, stable_diffusion_profile
 from regiondrag_widget.engine.backbones.unet import Condition, UNetBackbone, UNetNetwork
 from regiondrag_widget.engine.checkpoint import check_folder, explain_hub_failure
+from regiondrag_widget.engine.edit import EditStep
 from regiondrag_widget.engine.device import choose_device, choose_dtype
 from regiondrag_widget.engine.images import PictureSource
 from regiondrag_widget.engine.latents import edit_latents
@@ -249,12 +250,14 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         if generator is not None:
             seed = int(torch.randint(0, 2**31, (1,), generator=generator, device=generator.device).item())
 
-        def report(step: Any) -> Any:
+        def report(step: EditStep) -> None:
             if callback_on_step_end is None:
-                return None
+                return
             tensors = {"latents": step.latents[None], "pred_original_sample": step.clean[None]}
             asked = {n: tensors[n] for n in callback_on_step_end_tensor_inputs}
-            return callback_on_step_end(self, step.index - 1, step.timestep, asked)
+            changed = callback_on_step_end(self, step.index - 1, step.timestep, asked)
+            if changed and changed.get("latents") is not None:
+                step.latents = changed["latents"][0].to(step.latents)
 
         if latents is not None:
             if image is not None or pairs is not None:
@@ -298,8 +301,8 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         )
         last: Tensor | None = None
         for step in session.edit(pairs, editable=editable, **given):
-            last = step.latents
             report(step)
+            last = step.latents
             if self._interrupt:
                 break
         if session.result is None:
@@ -342,5 +345,4 @@ def _first_line(error: Exception) -> str:
 
 def _dtype_argument() -> str:
     """What this version of diffusers calls the number format to load in."""
-    documented = DiffusionPipeline.from_pretrained.__doc__ or ""
-    return "torch_dtype" if "torch_dtype (" in documented and "\n            dtype (" not in documented else "dtype"
+    return "dtype" if "\n            dtype (" in (DiffusionPipeline.from_pretrained.__doc__ or "") else "torch_dtype"

@@ -100,6 +100,7 @@ def pixel_plan(
     target: Tensor,
     hidden: Tensor,
     correspondence: Correspondence,
+    copied: bool,
     generator: torch.Generator | None = None,
 ) -> EditPlan:
     """Keep every cell on the composite's own path but the vacated ones, and below `stop` the target's.
@@ -107,12 +108,18 @@ def pixel_plan(
     composite : (C, h, w) clean latents of the composite
     free : (h, w) bool cells of the vacated place; target : cells of the moved content
     hidden : cells of the old content, whose inverted keys the vacated place must not copy
+    correspondence : source cells of the targets and, where `copied`, of the vacated place, whose first content was copied
+
+    What follows content is its noise and its residuals. A copied texture thus denoises exactly as it did where it came
+    from, errors of the network included, and changes only as far as its new surroundings ask for.
     """
     h, w = composite.shape[-2:]
-    anchors = noising_path(composite, inversion.noise, inversion.levels)
-    start, residuals = anchors[-1].clone(), inversion.residuals
+    noise, residuals = inversion.noise, inversion.residuals
     if settings.residual == "follow":
-        residuals = gather_of(correspondence, h, w, composite.device)(residuals)
+        gather = gather_of(correspondence, h, w, composite.device)
+        noise, residuals = gather(noise), gather(residuals)
+    anchors = noising_path(composite, noise, inversion.levels)
+    start = anchors[-1].clone()
     if settings.vacated == "noise":
         start = torch.where(free, _draw(start.shape, generator).to(start), start)
     elif settings.handle_noise_scale > 0:
@@ -121,7 +128,8 @@ def pixel_plan(
         start = torch.where(free, (1 - s * s) ** 0.5 * start + s * noise, start)
     copying = _copying(inversion, settings, None)
     pinned = torch.stack([~free & ~(target & (not c)) for c in copying])
-    return EditPlan(start, anchors, pinned, residuals, free, hidden if bool(hidden.any()) else None)
+    fresh = torch.zeros_like(free) if copied and settings.vacated == "fill" and settings.residual == "follow" else free
+    return EditPlan(start, anchors, pinned, residuals, fresh, hidden if bool(hidden.any()) else None)
 
 
 def _copying(inversion: Inversion, settings: EditSettings, copy_until: float | None) -> list[bool]:

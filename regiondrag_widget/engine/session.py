@@ -26,7 +26,7 @@ from regiondrag_widget.engine.preview import LatentColours, Previewer
 from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.settings import EditSettings, resolve
 from regiondrag_widget.engine.view import View, choose_view, crop_pairs, resized
-from regiondrag_widget.regions import RegionPair, RegionPairs, cell_correspondence
+from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs, cell_correspondence
 
 if TYPE_CHECKING:
     from regiondrag_widget.engine.pipeline import RegionDragPipeline
@@ -145,7 +145,7 @@ class ImageSession:
         chosen = resolve(self.preset, self.pipe.edit_defaults, settings)
         if chosen.stop > self.levels.fraction(len(self.levels)) + 1e-9 and chosen.preset != "released":
             raise ValueError(f"stop ({chosen.stop}) lies above start ({self.start}): nothing would be pasted; lower stop")
-        region_pairs = RegionPairs.of(pairs)
+        region_pairs = RegionPairs(RegionPairs.of(pairs))  # the caller's list may change while the edit runs
         if len(region_pairs) and region_pairs.shape != self.picture.shape:
             h, w = self.picture.shape
             mh, mw = region_pairs.shape or (0, 0)
@@ -195,7 +195,8 @@ class ImageSession:
         composed = self._compose(prepared, pairs, editable, settings)
         composite = composed.composite
         grid = prepared.latents.shape[-2:]
-        free = self._cells(view, composite.vacated, grid, 0.02)
+        doubtful = composite.vacated if settings.vacated == "noise" else composite.vacated & (composite.doubt > 0.05)
+        free = self._cells(view, doubtful, grid, 0.02)
         plan = pixel_plan(
             prepared.inversion,
             composed.latents,
@@ -203,22 +204,26 @@ class ImageSession:
             free=free,
             target=self._cells(view, composite.carried > 0.5, grid, 0.02),
             hidden=self._cells(view, composite.hole, grid, 0.5),
-            correspondence=self._correspondence(view, pairs, grid, settings),
+            correspondence=self._with_copied(
+                self._correspondence(view, pairs, grid, settings), view, composite, free.cpu().numpy()
+            ),
+            copied=composite.source_xy is not None,
             generator=rng,
         )
         weight = _fading_in(composite.vacated if settings.stop <= 0 else composite.hole | (composite.carried > 0), view.scale)
         if settings.stop <= 0:
             weight = weight * (1 - composite.carried)
+        if settings.vacated != "noise":
+            weight = np.where(composite.vacated, weight * composite.doubt, weight).astype(np.float32)
         render = Previewer(
             self.picture.rgb, view, composite.rgb, weight, composed.latents, self._colour_of(prepared)
         )
         last, previews = composed.latents, []
         begun = time.perf_counter()
-        for step in reverse(self._network, prepared.inversion, plan, settings.attention_swap):
-            step = replace(step, render=render)
+        for step in reverse(self._network, prepared.inversion, plan, settings.attention_swap, render):
             previews.append(step.preview(256))
-            last = step.latents
             yield step
+            last = step.latents
         self.timings["edit"] = time.perf_counter() - begun
         with self._timed("decode"):
             # what the codec loses is given back: only what the diffusion changed of the composite passes through it
@@ -247,11 +252,10 @@ class ImageSession:
         )
         last, previews = prepared.latents, []
         begun = time.perf_counter()
-        for step in reverse(self._network, prepared.inversion, plan, settings.attention_swap):
-            step = replace(step, render=render)
+        for step in reverse(self._network, prepared.inversion, plan, settings.attention_swap, render):
             previews.append(step.preview(256))
-            last = step.latents
             yield step
+            last = step.latents
         self.timings["edit"] = time.perf_counter() - begun
         with self._timed("decode"):
             decoded = self._decode(torch.stack([last, prepared.latents]))
@@ -322,7 +326,7 @@ class ImageSession:
             self._composed.popitem(last=False)
         return self._composed[key]
 
-    def _correspondence(self, view: View, pairs: RegionPairs, grid: Sequence[int], settings: EditSettings) -> Any:
+    def _correspondence(self, view: View, pairs: RegionPairs, grid: Sequence[int], settings: EditSettings) -> Correspondence:
         h, w = view.size
         inner_h, inner_w = view.inner
         box_h, box_w = pairs.shape or (1, 1)
@@ -333,6 +337,34 @@ class ImageSession:
                 RegionPair(padded[2 * i], padded[2 * i + 1], p.matrix, name=p.name) for i, p in enumerate(pairs)
             )
         return cell_correspondence(pairs, (int(grid[0]), int(grid[1])), method=settings.method)
+
+    def _with_copied(self, moved: Correspondence, view: View, composite: Composite, free: Bool) -> Correspondence:
+        """The targets' correspondence and that of the vacated cells, by where their pixels were copied from."""
+        if composite.source_xy is None:
+            return moved
+        h, w = free.shape
+        cell = np.array([view.size[1] / w, view.size[0] / h]) / view.scale  # picture pixels a cell
+        rows, columns = np.nonzero(free)
+        # the vacated pixel of each cell that lies nearest to the cell's centre speaks for it
+        hole = composite.hole.astype(np.uint8)
+        _, labels = cv2.distanceTransformWithLabels(1 - hole, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+        ys, xs = np.nonzero(hole)
+        by_label = np.zeros((labels.max() + 1, 2), np.int64)
+        by_label[labels[ys, xs]] = np.stack([xs, ys], -1)
+        centres = (np.stack([columns, rows], -1) + 0.5) * cell - 0.5
+        limit = np.array([hole.shape[1], hole.shape[0]]) - 1
+        at = np.clip(np.rint(centres).astype(np.int64), 0, limit)
+        speaker = by_label[labels[at[:, 1], at[:, 0]]]
+        offset = composite.source_xy[speaker[:, 1], speaker[:, 0]] - speaker
+        source = np.floor((centres + offset + 0.5) / cell).astype(np.int64)
+        inside = (source >= 0).all(1) & (source < [w, h]).all(1)
+        target = np.stack([columns, rows], -1)
+        kept = np.ones(len(moved), bool)
+        kept[free[moved.target_xy[:, 1], moved.target_xy[:, 0]]] = False
+        return Correspondence(
+            np.concatenate([moved.source_xy[kept], np.where(inside[:, None], source, target)]),
+            np.concatenate([moved.target_xy[kept], target]),
+        )
 
     def _cells(self, view: View, mask: Bool, grid: Sequence[int], share: float) -> Tensor:
         """Latent cells of which more than `share` is in the mask (given at the box's resolution), (h, w) bool."""

@@ -20,7 +20,7 @@ MINI_PROFILE = BackboneProfile(
     min_side=256,
     cheap_decoder=True,
     takes_text=False,
-    defaults={"steps": 20, "start": 0.5, "stop": 0.0},
+    defaults={"steps": 10, "start": 0.5, "stop": 0.0},
 )
 
 
@@ -28,6 +28,6 @@ def load_mini(dtype: torch.dtype, folder: Path = WEIGHTS) -> dict[str, Any]:
     """The components of the bundled model, as `RegionDragPipeline` takes them."""
     if not (folder / "unet").is_dir():
         raise FileNotFoundError(f"the bundled model is missing from {folder}: reinstall regiondrag-widget")
-    vae = LinearCodec.from_pretrained(folder / "codec", use_safetensors=True).float().eval()
-    unet = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True).to(dtype).eval()
+    vae = LinearCodec.from_pretrained(folder / "codec", use_safetensors=True, torch_dtype=torch.float32).eval()
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True, torch_dtype=dtype).eval()
     return {"vae": vae, "unet": unet, "scheduler": DDIMScheduler.from_pretrained(folder / "scheduler")}
