@@ -26,7 +26,9 @@ def load_pipeline(
     """
     if isinstance(model, RegionDragPipeline):
         return model
-    return _loaded(os.fspath(model), None if device is None else str(device), None if dtype is None else str(dtype))
+    return _loaded(
+        os.fspath(model), None if device is None else str(device), None if dtype is None else str(dtype)
+    )
 
 
 @lru_cache(maxsize=2)

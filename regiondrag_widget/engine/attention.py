@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Union
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 

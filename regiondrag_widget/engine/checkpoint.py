@@ -17,13 +17,17 @@ def check_folder(folder: Path) -> dict[str, Any]:
     Returns the keyword arguments loading it needs (the weights' variant). Raises ValueError or FileNotFoundError.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a model folder: name a diffusers folder, a hub id, or 'mini'")
+        raise FileNotFoundError(
+            f"{folder} is not a model folder: name a diffusers folder, a hub id, or 'mini'"
+        )
     if not (folder / "model_index.json").is_file():
         raise ValueError(f"{folder} has no model_index.json: it is not a diffusers model folder")
     try:
         index = json.loads((folder / "model_index.json").read_text())
     except (ValueError, UnicodeDecodeError):
-        raise ValueError(f"{folder / 'model_index.json'} is not readable JSON: fetch the model again") from None
+        raise ValueError(
+            f"{folder / 'model_index.json'} is not readable JSON: fetch the model again"
+        ) from None
     named = {k for k, v in index.items() if isinstance(v, list) and len(v) == 2 and v[0] is not None}
     for part in REQUIRED:
         if part not in named or not (folder / part).is_dir():
@@ -59,7 +63,7 @@ def _variant(place: Path) -> str:
 def explain_hub_failure(model: str, error: Exception) -> str:
     """One sentence for a hub id that could not be loaded."""
     text = str(error)
-    if ".bin" in text or "safetensors" in text and "not find" in text:
+    if ".bin" in text or ("safetensors" in text and "not find" in text):
         return f"{model} has no .safetensors weights: pickled ones are refused, since they can run code when loaded"
     return (
         f"{model} is neither a folder here nor in the hub's local cache, and the hub could not be asked "

@@ -20,7 +20,9 @@ __all__ = ["Composite", "compose", "warp_residual"]
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
-HOLE_GROWTH = 2 / 256  # how far the hole reaches beyond the object cut out of the handle: its blurred edge, as a share of the side
+HOLE_GROWTH = (
+    2 / 256
+)  # how far the hole reaches beyond the object cut out of the handle: its blurred edge, as a share of the side
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,10 @@ def compose(
     carried = np.zeros(rgb.shape[:2], np.float32)
     for pair, opacity in zip(pairs, opacities):
         found = pixel_map(pair, method=method)
-        map_x, map_y = np.ascontiguousarray(found.source_xy[..., 0]), np.ascontiguousarray(found.source_xy[..., 1])
+        map_x, map_y = (
+            np.ascontiguousarray(found.source_xy[..., 0]),
+            np.ascontiguousarray(found.source_xy[..., 1]),
+        )
         cover = _remap(opacity, map_x, map_y) * found.target
         if editable is not None:
             cover *= editable
@@ -104,7 +109,10 @@ def compose(
 def warp_residual(residual: Float, pairs: RegionPairs, *, method: str = "auto") -> Float:
     """What the codec loses, carried along: identity outside the edit, the drag in the targets, zero where vacated."""
     found = pixel_map(pairs, method=method)
-    map_x, map_y = np.ascontiguousarray(found.source_xy[..., 0]), np.ascontiguousarray(found.source_xy[..., 1])
+    map_x, map_y = (
+        np.ascontiguousarray(found.source_xy[..., 0]),
+        np.ascontiguousarray(found.source_xy[..., 1]),
+    )
     warped = _remap(residual, map_x, map_y)
     return np.where(found.vacated[..., None], 0, warped).astype(np.float32)
 

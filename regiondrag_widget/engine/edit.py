@@ -91,7 +91,9 @@ def reverse(
             y = torch.where(plan.pinned[k], plan.anchors[k], y)
             output = predict(k, levels.timesteps[k], y[None])[0]
             clean, noise = clean_and_noise(y, output, levels.alphas[k], kind)
-            followed = reverse_mean(clean, noise, levels.alphas[k], levels.alphas[k - 1]) + plan.residuals[k - 1]
+            followed = (
+                reverse_mean(clean, noise, levels.alphas[k], levels.alphas[k - 1]) + plan.residuals[k - 1]
+            )
             direct = reverse_mean(clean, noise, levels.alphas[k], levels.alphas[k - 1], eta=0.0)
             y = torch.where(plan.fresh, direct, followed)
             if k == 1:

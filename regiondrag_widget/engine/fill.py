@@ -25,7 +25,10 @@ RADIUS = 2  # patches of 5 x 5
 WORK_SIDE = 192
 EXACT_PAIRS = 6_000_000
 ROUGHNESS_WEIGHT = 50.0**0.5
-SURE, UNSURE = 2.0, 8.0  # grey levels by which a patch may differ from its source and be taken for right, or not
+SURE, UNSURE = (
+    2.0,
+    8.0,
+)  # grey levels by which a patch may differ from its source and be taken for right, or not
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,7 @@ def smooth_fill(rgb: Float, hole: Bool) -> Float:
     return np.where(hole[..., None], filled, rgb).astype(np.float32)
 
 
-def exemplar_fill(
-    rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0
-) -> Fill:
+def exemplar_fill(rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0) -> Fill:
     """Fill `hole` with patches of the rest of the picture.
 
     rgb : (H, W, 3) float32 in 0..255
@@ -88,19 +89,25 @@ def _fill_window(
     base = smooth_fill(rgb, hole | forbidden)
     small = cv2.resize(base, size, interpolation=cv2.INTER_AREA) if ratio > 1 else base
     small_hole, small_forbidden = _shrink(hole, size), _shrink(forbidden, size)
-    found = _synthesise(_with_roughness(small, small_hole | small_forbidden), small_hole, small_forbidden, rng)
+    found = _synthesise(
+        _with_roughness(small, small_hole | small_forbidden), small_hole, small_forbidden, rng
+    )
     if found is None:
         return None
     voted, offsets, mismatch = found  # (h, w, 3), (h, w, 2) x, y, (h, w)
     scale = np.array([width / size[0], height / size[1]], np.float32)
     flow = cv2.resize(offsets.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST) * scale
     xs, ys = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    copied = cv2.remap(base, xs + flow[..., 0], ys + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    copied = cv2.remap(
+        base, xs + flow[..., 0], ys + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
     tone = cv2.resize(voted, (width, height), interpolation=cv2.INTER_CUBIC)
     # the vote has the right tones and no seams, the copy the texture: low frequencies of one, high of the other
     sigma = 1.5 * ratio + 0.5
     merged = copied + cv2.GaussianBlur(tone, (0, 0), sigma) - cv2.GaussianBlur(copied, (0, 0), sigma)
-    doubt = cv2.resize(cv2.GaussianBlur(mismatch, (0, 0), 2.0), (width, height), interpolation=cv2.INTER_LINEAR)
+    doubt = cv2.resize(
+        cv2.GaussianBlur(mismatch, (0, 0), 2.0), (width, height), interpolation=cv2.INTER_LINEAR
+    )
     doubt = np.clip((doubt - SURE) / (UNSURE - SURE), 0, 1)
     return np.where(hole[..., None], merged.clip(0, 255), rgb).astype(np.float32), flow, doubt
 
@@ -110,7 +117,9 @@ def _with_roughness(rgb: Float, unknown: Bool) -> Float:
     grey = rgb.mean(-1).astype(np.float32)
     edge = cv2.dilate(unknown.astype(np.uint8), np.ones((3, 3), np.uint8))
     known = (1 - edge).astype(np.float32)
-    slope = (np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1))) / 4 * known
+    slope = (
+        (np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1))) / 4 * known
+    )
     mean = cv2.boxFilter(slope, -1, (13, 13)) / np.maximum(cv2.boxFilter(known, -1, (13, 13)), 1e-3)
     continued = cv2.inpaint(mean.astype(np.float32), edge, 5, cv2.INPAINT_TELEA)
     return np.dstack([rgb, continued * ROUGHNESS_WEIGHT]).astype(np.float32)
@@ -206,7 +215,7 @@ class _LevelSearch:
         self.patch = (d[:, None] * self.stride + d[None, :]).ravel()
         inside = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
         # pixels near the known picture are surer than those deep in the hole
-        confidence = np.where(hole, 1.15 ** -inside, 1.0).astype(np.float32)
+        confidence = np.where(hole, 1.15**-inside, 1.0).astype(np.float32)
         self.confidence = self._padded(confidence)
 
     def run(self, offsets: Float | None, iterations: int) -> Float:
@@ -264,14 +273,18 @@ class _LevelSearch:
         for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1), (3, 0), (-3, 0), (0, 3), (0, -3)):
             x = np.clip(here[:, 0].astype(np.int64) + dx, 0, self.width - 1)
             y = np.clip(here[:, 1].astype(np.int64) + dy, 0, self.height - 1)
-            candidate = self._legal(here + np.where(has[y, x][:, None], shift[y, x], shift.reshape(-1, 2)[self.targets]))
+            candidate = self._legal(
+                here + np.where(has[y, x][:, None], shift[y, x], shift.reshape(-1, 2)[self.targets])
+            )
             best, cost = self._better(best, cost, candidate, targets, weights)
         for radius in (self.width / 4, 8.0, 2.0):
             near = self._xy(best) + self.rng.uniform(-radius, radius, (len(best), 2))
             best, cost = self._better(best, cost, self._legal(near), targets, weights)
         return best
 
-    def _better(self, best: Int, cost: Float, candidate: Int, targets: Float, weights: Float) -> tuple[Int, Float]:
+    def _better(
+        self, best: Int, cost: Float, candidate: Int, targets: Float, weights: Float
+    ) -> tuple[Int, Float]:
         new = self._cost(candidate, targets, weights)
         won = new < cost
         return np.where(won, candidate, best), np.where(won, new, cost).astype(np.float32)
@@ -290,7 +303,10 @@ class _LevelSearch:
         where = (self._pad_index(self.targets)[:, None] + self.patch).ravel()
         size = self.stride * (self.height + 2 * RADIUS)
         spreadw = np.broadcast_to(weight, (len(match), len(self.patch))).ravel()
-        total = np.stack([np.bincount(where, spreadw * colours[..., c].ravel(), size) for c in range(colours.shape[-1])], -1)
+        total = np.stack(
+            [np.bincount(where, spreadw * colours[..., c].ravel(), size) for c in range(colours.shape[-1])],
+            -1,
+        )
         count = np.bincount(where, spreadw, size)
         voted = (total / np.maximum(count, 1e-30)[:, None]).reshape(-1, self.stride, total.shape[-1])
         voted = voted[RADIUS:-RADIUS, RADIUS:-RADIUS]
@@ -301,7 +317,9 @@ class _LevelSearch:
         return self.confidence.ravel()[self._pad_index(self.targets)[:, None] + self.patch]
 
     def _patches(self, centres: Int) -> Float:
-        return self._padded(self.picture).reshape(-1, self.picture.shape[-1])[self._pad_index(centres)[:, None] + self.patch]
+        return self._padded(self.picture).reshape(-1, self.picture.shape[-1])[
+            self._pad_index(centres)[:, None] + self.patch
+        ]
 
     def _padded(self, a: Float) -> Float:
         return np.asarray(cv2.copyMakeBorder(a, *(RADIUS,) * 4, borderType=cv2.BORDER_REFLECT), np.float32)

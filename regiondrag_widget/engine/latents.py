@@ -47,7 +47,9 @@ def edit_latents(
     if latents.ndim != 4 or latents.shape[0] != 1:
         raise ValueError(f"latents must be (1, C, h, w), one picture at a time, got {tuple(latents.shape)}")
     if latents.shape[1] != pipe.unet.config.in_channels:
-        raise ValueError(f"latents must have {pipe.unet.config.in_channels} channels for this model, got {latents.shape[1]}")
+        raise ValueError(
+            f"latents must have {pipe.unet.config.in_channels} channels for this model, got {latents.shape[1]}"
+        )
     defaults = pipe.edit_defaults
     make = released_levels if settings.preset == "released" else edit_levels
     chain = make(

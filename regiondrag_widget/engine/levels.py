@@ -87,7 +87,9 @@ def _checked(timesteps: Sequence[int], total: int) -> list[int]:
     return chosen
 
 
-def clean_and_noise(x: Tensor, output: Tensor, alpha: float | Tensor, kind: PredictionType) -> tuple[Tensor, Tensor]:
+def clean_and_noise(
+    x: Tensor, output: Tensor, alpha: float | Tensor, kind: PredictionType
+) -> tuple[Tensor, Tensor]:
     """Predicted clean latents and noise from the network's output at (x, alpha), for any parametrisation.
 
     Ho et al. 2020 (epsilon), Salimans & Ho 2022 (v).

@@ -13,7 +13,9 @@ RIM_PIXELS = 10.0  # at working size, how much background a person draws along a
 MIN_SHARE, MAX_SHARE = 0.2, 1.0  # of the handle's area; outside of these the cut is not believed
 
 
-def handle_alpha(rgb: npt.NDArray[np.uint8], handle: npt.NDArray[np.bool_], matte: str = "auto") -> npt.NDArray[np.float32]:
+def handle_alpha(
+    rgb: npt.NDArray[np.uint8], handle: npt.NDArray[np.bool_], matte: str = "auto"
+) -> npt.NDArray[np.float32]:
     """Opacity of what the handle carries, (H, W) float32 in [0, 1], 0 outside the handle.
 
     rgb : (H, W, 3) uint8
@@ -58,7 +60,12 @@ def _cut(rgb: npt.NDArray[np.uint8], handle: npt.NDArray[np.bool_]) -> npt.NDArr
     try:
         cv2.setRNGSeed(0)
         cv2.grabCut(
-            np.ascontiguousarray(crop[..., ::-1]), labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 4,
+            np.ascontiguousarray(crop[..., ::-1]),
+            labels,
+            None,
+            np.zeros((1, 65)),
+            np.zeros((1, 65)),
+            4,
             cv2.GC_INIT_WITH_MASK,
         )
     except cv2.error:

@@ -59,7 +59,9 @@ class Inversion:
         for a_s, a_t in zip(self.levels.alphas, self.levels.alphas[1:]):
             sigmas.append(((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)) ** 0.5)
         sigma = torch.tensor(sigmas, device=self.residuals.device).view(-1, 1, 1, 1)
-        return torch.where(sigma > 0, self.residuals / sigma.clamp(min=1e-12), torch.zeros_like(self.residuals))
+        return torch.where(
+            sigma > 0, self.residuals / sigma.clamp(min=1e-12), torch.zeros_like(self.residuals)
+        )
 
 
 def draw_path_noise(count: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -89,7 +91,9 @@ def invert(network: Network, clean: Tensor, levels: Levels, noise: Tensor) -> In
     """
     expected = (len(levels), *clean.shape)
     if tuple(noise.shape) != expected:
-        raise ValueError(f"path_noise must have shape {expected} for these levels and latents, got {tuple(noise.shape)}")
+        raise ValueError(
+            f"path_noise must have shape {expected} for these levels and latents, got {tuple(noise.shape)}"
+        )
     path = noising_path(clean, noise, levels)
     timesteps = torch.tensor(levels.timesteps[1:], device=clean.device)
     cache = KeyValueCache()

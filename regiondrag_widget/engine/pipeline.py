@@ -19,8 +19,8 @@ from torch import Tensor
 from regiondrag_widget.engine.backbones.profile import BackboneProfile, stable_diffusion_profile
 from regiondrag_widget.engine.backbones.unet import Condition, UNetBackbone, UNetNetwork
 from regiondrag_widget.engine.checkpoint import check_folder, explain_hub_failure
-from regiondrag_widget.engine.edit import EditStep
 from regiondrag_widget.engine.device import choose_device, choose_dtype
+from regiondrag_widget.engine.edit import EditStep
 from regiondrag_widget.engine.images import PictureSource
 from regiondrag_widget.engine.latents import edit_latents
 from regiondrag_widget.engine.prompt import encode_prompt
@@ -98,7 +98,9 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         Raises ValueError or FileNotFoundError in one sentence: parts missing, pickled weights, a wrong id, no such device.
         """
         if options.pop("trust_remote_code", False) or options.pop("custom_pipeline", None):
-            raise ValueError("code from model folders is never run: leave trust_remote_code and custom_pipeline out")
+            raise ValueError(
+                "code from model folders is never run: leave trust_remote_code and custom_pipeline out"
+            )
         place = choose_device(device)
         kind = choose_dtype(place, dtype if dtype is not None else options.pop("torch_dtype", None))
         if str(model) == "mini":
@@ -141,7 +143,9 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         components = pipeline.components
         for part in ("vae", "unet", "scheduler"):
             if components.get(part) is None:
-                raise ValueError(f"this pipeline has no {part}: RegionDrag needs a Stable Diffusion pipeline with a UNet")
+                raise ValueError(
+                    f"this pipeline has no {part}: RegionDrag needs a Stable Diffusion pipeline with a UNet"
+                )
         wanted = {k: components.get(k) for k in inspect.signature(cls.__init__).parameters if k != "self"}
         scheduler = wanted["scheduler"]
         wanted["scheduler"] = type(scheduler).from_config(scheduler.config)
@@ -234,7 +238,9 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             raise ValueError(f"output_type must be pil, np, pt or latent, got {output_type!r}")
         unknown = [n for n in callback_on_step_end_tensor_inputs if n not in self._callback_tensor_inputs]
         if unknown:
-            raise ValueError(f"callback_on_step_end_tensor_inputs knows {self._callback_tensor_inputs}, not {unknown}")
+            raise ValueError(
+                f"callback_on_step_end_tensor_inputs knows {self._callback_tensor_inputs}, not {unknown}"
+            )
         given = {
             "stop": stop,
             "handle_noise_scale": handle_noise_scale,
@@ -286,7 +292,9 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         if image is None or pairs is None:
             raise ValueError("give a picture and region pairs: pipe(image, pairs)")
         if correspondence is not None or handle_noise is not None or copy_until is not None:
-            raise ValueError("correspondence, handle_noise and copy_until go with latents, not with a picture")
+            raise ValueError(
+                "correspondence, handle_noise and copy_until go with latents, not with a picture"
+            )
         session = ImageSession(
             self,
             image,
@@ -308,7 +316,9 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         if session.result is None:
             return RegionDragOutput(None) if return_dict else (None,)
         result = session.result
-        images = last[None] if output_type == "latent" and last is not None else _converted(result, output_type)
+        images = (
+            last[None] if output_type == "latent" and last is not None else _converted(result, output_type)
+        )
         return RegionDragOutput(images, result) if return_dict else (images,)
 
     @property
@@ -345,4 +355,8 @@ def _first_line(error: Exception) -> str:
 
 def _dtype_argument() -> str:
     """What this version of diffusers calls the number format to load in."""
-    return "dtype" if "\n            dtype (" in (DiffusionPipeline.from_pretrained.__doc__ or "") else "torch_dtype"
+    return (
+        "dtype"
+        if "\n            dtype (" in (DiffusionPipeline.from_pretrained.__doc__ or "")
+        else "torch_dtype"
+    )

@@ -128,7 +128,11 @@ def pixel_plan(
         start = torch.where(free, (1 - s * s) ** 0.5 * start + s * noise, start)
     copying = _copying(inversion, settings, None)
     pinned = torch.stack([~free & ~(target & (not c)) for c in copying])
-    fresh = torch.zeros_like(free) if copied and settings.vacated == "fill" and settings.residual == "follow" else free
+    fresh = (
+        torch.zeros_like(free)
+        if copied and settings.vacated == "fill" and settings.residual == "follow"
+        else free
+    )
     return EditPlan(start, anchors, pinned, residuals, fresh, hidden if bool(hidden.any()) else None)
 
 
@@ -143,7 +147,10 @@ def _copying(inversion: Inversion, settings: EditSettings, copy_until: float | N
 
 
 def _noise_field(
-    correspondence: Correspondence, columns: Tensor | None, shape: tuple[int, int, int], generator: torch.Generator | None
+    correspondence: Correspondence,
+    columns: Tensor | None,
+    shape: tuple[int, int, int],
+    generator: torch.Generator | None,
 ) -> Tensor:
     """Noise for every cell; where columns are given, the named source cells have theirs (the last one wins)."""
     if columns is None:

@@ -60,7 +60,9 @@ class Previewer:
         working = difference.permute(1, 2, 0).cpu().numpy().astype(np.float32)
         share = (self._view.inner[0] / self._view.size[0], self._view.inner[1] / self._view.size[1])
         h, w = max(1, round(working.shape[0] * share[0])), max(1, round(working.shape[1] * share[1]))
-        change = cv2.resize(working[:h, :w], (composite.shape[1], composite.shape[0]), interpolation=cv2.INTER_LINEAR)
+        change = cv2.resize(
+            working[:h, :w], (composite.shape[1], composite.shape[0]), interpolation=cv2.INTER_LINEAR
+        )
         out = base.copy()
         out[box] = (composite + weight[..., None] * change).clip(0, 255).round().astype(np.uint8)
         return out

@@ -37,7 +37,11 @@ def encode_prompt(components: dict[str, Any], prompt: str, size: tuple[int, int]
 
 def _encode(tokenizer: Any, encoder: Any, prompt: str, **options: Any) -> Any:
     tokens = tokenizer(
-        prompt, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+        prompt,
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
     )
     ids: Tensor = tokens.input_ids.to(next(encoder.parameters()).device)
     return encoder(ids, **options)

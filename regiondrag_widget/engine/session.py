@@ -25,7 +25,7 @@ from regiondrag_widget.engine.plan import latent_plan, pixel_plan
 from regiondrag_widget.engine.preview import LatentColours, Previewer
 from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.settings import EditSettings, resolve
-from regiondrag_widget.engine.view import View, choose_view, crop_pairs, resized
+from regiondrag_widget.engine.view import View, choose_view, crop_pairs
 from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs, cell_correspondence
 
 if TYPE_CHECKING:
@@ -144,12 +144,16 @@ class ImageSession:
         """
         chosen = resolve(self.preset, self.pipe.edit_defaults, settings)
         if chosen.stop > self.levels.fraction(len(self.levels)) + 1e-9 and chosen.preset != "released":
-            raise ValueError(f"stop ({chosen.stop}) lies above start ({self.start}): nothing would be pasted; lower stop")
+            raise ValueError(
+                f"stop ({chosen.stop}) lies above start ({self.start}): nothing would be pasted; lower stop"
+            )
         region_pairs = RegionPairs(RegionPairs.of(pairs))  # the caller's list may change while the edit runs
         if len(region_pairs) and region_pairs.shape != self.picture.shape:
             h, w = self.picture.shape
             mh, mw = region_pairs.shape or (0, 0)
-            raise ValueError(f"the masks are {mw}x{mh} but the picture is {w}x{h}: draw them at the picture's own size")
+            raise ValueError(
+                f"the masks are {mw}x{mh} but the picture is {w}x{h}: draw them at the picture's own size"
+            )
         if editable is not None:
             editable = np.asarray(editable)
             if editable.shape != self.picture.shape or editable.dtype != np.bool_:
@@ -159,7 +163,11 @@ class ImageSession:
         return self._edit(region_pairs, editable, generator, chosen)
 
     def _edit(
-        self, pairs: RegionPairs, editable: Bool | None, generator: torch.Generator | None, settings: EditSettings
+        self,
+        pairs: RegionPairs,
+        editable: Bool | None,
+        generator: torch.Generator | None,
+        settings: EditSettings,
     ) -> Iterator[EditStep]:
         begun = time.perf_counter()
         self.timings = {}
@@ -189,13 +197,20 @@ class ImageSession:
         self._finish(pairs, settings, rgb, alpha, previews, begun)
 
     def _edit_pixels(
-        self, prepared: _Prepared, pairs: RegionPairs, editable: Bool | None, settings: EditSettings, rng: torch.Generator
+        self,
+        prepared: _Prepared,
+        pairs: RegionPairs,
+        editable: Bool | None,
+        settings: EditSettings,
+        rng: torch.Generator,
     ) -> Iterator[EditStep]:
         view = prepared.view
         composed = self._compose(prepared, pairs, editable, settings)
         composite = composed.composite
         grid = prepared.latents.shape[-2:]
-        doubtful = composite.vacated if settings.vacated == "noise" else composite.vacated & (composite.doubt > 0.05)
+        doubtful = (
+            composite.vacated if settings.vacated == "noise" else composite.vacated & (composite.doubt > 0.05)
+        )
         free = self._cells(view, doubtful, grid, 0.02)
         plan = pixel_plan(
             prepared.inversion,
@@ -210,7 +225,9 @@ class ImageSession:
             copied=composite.source_xy is not None,
             generator=rng,
         )
-        weight = _fading_in(composite.vacated if settings.stop <= 0 else composite.hole | (composite.carried > 0), view.scale)
+        weight = _fading_in(
+            composite.vacated if settings.stop <= 0 else composite.hole | (composite.carried > 0), view.scale
+        )
         if settings.stop <= 0:
             weight = weight * (1 - composite.carried)
         if settings.vacated != "noise":
@@ -233,7 +250,12 @@ class ImageSession:
         return out, composite.alpha, previews
 
     def _edit_latents(
-        self, prepared: _Prepared, pairs: RegionPairs, editable: Bool | None, settings: EditSettings, rng: torch.Generator
+        self,
+        prepared: _Prepared,
+        pairs: RegionPairs,
+        editable: Bool | None,
+        settings: EditSettings,
+        rng: torch.Generator,
     ) -> Iterator[EditStep]:
         view = prepared.view
         grid = prepared.latents.shape[-2:]
@@ -248,7 +270,12 @@ class ImageSession:
         picture = self.picture.rgb[view.crop].astype(np.float32)
         touched = pairs.handle | pairs.target
         render = Previewer(
-            self.picture.rgb, view, picture, touched.astype(np.float32), prepared.latents, self._colour_of(prepared)
+            self.picture.rgb,
+            view,
+            picture,
+            touched.astype(np.float32),
+            prepared.latents,
+            self._colour_of(prepared),
         )
         last, previews = prepared.latents, []
         begun = time.perf_counter()
@@ -292,7 +319,9 @@ class ImageSession:
             self._prepared.popitem(last=False)
         return self._prepared[view]
 
-    def _compose(self, prepared: _Prepared, pairs: RegionPairs, editable: Bool | None, settings: EditSettings) -> _Composed:
+    def _compose(
+        self, prepared: _Prepared, pairs: RegionPairs, editable: Bool | None, settings: EditSettings
+    ) -> _Composed:
         key = (
             prepared.view,
             tuple(pairs),
@@ -326,7 +355,9 @@ class ImageSession:
             self._composed.popitem(last=False)
         return self._composed[key]
 
-    def _correspondence(self, view: View, pairs: RegionPairs, grid: Sequence[int], settings: EditSettings) -> Correspondence:
+    def _correspondence(
+        self, view: View, pairs: RegionPairs, grid: Sequence[int], settings: EditSettings
+    ) -> Correspondence:
         h, w = view.size
         inner_h, inner_w = view.inner
         box_h, box_w = pairs.shape or (1, 1)
@@ -334,11 +365,14 @@ class ImageSession:
             pad = (round((h - inner_h) / view.scale), round((w - inner_w) / view.scale))
             padded = [np.pad(m, ((0, pad[0]), (0, pad[1]))) for p in pairs for m in (p.handle, p.target)]
             pairs = RegionPairs(
-                RegionPair(padded[2 * i], padded[2 * i + 1], p.matrix, name=p.name) for i, p in enumerate(pairs)
+                RegionPair(padded[2 * i], padded[2 * i + 1], p.matrix, name=p.name)
+                for i, p in enumerate(pairs)
             )
         return cell_correspondence(pairs, (int(grid[0]), int(grid[1])), method=settings.method)
 
-    def _with_copied(self, moved: Correspondence, view: View, composite: Composite, free: Bool) -> Correspondence:
+    def _with_copied(
+        self, moved: Correspondence, view: View, composite: Composite, free: Bool
+    ) -> Correspondence:
         """The targets' correspondence and that of the vacated cells, by where their pixels were copied from."""
         if composite.source_xy is None:
             return moved
@@ -381,7 +415,9 @@ class ImageSession:
         with torch.inference_mode():
             origin = self.pipe.backbone.decode(zero[None])[0]
 
-        def decoded(difference: Tensor) -> Tensor:  # the codec is linear: a difference decodes to a difference
+        def decoded(
+            difference: Tensor,
+        ) -> Tensor:  # the codec is linear: a difference decodes to a difference
             with torch.inference_mode():
                 return self.pipe.backbone.decode(difference[None])[0] - origin
 
@@ -439,7 +475,9 @@ class ImageSession:
 def _fading_in(mask: Bool, scale: float) -> Float:
     """1 inside the mask, falling to 0 within it over a few working pixels at its rim: the feathered seam."""
     width = max(2.0, 4.0 / max(scale, 1e-6))
-    framed = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)  # the box's edge is no seam
+    framed = cv2.copyMakeBorder(
+        mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE
+    )  # the box's edge is no seam
     depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
     return np.clip(depth / width, 0, 1).astype(np.float32)
 

@@ -58,7 +58,9 @@ class EditSettings:
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
         if not (isinstance(self.attention_swap, bool) or callable(self.attention_swap)):
-            raise TypeError(f"attention_swap must be True, False or a function of a layer's name, got {self.attention_swap!r}")
+            raise TypeError(
+                f"attention_swap must be True, False or a function of a layer's name, got {self.attention_swap!r}"
+            )
 
     def as_json(self) -> dict[str, Any]:
         record = asdict(self)
@@ -68,7 +70,14 @@ class EditSettings:
 
 
 # the released code pastes at every step (its stop never triggers), moves no residual and leaves the handle's noise blended
-RELEASED = {"content": "latents", "residual": "stay", "vacated": "keep", "matte": "none", "handle_noise_scale": 1.0, "stop": 0.0}
+RELEASED = {
+    "content": "latents",
+    "residual": "stay",
+    "vacated": "keep",
+    "matte": "none",
+    "handle_noise_scale": 1.0,
+    "stop": 0.0,
+}
 
 
 def resolve(preset: str, defaults: dict[str, Any], given: dict[str, Any]) -> EditSettings:

@@ -42,7 +42,12 @@ class View:
         return max(1, round((y1 - y0) * self.scale)), max(1, round((x1 - x0) * self.scale))
 
     def holds(self, box: tuple[int, int, int, int]) -> bool:
-        return self.box[0] <= box[0] and self.box[1] <= box[1] and self.box[2] >= box[2] and self.box[3] >= box[3]
+        return (
+            self.box[0] <= box[0]
+            and self.box[1] <= box[1]
+            and self.box[2] >= box[2]
+            and self.box[3] >= box[3]
+        )
 
     def to_working(self, crop: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The box's pixels (h, w[, c]) float32 at working size, edges repeated into the padding."""

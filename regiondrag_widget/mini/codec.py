@@ -42,9 +42,7 @@ class LinearCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def __init__(self, latent_channels: int = 16, patch_size: int = 8, scaling_factor: float = 1.0) -> None:
         super().__init__()
         self.encoder = nn.Conv2d(3, latent_channels, patch_size, stride=patch_size)
-        self.decoder = nn.Conv2d(
-            latent_channels, 3 * patch_size**2, 3, padding=1, padding_mode="replicate"
-        )
+        self.decoder = nn.Conv2d(latent_channels, 3 * patch_size**2, 3, padding=1, padding_mode="replicate")
 
     def encode(self, x: Tensor, return_dict: bool = True) -> Any:
         latents = self.encoder(x)
@@ -60,7 +58,11 @@ class LinearCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
 @torch.no_grad()
 def fit_codec(
-    images: Tensor, latent_channels: int = 16, patch_size: int = 8, whitening: float = 0.8, ridge: float = 1e-3
+    images: Tensor,
+    latent_channels: int = 16,
+    patch_size: int = 8,
+    whitening: float = 0.8,
+    ridge: float = 1e-3,
 ) -> LinearCodec:
     """Fit a codec to a batch of pictures.
 
@@ -78,7 +80,7 @@ def fit_codec(
     variance, basis = torch.linalg.eigh(covariance)
     order = variance.argsort(descending=True)[:latent_channels]
     std, basis = variance[order].sqrt(), basis[:, order]
-    gain = std ** -whitening
+    gain = std**-whitening
     gain = gain / ((gain * std) ** 2).mean().sqrt()
     weight = (basis * gain).T  # (C, 3 p p)
     codec.encoder.weight.copy_(weight.reshape(latent_channels, 3, patch_size, patch_size))

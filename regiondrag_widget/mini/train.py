@@ -58,7 +58,9 @@ def train(photos: Path, out: Path, config: dict[str, Any], minutes: float, seed:
 
     alphas = DDIMScheduler(**config["scheduler"]).alphas_cumprod.to(device)
     validation = _validation_batch(held_out, codec, alphas, config, device)
-    print(f"{len(pictures)} photographs, {len(held_out)} held out, {device}; step {step}, {spent / 60:.1f} min spent")
+    print(
+        f"{len(pictures)} photographs, {len(held_out)} held out, {device}; step {step}, {spent / 60:.1f} min spent"
+    )
     budget, last_saved, losses = minutes * 60, spent, []
     stages = config["stages"]
     stage, stream = -1, None
@@ -71,7 +73,9 @@ def train(photos: Path, out: Path, config: dict[str, Any], minutes: float, seed:
                     stream.close()
                 stage = now
                 s = stages[stage]
-                stream = CropStream(pictures, size=s["size"], batch=s["batch"], leaves=config["leaves"], seed=seed + step)
+                stream = CropStream(
+                    pictures, size=s["size"], batch=s["batch"], leaves=config["leaves"], seed=seed + step
+                )
                 batches = iter(stream)
             tick = time.perf_counter()
             for group in optimizer.param_groups:
@@ -116,7 +120,12 @@ def _to_model(images: Tensor) -> Tensor:
 
 
 def _step(
-    unet: UNet2DConditionModel, codec: LinearCodec, batch: Any, alphas: Tensor, config: dict[str, Any], device: torch.device
+    unet: UNet2DConditionModel,
+    codec: LinearCodec,
+    batch: Any,
+    alphas: Tensor,
+    config: dict[str, Any],
+    device: torch.device,
 ) -> Tensor:
     with torch.no_grad():
         clean = codec.encode(_to_model(torch.from_numpy(batch).to(device))).latents
@@ -133,7 +142,9 @@ def _noised(clean: Tensor, start: Tensor, noise: Tensor, alpha: Tensor) -> tuple
     """Noised latents, the velocity that leads to `clean`, and the min-SNR weight (Hang et al. 2023, gamma 5)."""
     a, s = alpha.sqrt().view(-1, 1, 1, 1), (1 - alpha).sqrt().view(-1, 1, 1, 1)
     noisy = a * start + s * noise
-    velocity = a * (noisy - a * clean) / s - s * clean  # Salimans & Ho 2022, with the noise that explains `clean`
+    velocity = (
+        a * (noisy - a * clean) / s - s * clean
+    )  # Salimans & Ho 2022, with the noise that explains `clean`
     snr = alpha / (1 - alpha)
     return noisy, velocity, snr.clamp(max=5) / (snr + 1)
 
@@ -169,7 +180,11 @@ def _predict(unet: UNet2DConditionModel, noisy: Tensor, t: Tensor) -> Tensor:
 
 def _learning_rate(config: dict[str, Any], step: int, progress: float) -> float:
     warm = min(1.0, (step + 1) / 200)
-    return float(config["learning_rate"]) * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(progress, 1))))
+    return (
+        float(config["learning_rate"])
+        * warm
+        * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(progress, 1))))
+    )
 
 
 def _average(average: dict[str, Tensor], unet: UNet2DConditionModel, decay: float) -> None:
@@ -214,11 +229,17 @@ def _save(
     step: int,
     spent: float,
 ) -> None:
-    tensors = {f"live.{k}": v for k, v in unet.state_dict().items()} | {f"average.{k}": v for k, v in average.items()}
+    tensors = {f"live.{k}": v for k, v in unet.state_dict().items()} | {
+        f"average.{k}": v for k, v in average.items()
+    }
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
     aside = out / "state.tmp"
-    save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, aside, metadata={"step": str(step), "spent": str(spent)})
+    save_file(
+        {k: v.cpu().contiguous() for k, v in tensors.items()},
+        aside,
+        metadata={"step": str(step), "spent": str(spent)},
+    )
     os.replace(aside, out / "state.safetensors")
     (out / "state.json").write_text(json.dumps({"step": step, "spent": spent}))
 
@@ -259,7 +280,9 @@ def _log(out: Path, **record: float) -> None:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m regiondrag_widget.mini.train", description=__doc__)
     parser.add_argument("photos", type=Path, help="folder of photographs")
-    parser.add_argument("--out", type=Path, required=True, help="the run's folder; started again, it is resumed")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the run's folder; started again, it is resumed"
+    )
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="JSON file, see mini/config.json")
     parser.add_argument("--minutes", type=float, default=90.0, help="active time of the whole run")
     parser.add_argument("--seed", type=int, default=0)

@@ -28,6 +28,10 @@ def load_mini(dtype: torch.dtype, folder: Path = WEIGHTS) -> dict[str, Any]:
     """The components of the bundled model, as `RegionDragPipeline` takes them."""
     if not (folder / "unet").is_dir():
         raise FileNotFoundError(f"the bundled model is missing from {folder}: reinstall regiondrag-widget")
-    vae = LinearCodec.from_pretrained(folder / "codec", use_safetensors=True, torch_dtype=torch.float32).eval()
-    unet = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True, torch_dtype=dtype).eval()
+    vae = LinearCodec.from_pretrained(
+        folder / "codec", use_safetensors=True, torch_dtype=torch.float32
+    ).eval()
+    unet = UNet2DConditionModel.from_pretrained(
+        folder / "unet", use_safetensors=True, torch_dtype=dtype
+    ).eval()
     return {"vae": vae, "unet": unet, "scheduler": DDIMScheduler.from_pretrained(folder / "scheduler")}

@@ -17,7 +17,9 @@ from regiondrag_widget.engine.levels import PredictionType
 __all__ = ["Condition", "UNetBackbone", "UNetNetwork"]
 
 CPU_BUDGET = 1 << 30  # bytes of activations one batched call may take
-ACTIVATION_CHANNELS = 60  # live feature maps of the top level, in multiples of its width, as measured on SD 1.5
+ACTIVATION_CHANNELS = (
+    60  # live feature maps of the top level, in multiples of its width, as measured on SD 1.5
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class UNetBackbone:
         self.alphas_cumprod: Tensor = scheduler.alphas_cumprod.detach().cpu()
         kind = scheduler.config.get("prediction_type", "epsilon")
         if kind not in ("epsilon", "v_prediction", "sample"):
-            raise ValueError(f"the scheduler's prediction_type {kind!r} is not one of epsilon, v_prediction, sample")
+            raise ValueError(
+                f"the scheduler's prediction_type {kind!r} is not one of epsilon, v_prediction, sample"
+            )
         self.prediction_type: PredictionType = kind
         self._decoder: Any = None
 
