@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from regiondrag_widget.regions import RegionPair, RegionPairs
 
-__all__ = ["View", "choose_view", "crop_pairs"]
+__all__ = ["View", "bounding_box", "choose_view", "crop_pairs"]
 
 MARGIN = 0.35  # context around the edit, as a share of its longer side
 
@@ -23,7 +23,7 @@ class View:
 
     box : x0, y0, x1, y1 in picture pixels
     scale : working pixels per picture pixel
-    size : (height, width) of the working copy, multiples of the backbone's grid; the part beyond the box is padding
+    size : (height, width) of the working copy, multiples of the backbone's grid; beyond the box is padding
     """
 
     box: tuple[int, int, int, int]
@@ -32,6 +32,7 @@ class View:
 
     @property
     def crop(self) -> tuple[slice, slice]:
+        """Rows and columns of the box in the picture."""
         x0, y0, x1, y1 = self.box
         return slice(y0, y1), slice(x0, x1)
 
@@ -42,6 +43,7 @@ class View:
         return max(1, round((y1 - y0) * self.scale)), max(1, round((x1 - x0) * self.scale))
 
     def holds(self, box: tuple[int, int, int, int]) -> bool:
+        """Whether x0, y0, x1, y1 lies inside the view's box."""
         return (
             self.box[0] <= box[0]
             and self.box[1] <= box[1]
@@ -83,10 +85,10 @@ def choose_view(
 ) -> View:
     """The view an edit should work on.
 
-    A picture whose sides are at most `side` is one view, whatever the edit, so that every edit shares its inversion.
-    Of a larger one a square window is taken that holds the edit and some context, at the picture's own resolution
-    where it fits. Windows stand on a coarse lattice, and a known one that serves is preferred: edits near each
-    other share their inversion too.
+    A picture whose sides are at most `side` is one view, whatever the edit, so that every edit shares its
+    inversion. Of a larger one a square window is taken that holds the edit and some context, at the picture's
+    own resolution where it fits. Windows stand on a coarse lattice, and a known one that serves is preferred:
+    edits near each other share their inversion too.
 
     shape : (H, W) of the picture; edit : x0, y0, x1, y1, None for the whole picture
     side : longest side the backbone works at; min_side : a smaller picture is enlarged to this
@@ -110,7 +112,7 @@ def choose_view(
     for low, high, limit in ((wanted[0], wanted[2], width), (wanted[1], wanted[3], height)):
         length = int(min(limit, window))
         centre = (low + high) / 2
-        at = int(round((centre - length / 2) / step)) * step
+        at = round((centre - length / 2) / step) * step
         at = min(max(at, high - length), low)  # the lattice may never cut the edit
         at = min(max(at, 0), limit - length)
         box.append((at, at + length))
@@ -128,6 +130,12 @@ def crop_pairs(pairs: RegionPairs, box: tuple[int, int, int, int]) -> RegionPair
         matrix = None if pair.matrix is None else to_box @ pair.matrix @ back
         cropped.append(RegionPair(pair.handle[crop], pair.target[crop], matrix, name=pair.name))
     return RegionPairs(cropped)
+
+
+def bounding_box(mask: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 of the smallest box that holds the mask (H, W) bool, which has at least one pixel."""
+    ys, xs = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
+    return int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
 
 
 def _widened(edit: tuple[int, int, int, int], shape: tuple[int, int]) -> tuple[int, int, int, int]:
