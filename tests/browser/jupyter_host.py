@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,6 +192,22 @@ class NotebookPage:
             " ...window.jupyterapp.shell.widgets('main')].find(w => w && w.context);"
             " await w.context.save() }"
         )
+
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
+        """Waits until something is so."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                raise AssertionError(f"in {seconds:g} s it did not become so that {what}")
+            self.page.wait_for_timeout(100)
+
+    def save_with_widget_state(self) -> None:
+        """Saves with the state of all widgets, as "Save Widget State Automatically" does."""
+        self.page.evaluate(
+            "async () => { const app = window.jupyterapp;"
+            " await app.commands.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState'); }"
+        )
+        self.save()
 
     def cell(self, text: str) -> Locator:
         """A code cell by what is written in it: keys can insert cells, so positions mean little."""

@@ -1,0 +1,176 @@
+"""What a notebook does to a widget: keys, several views, restarts, saving, export."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbconvert.exporters.html import HTMLExporter
+from playwright.sync_api import expect
+
+from tests.browser.jupyter_fixtures import SETUP, SHOW, draw_ellipse_and_drag
+from tests.browser.mock_host.page import Widget
+
+pytest_plugins = ["tests.browser.jupyter_fixtures"]
+pytestmark = pytest.mark.browser
+
+QUICK = SHOW.replace("steps=8", "steps=2")
+
+
+@pytest.mark.parametrize("app", ["lab", "notebook"])
+def test_the_notebook_steals_no_key_while_the_canvas_has_focus(app, notebook) -> None:
+    page, _ = notebook(app, [SETUP, SHOW])
+    page.run("FakeEngine")
+    page.run("RegionDragWidget")
+    widget = page.widget()
+    cells = page.page.locator(".jp-Cell").count()
+    widget.canvas.click(position={"x": 5, "y": 5})
+    widget.press("b", "a", "d", "d", "x", "e")
+    assert page.page.locator(".jp-Cell").count() == cells
+    expect(widget.button("Eraser")).to_have_attribute("aria-pressed", "true")
+    page.page.keyboard.press("Escape")
+    page.page.keyboard.press("Escape")
+    assert not widget.canvas.evaluate("c => c === document.activeElement")
+
+
+def test_two_views_of_one_widget_stay_in_step(notebook, keep) -> None:
+    page, kernel = notebook(
+        "lab", [SETUP, QUICK.replace("\nw", "\nw.layout.height = '420px'\nw"), "w  # again"]
+    )
+    page.run("FakeEngine")
+    page.run("RegionDragWidget")
+    page.run("again")
+    first, second = page.widget(0), page.widget(1)
+    first.canvas.scroll_into_view_if_needed()
+    draw_ellipse_and_drag(first)
+    expect(second.button("Pair 1")).to_be_visible()
+    second.canvas.scroll_into_view_if_needed()
+    second.click("Run")
+    for view in (first, second):
+        expect(view.canvas).to_have_attribute("data-showing", "result")
+    keep(second, "two-views")
+    assert kernel.ask("[len(w.pairs), len(w.history)]") == [1, 1]
+
+
+def test_masks_set_in_python_show_up_in_the_browser(notebook) -> None:
+    page, kernel = notebook(
+        "lab", [SETUP, SHOW, "w.add_pair(rd.examples.load().pair.handle, matrix=np.eye(3), name='<b>x</b>')"]
+    )
+    page.run("FakeEngine")
+    page.run("RegionDragWidget")
+    widget = page.widget()
+    page.run("add_pair")
+    name = widget.root.get_by_role("textbox", name="Name of pair 1")
+    expect(name).to_have_value("<b>x</b>")
+    assert widget.root.locator("b").count() == 0
+    widget.canvas.scroll_into_view_if_needed()
+    widget.click("Delete pair")
+    expect(name).to_have_count(0)
+    assert kernel.ask("len(w.pairs)") == 0
+
+
+def test_after_a_kernel_restart_the_drawings_stay_and_the_widget_says_so(notebook, server, keep) -> None:
+    page, _ = notebook("lab", [SETUP, SHOW])
+    page.run("FakeEngine")
+    page.run("RegionDragWidget")
+    widget = page.widget()
+    draw_ellipse_and_drag(widget)
+    page.page.evaluate(
+        "async () => { const w = window.jupyterapp.shell.currentWidget;"
+        " await w.context.sessionContext.session.kernel.restart() }"
+    )
+    expect(widget.status).to_contain_text("Kernel gone: run the cell again", timeout=40_000)
+    expect(widget.button("Pair 1")).to_be_visible()
+    assert widget.canvas.get_attribute("data-showing") == "regions"
+    keep(widget, "kernel-gone")
+
+
+def test_a_failing_engine_is_told_in_the_widget_in_words(notebook, keep) -> None:
+    failing = SETUP + "engine.error = RuntimeError('CUDA out of memory. Tried to allocate 20 GiB')\n"
+    page, kernel = notebook("lab", [failing, SHOW])
+    page.run("FakeEngine")
+    page.run("RegionDragWidget")
+    widget = page.widget()
+    draw_ellipse_and_drag(widget)
+    widget.click("Run")
+    alert = widget.root.get_by_role("alert")
+    expect(alert).to_contain_text("more memory than there is")
+    expect(alert).to_contain_text("Try a smaller picture")
+    keep(widget, "out-of-memory")
+    assert "Traceback" in kernel.ask("w.last_error")
+    kernel.ask("setattr(engine, 'error', None)")
+    widget.click("Run")
+    expect(widget.canvas).to_have_attribute("data-showing", "result")
+
+
+def test_two_notebooks_on_one_server_do_not_meet(notebook) -> None:
+    pages = [notebook(app, [SETUP, QUICK]) for app in ("lab", "notebook")]
+    for page, _ in pages:
+        page.run("FakeEngine")
+        page.run("RegionDragWidget")
+    (one, kernel_one), (two, kernel_two) = pages
+    draw_ellipse_and_drag(one.widget())
+    one.widget().click("Run")
+    expect(one.widget().canvas).to_have_attribute("data-showing", "result")
+    assert kernel_one.ask("[len(w.pairs), len(w.history)]") == [1, 1]
+    assert kernel_two.ask("[len(w.pairs), len(w.history)]") == [0, 0]
+    assert two.widget().canvas.get_attribute("data-showing") == "regions"
+
+
+def test_the_views_are_drawn_by_ipycanvas_and_the_replay_scrubs_without_the_kernel(notebook, keep) -> None:
+    cells = [
+        SETUP,
+        "example = rd.examples.load()\nw = rd.RegionDragWidget(example.image, pairs=[example.pair], steps=6)",
+        "rd.views.correspondence(w.image, w.pairs)",
+        "from regiondrag_widget.engine.result import EditResult\n"
+        "steps = [np.full((64, 64, 3), 40 * i, np.uint8) for i in range(1, 6)]\n"
+        "rd.views.replay(EditResult(image=w.image, before=w.image, steps=steps))",
+    ]
+    page, _ = notebook("lab", cells)
+    for text in ("FakeEngine", "RegionDragWidget"):
+        page.run(text)
+    canvas = page.run("correspondence").locator("canvas").first
+    expect(canvas).to_be_visible()
+    blues = """c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data
+      let n = 0
+      for (let i = 0; i < d.length; i += 4)
+        if (Math.abs(d[i] - 38) + Math.abs(d[i + 1] - 110) + Math.abs(d[i + 2] - 245) < 30) n++
+      return n }"""
+    page.until(lambda: canvas.evaluate(blues) > 300, "the arrows are drawn")
+    keep(Widget(page.page), "correspondence")
+
+    replay = page.run("views.replay")
+    middle = "c => c.getContext('2d').getImageData(c.width / 2, c.height / 2, 1, 1).data[0]"
+    shown = replay.locator("canvas:visible")
+    expect(shown).to_have_count(1)
+    handle = replay.locator(".noUi-handle")
+    handle.focus()
+    for _ in range(2):
+        handle.press("ArrowRight")
+    page.until(lambda: shown.first.evaluate(middle) == 80, "the second step is shown")
+    keep(Widget(page.page), "replay")
+
+
+def test_a_saved_notebook_exported_to_html_shows_everything_read_only(
+    notebook, server, mock_browser, keep
+) -> None:
+    page, _ = notebook("lab", [SETUP, QUICK])
+    page.run("FakeEngine")
+    page.run("RegionDragWidget")
+    widget = page.widget()
+    draw_ellipse_and_drag(widget)
+    widget.click("Run")
+    expect(widget.canvas).to_have_attribute("data-showing", "result")
+    name = re.search(r"tree/(.*)\?", page.address).group(1)
+    page.save_with_widget_state()
+    saved = nbformat.read(server.notebooks / name, 4)
+    state = saved.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
+    (model,) = [m for m in state.values() if "_regions_rev" in m["state"]]
+    carried = {tuple(buffer["path"]) for buffer in model["buffers"]}
+    assert {("_image",), ("_result",)} <= carried
+    assert sum(path[0] == "_masks" for path in carried) == 2
+    html, _ = HTMLExporter().from_notebook_node(saved)
+    assert "application/vnd.jupyter.widget-state+json" in html
+    assert len(Path(server.notebooks / name).read_bytes()) < 8_000_000
