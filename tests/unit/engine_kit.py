@@ -14,6 +14,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from regiondrag_widget.engine.backbones.profile import BackboneProfile
 from regiondrag_widget.engine.pipeline import RegionDragPipeline
 from regiondrag_widget.regions import RegionPair
 
@@ -56,7 +57,12 @@ def tiny_vae(seed: int = 1, **changes: Any) -> AutoencoderKL:
 
 
 def tiny_scheduler(**changes: Any) -> DDIMScheduler:
-    config = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": False}
+    config = {
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "beta_schedule": "scaled_linear",
+        "clip_sample": False,
+    }
     return DDIMScheduler(**{**config, **changes})
 
 
@@ -70,7 +76,9 @@ def tiny_tokenizer(folder: Path) -> CLIPTokenizer:
     return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=77)
 
 
-def tiny_text_encoder(seed: int = 2, *, projection: bool = False) -> CLIPTextModel | CLIPTextModelWithProjection:
+def tiny_text_encoder(
+    seed: int = 2, *, projection: bool = False
+) -> CLIPTextModel | CLIPTextModelWithProjection:
     torch.manual_seed(seed)
     config = CLIPTextConfig(
         vocab_size=54,
@@ -101,7 +109,7 @@ def tiny_embeds() -> torch.Tensor:
 def tiny_pipeline(*, seed: int = 0, prediction_type: str = "epsilon") -> RegionDragPipeline:
     """A pipeline of random weights that works at 128 px; 6 levels, pasting down to 0.2 unless told otherwise."""
     pipe = Wordless(tiny_vae(seed + 1), tiny_unet(seed), tiny_scheduler(prediction_type=prediction_type))
-    object.__setattr__(pipe, "profile", type(pipe.profile)(WORKING_SIDE, WORKING_SIDE, defaults=DEFAULTS))
+    pipe.profile = BackboneProfile(WORKING_SIDE, WORKING_SIDE, defaults=DEFAULTS)
     return pipe
 
 

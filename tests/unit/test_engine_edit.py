@@ -44,7 +44,9 @@ def source_cells() -> Tensor:
     return mask
 
 
-def plan_of(inversion: Inversion, *, editable: Tensor | None = None, copy_until: float | None = None, **changes: Any) -> EditPlan:
+def plan_of(
+    inversion: Inversion, *, editable: Tensor | None = None, copy_until: float | None = None, **changes: Any
+) -> EditPlan:
     settings = EditSettings(**{**IN_LATENTS, **changes})
     rng = torch.Generator().manual_seed(1)
     return latent_plan(inversion, CELLS, settings, editable=editable, copy_until=copy_until, generator=rng)
@@ -52,7 +54,11 @@ def plan_of(inversion: Inversion, *, editable: Tensor | None = None, copy_until:
 
 def pasted_levels(inversion: Inversion, plan: EditPlan) -> list[float]:
     """The fractions of the schedule at which the target's cells are imposed."""
-    return [inversion.levels.fraction(k) for k in range(len(plan.pinned)) if bool(plan.pinned[k][target_cells()].all())]
+    return [
+        inversion.levels.fraction(k)
+        for k in range(len(plan.pinned))
+        if bool(plan.pinned[k][target_cells()].all())
+    ]
 
 
 # ---- the gather ----
@@ -80,7 +86,9 @@ def test_a_cell_outside_the_grid_is_refused():
 
 
 @pytest.mark.parametrize(("stop", "lowest"), [(0.0, 0.0), (0.2, 0.2), (0.225, 0.25), (0.5, 0.5)])
-def test_content_is_pasted_while_the_level_is_at_or_above_stop(inversion: Inversion, stop: float, lowest: float):
+def test_content_is_pasted_while_the_level_is_at_or_above_stop(
+    inversion: Inversion, stop: float, lowest: float
+):
     pasted = pasted_levels(inversion, plan_of(inversion, stop=stop))
     assert min(pasted) == pytest.approx(lowest)
     assert max(pasted) == pytest.approx(0.5)
@@ -134,7 +142,7 @@ def test_content_below_stop_is_free():
     handle = clean_latents()[0][:, source_cells()]
     errors = {stop: float((found - handle).norm()) for stop, found in results.items()}
     assert errors[0.0] < 1e-5
-    assert 1e-4 < errors[0.2]
+    assert errors[0.2] > 1e-4
     assert not torch.allclose(results[0.2], results[0.5], atol=1e-4)
 
 
@@ -178,7 +186,9 @@ def test_filling_the_vacated_place_lets_go_of_what_was_there(inversion: Inversio
     plan = plan_of(inversion, vacated="fill")
     assert torch.equal(plan.fresh, source_cells())
     assert torch.equal(plan.hidden, source_cells())
-    assert not torch.allclose(plan.start[:, source_cells()], inversion.latents[-1][:, source_cells()], atol=1e-2)
+    assert not torch.allclose(
+        plan.start[:, source_cells()], inversion.latents[-1][:, source_cells()], atol=1e-2
+    )
     assert torch.equal(plan.start[:, ~source_cells()], inversion.latents[-1][:, ~source_cells()])
 
 
@@ -196,7 +206,9 @@ def test_filled_latents_continue_their_surroundings():
 def test_a_vacated_place_of_noise_is_fresh_noise(inversion: Inversion):
     plan = plan_of(inversion, vacated="noise")
     assert torch.equal(plan.fresh, source_cells())
-    assert not torch.allclose(plan.start[:, source_cells()], inversion.latents[-1][:, source_cells()], atol=1e-2)
+    assert not torch.allclose(
+        plan.start[:, source_cells()], inversion.latents[-1][:, source_cells()], atol=1e-2
+    )
 
 
 def test_residuals_follow_the_content_or_stay(inversion: Inversion):
@@ -236,13 +248,21 @@ def test_an_edit_is_the_same_for_the_same_seed_and_another_for_another():
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_a_seed_gives_the_same_edit_at_every_batch_size(batch_size: int, monkeypatch: pytest.MonkeyPatch):
     expected = edited(seed=3, handle_noise_scale=0.5)
-    monkeypatch.setattr("regiondrag_widget.engine.backbones.unet.UNetNetwork.batch_size", lambda *_: batch_size)
+    monkeypatch.setattr(
+        "regiondrag_widget.engine.backbones.unet.UNetNetwork.batch_size", lambda *_: batch_size
+    )
     assert torch.allclose(edited(seed=3, handle_noise_scale=0.5), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
 def test_every_parametrisation_edits(kind: str):
     pipe = tiny_pipeline(prediction_type=kind)
-    out = pipe(latents=clean_latents(), correspondence=CELLS, stop=0.0, prompt_embeds=tiny_embeds(), output_type="latent")
+    out = pipe(
+        latents=clean_latents(),
+        correspondence=CELLS,
+        stop=0.0,
+        prompt_embeds=tiny_embeds(),
+        output_type="latent",
+    )
     assert torch.allclose(out.images[0][:, target_cells()], clean_latents()[0][:, source_cells()], atol=1e-5)
     assert bool(out.images.isfinite().all())

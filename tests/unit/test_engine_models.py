@@ -172,7 +172,9 @@ def test_embeddings_alone_do_not_condition_sdxl(sdxl_folder: Path):
 
 
 def test_a_folder_with_a_variant_of_the_weights_loads(sd15_folder: Path, tmp_path: Path):
-    StableDiffusionPipeline.from_pretrained(sd15_folder, local_files_only=True).save_pretrained(tmp_path, variant="fp16")
+    StableDiffusionPipeline.from_pretrained(sd15_folder, local_files_only=True).save_pretrained(
+        tmp_path, variant="fp16"
+    )
     assert load(tmp_path).unet.dtype == torch.float32
 
 
@@ -266,7 +268,9 @@ def test_a_file_is_no_model_folder(tmp_path: Path):
 
 
 @pytest.mark.parametrize("model", ["nobody/no-such-model", "no-such-model"])
-def test_a_wrong_hub_id_without_network_says_how_to_work_offline(model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_a_wrong_hub_id_without_network_says_how_to_work_offline(
+    model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     text = refusal(model, cache_dir=tmp_path)
     assert model in text
@@ -333,7 +337,9 @@ def test_apples_gpu_is_taken_when_there_is_one(monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize(("able", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_a_cpu_computes_in_bfloat16_where_it_can(monkeypatch: pytest.MonkeyPatch, able: bool, expected: torch.dtype):
+def test_a_cpu_computes_in_bfloat16_where_it_can(
+    monkeypatch: pytest.MonkeyPatch, able: bool, expected: torch.dtype
+):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: able, raising=False)
     assert choose_dtype(torch.device("cpu")) == expected
 

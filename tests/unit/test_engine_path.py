@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from regiondrag_widget.engine.backbones.unet import Condition, UNetBackbone, UNetNetwork
-from regiondrag_widget.engine.levels import Levels, clean_and_noise, edit_levels, released_levels, reverse_mean
+from regiondrag_widget.engine.levels import (
+    Levels,
+    clean_and_noise,
+    edit_levels,
+    released_levels,
+    reverse_mean,
+)
 from regiondrag_widget.engine.path import Inversion, draw_path_noise, invert, noising_path
 from regiondrag_widget.regions import Correspondence
 from tests.unit.engine_kit import tiny_embeds, tiny_pipeline, tiny_scheduler, tiny_unet, tiny_vae
@@ -52,7 +58,9 @@ def test_an_inversion_asks_the_network_once_for_all_levels():
     backbone = UNetBackbone(tiny_vae(), tiny_unet(), tiny_scheduler())
     network = UNetNetwork(backbone, Condition(tiny_embeds()))
     levels = edit_levels(ALPHAS, steps=12, start=0.5)
-    invert(network, clean_latents(), levels, draw_path_noise(6, (4, 16, 16), torch.Generator().manual_seed(5)))
+    invert(
+        network, clean_latents(), levels, draw_path_noise(6, (4, 16, 16), torch.Generator().manual_seed(5))
+    )
     assert network.calls == 1
 
 
@@ -70,7 +78,12 @@ def test_keys_and_values_are_kept_for_every_self_attention_layer(one_by_one: Inv
 
 def test_the_memory_an_inversion_takes_is_told(one_by_one: Inversion):
     kept = [*one_by_one.cache.keys.values(), *one_by_one.cache.values.values()]
-    tensors = [one_by_one.latents, one_by_one.noise, one_by_one.residuals, *(t for level in kept for t in level)]
+    tensors = [
+        one_by_one.latents,
+        one_by_one.noise,
+        one_by_one.residuals,
+        *(t for level in kept for t in level),
+    ]
     assert one_by_one.nbytes == sum(t.numel() * 4 for t in tensors)
 
 

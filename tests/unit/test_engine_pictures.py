@@ -54,7 +54,9 @@ def test_a_large_photograph_is_edited_at_its_own_resolution_with_little_memory(p
     moved = np.roll(before, (30, 40), (0, 1))
     error = np.abs(result.array[inside].astype(int) - moved[inside]).mean()
     assert error < 8, "the moved content is not the handle's own pixels"
-    assert peak < 8 * before.nbytes, f"{peak / 2**20:.0f} MiB for a picture of {before.nbytes / 2**20:.0f} MiB"
+    assert peak < 8 * before.nbytes, (
+        f"{peak / 2**20:.0f} MiB for a picture of {before.nbytes / 2**20:.0f} MiB"
+    )
 
 
 def test_an_edit_at_the_corner_of_a_large_photograph_works(pipe: Any):
@@ -214,12 +216,16 @@ def test_two_things_may_change_places(pipe: Any):
 def test_keeping_the_vacated_place_makes_a_copy(pipe: Any):
     red = box((96, 128), 8, 8, 32, 32)
     given = plain((96, 128), (red, RED))
-    result = rd.edit(given, [rd.RegionPair.move(red, 60, 30)], model=pipe, vacated="keep", matte="none", stop=0.0).array
+    result = rd.edit(
+        given, [rd.RegionPair.move(red, 60, 30)], model=pipe, vacated="keep", matte="none", stop=0.0
+    ).array
     assert np.abs(result[14:26, 14:26].astype(int) - RED).max() < 12
     assert np.abs(result[44:56, 74:86].astype(int) - RED).max() < 12
 
 
 def test_the_callback_of_an_edit_gets_every_step(pipe: Any):
     seen: list[int] = []
-    rd.edit(picture(96, 128), [box_pair((96, 128))], model=pipe, callback=lambda step: seen.append(step.index))
+    rd.edit(
+        picture(96, 128), [box_pair((96, 128))], model=pipe, callback=lambda step: seen.append(step.index)
+    )
     assert seen == [1, 2, 3]

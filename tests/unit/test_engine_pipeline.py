@@ -134,7 +134,8 @@ def test_a_generator_goes_on_from_call_to_call(pipe: Any):
 
 def test_a_generator_makes_the_edit_of_a_picture_reproducible(pipe: Any):
     runs = [
-        edit_picture(pipe, generator=torch.Generator().manual_seed(s), output_type="latent").images for s in (5, 5, 6)
+        edit_picture(pipe, generator=torch.Generator().manual_seed(s), output_type="latent").images
+        for s in (5, 5, 6)
     ]
     assert torch.equal(runs[0], runs[1])
     assert not torch.equal(runs[0], runs[2])
@@ -239,8 +240,14 @@ def test_a_call_after_an_interrupted_one_runs_to_its_end(pipe: Any):
         ({"latents": LATENTS[0], "correspondence": CELLS}, r"latents must be \(1, C, h, w\)"),
         ({"latents": LATENTS.repeat(2, 1, 1, 1), "correspondence": CELLS}, "one picture at a time"),
         ({"latents": LATENTS[:, :3], "correspondence": CELLS}, "latents must have 4 channels"),
-        ({"latents": LATENTS, "correspondence": CELLS, "output_type": "jpeg"}, "output_type must be pil, np, pt or latent"),
-        ({"latents": LATENTS, "correspondence": CELLS, "preset": "paper"}, "preset must be one of default, released"),
+        (
+            {"latents": LATENTS, "correspondence": CELLS, "output_type": "jpeg"},
+            "output_type must be pil, np, pt or latent",
+        ),
+        (
+            {"latents": LATENTS, "correspondence": CELLS, "preset": "paper"},
+            "preset must be one of default, released",
+        ),
         ({"latents": LATENTS, "correspondence": CELLS, "stop": -1}, "stop must be a number from 0 to 1"),
         ({"latents": LATENTS, "correspondence": CELLS, "seed": -1}, "seed must be a whole number"),
         ({"latents": LATENTS, "correspondence": CELLS, "steps": 0}, "steps must be"),
@@ -286,7 +293,8 @@ def users_pipeline(folder: Path, dtype: torch.dtype, scheduler: Any = None) -> S
         text_encoder=tiny_text_encoder(),
         tokenizer=tiny_tokenizer(folder),
         unet=tiny_unet(),
-        scheduler=scheduler or PNDMScheduler.from_config(tiny_scheduler(steps_offset=1).config, skip_prk_steps=True),
+        scheduler=scheduler
+        or PNDMScheduler.from_config(tiny_scheduler(steps_offset=1).config, skip_prk_steps=True),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
@@ -340,7 +348,9 @@ def test_a_users_pipeline_is_what_it_was_after_an_edit(users: StableDiffusionPip
 
 
 @pytest.mark.parametrize("call", [1, 2])
-def test_a_users_pipeline_is_what_it_was_after_an_exception_in_the_middle(users: StableDiffusionPipeline, call: int):
+def test_a_users_pipeline_is_what_it_was_after_an_exception_in_the_middle(
+    users: StableDiffusionPipeline, call: int
+):
     before = snapshot(users)
     ours = rd.RegionDragPipeline.from_pipe(users)
     calls = [0]
@@ -371,7 +381,12 @@ def test_a_users_pipeline_makes_the_pictures_it_made(tmp_path: Path):
 
     def generated() -> np.ndarray:
         return users(
-            "a dog", num_inference_steps=2, height=64, width=64, output_type="np", generator=torch.manual_seed(0)
+            "a dog",
+            num_inference_steps=2,
+            height=64,
+            width=64,
+            output_type="np",
+            generator=torch.manual_seed(0),
         ).images
 
     before = generated()
@@ -405,14 +420,18 @@ def test_embeddings_given_stand_for_a_prompt(tmp_path: Path):
     tokens = ours.tokenizer("a dog", padding="max_length", max_length=77, return_tensors="pt").input_ids
     embeds = ours.text_encoder(tokens)[0]
     said = edit_picture(ours, steps=4, prompt="a dog", output_type="latent").images
-    assert torch.allclose(edit_picture(ours, steps=4, prompt_embeds=embeds, output_type="latent").images, said, atol=1e-5)
+    assert torch.allclose(
+        edit_picture(ours, steps=4, prompt_embeds=embeds, output_type="latent").images, said, atol=1e-5
+    )
 
 
 def test_a_pipeline_without_a_unet_is_refused():
     class Other:
         components = {"vae": tiny_vae(), "transformer": object(), "scheduler": tiny_scheduler()}
 
-    with pytest.raises(ValueError, match="this pipeline has no unet: RegionDrag needs a Stable Diffusion pipeline"):
+    with pytest.raises(
+        ValueError, match="this pipeline has no unet: RegionDrag needs a Stable Diffusion pipeline"
+    ):
         rd.RegionDragPipeline.from_pipe(Other())
 
 

@@ -39,7 +39,9 @@ NEAR, FAR = [box_pair(SHAPE, dx=40)], [box_pair(SHAPE, dx=20, dy=50)]
 # ---- what is computed when ----
 
 
-def test_the_first_edit_inverts_in_one_call_and_then_steps_level_by_level(pipe: Any, session: rd.ImageSession):
+def test_the_first_edit_inverts_in_one_call_and_then_steps_level_by_level(
+    pipe: Any, session: rd.ImageSession
+):
     with counted(pipe) as counts:
         run(session, NEAR)
     assert counts["unet"] == 1 + LEVELS
@@ -194,7 +196,9 @@ def test_the_same_seed_gives_the_same_picture_and_another_another(pipe: Any):
 
 
 @pytest.mark.parametrize("content", ["pixels", "latents"])
-def test_a_seed_gives_the_same_picture_at_every_batch_size(pipe: Any, content: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_seed_gives_the_same_picture_at_every_batch_size(
+    pipe: Any, content: str, monkeypatch: pytest.MonkeyPatch
+):
     expected = run(rd.ImageSession(pipe, picture(*SHAPE)), NEAR, content=content).array
     monkeypatch.setattr("regiondrag_widget.engine.backbones.unet.UNetNetwork.batch_size", lambda *_: 1)
     ours = run(rd.ImageSession(pipe, picture(*SHAPE)), NEAR, content=content).array
@@ -204,7 +208,9 @@ def test_a_seed_gives_the_same_picture_at_every_batch_size(pipe: Any, content: s
 # ---- no pairs ----
 
 
-def test_no_pairs_give_the_picture_back_with_a_warning_and_no_network_call(pipe: Any, session: rd.ImageSession):
+def test_no_pairs_give_the_picture_back_with_a_warning_and_no_network_call(
+    pipe: Any, session: rd.ImageSession
+):
     with counted(pipe) as counts, pytest.warns(UserWarning, match="no region pairs"):
         result = run(session, [])
     assert not counts
@@ -225,7 +231,9 @@ def test_no_pairs_give_the_picture_back_with_a_warning_and_no_network_call(pipe:
         ({"editable": np.ones(SHAPE)}, "editable must be a bool mask of the picture's size"),
     ],
 )
-def test_what_does_not_fit_is_refused_at_the_call(session: rd.ImageSession, settings: dict[str, Any], message: str):
+def test_what_does_not_fit_is_refused_at_the_call(
+    session: rd.ImageSession, settings: dict[str, Any], message: str
+):
     with pytest.raises((ValueError, TypeError), match=message):
         session.edit(NEAR, **settings)
 

@@ -98,7 +98,9 @@ def test_the_alphas_are_the_reference(case: Case):
 
 
 def test_the_released_preset_makes_the_reference_chain_itself(case: Case):
-    levels = released_levels(case.pipe().backbone.alphas_cumprod, case.settings["steps"], case.settings["start"])
+    levels = released_levels(
+        case.pipe().backbone.alphas_cumprod, case.settings["steps"], case.settings["start"]
+    )
     assert list(levels.timesteps) == case.settings["chain"]
 
 
