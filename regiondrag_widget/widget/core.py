@@ -115,7 +115,7 @@ class WidgetCore(anywidget.AnyWidget):
         self._runs = EditRuns(self, worker, self._outbox)
         super().__init__(
             settings=settings.as_dict(),
-            _defaults=EditSettings().as_dict(),
+            _defaults=EditSettings.of_model(settings.model).as_dict(),
             _models=list(dict.fromkeys(["mini", settings.model])),
             _state=idle_state("ready", "Ready", 0),
             **self._picture_traits(image, name),

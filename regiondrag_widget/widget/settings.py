@@ -23,7 +23,7 @@ class EditSettings:
     seed
         0 to 2**53 - 1.
     steps
-        Denoising steps, 1 to 500.
+        Levels of the whole noise schedule, 1 to 500; an edit visits about ``steps * start`` of them.
     start, stop
         Fractions of the noise schedule, 0 clean and 1 pure noise: the edit begins at ``start`` and content
         is pasted while the level is at or above ``stop``. ``0 < start <= 1`` and ``0 <= stop <= start``.
@@ -39,9 +39,9 @@ class EditSettings:
 
     prompt: str = ""
     seed: int = 0
-    steps: int = 20
+    steps: int = 10
     start: float = 0.5
-    stop: float = 0.2
+    stop: float = 0.0
     vacated: Literal["fill", "noise", "keep"] = "fill"
     model: str = "mini"
     matte: Literal["auto", "none"] = "auto"
@@ -64,6 +64,11 @@ class EditSettings:
             raise ValueError("model is empty: give a name such as 'mini', or a folder")
         if not isinstance(self.live, bool):
             raise TypeError(f"live must be True or False, not {self.live!r}")
+
+    @classmethod
+    def of_model(cls, model: str) -> EditSettings:
+        """The settings an edit with ``model`` begins with: the engine's own, told here without importing it."""
+        return cls() if model == "mini" else cls(model=model, steps=20, stop=0.2)
 
     def updated(self, changes: Mapping[str, Any]) -> EditSettings:
         """These settings with ``changes`` applied; unknown names raise ``ValueError``."""

@@ -89,12 +89,14 @@ class RegionDragWidget(WidgetCore):
         if image is None:
             from .. import assets
 
-            example = assets.load(assets.names()[0])
+            example = assets.load()
             image, name = example.image, example.name
         else:
             name = picture_name(image)
         traits = {} if layout is None else {"layout": layout}
-        super().__init__(to_image(image), name, EditSettings().updated(settings), _height=height, **traits)
+        chosen = EditSettings().updated(settings)  # checked as given, before a model's defaults come in
+        chosen = EditSettings.of_model(chosen.model).updated(settings)
+        super().__init__(to_image(image), name, chosen, _height=height, **traits)
         if pairs:
             self.pairs = pairs
 

@@ -49,3 +49,15 @@ def test_whole_numbers_from_the_browser_serve_as_fractions():
 def test_a_bad_setting_is_refused_by_its_name(change, error, word):
     with pytest.raises(error, match=word):
         EditSettings().updated(change)
+
+
+def test_the_defaults_are_the_engines_own():
+    from regiondrag_widget.engine.backbones.mini import MINI_PROFILE
+
+    mini = EditSettings().as_dict()
+    assert {name: mini[name] for name in MINI_PROFILE.defaults} == MINI_PROFILE.defaults
+
+
+def test_other_models_begin_with_more_steps_and_a_stop():
+    settings = EditSettings.of_model("some/model")
+    assert (settings.model, settings.steps, settings.start, settings.stop) == ("some/model", 20, 0.5, 0.2)
