@@ -6,14 +6,12 @@ import inspect
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from diffusers import DiffusionPipeline
 from diffusers.loaders import StableDiffusionLoraLoaderMixin, TextualInversionLoaderMixin
-from diffusers.utils import BaseOutput
 from torch import Tensor
 
 from regiondrag_widget.engine.backbones.profile import BackboneProfile, stable_diffusion_profile
@@ -23,8 +21,8 @@ from regiondrag_widget.engine.device import choose_device, choose_dtype
 from regiondrag_widget.engine.edit import EditStep
 from regiondrag_widget.engine.images import PictureSource
 from regiondrag_widget.engine.latents import edit_latents
+from regiondrag_widget.engine.output import OUTPUT_TYPES, RegionDragOutput, decoded, pictured
 from regiondrag_widget.engine.prompt import encode_prompt
-from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.engine.settings import resolve
 from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs
@@ -32,26 +30,27 @@ from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs
 __all__ = ["RegionDragOutput", "RegionDragPipeline"]
 
 
-@dataclass
-class RegionDragOutput(BaseOutput):  # type: ignore[misc]
-    """images : list of PIL images, (1, H, W, 3) uint8 array, (1, 3, H, W) tensor in [0, 1], or (1, C, h, w) latents,
-    by `output_type`. result : the EditResult of a picture's edit; None for bare latents.
-    """
-
-    images: Any
-    result: EditResult | None = None
-
-
-class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, TextualInversionLoaderMixin):  # type: ignore[misc]
-    """Drag regions of a picture with a latent diffusion model, in one pass and without training (RegionDrag, ECCV 2024).
+class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, TextualInversionLoaderMixin):
+    """Drag regions of a picture with a latent diffusion model, in one pass (RegionDrag, ECCV 2024).
 
     Built from the parts of a Stable Diffusion 1.5, 2.1 or SDXL pipeline, or from the bundled model: see
     `from_pretrained` and `from_pipe`. The parts are used as they are: never cast, never reconfigured.
+
+    Raises ValueError for a scheduler whose prediction type is not epsilon, v_prediction or sample.
     """
 
+    # set by register_modules
+    vae: Any
+    unet: Any
+    scheduler: Any
+    text_encoder: Any
+    tokenizer: Any
+    text_encoder_2: Any
+    tokenizer_2: Any
+
     model_cpu_offload_seq = "text_encoder->text_encoder_2->unet->vae"
-    _optional_components = ["text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"]
-    _callback_tensor_inputs = ["latents", "pred_original_sample"]
+    _optional_components: ClassVar[list[str]] = ["text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"]
+    _callback_tensor_inputs: ClassVar[list[str]] = ["latents", "pred_original_sample"]
 
     def __init__(
         self,
@@ -92,10 +91,12 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         """Load a model: `"mini"` (bundled), a local diffusers folder, or a hub id; only safetensors weights.
 
         device : "cuda", "mps" or "cpu"; the best there is when left out
-        dtype : "float16", "bfloat16" or "float32"; float16 on GPUs, bfloat16 on CPUs that compute in it, when left out
+        dtype : "float16", "bfloat16" or "float32"; when left out, float16 on GPUs, bfloat16 on CPUs that
+            compute in it, float32 elsewhere
         options : passed on to diffusers (`variant`, `revision`, `cache_dir`, `local_files_only`...)
 
-        Raises ValueError or FileNotFoundError in one sentence: parts missing, pickled weights, a wrong id, no such device.
+        Raises ValueError or FileNotFoundError in one sentence: parts missing, pickled weights, a wrong id, no
+        such device.
         """
         if options.pop("trust_remote_code", False) or options.pop("custom_pipeline", None):
             raise ValueError(
@@ -138,7 +139,10 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
     def from_pipe(cls, pipeline: Any, **_: Any) -> RegionDragPipeline:
         """Edit with the parts of a pipeline that is already loaded.
 
-        The parts are shared, not copied: no memory is taken, nothing is cast or moved. The scheduler is copied.
+        The parts are shared, not copied: no memory is taken, nothing is cast or moved. The scheduler
+        is copied.
+
+        Raises ValueError where the pipeline lacks a UNet, an autoencoder or a scheduler.
         """
         components = pipeline.components
         for part in ("vae", "unet", "scheduler"):
@@ -161,14 +165,18 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         return dict(self.profile.defaults)
 
     def network(self, prompt: str = "", prompt_embeds: Tensor | None = None) -> UNetNetwork:
-        """The UNet under a prompt's condition."""
+        """The UNet under a prompt's condition, or that of prompt_embeds (1, tokens, dim).
+
+        Raises ValueError for embeds of another width, and for a text where there is no text encoder.
+        """
         return UNetNetwork(self.backbone, self._condition(prompt, prompt_embeds))
 
     def _condition(self, prompt: str, prompt_embeds: Tensor | None) -> Condition:
         if prompt_embeds is not None:
-            if prompt_embeds.ndim != 3 or prompt_embeds.shape[-1] != self.unet.config.cross_attention_dim:
+            width = self.unet.config.cross_attention_dim
+            if prompt_embeds.ndim != 3 or prompt_embeds.shape[-1] != width:
                 raise ValueError(
-                    f"prompt_embeds must be (1, tokens, {self.unet.config.cross_attention_dim}) for this model, "
+                    f"prompt_embeds must be (1, tokens, {width}) for this model, "
                     f"got {tuple(prompt_embeds.shape)}"
                 )
             return Condition(prompt_embeds[:1])
@@ -221,27 +229,31 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         image, pairs : a picture (see `load_picture`) and the region pairs to carry
         latents, correspondence : instead, clean latents (1, C, h, w), scaled, and which cell comes from which
         prompt, prompt_embeds : text condition; embeds (1, tokens, dim) at guidance 1
-        steps, start, stop : levels of the whole schedule; the fractions of it where the edit begins and pasting ends
+        steps, start, stop : levels of the whole schedule; its fractions where the edit begins and pasting
+            ends
         seed, generator : of all draws; the generator, where given, draws before the seed does
-        handle_noise_scale, attention_swap, content, residual, vacated, matte, prefill, method, preset : see `EditSettings`
+        handle_noise_scale, attention_swap, content, residual, vacated, matte, prefill, method, preset : see
+            `EditSettings`
         editable : (H, W) bool mask of the picture, or (1, 1, h, w) of the latents; 0 where nothing may change
         output_type : "pil", "np" ((1, H, W, 3) uint8), "pt" ((1, 3, H, W) in [0, 1]) or "latent"
-        callback_on_step_end : called as callback(pipe, index, timestep, tensors) after each step, as diffusers has it;
-            `latents` in the dict it returns replace the edit's. `pipe.interrupt = True` stops after the step.
-        levels, path_noise, handle_noise, copy_until : for reproduction, the draws themselves: timesteps, cleanest first;
-            (K, C, h, w); (C, n), one column a row of the correspondence; paste while the timestep is at least this
+        callback_on_step_end : called as callback(pipe, index, timestep, tensors) after each step, as
+            diffusers has it; `latents` in the dict it returns replace the edit's. `pipe.interrupt = True`
+            stops after the step.
+        levels, path_noise, handle_noise, copy_until : for reproduction: timesteps, cleanest first; the draws
+            (K, C, h, w); those of the handle (C, n), one column a row of the correspondence; paste while the
+            timestep is at least this
 
         Returns RegionDragOutput, or the tuple (images,) with return_dict=False.
         Raises ValueError or TypeError for input that does not fit, before anything is computed.
         """
-        if output_type not in ("pil", "np", "pt", "latent"):
+        if output_type not in OUTPUT_TYPES:
             raise ValueError(f"output_type must be pil, np, pt or latent, got {output_type!r}")
         unknown = [n for n in callback_on_step_end_tensor_inputs if n not in self._callback_tensor_inputs]
         if unknown:
             raise ValueError(
                 f"callback_on_step_end_tensor_inputs knows {self._callback_tensor_inputs}, not {unknown}"
             )
-        given = {
+        given: dict[str, Any] = {
             "stop": stop,
             "handle_noise_scale": handle_noise_scale,
             "attention_swap": attention_swap,
@@ -287,7 +299,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
                 copy_until=copy_until,
                 on_step=report,
             )
-            images = self._decoded(final, output_type)
+            images = decoded(self.backbone, final, output_type, self.numpy_to_pil)
             return RegionDragOutput(images) if return_dict else (images,)
         if image is None or pairs is None:
             raise ValueError("give a picture and region pairs: pipe(image, pairs)")
@@ -315,11 +327,11 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
                 break
         if session.result is None:
             return RegionDragOutput(None) if return_dict else (None,)
-        result = session.result
-        images = (
-            last[None] if output_type == "latent" and last is not None else _converted(result, output_type)
-        )
-        return RegionDragOutput(images, result) if return_dict else (images,)
+        if output_type == "latent" and last is not None:
+            images = last[None]
+        else:
+            images = pictured(session.result, output_type)
+        return RegionDragOutput(images, session.result) if return_dict else (images,)
 
     @property
     def interrupt(self) -> bool:
@@ -330,24 +342,6 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
     def interrupt(self, value: bool) -> None:
         self._interrupt = bool(value)
 
-    def _decoded(self, latents: Tensor, output_type: str) -> Any:
-        if output_type == "latent":
-            return latents
-        with torch.inference_mode():
-            pixels = (self.backbone.decode(latents) / 2 + 0.5).clamp(0, 1)
-        if output_type == "pt":
-            return pixels
-        arrays = (pixels.permute(0, 2, 3, 1).cpu().numpy() * 255).round().astype("uint8")
-        return arrays if output_type == "np" else self.numpy_to_pil(arrays / 255.0)
-
-
-def _converted(result: EditResult, output_type: str) -> Any:
-    if output_type == "np":
-        return result.array[None, ..., :3]
-    if output_type == "pt":
-        return torch.from_numpy(result.array[..., :3].copy()).permute(2, 0, 1)[None].float() / 255
-    return [result.image]
-
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -355,8 +349,5 @@ def _first_line(error: Exception) -> str:
 
 def _dtype_argument() -> str:
     """What this version of diffusers calls the number format to load in."""
-    return (
-        "dtype"
-        if "\n            dtype (" in (DiffusionPipeline.from_pretrained.__doc__ or "")
-        else "torch_dtype"
-    )
+    documented = DiffusionPipeline.from_pretrained.__doc__ or ""
+    return "dtype" if "\n            dtype (" in documented else "torch_dtype"

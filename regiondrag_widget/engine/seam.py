@@ -1,4 +1,4 @@
-"""How much of the diffusion's change each pixel takes: all in the vacated place, none where content is kept."""
+"""How much of the diffusion's change each pixel takes: all where content left, none where it is kept."""
 
 from __future__ import annotations
 

@@ -1,0 +1,51 @@
+"""What a call of the pipeline returns, in the form it was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers.utils import BaseOutput
+from torch import Tensor
+
+from regiondrag_widget.engine.backbones.unet import UNetBackbone
+from regiondrag_widget.engine.result import EditResult
+
+__all__ = ["OUTPUT_TYPES", "RegionDragOutput", "decoded", "pictured"]
+
+OUTPUT_TYPES = ("pil", "np", "pt", "latent")
+
+
+@dataclass
+class RegionDragOutput(BaseOutput):
+    """What `RegionDragPipeline` returns, as diffusers' pipelines do.
+
+    images : by `output_type`: list of PIL images, (1, H, W, 3) uint8 array, (1, 3, H, W) tensor in [0, 1], or
+        (1, C, h, w) latents; None where the call was interrupted before its result
+    result : the EditResult of a picture's edit; None for bare latents
+    """
+
+    images: Any
+    result: EditResult | None = None
+
+
+@torch.inference_mode()
+def decoded(backbone: UNetBackbone, latents: Tensor, output_type: str, to_pil: Any) -> Any:
+    """Final latents (1, C, h, w) as `output_type` says; `to_pil` takes (1, H, W, 3) arrays in [0, 1]."""
+    if output_type == "latent":
+        return latents
+    pixels = (backbone.decode(latents) / 2 + 0.5).clamp(0, 1)
+    if output_type == "pt":
+        return pixels
+    arrays = (pixels.permute(0, 2, 3, 1).cpu().numpy() * 255).round().astype("uint8")
+    return arrays if output_type == "np" else to_pil(arrays / 255.0)
+
+
+def pictured(result: EditResult, output_type: str) -> Any:
+    """The picture of a result as `output_type` says; "latent" has none and gets the PIL image."""
+    if output_type == "np":
+        return result.array[None, ..., :3]
+    if output_type == "pt":
+        return torch.from_numpy(result.array[..., :3].copy()).permute(2, 0, 1)[None].float() / 255
+    return [result.image]
