@@ -1,4 +1,6 @@
 /** The drawing area of one view: two canvases, the pointer, the viewport. Draws when told that something changed. */
+
+import { keyField } from "./focus"
 import type { Point } from "./geometry/matrix"
 import { paintBase } from "./painting/base"
 import { paintOverlay } from "./painting/overlay"
@@ -6,7 +8,6 @@ import { VacatedPainter } from "./painting/preview"
 import { ringCursor } from "./painting/ring"
 import { Pointers } from "./pointers"
 import type { Session } from "./session"
-import { keyField } from "./focus"
 import type { ToolContext } from "./tools/tool"
 import { el } from "./ui/dom"
 import { bounded, centred, fitIn, pan, type Size, toPicture, wheelScale, zoomAt } from "./viewport"
@@ -234,7 +235,7 @@ export class Stage {
     if (!state.bare && store.regions.width === picture.width && store.regions.height === picture.height) {
       const scene = {
         picture,
-        regions: store.regions,
+        regions: store.shown,
         draft: store.draft,
         ghost: store.ghost,
         preview: state.preview,

@@ -3,7 +3,16 @@
 import { type Mask, MaskBuffer } from "./geometry/mask"
 import type { Matrix } from "./geometry/matrix"
 import { History } from "./history"
-import { addPair, emptyRegions, type Layer, maskOf, type Outline, type Regions, withMask } from "./regions"
+import {
+  addPair,
+  emptyRegions,
+  type Layer,
+  maskOf,
+  type Outline,
+  type Pair,
+  type Regions,
+  withMask,
+} from "./regions"
 import { Signal } from "./signal"
 
 /** A mask under the pointer: shown by every view, saved by none until the gesture ends. */
@@ -11,6 +20,8 @@ export interface Draft {
   readonly pairId: string
   readonly layer: Layer
   readonly buffer: MaskBuffer
+  /** The pair that this gesture makes, where there was none; it exists once the gesture ends. */
+  readonly fresh: Pair | null
 }
 
 /** A drag under the pointer: the pair and the matrix its ghost has now. */
@@ -32,6 +43,12 @@ export class RegionStore {
 
   get regions(): Regions {
     return this.history.current
+  }
+  /** The regions with the pair that a gesture is making. */
+  get shown(): Regions {
+    const fresh = this.draft?.fresh
+    if (!fresh) return this.regions
+    return { ...this.regions, pairs: [...this.regions.pairs, fresh], selected: this.regions.pairs.length }
   }
   get canUndo(): boolean {
     return this.history.canUndo
@@ -72,6 +89,7 @@ export class RegionStore {
 
   /** Regions that came from the kernel or another page: a step that can be undone, not sent back. */
   adopt(next: Regions): void {
+    if (this.draft?.fresh) this.draft = null
     const lost = (id: string | undefined) => id !== undefined && !next.pairs.some((p) => p.id === id)
     if (this.draft?.layer !== "protect" && lost(this.draft?.pairId)) this.draft = null
     if (lost(this.ghost?.pairId)) this.ghost = null
@@ -94,15 +112,13 @@ export class RegionStore {
   beginDraft(layer: Layer, base?: Mask): Draft | null {
     const { width, height } = this.regions
     if (!width || !height) return null
-    if (layer !== "protect" && this.regions.selected < 0) {
-      const last = this.regions.pairs.length - 1
-      const next = last < 0 ? addPair(this.regions) : { ...this.regions, selected: last }
-      this.history.amend(next)
-    }
-    const pair = this.regions.pairs[this.regions.selected]
-    if (layer !== "protect" && (!pair || pair.locked)) return null
+    if (layer !== "protect" && this.regions.selected < 0) this.select(this.regions.pairs.length - 1)
+    const known = this.regions.pairs[this.regions.selected]
+    const fresh = layer !== "protect" && !known ? (addPair(this.regions).pairs.at(-1) ?? null) : null
+    if (layer !== "protect" && known?.locked) return null
     const mask = base ?? maskOf(this.regions, this.regions.selected, layer)
-    this.draft = { pairId: layer === "protect" ? "" : (pair?.id ?? ""), layer, buffer: MaskBuffer.from(mask) }
+    const pairId = layer === "protect" ? "" : (fresh ?? known)?.id
+    this.draft = { pairId: pairId ?? "", layer, buffer: MaskBuffer.from(mask), fresh }
     return this.draft
   }
 
@@ -110,8 +126,9 @@ export class RegionStore {
   endDraft(outline?: Outline): void {
     const draft = this.draft
     if (!draft) return
-    const index = this.regions.pairs.findIndex((p) => p.id === draft.pairId)
-    this.commit(withMask(this.regions, index, draft.layer, draft.buffer.toMask(), outline))
+    const regions = this.shown
+    const index = regions.pairs.findIndex((p) => p.id === draft.pairId)
+    this.commit(withMask(regions, index, draft.layer, draft.buffer.toMask(), outline))
   }
 
   cancelGesture(): void {

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, sync_playwright
 
 from tests.browser.mock_host.page import Widget
 
 HERE = Path(__file__).parent
 ORIGIN = "http://mock.test"
+VIEWPORT: ViewportSize = {"width": 1000, "height": 900}
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 
@@ -44,10 +45,19 @@ def mock_browser(chromium_executable: str) -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def plain_context(mock_browser: Browser) -> BrowserContext:
+    """The context of all tests that ask for nothing special: a new page is quick, a new context is not."""
+    return mock_browser.new_context(viewport=VIEWPORT)
+
+
 @pytest.fixture
-def mock_page(mock_browser: Browser, bundle: Path) -> Iterator[Callable[..., Page]]:
+def mock_page(
+    mock_browser: Browser, plain_context: BrowserContext, bundle: Path
+) -> Iterator[Callable[..., Page]]:
     """Opens the mock host's page; fails the test if the page logged an error."""
-    contexts: list[Any] = []
+    contexts: list[BrowserContext] = []
+    pages: list[Page] = []
     errors: list[str] = []
 
     def serve(route: Route) -> None:
@@ -60,18 +70,22 @@ def mock_page(mock_browser: Browser, bundle: Path) -> Iterator[Callable[..., Pag
         route.fulfill(body=path.read_bytes(), content_type=TYPES[path.suffix])
 
     def open_page(**context_options: Any) -> Page:
-        options: dict[str, Any] = {"viewport": {"width": 1000, "height": 900}, **context_options}
-        context = mock_browser.new_context(**options)
-        contexts.append(context)
-        context.set_default_timeout(5_000)
-        context.route(f"{ORIGIN}/**", serve)
+        options: dict[str, Any] = {"viewport": VIEWPORT, **context_options}
+        context = mock_browser.new_context(**options) if context_options else plain_context
+        if context_options:
+            contexts.append(context)
         page = context.new_page()
+        pages.append(page)
+        page.set_default_timeout(5_000)
+        page.route(f"{ORIGIN}/**", serve)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{ORIGIN}/")
         page.wait_for_function("window.host !== undefined")
         return page
 
     yield open_page
+    for page in pages:
+        page.close()
     for context in contexts:
         context.close()
     assert not errors, f"the page failed: {errors}"

@@ -64,7 +64,9 @@ def test_a_run_carries_its_own_masks(open_widget: Open) -> None:
     assert run["pairs"][0]["handle"] == 0
     assert run["pairs"][0]["target"] == 1
     assert run["params"]["steps"] == 20
-    sizes = widget.page.evaluate("host.model.sent.find(m => m.content.type === 'run').buffers.map(b => b.byteLength)")
+    sizes = widget.page.evaluate(
+        "host.model.sent.find(m => m.content.type === 'run').buffers.map(b => b.byteLength)"
+    )
     assert len(sizes) == 2
     assert min(sizes) > 28
 

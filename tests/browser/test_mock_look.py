@@ -1,4 +1,4 @@
-"""Screenshots of the main states, kept to be looked at: light and dark, wide and narrow, plain and high density."""
+"""Screenshots of the main states, to be looked at: light and dark, wide and narrow, plain and high density."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def test_main_states(
     open_widget: Open, artefact: Keep, photo: dict[str, Any], theme: str, cell: int, density: int
 ) -> None:
     size = {"width": cell + 100, "height": 1200}
-    widget = open_widget(cell=cell, context={"device_scale_factor": density, "viewport": size}, hold=2, **photo)
+    widget = open_widget(
+        cell=cell, context={"device_scale_factor": density, "viewport": size}, hold=2, **photo
+    )
     widget.page.evaluate("name => host.theme(name)", theme)
     width, height = photo["width"], photo["height"]
 

@@ -32,7 +32,9 @@ def target_from_matrix(widget: Widget) -> np.ndarray:
     sx, sy, w = np.einsum("ij,jhw->ihw", back, np.stack([x, y, np.ones_like(x)]).astype(float))
     ix, iy = np.floor(sx / w + 0.5).astype(int), np.floor(sy / w + 0.5).astype(int)
     inside = (ix >= 0) & (iy >= 0) & (ix < handle.shape[1]) & (iy < handle.shape[0])
-    return np.asarray(inside & handle[np.clip(iy, 0, handle.shape[0] - 1), np.clip(ix, 0, handle.shape[1] - 1)])
+    return np.asarray(
+        inside & handle[np.clip(iy, 0, handle.shape[0] - 1), np.clip(ix, 0, handle.shape[1] - 1)]
+    )
 
 
 def matrix(widget: Widget) -> np.ndarray:
@@ -121,6 +123,6 @@ def test_the_browser_shows_the_drag_itself(dragged: Widget) -> None:
         [[170, 92], [70, 92]],
     )
     assert pixels[0][3] > 200, "the carried pixels are opaque"
-    assert 100 < pixels[1][3], "the vacated place is hatched"
+    assert pixels[1][3] > 100, "the vacated place is hatched"
     dragged.press("w")
     assert dragged.root.locator(".rd-label").is_hidden()

@@ -43,15 +43,16 @@ export function paintOverlay(
     const active = index === scene.regions.selected
     const moved = scene.ghost?.pairId === pair.id ? scene.ghost.matrix : null
     const inPixels = previews && carriedOf(pair, scene) !== null
-    // Where pixels show the drag, a strong tint would hide them.
-    const strength = inPixels ? tint * 0.35 : tint
+    // Where pixels show the drag, a tint would hide them.
+    const strength = inPixels ? 0 : tint
     if (moved) {
       outlined(g, pair.handle, moved, shade("target", pair.color), viewport, true)
     } else {
       paintMask(g, scene, "target", pair.id, pair.target, pair.color, strength, viewport, active)
     }
-    paintMask(g, scene, "handle", pair.id, pair.handle, pair.color, inPixels ? 0 : strength, viewport, active)
+    paintMask(g, scene, "handle", pair.id, pair.handle, pair.color, strength, viewport, active)
   }
+  if (scene.faint) return
   for (const { pair, index } of shown) annotate(g, pair, index, scene, viewport)
 }
 

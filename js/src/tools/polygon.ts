@@ -108,8 +108,6 @@ export class Polygon implements Tool {
       context.tell("A polygon needs three points")
       return context.store.changed.emit()
     }
-    // Starting a draft makes the first pair where there is none.
-    if (!context.store.beginDraft(context.layer)) return
     const base = maskOf(context.store.regions, context.store.regions.selected, context.layer)
     this.redraw({ base, points, cut: this.cut }, context)
   }

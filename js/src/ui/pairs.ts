@@ -114,6 +114,7 @@ export function pairsPanel(
     )
     if (refocus) list.querySelector<HTMLElement>(refocus)?.focus({ preventScroll: true })
     empty.hidden = regions.pairs.length > 0
+    list.hidden = !empty.hidden
   }
   session.changed.on(update, signal)
   state.changed.on(update, signal)

@@ -6,6 +6,7 @@ import type { Session } from "../session"
 import type { Stage } from "../stage"
 import type { ViewState } from "../viewstate"
 import { button, download, el, setEnabled, setPressed } from "./dom"
+import { icon } from "./icons"
 import { randomSeed } from "./settings"
 
 export function resultBar(
@@ -136,6 +137,7 @@ function splitLine(session: Session, state: ViewState, stage: Stage, signal: Abo
     "aria-valuemax": 100,
     hidden: true,
   })
+  knob.append(icon("split"))
   knob.addEventListener(
     "keydown",
     (e) => {

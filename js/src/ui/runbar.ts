@@ -41,7 +41,8 @@ export function runBar(session: Session, signal: AbortSignal): RunBar {
     setEnabled(run, obstacle === "")
     run.title = obstacle || "Run the edit (Ctrl+Enter)"
     setEnabled(stop, busy && progress.state !== "stopping")
-    bar.classList.toggle("rd-hidden", !busy)
+    // It keeps its room, so that nothing jumps when a run begins.
+    bar.style.visibility = busy ? "visible" : "hidden"
     if (progress.total > 0 && progress.step > 0) bar.value = progress.step / progress.total
     else bar.removeAttribute("value")
     dot.dataset.state = state

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest"
-import { has, isEmpty } from "../../src/geometry/mask"
+import { emptyMask, has, isEmpty } from "../../src/geometry/mask"
 import { translation } from "../../src/geometry/matrix"
 import { addPair, changePair, emptyRegions, type Layer, withMask, withMatrix } from "../../src/regions"
 import { RegionStore } from "../../src/store"
@@ -41,7 +41,7 @@ function setUp(layer: Layer = "handle") {
     for (const point of rest) tool.drag([at(...point, held)], context)
     tool.release(at(...(points.at(-1) ?? first), held), context)
   }
-  const handle = () => store.regions.pairs[store.regions.selected]?.handle ?? disc(W, H, 0, 0, -1)
+  const handle = () => store.regions.pairs[store.regions.selected]?.handle ?? emptyMask(W, H)
   return { store, context, at, drag, handle }
 }
 
@@ -51,7 +51,7 @@ describe("the brush", () => {
     drag(new Brush(), [[20, 20]])
     expect(textOf(handle())).toEqual(textOf(disc(W, H, 20, 20, 5)))
     store.undo()
-    expect(isEmpty(handle())).toBe(true)
+    expect(store.regions.pairs).toHaveLength(0)
     expect(store.canUndo).toBe(false)
   })
 

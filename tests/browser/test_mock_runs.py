@@ -1,0 +1,216 @@
+"""Running, stopping, failing; previews; results compared, accepted, thrown away and brought back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.mock_host.page import Widget
+
+pytestmark = pytest.mark.browser
+Open = Callable[..., Widget]
+
+
+def showing(widget: Widget, what: str) -> None:
+    expect(widget.canvas).to_have_attribute("data-showing", what)
+
+
+def draw_pair(widget: Widget) -> None:
+    widget.click("Rectangle")
+    widget.drag((60, 100), (110, 150))
+    widget.press("v")
+    widget.drag((85, 125), (205, 85))
+
+
+def colour_at(widget: Widget, x: float, y: float) -> list[int]:
+    """The lower canvas's colour at a fraction of the view."""
+    pixel: list[int] = widget.root.locator(".rd-layer").first.evaluate(
+        "(c, [x, y]) => [...c.getContext('2d').getImageData(x * c.width, y * c.height, 1, 1).data]", [x, y]
+    )
+    return pixel
+
+
+@pytest.fixture
+def done(open_widget: Open) -> Widget:
+    """A widget whose first run has ended, the result on show."""
+    widget = open_widget()
+    draw_pair(widget)
+    widget.click("Run")
+    showing(widget, "result")
+    return widget
+
+
+def test_run_is_off_until_something_can_move(open_widget: Open) -> None:
+    widget = open_widget()
+    expect(widget.button("Run")).to_be_disabled()
+    assert "drag it to its place" in (widget.button("Run").get_attribute("title") or "")
+    draw_pair(widget)
+    expect(widget.button("Run")).to_be_enabled()
+    expect(widget.button("Stop")).to_be_disabled()
+
+
+def test_steps_are_shown_and_acknowledged_in_order(open_widget: Open) -> None:
+    widget = open_widget(steps=6, hold=4)
+    draw_pair(widget)
+    widget.click("Run")
+    expect(widget.root.locator(".rd-label")).to_have_text("Step 4 of 6")
+    expect(widget.root.get_by_role("progressbar")).to_be_visible()
+    widget.page.wait_for_function("host.kernel.acks.at(-1)?.[1] === 4")
+    widget.page.evaluate("host.kernel.go()")
+    showing(widget, "result")
+    expect(widget.root.locator(".rd-label")).to_have_text("Result")
+
+
+def test_stop_ends_a_run_and_keeps_the_drawing(open_widget: Open) -> None:
+    widget = open_widget(hold=2)
+    draw_pair(widget)
+    widget.click("Run")
+    expect(widget.status).to_contain_text("Step 2")
+    widget.click("Stop")
+    expect(widget.button("Stop")).to_be_disabled()
+    widget.page.evaluate("host.kernel.go()")
+    expect(widget.status).to_contain_text("Stopped")
+    showing(widget, "regions")
+    assert widget.mask("target").any()
+
+
+def test_a_second_run_replaces_the_first(open_widget: Open) -> None:
+    widget = open_widget(hold=2)
+    draw_pair(widget)
+    widget.click("Run")
+    expect(widget.status).to_contain_text("Step 2")
+    widget.page.evaluate("host.kernel.hold = 0")
+    widget.press("Control+Enter")
+    showing(widget, "result")
+    assert [run["run"] for run in widget.sent("run")] == [1, 2]
+    expect(widget.root.locator(".rd-thumb")).to_have_count(1)
+
+
+def test_an_error_is_told_with_its_remedy_as_text(open_widget: Open) -> None:
+    widget = open_widget(hold=1)
+    draw_pair(widget)
+    widget.click("Run")
+    expect(widget.status).to_contain_text("Step 1")
+    error = {"v": 1, "type": "error", "run": 1, "message": "<b>Broken</b>", "remedy": "Run it again."}
+    widget.page.evaluate("message => host.model.receive(message)", error)
+    alert = widget.root.get_by_role("alert")
+    expect(alert).to_contain_text("<b>Broken</b>")
+    expect(alert).to_contain_text("Run it again.")
+    assert widget.root.locator("b").count() == 0
+    expect(widget.button("Run")).to_be_enabled()
+    widget.click("Dismiss")
+    expect(alert).to_be_hidden()
+
+
+def test_compare_by_slider_side_and_holding(done: Widget) -> None:
+    result = colour_at(done, 0.3, 0.57)
+    done.click("Compare")
+    original = colour_at(done, 0.3, 0.57)
+    assert original != result, "left of the divider lies the original"
+    divider = done.root.get_by_role("slider", name="Divider between original and result")
+    divider.press("Home")
+    done.page.wait_for_timeout(50)
+    assert colour_at(done, 0.3, 0.57) == result
+    done.click("Side by side")
+    expect(done.root.locator(".rd-sides span").first).to_be_visible()
+    done.click("Side by side")
+    done.canvas.focus()
+    done.page.keyboard.down("c")
+    expect(done.root.locator(".rd-label")).to_have_text("Original")
+    assert colour_at(done, 0.3, 0.57) == original
+    done.page.keyboard.up("c")
+    expect(done.root.locator(".rd-label")).to_have_text("Result")
+
+
+def test_the_divider_follows_the_mouse(done: Widget) -> None:
+    done.click("Compare")
+    box = done.canvas.bounding_box()
+    assert box is not None
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 3)
+    done.page.mouse.move(*middle)
+    done.page.mouse.down()
+    done.page.mouse.move(box["x"] + box["width"] * 0.8, middle[1], steps=4)
+    done.page.mouse.up()
+    divider = done.root.get_by_role("slider", name="Divider between original and result")
+    assert int(divider.get_attribute("aria-valuenow") or 0) == pytest.approx(80, abs=2)
+
+
+def test_accept_makes_the_result_the_picture(done: Widget) -> None:
+    done.click("Accept")
+    showing(done, "regions")
+    assert done.sent("accept") == [{"v": 1, "type": "accept", "result": "r1"}]
+    assert done.page.evaluate("host.model.get('_image_info').rev") == 2
+    expect(done.root.locator(".rd-pair")).to_have_count(0)
+    expect(done.button("Undo")).to_be_disabled()
+
+
+def test_discard_keeps_the_regions(done: Widget) -> None:
+    done.click("Discard")
+    showing(done, "regions")
+    assert done.mask("handle").any()
+    expect(done.button("Accept")).to_be_hidden()
+
+
+def test_another_seed_runs_again(done: Widget) -> None:
+    done.click("Another seed")
+    expect(done.root.locator(".rd-thumb")).to_have_count(2)
+    seeds = [run["params"]["seed"] for run in done.sent("run")]
+    assert seeds[0] == 0
+    assert seeds[1] != 0
+    assert done.page.evaluate("host.model.get('settings').seed") == seeds[1]
+
+
+def test_an_earlier_result_is_brought_back(done: Widget) -> None:
+    done.click("Discard", "Run")
+    showing(done, "result")
+    done.root.locator(".rd-thumb").first.click()
+    assert done.sent("restore") == [{"v": 1, "type": "restore", "result": "r1"}]
+    expect(done.root.locator(".rd-thumb").first).to_have_attribute("aria-current", "true")
+
+
+def test_taking_a_tool_goes_back_to_the_regions(done: Widget) -> None:
+    done.press("b")
+    showing(done, "regions")
+    done.click("Result")
+    showing(done, "result")
+
+
+def test_the_result_can_be_downloaded(done: Widget) -> None:
+    with done.page.expect_download() as download:
+        done.click("Download PNG")
+    assert download.value.suggested_filename == "mock-dragged-0.png"
+    content = download.value.path().read_bytes()
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_settings_reach_the_kernel_and_reset(open_widget: Open) -> None:
+    widget = open_widget()
+    widget.click("Settings")
+    drawer = widget.root.get_by_role("complementary", name="Settings of the edit")
+    drawer.get_by_label("Prompt").fill("<i>a cup</i>")
+    drawer.get_by_role("spinbutton", name="Seed").fill("42")
+    drawer.get_by_role("spinbutton", name="Steps").fill("8")
+    drawer.get_by_label("Vacated place").select_option("keep")
+    drawer.get_by_role("slider", name="Stop").fill("0.7")
+    widget.page.wait_for_function("host.model.patches.some(p => p.settings?.stop === 0.7)")
+    settings: dict[str, Any] = widget.page.evaluate("host.model.get('settings')")
+    assert {k: settings[k] for k in ("prompt", "seed", "steps", "vacated")} == {
+        "prompt": "<i>a cup</i>", "seed": 42, "steps": 8, "vacated": "keep",
+    }  # fmt: skip
+    assert settings["start"] >= settings["stop"], "the edit cannot begin below where it stops"
+    drawer.get_by_role("button", name="Reset").click()
+    assert widget.page.evaluate("host.model.get('settings').steps") == 20
+    assert drawer.get_by_label("Prompt").input_value() == ""
+
+
+def test_live_mode_runs_after_a_drag(open_widget: Open) -> None:
+    widget = open_widget()
+    widget.click("Settings")
+    widget.root.get_by_label("Edit after each drag").check()
+    widget.click("Settings")
+    draw_pair(widget)
+    showing(widget, "result")
+    assert len(widget.sent("run")) == 1
