@@ -8,12 +8,10 @@ another.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -26,13 +24,14 @@ from ..regions.masks import as_mask
 from ..regions.pair import RegionPair
 from . import protocol
 from .admit import admit_masks, admit_pairs
+from .bundle import bundled
 from .conversation import Conversation
 from .drawn import PROTECT, PairList, Regions, checked
 from .editing import EditRequest, Failure
 from .editor import shared_editors
 from .history import History, HistoryEntry
 from .host import Outbox, needs_pump
-from .pictures import content_key, encode_for_display, encode_png, to_image
+from .pictures import content_key, encode_for_display, encode_png, picture_name, to_image
 from .runs import EditRuns, idle_state
 from .settings import EditSettings, LiveSettings
 from .traits import LockedDict, Routed
@@ -40,9 +39,6 @@ from .worker import shared_worker
 
 log = logging.getLogger(__name__)
 
-_NOT_BUILT = (
-    "export default { render({ el }) { el.textContent = 'The front end is not built: run make build-js' } }"
-)
 _FROM_BROWSER = ("_pairs", "_masks", "_regions_rev", "_selected", "settings")
 _FROM_KERNEL = (
     "_protocol", "_image", "_image_info", "_models", "_defaults", "_state", "_result", "_result_info",
@@ -50,22 +46,11 @@ _FROM_KERNEL = (
 )  # fmt: skip
 
 
-def _bundled(name: str, otherwise: str) -> str | Path:
-    """One file of the built front end, as text; as a path that anywidget watches if ANYWIDGET_HMR is set.
-
-    A path is kept by anywidget together with every widget ever made of it, for reloading; text is not.
-    """
-    path = Path(__file__).parent / "static" / name
-    if not path.is_file():
-        return otherwise
-    return path if os.environ.get("ANYWIDGET_HMR") == "1" else path.read_text(encoding="utf-8")
-
-
 class WidgetCore(anywidget.AnyWidget):
     """Traits and shared state of `RegionDragWidget`; not for use on its own."""
 
-    _esm = _bundled("widget.js", _NOT_BUILT)
-    _css = _bundled("widget.css", "")
+    _esm = bundled("widget.js")
+    _css = bundled("widget.css")
 
     # what users observe
     image = Routed(
@@ -104,6 +89,7 @@ class WidgetCore(anywidget.AnyWidget):
         self.lock = threading.RLock()
         self._closed = False
         self._image_rev = 0
+        self._warmed_rev = -1
         self._picture = image
         self._key: str | None = None
         self._edit_settings = settings
@@ -319,6 +305,29 @@ class WidgetCore(anywidget.AnyWidget):
         if self._outbox.pump:
             self._runs.pump()
 
+    def _warm_up(self) -> None:
+        """Once a picture, when the first pair is drawn: the user is about to press Run."""
+        if self._warmed_rev == self._image_rev or self._runs.busy or self._closed:
+            return
+        try:
+            request = self._request(0, {})
+        except ValueError:
+            return  # not complete yet
+        self._warmed_rev = self._image_rev
+        self._runs.warm_up(request)
+
+    def _request(self, run: int, settings: Mapping[str, Any]) -> EditRequest:
+        """What is drawn now as a request; ``ValueError`` when nothing complete is drawn."""
+        return EditRequest(
+            run=run,
+            image=self._picture,
+            picture_key=self._picture_key(),
+            pairs=self._pair_list.complete(),
+            protect=self._get_protect(),
+            settings=self._edit_settings.updated(settings),
+            regions=self._regions(),
+        )
+
     def _require_open(self) -> None:
         if self._closed:
             raise RuntimeError("this widget is closed: make a new one with rd.RegionDragWidget(image)")
@@ -356,6 +365,7 @@ class WidgetCore(anywidget.AnyWidget):
             super().set_state(state)
             if "_pairs" in state or "_masks" in state:
                 self._tell("pairs", self._pair_list)
+                self._warm_up()
             if "_masks" in state:
                 self._tell("protect", self._get_protect())
 
@@ -382,10 +392,3 @@ def _observers_may_fail() -> Iterator[None]:
         yield
     except Exception:
         log.error("an observer of the widget failed:\n%s", traceback.format_exc())
-
-
-def picture_name(source: Any) -> str:
-    """How a picture is called on the screen."""
-    if isinstance(source, (str, Path)):
-        return Path(source).name
-    return Path(getattr(source, "filename", "") or "picture").name

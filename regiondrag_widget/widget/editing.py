@@ -7,6 +7,7 @@ widget.
 
 from __future__ import annotations
 
+import logging
 import time
 import traceback
 from collections.abc import Callable, Hashable
@@ -21,6 +22,9 @@ from ..regions.pair import RegionPairs
 from .editor import EditorCache, Step
 from .protocol import ErrorCode
 from .settings import EditSettings
+
+PREPARING = "Preparing the model and the picture"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +96,7 @@ def run_edit(
             listener.stopped(request.run, 0)
             return
         if not editors.holds(request.picture_key):
-            listener.preparing(request.run, "Preparing the model and the picture")
+            listener.preparing(request.run, PREPARING)
         editor = editors.get(request.picture_key, request.image, request.settings)
         if cancelled():
             listener.stopped(request.run, 0)
@@ -123,6 +127,15 @@ def run_edit(
         if failure.code == "memory":
             editors.clear()
         listener.failed(request.run, failure)
+
+
+def warm_up(request: EditRequest, editors: EditorCache) -> None:
+    """Prepare the picture while the user still draws; what fails is told by the run that needs it."""
+    try:
+        editors.get(request.picture_key, request.image, request.settings).prepare(request.pairs)
+    except Exception as error:
+        log.debug("preparing ahead of the run failed: %s", error)
+        _let_go(error)
 
 
 def describe(error: BaseException) -> Failure:

@@ -47,6 +47,9 @@ class Editor(Protocol):
     ) -> Iterator[Step]:
         """The reverse pass, one `Step` a level; closing the generator cancels."""
 
+    def prepare(self, pairs: Sequence[RegionPair]) -> None:
+        """Do ahead of `edit` what these pairs need: the inversion."""
+
     @property
     def result(self) -> Any:
         """The `EditResult` of the last edit that ran to its end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,3 +73,10 @@ def to_image(source: Any) -> Image.Image:
     from ..engine.images import load_picture
 
     return load_picture(source).to_pil()
+
+
+def picture_name(source: Any) -> str:
+    """How a picture is called on the screen."""
+    if isinstance(source, (str, Path)):
+        return Path(source).name
+    return Path(getattr(source, "filename", "") or "picture").name

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from . import protocol
-from .editing import EditRequest, Failure, run_edit
+from .editing import PREPARING, EditRequest, Failure, run_edit, warm_up
 from .editor import Step, shared_editors
 from .host import Outbox
 from .pictures import PREVIEW_SIZE, encode_png, encode_preview, encode_thumb
@@ -57,6 +57,7 @@ class EditRuns:
         self._outbox = outbox
         self._clock = clock
         self._job: Job | None = None
+        self._warming: Job | None = None
         self._failure: Failure | None = None
         self._outcome: Any = None
         self._began = self._last_status = float("-inf")
@@ -81,8 +82,19 @@ class EditRuns:
             self.run = request.run
             self._job, self._failure, self._outcome = job, None, None
             self.stream.start(request.run)
-            self._enter("loading", "Waiting for its turn" if self._worker.busy else "Getting ready")
+            self._enter("loading", self._first_words())
         self._worker.submit(job)
+
+    def warm_up(self, request: EditRequest) -> None:
+        """Prepare the picture unasked; a run that comes meanwhile waits for it, and gains by it."""
+        editors = shared_editors()
+        self._warming = Job(("warm", id(self._host)), lambda job: warm_up(request, editors))
+        self._worker.submit(self._warming)
+
+    def _first_words(self) -> str:
+        if self._warming is not None and not self._warming.finished:
+            return PREPARING
+        return "Waiting for its turn" if self._worker.busy else "Getting ready"
 
     def stop(self, run: int | None = None) -> None:
         """Stop the run under way (only if it is ``run``, when given) within one step."""
@@ -102,6 +114,7 @@ class EditRuns:
                 self._show(idle_state("ready", "Ready", self.run))
             self._job = None
         self._worker.cancel(id(self._host))
+        self._worker.cancel(("warm", id(self._host)))
 
     def refuse(self, run: int, message: str) -> None:
         """Run ``run`` cannot begin. It still replaces the one under way, of which its page hears no more."""

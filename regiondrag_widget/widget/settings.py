@@ -67,7 +67,7 @@ class EditSettings:
 
     @classmethod
     def of_model(cls, model: str) -> EditSettings:
-        """The settings an edit with ``model`` begins with: the engine's own, told here without importing it."""
+        """What an edit with ``model`` begins with: the engine's own defaults, told without importing it."""
         return cls() if model == "mini" else cls(model=model, steps=20, stop=0.2)
 
     def updated(self, changes: Mapping[str, Any]) -> EditSettings:

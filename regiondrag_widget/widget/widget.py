@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from ..regions.pair import RegionPair
-from .core import WidgetCore, picture_name
+from .core import WidgetCore
 from .drawn import Regions
-from .editing import EditRequest
-from .pictures import to_image
+from .pictures import picture_name, to_image
 from .settings import NAMES, EditSettings
 
 
@@ -143,15 +142,7 @@ class RegionDragWidget(WidgetCore):
         """
         with self.lock:
             self._require_open()
-            request = EditRequest(
-                run=self._runs.run + 1,
-                image=self.image,
-                picture_key=self._picture_key(),
-                pairs=self._pair_list.complete(),
-                protect=self._get_protect(),
-                settings=self._edit_settings.updated(settings),
-                regions=self._regions(),
-            )
+            request = self._request(self._runs.run + 1, settings)
         self._begin(request)
         return self.wait() if wait else None
 

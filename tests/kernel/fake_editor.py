@@ -42,6 +42,7 @@ class FakeEngine:
         self.go = threading.Event()
         self.go.set()
         self.prepared: list[tuple[tuple[int, int], EditSettings]] = []
+        self.warmed: list[list[RegionPair]] = []
         self.edits: list[dict[str, Any]] = []
         self.threads: set[str] = set()
         self.error: BaseException | None = None  # raised before the third step
@@ -65,6 +66,9 @@ class FakeEditor:
         self._image = image
         self._settings = settings
         self.result: EditResult | None = None
+
+    def prepare(self, pairs: Sequence[RegionPair]) -> None:
+        self._engine.warmed.append(list(pairs))
 
     def edit(
         self,

@@ -134,6 +134,28 @@ def test_a_second_run_of_the_same_picture_prepares_nothing(drawn, engine, handle
     assert len(engine.edits) == 2
 
 
+def test_the_picture_is_prepared_once_while_the_user_still_draws(w, engine, handle, target):
+    browser = FakeBrowser(w)
+    browser.draw("a", handle, None)
+    assert engine.warmed == []
+    browser.draw("a", handle, target)
+    until(lambda: engine.warmed)
+    browser.draw("a", target, handle)
+    browser.run(1, target, handle)
+    browser.until("done")
+    assert len(engine.warmed) == len(engine.prepared) == 1
+    assert np.array_equal(engine.warmed[0][0].handle, handle)
+
+
+def test_a_preparation_that_fails_is_told_by_the_run_alone(w, engine, handle, target):
+    browser = FakeBrowser(w)
+    engine.prepare_error = RuntimeError("no such model")
+    browser.draw("a", handle, target)
+    browser.run(1, handle, target)
+    assert "no such model" in browser.until("error")["message"]
+    assert len(browser.of("error")) == 1
+
+
 def test_another_seed_prepares_anew(drawn, engine):
     drawn.run(wait=True)
     drawn.run(wait=True, seed=1)
