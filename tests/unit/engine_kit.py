@@ -96,7 +96,7 @@ def tiny_text_encoder(
 
 
 class Wordless(RegionDragPipeline):
-    """The tiny pipeline has no text encoder: an empty prompt is a fixed embedding, so that tests need no tokenizer."""
+    """Without a text encoder: a prompt is a fixed embedding, so that most tests need no tokenizer."""
 
     def network(self, prompt: str = "", prompt_embeds: torch.Tensor | None = None) -> Any:
         return super().network(prompt, tiny_embeds() if prompt_embeds is None else prompt_embeds)
@@ -107,7 +107,7 @@ def tiny_embeds() -> torch.Tensor:
 
 
 def tiny_pipeline(*, seed: int = 0, prediction_type: str = "epsilon") -> RegionDragPipeline:
-    """A pipeline of random weights that works at 128 px; 6 levels, pasting down to 0.2 unless told otherwise."""
+    """A pipeline of random weights that works at 128 px, by default at 3 levels, pasting down to 0.2."""
     pipe = Wordless(tiny_vae(seed + 1), tiny_unet(seed), tiny_scheduler(prediction_type=prediction_type))
     pipe.profile = BackboneProfile(WORKING_SIDE, WORKING_SIDE, defaults=DEFAULTS)
     return pipe
@@ -117,7 +117,7 @@ DEFAULTS = {"steps": 6, "start": 0.5, "stop": 0.2}
 
 
 def picture(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
-    """(H, W, channels) uint8 noise: hardly any pixel has its neighbour's colour, so nothing is right by accident."""
+    """(H, W, channels) uint8 noise: no pixel has its neighbour's colour, so nothing is right by accident."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
@@ -129,7 +129,7 @@ def box(shape: tuple[int, int], x0: int, y0: int, x1: int, y1: int) -> np.ndarra
 
 
 def box_pair(shape: tuple[int, int], dx: int = 0, dy: int = 0) -> RegionPair:
-    """A box of a quarter of the picture's sides, moved a third of them to the right and down unless told otherwise."""
+    """A box of a quarter of the picture's sides, moved by a third of them unless told otherwise."""
     height, width = shape
     dx, dy = dx or width // 3, dy or height // 3
     handle = box(shape, width // 8, height // 8, width // 8 + width // 4, height // 8 + height // 4)

@@ -105,6 +105,7 @@ def test_stop_holds_along_a_composite_too(inversion: Inversion, stop: float, low
         target=target_cells(),
         hidden=empty,
         correspondence=CELLS,
+        copied=False,
     )
     assert min(pasted_levels(inversion, plan)) == pytest.approx(lowest)
     assert bool(plan.pinned[:, ~target_cells()].all())
@@ -153,6 +154,46 @@ def test_stop_and_copy_until_say_the_same():
 def test_a_stop_above_start_is_refused_for_latents_too():
     with pytest.raises(ValueError, match=r"stop \(0\.6\) lies above start \(0\.5\)"):
         edited(stop=0.6)
+
+
+# ---- the vacated place along a composite ----
+
+
+def composite_plan(inversion: Inversion, composite: Tensor, *, copied: bool, **changes: Any) -> EditPlan:
+    nothing = torch.zeros(16, 16, dtype=torch.bool)
+    return pixel_plan(
+        inversion,
+        composite,
+        EditSettings(**changes),
+        free=source_cells(),
+        target=target_cells(),
+        hidden=nothing,
+        correspondence=CELLS,
+        copied=copied,
+        generator=torch.Generator().manual_seed(1),
+    )
+
+
+def test_only_the_vacated_place_is_free_along_a_composite(inversion: Inversion):
+    plan = composite_plan(inversion, clean_latents(9)[0], copied=False)
+    assert torch.equal(~plan.pinned, source_cells().expand_as(plan.pinned))
+    assert torch.equal(plan.anchors[0], clean_latents(9)[0])
+
+
+def test_a_copied_texture_keeps_its_noise_and_its_residuals(inversion: Inversion):
+    plan = composite_plan(inversion, clean_latents(9)[0], copied=True)
+    assert not bool(plan.fresh.any())
+    assert torch.equal(plan.residuals[:, :, target_cells()], inversion.residuals[:, :, source_cells()])
+
+
+def test_a_place_filled_without_a_copy_is_made_afresh(inversion: Inversion):
+    assert torch.equal(composite_plan(inversion, clean_latents(9)[0], copied=False).fresh, source_cells())
+
+
+def test_a_vacated_place_of_noise_is_made_afresh_along_a_composite_too(inversion: Inversion):
+    plan = composite_plan(inversion, clean_latents(9)[0], copied=True, vacated="noise")
+    assert torch.equal(plan.fresh, source_cells())
+    assert not torch.allclose(plan.start[:, source_cells()], plan.anchors[-1][:, source_cells()], atol=1e-2)
 
 
 # ---- the rest of the plan ----

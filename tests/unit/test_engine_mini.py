@@ -61,7 +61,7 @@ def test_its_codec_stays_in_full_precision(dtype: torch.dtype):
 
 def test_a_missing_bundled_model_says_what_to_do(tmp_path: Any):
     with pytest.raises(
-        FileNotFoundError, match="the bundled model is missing from .*: reinstall regiondrag-widget"
+        FileNotFoundError, match=r"the bundled model is missing from .*: reinstall regiondrag-widget"
     ):
         load_mini(torch.float32, tmp_path)
 
@@ -105,7 +105,7 @@ def test_number_formats_agree(lighthouse: tuple[np.ndarray, rd.RegionPair]):
 
 def test_a_prompt_is_said_to_be_unused():
     pipe = rd.load_pipeline("mini", device="cpu", dtype="float32")
-    with pytest.warns(UserWarning, match="the bundled model takes no text: the prompt is unused"):
+    with pytest.warns(UserWarning, match=r"the bundled model takes no text: the prompt is unused"):
         pipe.network("a red lighthouse")
 
 

@@ -1,4 +1,4 @@
-"""Loading a model: folders, the bundled one, the hub without a network; and what is refused, in one sentence."""
+"""Loading a model: folders, the bundled one, the hub without a network; and what is refused."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_sdxls_autoencoder_works_in_full_precision(sdxl_folder: Path):
 
 
 def test_embeddings_alone_do_not_condition_sdxl(sdxl_folder: Path):
-    with pytest.raises(ValueError, match="prompt_embeds .*SDXL"):
+    with pytest.raises(ValueError, match=r"prompt_embeds .*SDXL"):
         edit(load(sdxl_folder), prompt_embeds=torch.zeros(1, 77, 2 * TEXT_WIDTH))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -183,7 +185,7 @@ def test_levels_reach_the_start_asked_for():
 
 def test_alphas_fall_with_the_level():
     alphas = edit_levels(ALPHAS, steps=20, start=1.0).alphas
-    assert all(a > b for a, b in zip(alphas, alphas[1:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(alphas))
     assert alphas[-1] == pytest.approx(float(ALPHAS[999]))
 
 

@@ -427,7 +427,8 @@ def test_embeddings_given_stand_for_a_prompt(tmp_path: Path):
 
 def test_a_pipeline_without_a_unet_is_refused():
     class Other:
-        components = {"vae": tiny_vae(), "transformer": object(), "scheduler": tiny_scheduler()}
+        def __init__(self) -> None:
+            self.components = {"vae": tiny_vae(), "transformer": object(), "scheduler": tiny_scheduler()}
 
     with pytest.raises(
         ValueError, match="this pipeline has no unet: RegionDrag needs a Stable Diffusion pipeline"

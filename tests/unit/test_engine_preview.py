@@ -88,7 +88,7 @@ def test_a_preview_of_no_size_is_refused(pipe: Any, max_size: int):
 
 def test_bare_latents_say_how_to_look_at_them():
     step = EditStep(1, 1, 100, torch.zeros(4, 8, 8), torch.zeros(4, 8, 8))
-    with pytest.raises(ValueError, match="decode step.clean with the pipeline's vae"):
+    with pytest.raises(ValueError, match=r"decode step\.clean with the pipeline's vae"):
         step.preview()
 
 

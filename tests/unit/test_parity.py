@@ -105,7 +105,7 @@ def test_the_released_preset_makes_the_reference_chain_itself(case: Case):
 
 
 def test_the_comparison_tells_another_edit_apart(case: Case):
-    """The tolerances are worth something: without the swap, or with it where it was off, the result is another."""
+    """The tolerances are worth something: with the swap the other way the result is another."""
     images = case.call("latent", attention_swap=not case.settings["attention_swap"])
     assert relative_error(images, case.tensors["final_latents"]) > 1e-3
 
