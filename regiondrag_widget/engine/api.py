@@ -20,7 +20,7 @@ __all__ = ["edit", "load_pipeline"]
 def load_pipeline(
     model: str | os.PathLike[str] | RegionDragPipeline = "mini", *, device: Any = None, dtype: Any = None
 ) -> RegionDragPipeline:
-    """The pipeline of a model: `"mini"`, a local diffusers folder, a hub id; the last two used are kept loaded.
+    """The pipeline of a model: `"mini"`, a local diffusers folder, a hub id; the latest two are kept loaded.
 
     Raises as `RegionDragPipeline.from_pretrained`.
     """
@@ -62,10 +62,11 @@ def edit(
     model : "mini" (bundled), a diffusers folder, a hub id, or a loaded pipeline
     seed, steps, start, prompt, preset : see `ImageSession`
     callback : called with every `EditStep`; an exception in it ends the edit
-    settings : stop, content, residual, vacated, matte, prefill, handle_noise_scale, attention_swap, method, editable
+    settings : stop, content, residual, vacated, matte, prefill, handle_noise_scale, attention_swap, method,
+        editable
 
-    Pixels outside the handles and targets are the input's, bit for bit.
-    Raises ValueError, TypeError or OSError in one sentence for input that cannot be used; the input is never changed.
+    Pixels outside the handles and targets are the input's, bit for bit; the input is never changed.
+    Raises ValueError, TypeError or OSError in one sentence for input that cannot be used.
     """
     pipe = load_pipeline(model, device=device, dtype=dtype)
     session = ImageSession(pipe, image, prompt, steps, start, seed, preset=preset)

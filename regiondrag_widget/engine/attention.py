@@ -1,36 +1,41 @@
-"""Self-attention keys and values: captured from the inversion, injected into the edit (RegionDrag, section 3.3)."""
+"""Self-attention keys and values: from the inversion into the edit (RegionDrag, section 3.3)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Union
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = ["AttentionSwap", "KeyValueCache", "captured", "injected", "swapped_layers"]
 
-AttentionSwap = Union[bool, Callable[[str], bool]]
+AttentionSwap = bool | Callable[[str], bool]
 """True: every self-attention layer. False: none. A predicate: those whose name it accepts."""
 
 SUFFIX = ".processor"
 
 
 class KeyValueCache:
-    """Keys and values of one picture's inversion: per layer one (K, tokens, channels) tensor each, entry k - 1 for level k."""
+    """Keys and values of one picture's inversion.
+
+    keys, values : by layer, K tensors (tokens, channels) in the network's dtype, entry k - 1 for level k
+    """
 
     def __init__(self) -> None:
         self.keys: dict[str, list[Tensor]] = {}
         self.values: dict[str, list[Tensor]] = {}
 
     def append(self, layer: str, key: Tensor, value: Tensor) -> None:
+        """Add the keys and values (B, tokens, channels) of the next B levels."""
         self.keys.setdefault(layer, []).extend(key.unbind(0))
         self.values.setdefault(layer, []).extend(value.unbind(0))
 
     @property
     def nbytes(self) -> int:
+        """Memory the tensors take, in bytes."""
         stored = [*self.keys.values(), *self.values.values()]
         return sum(t.numel() * t.element_size() for levels in stored for t in levels)
 
@@ -93,7 +98,8 @@ class _Processor:
 
     @staticmethod
     def _heads(attn: Any, t: Tensor) -> Tensor:
-        return t.unflatten(-1, (attn.heads, -1)).transpose(1, 2)  # (B, heads, N, C / heads)
+        heads: Tensor = t.unflatten(-1, (attn.heads, -1)).transpose(1, 2)  # (B, heads, N, C / heads)
+        return heads
 
 
 def swapped_layers(unet: Any, swap: AttentionSwap) -> list[str]:
@@ -117,7 +123,8 @@ def injected(
 ) -> Iterator[Callable[[int], None]]:
     """While open, the chosen layers read the cache; the yielded function sets which level k they read.
 
-    hidden : (h, w) bool, latent cells whose keys nobody may look at (the vacated place: its old content would come back)
+    hidden : (h, w) bool, latent cells whose keys nobody may look at (the vacated place: its old content
+        would come back)
     """
     processors = {n: _Processor(n, cache) for n in swapped_layers(unet, swap)}
     masks = {} if hidden is None else _key_masks(hidden)

@@ -14,7 +14,8 @@ REQUIRED = ("unet", "vae", "scheduler")
 def check_folder(folder: Path) -> dict[str, Any]:
     """Refuse a folder that is no diffusers checkpoint of Stable Diffusion's family with safetensors weights.
 
-    Returns the keyword arguments loading it needs (the weights' variant). Raises ValueError or FileNotFoundError.
+    Returns the keyword arguments loading it needs (the weights' variant).
+    Raises ValueError or FileNotFoundError.
     """
     if not folder.is_dir():
         raise FileNotFoundError(
@@ -52,7 +53,8 @@ def _variant(place: Path) -> str:
     if not weights:
         if list(place.glob("*.bin")) or list(place.glob("*.ckpt")):
             raise ValueError(
-                f"{place} has only pickled weights (.bin), which can run code when loaded: convert them to .safetensors"
+                f"{place} has only pickled weights (.bin), which can run code when loaded: "
+                "convert them to .safetensors"
             )
         raise ValueError(f"{place} has no weights (.safetensors): fetch the model again, whole")
     stems = {name.rsplit(".safetensors", 1)[0] for name in weights}
@@ -64,9 +66,12 @@ def explain_hub_failure(model: str, error: Exception) -> str:
     """One sentence for a hub id that could not be loaded."""
     text = str(error)
     if ".bin" in text or ("safetensors" in text and "not find" in text):
-        return f"{model} has no .safetensors weights: pickled ones are refused, since they can run code when loaded"
+        return (
+            f"{model} has no .safetensors weights: pickled ones are refused, "
+            "since they can run code when loaded"
+        )
     return (
         f"{model} is neither a folder here nor in the hub's local cache, and the hub could not be asked "
-        f"({type(error).__name__}): check the id and the network, or download the model elsewhere and pass its folder; "
-        "'mini' is always there"
+        f"({type(error).__name__}): check the id and the network, or download the model elsewhere and pass "
+        "its folder; 'mini' is always there"
     )

@@ -10,7 +10,10 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 
 
 def choose_device(device: str | torch.device | None = None) -> torch.device:
-    """The device asked for, or the best there is: cuda, then mps, then cpu. ValueError when it is not there."""
+    """The device asked for, or the best there is: cuda, then mps, then cpu.
+
+    Raises ValueError when it is not there.
+    """
     if device is None:
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -21,7 +24,7 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
         raise ValueError(f"device {device!r} is not one torch knows: use cuda, mps or cpu") from None
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise ValueError("device cuda was asked for but torch sees no CUDA GPU: leave device out, or use cpu")
-    if chosen.type == "cuda" and chosen.index is not None and chosen.index >= torch.cuda.device_count():
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"device {chosen} was asked for but there are only {torch.cuda.device_count()} GPUs")
     if chosen.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError("device mps was asked for but this machine has none: leave device out, or use cpu")
@@ -29,7 +32,10 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
 
 
 def choose_dtype(device: torch.device, dtype: str | torch.dtype | None = None) -> torch.dtype:
-    """float16 on a GPU, bfloat16 on a CPU that computes in it, float32 elsewhere; or what was asked for."""
+    """float16 on a GPU, bfloat16 on a CPU that computes in it, float32 elsewhere; or what was asked for.
+
+    Raises ValueError for any other format.
+    """
     if isinstance(dtype, str):
         if dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")

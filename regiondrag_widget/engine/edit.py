@@ -1,8 +1,8 @@
-"""The reverse pass as a generator: one `EditStep` a level, the caller's loop decides about progress and stopping."""
+"""The reverse pass as a generator: one `EditStep` a level; the caller's loop decides when to stop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +20,8 @@ __all__ = ["EditPlan", "EditStep", "reverse"]
 
 
 class EditingNetwork(Network, Protocol):
+    """What the reverse pass asks of a backbone on top."""
+
     def inject(
         self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None
     ) -> AbstractContextManager[Callable[[int, int, Tensor], Tensor]]:
@@ -54,6 +56,7 @@ class EditStep:
     timestep : the level the step started from
     latents : (C, h, w) float32 after the step; assign to it and the next step starts from what was assigned
     clean : (C, h, w) float32, the prediction of the clean latents
+    render : what draws the preview; None for bare latents
     """
 
     index: int
@@ -64,7 +67,10 @@ class EditStep:
     render: Callable[[Tensor, int], npt.NDArray[np.uint8]] | None = None
 
     def preview(self, max_size: int = 384) -> npt.NDArray[np.uint8]:
-        """The picture as it looks now, (h, w, 3) uint8, its longer side at most `max_size` pixels."""
+        """The picture as it looks now, (h, w, 3) uint8, its longer side at most `max_size` pixels.
+
+        Raises ValueError in an edit of bare latents, which has no picture.
+        """
         if self.render is None:
             raise ValueError("this step belongs to bare latents: decode step.clean with the pipeline's vae")
         return self.render(self.clean, max_size)
@@ -76,11 +82,11 @@ def reverse(
     plan: EditPlan,
     swap: AttentionSwap = True,
     render: Callable[[Tensor, int], npt.NDArray[np.uint8]] | None = None,
-) -> Iterator[EditStep]:
+) -> Generator[EditStep, None, None]:
     """From the top level down to clean latents (RegionDrag, algorithm 1), K network calls.
 
-    A step from level k: impose the anchors, predict with the inversion's keys and values, take the reverse mean, add
-    the residual. Closing the generator cancels.
+    A step from level k: impose the anchors, predict with the inversion's keys and values, take the reverse
+    mean, add the residual. Closing the generator cancels.
     """
     levels, kind = inversion.levels, network.prediction_type
     total = len(levels)

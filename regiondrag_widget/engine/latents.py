@@ -40,16 +40,19 @@ def edit_latents(
     copy_until: float | None = None,
     on_step: Callable[[EditStep], Any] | None = None,
 ) -> Tensor:
-    """Invert (1, C, h, w) clean latents and carry cells along a correspondence; returns the final (1, C, h, w) float32.
+    """Invert (1, C, h, w) clean latents and carry cells along a correspondence.
 
-    editable : (1, 1, h, w) or (h, w), 0 where nothing may change. The rest as `RegionDragPipeline.__call__` has it.
+    editable : (1, 1, h, w) or (h, w), 0 where nothing may change
+    on_step : called with every step; `pipe.interrupt` is looked at after it
+    The rest as `RegionDragPipeline.__call__` has it.
+
+    Returns the final latents, (1, C, h, w) float32. Raises ValueError for tensors of another shape.
     """
     if latents.ndim != 4 or latents.shape[0] != 1:
         raise ValueError(f"latents must be (1, C, h, w), one picture at a time, got {tuple(latents.shape)}")
-    if latents.shape[1] != pipe.unet.config.in_channels:
-        raise ValueError(
-            f"latents must have {pipe.unet.config.in_channels} channels for this model, got {latents.shape[1]}"
-        )
+    channels = pipe.unet.config.in_channels
+    if latents.shape[1] != channels:
+        raise ValueError(f"latents must have {channels} channels for this model, got {latents.shape[1]}")
     defaults = pipe.edit_defaults
     make = released_levels if settings.preset == "released" else edit_levels
     chain = make(
@@ -72,7 +75,7 @@ def edit_latents(
         generator=torch.Generator().manual_seed(seed + 1),
     )
     final = clean
-    with closing(reverse(network, inversion, plan, settings.attention_swap)) as steps_of_edit:  # type: ignore[type-var]
+    with closing(reverse(network, inversion, plan, settings.attention_swap)) as steps_of_edit:
         for step in steps_of_edit:
             if on_step is not None:
                 on_step(step)

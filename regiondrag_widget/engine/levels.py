@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -30,7 +31,7 @@ class Levels:
     def __post_init__(self) -> None:
         if len(self.timesteps) < 2:
             raise ValueError("an edit needs at least one noised level: raise `steps` or `start`")
-        if any(b <= a for a, b in zip(self.timesteps, self.timesteps[1:])):
+        if any(b <= a for a, b in pairwise(self.timesteps)):
             raise ValueError(f"levels must rise from the cleanest timestep, got {list(self.timesteps)}")
 
     def __len__(self) -> int:
@@ -51,11 +52,12 @@ def edit_levels(
     steps : number of levels the whole schedule would have; the edit uses about `steps * start` of them
     start : fraction of the schedule in (0, 1], 0 clean, 1 pure noise
     timesteps : the noised levels themselves, cleanest first, instead of `steps` and `start`
+
+    Raises ValueError for values out of range and for timesteps that do not rise.
     """
     total = len(alphas_cumprod)
     if timesteps is None:
-        if not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= total:
-            raise ValueError(f"steps must be a whole number from 1 to {total}, got {steps!r}")
+        _check_steps(steps, total)
         if not 0.0 < start <= 1.0:
             raise ValueError(f"start must be a fraction above 0 and up to 1, got {start!r}")
         count = max(1, round(start * steps))
@@ -67,7 +69,7 @@ def edit_levels(
 def released_levels(
     alphas_cumprod: Tensor, steps: int, start: float, timesteps: Sequence[int] | None = None
 ) -> Levels:
-    """Levels as the released RegionDrag code has them: the clean latents are taken to stand at the first timestep.
+    """Levels as the released RegionDrag code has them: the clean latents stand at the first timestep.
 
     `timesteps` lists all K + 1 levels, the one for the clean latents first.
     """
@@ -78,6 +80,11 @@ def released_levels(
         timesteps = [min(total, round(k * total / steps)) - 1 for k in range(1, count + 2)]
     chosen = _checked(timesteps, total)
     return Levels(tuple(chosen), tuple(float(alphas_cumprod[t]) for t in chosen), total)
+
+
+def _check_steps(steps: object, total: int) -> None:
+    if not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= total:
+        raise ValueError(f"steps must be a whole number from 1 to {total}, got {steps!r}")
 
 
 def _checked(timesteps: Sequence[int], total: int) -> list[int]:
@@ -92,7 +99,10 @@ def clean_and_noise(
 ) -> tuple[Tensor, Tensor]:
     """Predicted clean latents and noise from the network's output at (x, alpha), for any parametrisation.
 
-    Ho et al. 2020 (epsilon), Salimans & Ho 2022 (v).
+    x, output : any shape, alike
+    alpha : cumulative signal variance in (0, 1), a number or a tensor that broadcasts against x
+
+    Ho et al. 2020 (epsilon), Salimans & Ho 2022 (v). Raises ValueError for another parametrisation.
     """
     a = torch.as_tensor(alpha, dtype=x.dtype, device=x.device)
     signal, noise = a.sqrt(), (1 - a).sqrt()
@@ -108,7 +118,9 @@ def clean_and_noise(
 def reverse_mean(clean: Tensor, noise: Tensor, alpha: float, alpha_next: float, eta: float = 1.0) -> Tensor:
     """Mean of the reverse step from level `alpha` to the cleaner `alpha_next` (Song et al. 2021, eq. 12).
 
-    eta 1 is the posterior of the noising path (its residual is what the inversion keeps), eta 0 is deterministic.
+    eta 1 is the posterior of the noising path (its residual is what the inversion keeps), eta 0 is
+    deterministic.
     """
     variance = eta**2 * (1 - alpha_next) / (1 - alpha) * (1 - alpha / alpha_next)
-    return float(alpha_next) ** 0.5 * clean + max(0.0, 1 - alpha_next - variance) ** 0.5 * noise
+    mean: Tensor = float(alpha_next) ** 0.5 * clean + max(0.0, 1 - alpha_next - variance) ** 0.5 * noise
+    return mean

@@ -1,12 +1,13 @@
-"""The inversion of one picture's latents: a path of rising noise, what each reverse step misses, keys and values.
+"""The inversion of one picture: a path of rising noise, what each reverse step misses, keys and values.
 
-The next noised latents do not depend on the network's prediction, so the K calls of the inversion are independent
-and run as one batch (chunked to a memory budget).
+The next noised latents do not depend on the network's prediction, so the K calls of the inversion are
+independent and run as one batch (chunked to a memory budget).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -38,7 +39,9 @@ class Inversion:
     """Everything the reverse pass needs of one picture, independent of the regions.
 
     latents : (K + 1, C, h, w) float32, the path, cleanest first
-    residuals : (K, C, h, w) float32, entry k - 1 is what the reverse mean from level k lacks to hit level k - 1
+    noise : (K, C, h, w) float32, the standard normal draws of the path
+    residuals : (K, C, h, w) float32, entry k - 1 is what the reverse mean lacks from level k to k - 1
+    cache : the self-attentions' keys and values at each level
     """
 
     levels: Levels
@@ -49,15 +52,16 @@ class Inversion:
 
     @property
     def nbytes(self) -> int:
+        """Memory the tensors take, keys and values included, in bytes."""
         tensors = (self.latents, self.noise, self.residuals)
         return sum(t.numel() * t.element_size() for t in tensors) + self.cache.nbytes
 
     @property
     def noise_maps(self) -> Tensor:
-        """(K, C, h, w): residuals over the posterior's standard deviation, the form of CycleDiffusion; 0 where it is 0."""
-        sigmas = []
-        for a_s, a_t in zip(self.levels.alphas, self.levels.alphas[1:]):
-            sigmas.append(((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)) ** 0.5)
+        """(K, C, h, w), CycleDiffusion's z: residuals over the posterior's standard deviation."""
+        sigmas = [
+            ((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)) ** 0.5 for a_s, a_t in pairwise(self.levels.alphas)
+        ]
         sigma = torch.tensor(sigmas, device=self.residuals.device).view(-1, 1, 1, 1)
         return torch.where(
             sigma > 0, self.residuals / sigma.clamp(min=1e-12), torch.zeros_like(self.residuals)
@@ -65,14 +69,17 @@ class Inversion:
 
 
 def draw_path_noise(count: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """(count, *shape) standard normal float32, drawn on the CPU: the same for a seed on every device and batch size."""
+    """(count, *shape) standard normal float32 on the generator's device.
+
+    Of a CPU generator the draws are the same for a seed, whatever device computes, in batches of any size.
+    """
     if generator.device.type != "cpu":
         return torch.randn((count, *shape), generator=generator, device=generator.device)
     return torch.randn((count, *shape), generator=generator)
 
 
 def noising_path(clean: Tensor, noise: Tensor, levels: Levels) -> Tensor:
-    """x_t = sqrt(a_t / a_s) x_s + sqrt(1 - a_t / a_s) noise, level by level (RegionDrag eq. 3; CycleDiffusion).
+    """x_t = sqrt(a_t / a_s) x_s + sqrt(1 - a_t / a_s) noise, level by level (RegionDrag eq. 3).
 
     clean (C, h, w), noise (K, C, h, w) -> (K + 1, C, h, w)
     """
@@ -88,6 +95,9 @@ def invert(network: Network, clean: Tensor, levels: Levels, noise: Tensor) -> In
     """Noise `clean` (C, h, w) along `levels` and keep what makes the way back exact.
 
     noise : (K, C, h, w), the standard normal draw of each step
+
+    The residuals are those of CycleDiffusion (Wu, De la Torre 2023). Raises ValueError for noise of another
+    shape.
     """
     expected = (len(levels), *clean.shape)
     if tuple(noise.shape) != expected:
@@ -99,7 +109,7 @@ def invert(network: Network, clean: Tensor, levels: Levels, noise: Tensor) -> In
     cache = KeyValueCache()
     outputs = []
     size = max(1, network.batch_size(*clean.shape[-2:]))
-    for x, t in zip(path[1:].split(size), timesteps.split(size)):
+    for x, t in zip(path[1:].split(size), timesteps.split(size), strict=True):
         outputs.append(network.capture(x, t, cache))
     output = torch.cat(outputs)
     residuals = []

@@ -32,6 +32,7 @@ class Gather:
 
 
 def gather_of(correspondence: Correspondence, height: int, width: int, device: torch.device) -> Gather:
+    """The gather of a correspondence on (height, width) cells; ValueError where it leaves them."""
     correspondence.check_grid((height, width))
     index = np.arange(height * width)
     source = correspondence.source_xy[:, 1] * width + correspondence.source_xy[:, 0]
@@ -58,6 +59,8 @@ def latent_plan(
     editable : (h, w) bool cells that may change
     handle_noise : (C, n), the draw for the source cell of each row of the correspondence
     copy_until : paste while the timestep is at least this, instead of `settings.stop`
+
+    Raises ValueError for handle_noise of another shape and for a correspondence that leaves the grid.
     """
     path = inversion.latents
     _, channels, h, w = path.shape
@@ -108,10 +111,12 @@ def pixel_plan(
     composite : (C, h, w) clean latents of the composite
     free : (h, w) bool cells of the vacated place; target : cells of the moved content
     hidden : cells of the old content, whose inverted keys the vacated place must not copy
-    correspondence : source cells of the targets and, where `copied`, of the vacated place, whose first content was copied
+    correspondence : source cells of the targets and, where `copied`, of the vacated place, whose first
+        content was copied
 
-    What follows content is its noise and its residuals. A copied texture thus denoises exactly as it did where it came
-    from, errors of the network included, and changes only as far as its new surroundings ask for.
+    What follows content is its noise and its residuals. A copied texture thus denoises exactly as it did
+    where it came from, errors of the network included, and changes only as far as its new surroundings ask
+    for.
     """
     h, w = composite.shape[-2:]
     noise, residuals = inversion.noise, inversion.residuals
@@ -152,13 +157,13 @@ def _noise_field(
     shape: tuple[int, int, int],
     generator: torch.Generator | None,
 ) -> Tensor:
-    """Noise for every cell; where columns are given, the named source cells have theirs (the last one wins)."""
+    """(C, h, w) noise for every cell; columns (C, n) go to the source cells they name, the last wins."""
     if columns is None:
         return _draw(shape, generator)
     if tuple(columns.shape) != (shape[0], len(correspondence)):
         raise ValueError(
-            f"handle_noise must have shape {(shape[0], len(correspondence))}, one column a row of the correspondence, "
-            f"got {tuple(columns.shape)}"
+            f"handle_noise must have shape {(shape[0], len(correspondence))}, "
+            f"one column a row of the correspondence, got {tuple(columns.shape)}"
         )
     field = np.zeros(shape, np.float32)
     xy = correspondence.source_xy

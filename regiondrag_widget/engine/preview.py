@@ -26,7 +26,8 @@ class LatentColours:
 
     def __init__(self, latents: Tensor, pixels: Tensor) -> None:
         """latents (C, h, w), pixels (3, H, W) in [-1, 1] of the same picture."""
-        colours = F.adaptive_avg_pool2d(pixels, latents.shape[-2:]).flatten(1).T.double()  # (h w, 3)
+        h, w = latents.shape[-2:]
+        colours = F.adaptive_avg_pool2d(pixels, (h, w)).flatten(1).T.double()  # (h w, 3)
         x = latents.flatten(1).T.double()
         x = torch.cat([x, torch.ones_like(x[:, :1])], 1)
         gram = x.T @ x + 1e-4 * len(x) * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
@@ -49,12 +50,19 @@ class Previewer:
         anchor: Tensor,
         to_colour: Callable[[Tensor], Tensor],
     ) -> None:
-        """composite (h, w, 3) and weight (h, w) at the box's resolution; anchor (C, gh, gw), the composite's latents."""
+        """What to show.
+
+        picture : (H, W, 3) uint8, the whole one
+        composite, weight : (h, w, 3) in 0..255 and (h, w) in [0, 1], float32, at the box's resolution
+        anchor : (C, gh, gw) latents of the composite
+        to_colour : difference of latents -> difference of colour, (3, any size) in [-1, 1] units
+        """
         self._picture, self._view, self._composite, self._weight = picture, view, composite, weight
         self._anchor, self._to_colour = anchor, to_colour
         self._scaled: dict[int, tuple[npt.NDArray[np.uint8], Float, Float, tuple[slice, slice]]] = {}
 
     def __call__(self, clean: Tensor, max_size: int) -> npt.NDArray[np.uint8]:
+        """Clean latents (C, gh, gw) -> (h, w, 3) uint8, the longer side at most `max_size`."""
         base, composite, weight, box = self._at(max_size)
         difference = self._to_colour((clean - self._anchor).float()) * 127.5
         working = difference.permute(1, 2, 0).cpu().numpy().astype(np.float32)

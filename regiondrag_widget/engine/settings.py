@@ -28,14 +28,18 @@ class EditSettings:
     stop : content is pasted while the level is at or above this, in [0, 1]
     content : "pixels" warps pixels and encodes the composite, "latents" gathers noised latents (the paper)
     residual : what the reverse mean misses moves along with the content ("follow") or not ("stay")
-    vacated : the place content left is filled from its surroundings ("fill"), made of noise ("noise"), or keeps
-        the content too ("keep")
+    vacated : the place content left is filled from its surroundings ("fill"), made of noise ("noise"), or
+        keeps the content too ("keep")
     matte : "auto" cuts the object out of the drawn handle, "none" carries the handle whole
     prefill : first content of a filled place: "exemplar" copies texture, "smooth" continues tones
-    handle_noise_scale : in [0, 1], fresh noise blended into the handle's latents at the top level (RegionDrag section 3.4)
+    handle_noise_scale : in [0, 1], fresh noise blended into the handle's latents at the top level
+        (RegionDrag section 3.4)
     attention_swap : True, False, or a predicate on layer names
     method : correspondence of pairs without a matrix
     preset : "default", or "released" for the released code's rule
+
+    Raises ValueError for a value that is not one of these or out of range, TypeError for an attention_swap
+    that is neither a bool nor callable.
     """
 
     stop: float = 0.0
@@ -59,17 +63,20 @@ class EditSettings:
                 raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
         if not (isinstance(self.attention_swap, bool) or callable(self.attention_swap)):
             raise TypeError(
-                f"attention_swap must be True, False or a function of a layer's name, got {self.attention_swap!r}"
+                "attention_swap must be True, False or a function of a layer's name, "
+                f"got {self.attention_swap!r}"
             )
 
     def as_json(self) -> dict[str, Any]:
+        """The settings as JSON has them: a predicate becomes its name."""
         record = asdict(self)
         if callable(self.attention_swap):
             record["attention_swap"] = getattr(self.attention_swap, "__name__", "predicate")
         return record
 
 
-# the released code pastes at every step (its stop never triggers), moves no residual and leaves the handle's noise blended
+# the released code pastes at every step (its stop never triggers), moves no residual and leaves the
+# handle's noise blended
 RELEASED = {
     "content": "latents",
     "residual": "stay",
@@ -81,7 +88,10 @@ RELEASED = {
 
 
 def resolve(preset: str, defaults: dict[str, Any], given: dict[str, Any]) -> EditSettings:
-    """Settings of a preset, changed by what was given; None stands for not given."""
+    """Settings of a preset, changed by what was given; None stands for not given.
+
+    Raises ValueError for an unknown preset or value, TypeError for an unknown setting.
+    """
     if preset not in PRESETS:
         raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
     known = {f.name for f in fields(EditSettings)}

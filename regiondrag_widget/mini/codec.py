@@ -1,8 +1,8 @@
 """The bundled model's image codec: a fitted linear transform, no training loop.
 
-Encoding is a principal component analysis of 8x8 RGB patches written as one strided convolution. Decoding is the
-ridge regression of a patch on the 3x3 latents around it (a convolution and a pixel shuffle): seeing its
-neighbours, it leaves far weaker block edges than the transposed transform would.
+Encoding is a principal component analysis of 8x8 RGB patches written as one strided convolution. Decoding
+is the ridge regression of a patch on the 3x3 latents around it (a convolution and a pixel shuffle): seeing
+its neighbours, it leaves far weaker block edges than the transposed transform would.
 """
 
 from __future__ import annotations
@@ -28,31 +28,36 @@ class EncoderOutput:
 
 @dataclass
 class DecoderOutput:
+    """Pictures as diffusers' autoencoders return them."""
+
     sample: Tensor
 
 
-class LinearCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class LinearCodec(ModelMixin, ConfigMixin):
     """Pictures in [-1, 1], (B, 3, H, W), to latents (B, C, H/8, W/8) of unit overall variance and back.
 
-    The surface is that of `diffusers.AutoencoderTiny` (`encode(x).latents`, `decode(z).sample`), so the engine treats
-    it as any other autoencoder. H and W must be multiples of `patch_size`.
+    The surface is that of `diffusers.AutoencoderTiny` (`encode(x).latents`, `decode(z).sample`), so the
+    engine treats it as any other autoencoder. H and W must be multiples of `patch_size`.
     """
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(self, latent_channels: int = 16, patch_size: int = 8, scaling_factor: float = 1.0) -> None:
         super().__init__()
         self.encoder = nn.Conv2d(3, latent_channels, patch_size, stride=patch_size)
         self.decoder = nn.Conv2d(latent_channels, 3 * patch_size**2, 3, padding=1, padding_mode="replicate")
 
     def encode(self, x: Tensor, return_dict: bool = True) -> Any:
+        """(B, 3, H, W) in [-1, 1] -> `.latents` (B, C, H / patch_size, W / patch_size)."""
         latents = self.encoder(x)
         return EncoderOutput(latents) if return_dict else (latents,)
 
     def decode(self, z: Tensor, return_dict: bool = True, **_: Any) -> Any:
+        """(B, C, h, w) latents -> `.sample` (B, 3, H, W) in [-1, 1], but for overshoot."""
         sample = F.pixel_shuffle(self.decoder(z), self.config.patch_size)
         return DecoderOutput(sample) if return_dict else (sample,)
 
     def forward(self, x: Tensor) -> Tensor:
+        """There and back: (B, 3, H, W) of the same shape."""
         return self.decode(self.encode(x).latents).sample  # type: ignore[no-any-return]
 
 
@@ -67,12 +72,15 @@ def fit_codec(
     """Fit a codec to a batch of pictures.
 
     images : (N, 3, H, W) float32 in [-1, 1], H and W multiples of `patch_size`
-    whitening : each component is divided by its standard deviation to this power (0 none, 1 full), then all of them
-        by one number so that the latents' overall variance is 1. Between the two the strong components keep some of
-        their weight, which trained best.
+    whitening : each component is divided by its standard deviation to this power (0 none, 1 full), then all
+        of them by one number so that the latents' overall variance is 1. Between the two the strong
+        components keep some of their weight, which trained best.
     ridge : regularisation of the decoder's regression, relative to the latents' variance
+
+    Returns a float32 codec in evaluation mode.
     """
-    codec = LinearCodec(latent_channels, patch_size)
+    codec: LinearCodec = LinearCodec(latent_channels, patch_size)
+    assert codec.encoder.bias is not None and codec.decoder.bias is not None
     patches = F.unfold(images, patch_size, stride=patch_size)  # (N, 3 p p, L)
     flat = patches.transpose(1, 2).reshape(-1, patches.shape[1]).double()
     mean = flat.mean(0)
@@ -84,7 +92,7 @@ def fit_codec(
     gain = gain / ((gain * std) ** 2).mean().sqrt()
     weight = (basis * gain).T  # (C, 3 p p)
     codec.encoder.weight.copy_(weight.reshape(latent_channels, 3, patch_size, patch_size))
-    codec.encoder.bias.copy_(-(weight @ mean))  # type: ignore[union-attr]
+    codec.encoder.bias.copy_(-(weight @ mean))
 
     latents = codec.encoder(images)
     around = F.unfold(F.pad(latents, (1, 1, 1, 1), mode="replicate"), 3)  # (N, C 3 3, L)
@@ -95,5 +103,6 @@ def fit_codec(
     solution = torch.linalg.solve(gram, x.T @ flat)  # (C 3 3 + 1, 3 p p)
     # unfold orders rows as (3, p, p), which is the order pixel_shuffle expects of its channels
     codec.decoder.weight.copy_(solution[:-1].T.reshape(-1, latent_channels, 3, 3))
-    codec.decoder.bias.copy_(solution[-1])  # type: ignore[union-attr]
-    return codec.eval()
+    codec.decoder.bias.copy_(solution[-1])
+    codec.eval()
+    return codec

@@ -1,4 +1,4 @@
-"""Training pictures of the bundled model: random crops of photographs, with procedural dead leaves among them."""
+"""Training pictures of the bundled model: random crops of photographs, dead leaves among them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def load_photos(paths: Sequence[Path]) -> list[npt.NDArray[np.uint8]]:
-    """Decode photographs to RGB arrays (H, W, 3) uint8; raises ValueError naming the first that is no picture."""
+    """Decode photographs to RGB arrays (H, W, 3) uint8.
+
+    Raises ValueError naming the first that is no picture.
+    """
     photos = []
     for path in paths:
         bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
@@ -32,7 +35,7 @@ def dead_leaves(rng: np.random.Generator, size: int) -> npt.NDArray[np.uint8]:
 
     Lee, Mumford, Huang: Occlusion models for natural images (2001). Returns (size, size, 3) uint8.
     """
-    canvas = np.full((size, size, 3), rng.integers(0, 256, 3), np.float32)
+    canvas: npt.NDArray[np.floating] = np.full((size, size, 3), rng.integers(0, 256, 3), np.float32)
     for _ in range(int(rng.integers(12, 60))):
         radius = size * 0.03 * (1 - rng.random()) ** -0.6
         axes = (int(min(radius * rng.uniform(0.5, 1.5), size)) + 1, int(min(radius, size)) + 1)
@@ -67,7 +70,12 @@ def random_crop(photo: npt.NDArray[np.uint8], rng: np.random.Generator, size: in
 
 
 class CropStream:
-    """Batches (B, size, size, 3) uint8 made ahead of need by one background thread."""
+    """Batches (B, size, size, 3) uint8 made ahead of need by one background thread.
+
+    photos : (H, W, 3) uint8 each
+    leaves : in [0, 1], the share of dead leaves
+    seed : the same seed gives the same batches in the same order
+    """
 
     def __init__(
         self,
@@ -90,6 +98,7 @@ class CropStream:
             yield self._queue.get()
 
     def close(self) -> None:
+        """Let the thread end; no further batch is made."""
         self._closed.set()
 
     def _fill(self) -> None:

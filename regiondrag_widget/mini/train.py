@@ -1,8 +1,8 @@
-"""Train the bundled model: `python -m regiondrag_widget.mini.train PHOTOS --out RUN [--config FILE] [--minutes N]`.
+"""Train the bundled model: `python -m regiondrag_widget.mini.train PHOTOS --out RUN [--minutes N]`.
 
-Resumable: stopped at any time and started again with the same `--out`, it goes on from its last checkpoint with the
-learning rate where it was. Runs on a GPU when there is one, else on the CPU. The test photographs of the benchmark
-are held out, by the benchmark's own rule.
+Resumable: stopped at any time and started again with the same `--out`, it goes on from its last checkpoint
+with the learning rate where it was. Runs on a GPU when there is one, else on the CPU. The test photographs
+of the benchmark are held out, by the benchmark's own rule.
 """
 
 from __future__ import annotations
@@ -36,8 +36,12 @@ def train(photos: Path, out: Path, config: dict[str, Any], minutes: float, seed:
     """Train until `minutes` of active time have been spent on this run, counted over all its resumptions.
 
     photos : folder of pictures; the benchmark's test split of it is held out and used for the validation loss
-    out : the run's folder: `state.safetensors` and `state.json` (resume), `codec/` and `unet/` (diffusers format,
-        averaged weights, float16), `log.jsonl`
+    out : the run's folder: `state.safetensors` and `state.json` (resume), `codec/` and `unet/` (diffusers
+        format, averaged weights, float16), `log.jsonl`
+    config : see `config.json` beside this file
+    seed : of the pictures and the noise
+
+    Raises ValueError where the folder holds no pictures, or a file that is none.
     """
     out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -59,7 +63,8 @@ def train(photos: Path, out: Path, config: dict[str, Any], minutes: float, seed:
     alphas = DDIMScheduler(**config["scheduler"]).alphas_cumprod.to(device)
     validation = _validation_batch(held_out, codec, alphas, config, device)
     print(
-        f"{len(pictures)} photographs, {len(held_out)} held out, {device}; step {step}, {spent / 60:.1f} min spent"
+        f"{len(pictures)} photographs, {len(held_out)} held out, {device}; "
+        f"step {step}, {spent / 60:.1f} min spent"
     )
     budget, last_saved, losses = minutes * 60, spent, []
     stages = config["stages"]
@@ -105,7 +110,8 @@ def train(photos: Path, out: Path, config: dict[str, Any], minutes: float, seed:
 def _codec(out: Path, pictures: list[Any], config: dict[str, Any]) -> LinearCodec:
     if (out / "codec").exists():
         codec: LinearCodec = LinearCodec.from_pretrained(out / "codec")
-        return codec.float().eval()
+        codec.float().eval()
+        return codec
     stream = CropStream(pictures, size=256, batch=64, leaves=0.0, seed=1)
     batches = iter(stream)
     images = torch.from_numpy(np.concatenate([next(batches) for _ in range(6)]))
@@ -139,18 +145,23 @@ def _step(
 
 
 def _noised(clean: Tensor, start: Tensor, noise: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Noised latents, the velocity that leads to `clean`, and the min-SNR weight (Hang et al. 2023, gamma 5)."""
+    """Noised latents, the velocity that leads to `clean`, the min-SNR weight (Hang et al. 2023, gamma 5)."""
     a, s = alpha.sqrt().view(-1, 1, 1, 1), (1 - alpha).sqrt().view(-1, 1, 1, 1)
     noisy = a * start + s * noise
-    velocity = (
-        a * (noisy - a * clean) / s - s * clean
-    )  # Salimans & Ho 2022, with the noise that explains `clean`
+    # Salimans & Ho 2022, with the noise that explains `clean`
+    velocity = a * (noisy - a * clean) / s - s * clean
     snr = alpha / (1 - alpha)
     return noisy, velocity, snr.clamp(max=5) / (snr + 1)
 
 
 def _with_smooth_fills(latents: Tensor, probability: float) -> tuple[Tensor, Tensor]:
-    """Replace a random blob by a smooth continuation of what lies around it, as the editor's vacated place is given."""
+    """A random blob replaced by a smooth continuation of what lies around it, as an edit's vacated place is.
+
+    latents : (B, C, h, w)
+    probability : of each to be changed
+
+    Returns the latents and (B,) bool, which of them changed.
+    """
     b, _, h, w = latents.shape
     chosen = torch.rand(b, device=latents.device) < probability
     y = torch.arange(h, device=latents.device).view(1, h, 1)
@@ -278,6 +289,7 @@ def _log(out: Path, **record: float) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """The command line; see the module's text."""
     parser = argparse.ArgumentParser(prog="python -m regiondrag_widget.mini.train", description=__doc__)
     parser.add_argument("photos", type=Path, help="folder of photographs")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The bundled model: a small UNet and a linear codec, trained by us, in the wheel, used without a download."""
+"""The bundled model: a small UNet and a linear codec, trained by us, used without a download."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ MINI_PROFILE = BackboneProfile(
 
 
 def load_mini(dtype: torch.dtype, folder: Path = WEIGHTS) -> dict[str, Any]:
-    """The components of the bundled model, as `RegionDragPipeline` takes them."""
+    """The components of the bundled model, as `RegionDragPipeline` takes them.
+
+    dtype : of the UNet; the codec is float32
+
+    Raises FileNotFoundError where the weights are missing.
+    """
     if not (folder / "unet").is_dir():
         raise FileNotFoundError(f"the bundled model is missing from {folder}: reinstall regiondrag-widget")
     vae = LinearCodec.from_pretrained(

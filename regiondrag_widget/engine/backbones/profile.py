@@ -10,7 +10,9 @@ __all__ = ["BackboneProfile", "stable_diffusion_profile"]
 
 @dataclass(frozen=True)
 class BackboneProfile:
-    """side, min_side : longest and shortest side worked at, in pixels
+    """How a network is used.
+
+    side, min_side : longest and shortest side worked at, in pixels
     cheap_decoder : the autoencoder is linear and fast enough to draw every preview
     takes_text : whether a prompt has any effect
     defaults : steps, start, stop and other settings an edit uses when it is not told
@@ -24,6 +26,6 @@ class BackboneProfile:
 
 
 def stable_diffusion_profile(unet: Any, cell: int) -> BackboneProfile:
-    """Work at the size the network was trained at; the paper's levels (20 steps, from 0.5, pasting down to 0.2)."""
+    """The size the network was trained at; the paper's levels (20 steps from 0.5, pasting down to 0.2)."""
     side = int(unet.config.sample_size or 64) * cell
     return BackboneProfile(side=side, min_side=side, defaults={"steps": 20, "start": 0.5, "stop": 0.2})

@@ -1,4 +1,4 @@
-"""Stable Diffusion's family of UNets (1.5, 2.1, SDXL and their few-step kin), and the bundled model, which is one."""
+"""Stable Diffusion's family of UNets: 1.5, 2.1, SDXL, their few-step kin, and the bundled model."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from regiondrag_widget.engine.levels import PredictionType
 __all__ = ["Condition", "UNetBackbone", "UNetNetwork"]
 
 CPU_BUDGET = 1 << 30  # bytes of activations one batched call may take
-ACTIVATION_CHANNELS = (
-    60  # live feature maps of the top level, in multiples of its width, as measured on SD 1.5
-)
+# live feature maps of the top level, in multiples of its width, as measured on SD 1.5
+ACTIVATION_CHANNELS = 60
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,8 @@ class Condition:
 class UNetBackbone:
     """An autoencoder, a UNet and a noise schedule, taken as they are: nothing is cast, moved or reconfigured.
 
-    Latents are float32 (B, C, h, w), scaled as the UNet expects them; pictures float32 (B, 3, H, W) in [-1, 1].
+    Latents are float32 (B, C, h, w), scaled as the UNet expects; pictures float32 (B, 3, H, W) in [-1, 1].
+    Raises ValueError for a scheduler whose prediction type is not epsilon, v_prediction or sample.
     """
 
     def __init__(self, vae: Any, unet: Any, scheduler: Any) -> None:
@@ -49,6 +49,7 @@ class UNetBackbone:
 
     @property
     def device(self) -> torch.device:
+        """Where the UNet is."""
         return next(self.unet.parameters()).device  # type: ignore[no-any-return]
 
     @property
@@ -66,6 +67,7 @@ class UNetBackbone:
         return int(self.cell * 2 ** (len(self.unet.config.block_out_channels) - 1))
 
     def encode(self, pixels: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1] -> (B, C, h, w) float32, the posterior's mode, scaled."""
         vae = self._codec()
         encoded = vae.encode(pixels.to(self.device, _dtype(vae)))
         if hasattr(encoded, "latent_dist"):
@@ -74,12 +76,13 @@ class UNetBackbone:
         return encoded.latents.float()  # type: ignore[no-any-return]
 
     def decode(self, latents: Tensor) -> Tensor:
+        """(B, C, h, w) scaled latents -> (B, 3, H, W) float32 in [-1, 1], but for overshoot."""
         vae = self._codec()
         latents = latents / vae.config.scaling_factor + (vae.config.get("shift_factor") or 0.0)
         return vae.decode(latents.to(_dtype(vae)), return_dict=True).sample.float()  # type: ignore[no-any-return]
 
     def _codec(self) -> Any:
-        """The autoencoder; SDXL's overflows in half precision, so a float32 copy of it is kept, the user's untouched."""
+        """The autoencoder; of SDXL's, which overflows in half precision, a float32 copy of our own."""
         if self.vae.config.get("force_upcast") and _dtype(self.vae) == torch.float16:
             if self._decoder is None:
                 self._decoder = copy.deepcopy(self.vae).float()
@@ -97,6 +100,7 @@ class UNetNetwork:
         self.calls = 0
 
     def predict(self, x: Tensor, timesteps: Tensor) -> Tensor:
+        """The UNet's output at (B, C, h, w) float32 latents and (B,) timesteps, float32 of the same shape."""
         self.calls += 1
         dtype = _dtype(self.unet)
         batch = len(x)
@@ -110,6 +114,7 @@ class UNetNetwork:
         return self.unet(x.to(dtype), timesteps, encoder_hidden_states=embeds, **extra).sample.float()  # type: ignore[no-any-return]
 
     def capture(self, x: Tensor, timesteps: Tensor, cache: KeyValueCache) -> Tensor:
+        """The same, every self-attention's keys and values appended to `cache`."""
         with captured(self.unet, cache):
             return self.predict(x, timesteps)
 
@@ -117,6 +122,7 @@ class UNetNetwork:
     def inject(
         self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None
     ) -> Iterator[Callable[[int, int, Tensor], Tensor]]:
+        """While open, `predict(k, timestep, x)` reads the keys and values of level k from `cache`."""
         with injected(self.unet, cache, swap, hidden) as set_level:
 
             def predict(k: int, timestep: int, x: Tensor) -> Tensor:
@@ -126,7 +132,7 @@ class UNetNetwork:
             yield predict
 
     def batch_size(self, height: int, width: int) -> int:
-        """How many latents of this size one call may take: half of the free GPU memory, or a fixed budget elsewhere."""
+        """How many latents of this size one call may take: half of the free GPU memory, or a fixed budget."""
         if self._batch_size is not None:
             return self._batch_size
         device = next(self.unet.parameters()).device
