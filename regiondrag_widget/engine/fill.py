@@ -1,10 +1,10 @@
-"""A first content for the vacated place, before the diffusion model takes it: textures copied from the surroundings.
+"""A first content for the vacated place, before the diffusion model takes it: textures copied from around it.
 
-Coarse to fine, every patch that overlaps the hole looks for its nearest patch in the known picture, and the hole's
-pixels become the vote of the patches that cover them (Wexler, Shechtman, Irani: Space-time completion of video, 2007;
-the field is refined by propagation as in Barnes et al.: PatchMatch, 2009). Patches are compared by colour and by how
-rough their surroundings are, else flat patches win everywhere (Newson et al.: Video inpainting of complex scenes, 2014).
-What is copied stays as sharp as its source.
+Coarse to fine, every patch that overlaps the hole looks for its nearest patch in the known picture, and the
+hole's pixels become the vote of the patches that cover them (Wexler, Shechtman, Irani: Space-time completion
+of video, 2007; the field is refined by propagation as in Barnes et al.: PatchMatch, 2009). Patches are
+compared by colour and by how rough their surroundings are, else flat patches win everywhere (Newson et al.:
+Video inpainting of complex scenes, 2014). What is copied stays as sharp as its source.
 """
 
 from __future__ import annotations
@@ -25,17 +25,19 @@ RADIUS = 2  # patches of 5 x 5
 WORK_SIDE = 192
 EXACT_PAIRS = 6_000_000
 ROUGHNESS_WEIGHT = 50.0**0.5
-SURE, UNSURE = (
-    2.0,
-    8.0,
-)  # grey levels by which a patch may differ from its source and be taken for right, or not
+# grey levels by which a patch may differ from its source and be taken for right, or not
+SURE, UNSURE = 2.0, 8.0
 
 
 @dataclass(frozen=True)
 class Fill:
-    """rgb : (H, W, 3) float32 in 0..255, equal to the input outside the hole
-    source_xy : (H, W, 2) float32 x, y, where each pixel was copied from, itself outside the hole; None: nothing copied
-    doubt : (H, W) float32 in [0, 1], 0 where the copied patches agree with their surroundings and outside the hole
+    """A picture with its hole filled.
+
+    rgb : (H, W, 3) float32 in 0..255, equal to the input outside the hole
+    source_xy : (H, W, 2) float32 x, y, where each pixel was copied from, itself outside the hole; None where
+        nothing was copied
+    doubt : (H, W) float32 in [0, 1], 0 where the copied patches agree with their surroundings and outside the
+        hole
     """
 
     rgb: Float
@@ -44,7 +46,7 @@ class Fill:
 
 
 def smooth_fill(rgb: Float, hole: Bool) -> Float:
-    """Telea's inpainting (OpenCV). rgb (H, W, 3) float32 in 0..255, hole (H, W) bool; returns the same shape."""
+    """Telea's inpainting (2004, by OpenCV): rgb (H, W, 3) float32 in 0..255, hole (H, W) bool -> as rgb."""
     picture = rgb.clip(0, 255).astype(np.uint8)
     if hole.all():
         return np.full_like(rgb, 127.5)
@@ -58,8 +60,9 @@ def exemplar_fill(rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed
     rgb : (H, W, 3) float32 in 0..255
     hole : (H, W) bool, what to fill
     forbidden : (H, W) bool, known pixels that must not be copied (the moved object, a protected area)
+    seed : of the search; the same gives the same
 
-    Where too little is known to copy from, the result is that of `smooth_fill`, with no sources and full doubt.
+    Where too little is known to copy from, it is that of `smooth_fill`, with no sources and full doubt.
     """
     everywhere = hole.astype(np.float32)
     if not hole.any():
@@ -102,7 +105,7 @@ def _fill_window(
         base, xs + flow[..., 0], ys + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
     )
     tone = cv2.resize(voted, (width, height), interpolation=cv2.INTER_CUBIC)
-    # the vote has the right tones and no seams, the copy the texture: low frequencies of one, high of the other
+    # the vote has the tones and no seams, the copy the texture: low frequencies of one, high of the other
     sigma = 1.5 * ratio + 0.5
     merged = copied + cv2.GaussianBlur(tone, (0, 0), sigma) - cv2.GaussianBlur(copied, (0, 0), sigma)
     doubt = cv2.resize(
@@ -126,7 +129,7 @@ def _with_roughness(rgb: Float, unknown: Bool) -> Float:
 
 
 def _window(hole: Bool) -> tuple[int, int, int, int]:
-    """The hole's bounding box, widened to hold enough to copy from."""
+    """y0, y1, x0, x1 of the hole's bounding box, widened to hold enough to copy from."""
     ys, xs = np.nonzero(hole.any(1))[0], np.nonzero(hole.any(0))[0]
     pad = int(max(24, 1.0 * max(ys[-1] - ys[0], xs[-1] - xs[0])))
     return (
@@ -147,7 +150,7 @@ def _shrink(mask: Bool, size: tuple[int, int]) -> Bool:
 def _synthesise(
     rgb: Float, hole: Bool, forbidden: Bool, rng: np.random.Generator
 ) -> tuple[Float, Float, Float] | None:
-    """Coarse-to-fine completion: the voted picture, each pixel's offset (x, y) to its source, and their mismatch."""
+    """Coarse to fine: the voted picture, each pixel's offset (x, y) to its source, and their mismatch."""
     depth = float(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3).max())
     count = int(np.clip(np.ceil(np.log2(max(1.0, depth / 2.5))), 0, 4))
     offsets: Float | None = None
@@ -175,7 +178,7 @@ def _synthesise(
 
 
 def _membrane(error: Float, ring: Bool, hole: Bool) -> Float:
-    """Spread what the vote misses on the hole's rim smoothly over the hole (pull-push), so that tones meet."""
+    """What the vote misses on the hole's rim, spread smoothly over the hole (pull-push): tones meet."""
     total, count = error * ring[..., None], ring.astype(np.float32)
     sums, counts = [total], [count]
     while min(counts[-1].shape) > 2:
@@ -183,7 +186,7 @@ def _membrane(error: Float, ring: Bool, hole: Bool) -> Float:
         sums.append(np.asarray(cv2.resize(sums[-1], size, interpolation=cv2.INTER_AREA), np.float32))
         counts.append(np.asarray(cv2.resize(counts[-1], size, interpolation=cv2.INTER_AREA), np.float32))
     smooth = sums[-1] / np.maximum(counts[-1], 1e-6)[..., None]
-    for total, count in zip(reversed(sums[:-1]), reversed(counts[:-1])):
+    for total, count in zip(reversed(sums[:-1]), reversed(counts[:-1]), strict=True):
         coarse = cv2.resize(smooth, (count.shape[1], count.shape[0]), interpolation=cv2.INTER_LINEAR)
         weight = np.clip(count * 2, 0, 1)[..., None]
         smooth = weight * total / np.maximum(count, 1e-6)[..., None] + (1 - weight) * coarse
@@ -222,10 +225,8 @@ class _LevelSearch:
         exact = len(self.sources) * len(self.targets) <= EXACT_PAIRS
         match = self._initial(offsets)
         for i in range(iterations):
-            if exact and (offsets is None or i < 2):
-                match = self._nearest()
-            else:
-                match = self._propagated(match)
+            at_once = exact and (offsets is None or i < 2)
+            match = self._nearest() if at_once else self._propagated(match)
             self._vote(match)
         cost, weights = self._cost(match, self._patches(self.targets), self._weights()), self._weights()
         self.mismatch = np.zeros((self.height, self.width), np.float32)
@@ -236,7 +237,7 @@ class _LevelSearch:
 
     def _initial(self, offsets: Float | None) -> Int:
         if offsets is None:
-            return self.rng.choice(self.sources, len(self.targets))
+            return np.asarray(self.rng.choice(self.sources, len(self.targets)))
         scale = np.array([self.width / offsets.shape[1], self.height / offsets.shape[0]], np.float32)
         up = cv2.resize(offsets, (self.width, self.height), interpolation=cv2.INTER_NEAREST) * scale
         return self._legal(self._xy(self.targets) + up.reshape(-1, 2)[self.targets])
@@ -260,7 +261,7 @@ class _LevelSearch:
         for i in range(0, len(a), 512):
             cost = w2[i : i + 512] @ (b2**2).T - 2 * (w2[i : i + 512] * a2[i : i + 512]) @ b2.T
             best[i : i + 512] = cost.argmin(1)
-        return self.sources[best]
+        return np.asarray(self.sources[best])
 
     def _propagated(self, match: Int) -> Int:
         here = self._xy(self.targets)
@@ -291,12 +292,13 @@ class _LevelSearch:
 
     def _cost(self, match: Int, targets: Float, weights: Float) -> Float:
         difference = self._patches(match) - targets
-        return np.einsum("npc,npc,np->n", difference, difference, weights, optimize=True).astype(np.float32)
+        cost = np.einsum("npc,npc,np->n", difference, difference, weights, optimize=True)
+        return np.asarray(cost, np.float32)
 
     def _vote(self, match: Int) -> None:
         targets, weights = self._patches(self.targets), self._weights()
         cost = self._cost(match, targets, weights)
-        # sharp weights: the mean of many middling patches is a blur, and a blur finds only flat patches next time
+        # sharp weights: the mean of many middling patches is a blur, and a blur finds only flat patches
         spread = max(float(np.percentile(cost, 15)), 1e-3)
         weight = (np.exp(-np.minimum(cost / spread, 60)) + 1e-9)[:, None] * weights.mean(1, keepdims=True)
         colours = self._patches(match)
@@ -314,18 +316,17 @@ class _LevelSearch:
         self.picture = np.where(self.hole[..., None], voted, self.picture).astype(np.float32)
 
     def _weights(self) -> Float:
-        return self.confidence.ravel()[self._pad_index(self.targets)[:, None] + self.patch]
+        return np.asarray(self.confidence.ravel()[self._pad_index(self.targets)[:, None] + self.patch])
 
     def _patches(self, centres: Int) -> Float:
-        return self._padded(self.picture).reshape(-1, self.picture.shape[-1])[
-            self._pad_index(centres)[:, None] + self.patch
-        ]
+        pixels = self._padded(self.picture).reshape(-1, self.picture.shape[-1])
+        return np.asarray(pixels[self._pad_index(centres)[:, None] + self.patch])
 
     def _padded(self, a: Float) -> Float:
         return np.asarray(cv2.copyMakeBorder(a, *(RADIUS,) * 4, borderType=cv2.BORDER_REFLECT), np.float32)
 
     def _pad_index(self, flat: Int) -> Int:
-        return (flat // self.width + RADIUS) * self.stride + flat % self.width + RADIUS
+        return np.asarray((flat // self.width + RADIUS) * self.stride + flat % self.width + RADIUS)
 
     def _xy(self, flat: Int) -> Float:
         return np.stack([flat % self.width, flat // self.width], -1).astype(np.float32)

@@ -20,9 +20,11 @@ def handle_alpha(
 
     rgb : (H, W, 3) uint8
     handle : (H, W) bool
-    matte : "auto" cuts the object out by GrabCut (Rother et al. 2004): surely object deep inside the handle, surely
-        background outside, unsure along the rim. Where the cut is not convincing the whole handle is carried.
-        "none" always carries the whole handle.
+    matte : "auto" cuts the object out by GrabCut (Rother et al. 2004): surely object deep inside the handle,
+        surely background outside, unsure along the rim. Where the cut is not convincing the whole handle is
+        carried. "none" always carries the whole handle.
+
+    Raises ValueError for another matte.
     """
     if matte not in ("auto", "none"):
         raise ValueError(f"matte must be 'auto' or 'none', got {matte!r}")
@@ -34,6 +36,7 @@ def handle_alpha(
 
 
 def _cut(rgb: npt.NDArray[np.uint8], handle: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_] | None:
+    """The object (H, W) bool inside the handle; None where the cut is not to be believed."""
     ys, xs = np.nonzero(handle.any(1))[0], np.nonzero(handle.any(0))[0]
     pad = max(8, int(0.3 * max(ys[-1] - ys[0], xs[-1] - xs[0])))
     box = (

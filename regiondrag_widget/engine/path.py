@@ -58,7 +58,7 @@ class Inversion:
 
     @property
     def noise_maps(self) -> Tensor:
-        """(K, C, h, w), CycleDiffusion's z: residuals over the posterior's standard deviation."""
+        """(K, C, h, w), CycleDiffusion's z: residuals over the posterior's deviation; 0 where that is 0."""
         sigmas = [
             ((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)) ** 0.5 for a_s, a_t in pairwise(self.levels.alphas)
         ]

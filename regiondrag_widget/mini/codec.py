@@ -80,7 +80,8 @@ def fit_codec(
     Returns a float32 codec in evaluation mode.
     """
     codec: LinearCodec = LinearCodec(latent_channels, patch_size)
-    assert codec.encoder.bias is not None and codec.decoder.bias is not None
+    assert codec.encoder.bias is not None
+    assert codec.decoder.bias is not None
     patches = F.unfold(images, patch_size, stride=patch_size)  # (N, 3 p p, L)
     flat = patches.transpose(1, 2).reshape(-1, patches.shape[1]).double()
     mean = flat.mean(0)
