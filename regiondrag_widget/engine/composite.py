@@ -1,4 +1,4 @@
-"""The picture a plain compositor would make: content moved by the exact map, the place it left given a first content.
+"""The picture a plain compositor would make: content moved by the exact map, the place it left filled.
 
 The diffusion model then takes it from there (`content="pixels"`).
 """
@@ -20,9 +20,8 @@ __all__ = ["Composite", "compose", "warp_residual"]
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
-HOLE_GROWTH = (
-    2 / 256
-)  # how far the hole reaches beyond the object cut out of the handle: its blurred edge, as a share of the side
+# how far the hole reaches beyond the object cut out of the handle, as a share of the side: its blurred edge
+HOLE_GROWTH = 2 / 256
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,15 @@ def compose(
 ) -> Composite:
     """Carry every handle to its target and fill what is left.
 
-    rgb : (H, W, 3) uint8; pairs : masks of that size; editable : (H, W) bool, False keeps the picture's own pixel
+    rgb : (H, W, 3) uint8
+    pairs : masks of that size, at least one pair; later ones come on top
+    alpha : (H, W) uint8, the picture's transparency, carried along
+    editable : (H, W) bool, False keeps the picture's own pixel
     vacated : "fill" and "noise" empty the handles, "keep" leaves their content (a copy instead of a move)
+    matte : see `handle_alpha`
+    method : see `pixel_map`
     prefill : "exemplar" copies surrounding texture into the hole, "smooth" continues tones only
+    seed : of the texture's search
     """
     opacities = [handle_alpha(rgb, pair.handle, matte) for pair in pairs]
     picture = rgb.astype(np.float32)
@@ -77,7 +82,7 @@ def compose(
     if vacated != "keep":
         growth = max(1, round(HOLE_GROWTH * max(hole.shape)))
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * growth + 1,) * 2)
-        for pair, opacity in zip(pairs, opacities):
+        for pair, opacity in zip(pairs, opacities, strict=True):
             hole |= (cv2.dilate((opacity > 0.02).astype(np.uint8), kernel) > 0) & pair.handle
         if editable is not None:
             hole &= editable
@@ -90,12 +95,9 @@ def compose(
             background_alpha = smooth_fill(np.repeat(transparency[..., None], 3, -1), hole)[..., 0]
     result, result_alpha = background.copy(), None if background_alpha is None else background_alpha.copy()
     carried = np.zeros(rgb.shape[:2], np.float32)
-    for pair, opacity in zip(pairs, opacities):
+    for pair, opacity in zip(pairs, opacities, strict=True):
         found = pixel_map(pair, method=method)
-        map_x, map_y = (
-            np.ascontiguousarray(found.source_xy[..., 0]),
-            np.ascontiguousarray(found.source_xy[..., 1]),
-        )
+        map_x, map_y = (np.ascontiguousarray(found.source_xy[..., i]) for i in (0, 1))
         cover = _remap(opacity, map_x, map_y) * found.target
         if editable is not None:
             cover *= editable
@@ -107,12 +109,9 @@ def compose(
 
 
 def warp_residual(residual: Float, pairs: RegionPairs, *, method: str = "auto") -> Float:
-    """What the codec loses, carried along: identity outside the edit, the drag in the targets, zero where vacated."""
+    """What the codec loses (H, W, 3), carried along with the content: zero where that has left."""
     found = pixel_map(pairs, method=method)
-    map_x, map_y = (
-        np.ascontiguousarray(found.source_xy[..., 0]),
-        np.ascontiguousarray(found.source_xy[..., 1]),
-    )
+    map_x, map_y = (np.ascontiguousarray(found.source_xy[..., i]) for i in (0, 1))
     warped = _remap(residual, map_x, map_y)
     return np.where(found.vacated[..., None], 0, warped).astype(np.float32)
 

@@ -249,7 +249,7 @@ class _LevelSearch:
         flat = y * self.width + x
         bad = ~self.valid.ravel()[flat]
         flat[bad] = self.rng.choice(self.sources, int(bad.sum()))
-        return flat
+        return np.asarray(flat)
 
     def _nearest(self) -> Int:
         a, b = self._patches(self.targets), self._patches(self.sources)
