@@ -29,6 +29,10 @@ def check_folder(folder: Path) -> dict[str, Any]:
         raise ValueError(
             f"{folder / 'model_index.json'} is not readable JSON: fetch the model again"
         ) from None
+    if not isinstance(index, dict):
+        raise ValueError(
+            f"{folder / 'model_index.json'} does not list a model's parts: fetch the model again"
+        )
     named = {k for k, v in index.items() if isinstance(v, list) and len(v) == 2 and v[0] is not None}
     for part in REQUIRED:
         if part not in named or not (folder / part).is_dir():

@@ -75,7 +75,8 @@ def compose(
     """
     opacities = [handle_alpha(rgb, pair.handle, matte) for pair in pairs]
     picture = rgb.astype(np.float32)
-    transparency = None if alpha is None else alpha.astype(np.float32)
+    uniform = alpha is None or alpha.min() == alpha.max()
+    transparency = None if alpha is None or uniform else alpha.astype(np.float32)
     hole = np.zeros(rgb.shape[:2], bool)
     background, background_alpha = picture, transparency
     first = Fill(picture, None, np.zeros(rgb.shape[:2], np.float32))

@@ -22,6 +22,8 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError:
         raise ValueError(f"device {device!r} is not one torch knows: use cuda, mps or cpu") from None
+    if chosen.type not in ("cuda", "mps", "cpu"):
+        raise ValueError(f"device {device!r} is not one to edit on: use cuda, mps or cpu")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise ValueError("device cuda was asked for but torch sees no CUDA GPU: leave device out, or use cpu")
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():

@@ -14,7 +14,7 @@ from regiondrag_widget.engine.edit import EditStep, reverse
 from regiondrag_widget.engine.levels import edit_levels, released_levels
 from regiondrag_widget.engine.path import draw_path_noise, invert
 from regiondrag_widget.engine.plan import latent_plan
-from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.engine.settings import EditSettings, check_stop, checked_seed
 from regiondrag_widget.regions import Correspondence
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ def edit_latents(
         defaults["start"] if start is None else start,
         levels,
     )
+    if copy_until is None:
+        check_stop(settings, chain)
+    seed = checked_seed(seed)
     clean = latents[0].to(pipe.backbone.device, torch.float32)
     if path_noise is None:
         path_noise = draw_path_noise(len(chain), tuple(clean.shape), torch.Generator().manual_seed(seed))

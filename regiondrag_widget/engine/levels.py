@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -58,8 +59,7 @@ def edit_levels(
     total = len(alphas_cumprod)
     if timesteps is None:
         _check_steps(steps, total)
-        if not 0.0 < start <= 1.0:
-            raise ValueError(f"start must be a fraction above 0 and up to 1, got {start!r}")
+        _check_start(start)
         count = max(1, round(start * steps))
         timesteps = [round(k * total / steps) - 1 for k in range(1, count + 1)]
     chosen = _checked(timesteps, total)
@@ -76,8 +76,8 @@ def released_levels(
     total = len(alphas_cumprod)
     if timesteps is None:
         edit_levels(alphas_cumprod, steps, start)  # the same refusals
-        count = max(1, int(steps * start))
-        timesteps = [min(total, round(k * total / steps)) - 1 for k in range(1, count + 2)]
+        count = max(1, min(int(steps * start), steps - 1))  # the first level is taken by the clean latents
+        timesteps = [round(k * total / steps) - 1 for k in range(1, count + 2)]
     chosen = _checked(timesteps, total)
     return Levels(tuple(chosen), tuple(float(alphas_cumprod[t]) for t in chosen), total)
 
@@ -85,6 +85,11 @@ def released_levels(
 def _check_steps(steps: object, total: int) -> None:
     if not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= total:
         raise ValueError(f"steps must be a whole number from 1 to {total}, got {steps!r}")
+
+
+def _check_start(start: object) -> None:
+    if isinstance(start, bool) or not isinstance(start, numbers.Real) or not 0.0 < float(start) <= 1.0:
+        raise ValueError(f"start must be a fraction above 0 and up to 1, got {start!r}")
 
 
 def _checked(timesteps: Sequence[int], total: int) -> list[int]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 __all__ = ["handle_alpha"]
 
 WORK_SIDE = 320
+MIN_CONTRAST = 3.0  # grey levels between the means of what is kept and what is cut off
 RIM_PIXELS = 10.0  # at working size, how much background a person draws along at most
 MIN_SHARE, MAX_SHARE = 0.2, 1.0  # of the handle's area; outside of these the cut is not believed
 
@@ -78,6 +79,9 @@ def _cut(rgb: npt.NDArray[np.uint8], handle: npt.NDArray[np.bool_]) -> npt.NDArr
     share = found.sum() / max(1, int(region.sum()))
     if not MIN_SHARE <= share <= MAX_SHARE:
         return None
+    left = (region > 0) & ~found
+    if left.any() and np.abs(crop[found].mean(0) - crop[left].mean(0)).max() < MIN_CONTRAST:
+        return None  # nothing to tell apart
     whole = np.zeros_like(handle)
     large = cv2.resize(found.astype(np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     whole[box] = (large > 0.5) & handle[box]
@@ -99,4 +103,6 @@ def _tidied(found: npt.NDArray[np.bool_], core: npt.NDArray[np.bool_]) -> npt.ND
 def _softened(mask: npt.NDArray[np.bool_], handle: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
     """A pixel or two of ramp: edges in photographs are never steps."""
     alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8)
+    if alpha.max() < 0.9:  # a region thinner than the ramp
+        alpha = mask.astype(np.float32)
     return np.where(handle, alpha, 0).astype(np.float32)

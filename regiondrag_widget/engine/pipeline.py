@@ -179,6 +179,8 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
                     f"prompt_embeds must be (1, tokens, {width}) for this model, "
                     f"got {tuple(prompt_embeds.shape)}"
                 )
+            if self.unet.config.get("addition_embed_type") == "text_time":
+                raise ValueError("prompt_embeds alone do not condition SDXL: pass a prompt")
             return Condition(prompt_embeds[:1])
         if not isinstance(prompt, str):
             raise TypeError(f"prompt must be a text, got {type(prompt).__name__}")

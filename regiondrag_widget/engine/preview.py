@@ -63,6 +63,8 @@ class Previewer:
 
     def __call__(self, clean: Tensor, max_size: int) -> npt.NDArray[np.uint8]:
         """Clean latents (C, gh, gw) -> (h, w, 3) uint8, the longer side at most `max_size`."""
+        if max_size < 1:
+            raise ValueError(f"max_size must be at least 1 pixel, got {max_size!r}")
         base, composite, weight, box = self._at(max_size)
         difference = self._to_colour((clean - self._anchor).float()) * 127.5
         working = difference.permute(1, 2, 0).cpu().numpy().astype(np.float32)
@@ -80,7 +82,7 @@ class Previewer:
             height, width = self._picture.shape[:2]
             scale = min(1.0, max_size / max(height, width))
             size = (max(1, round(height * scale)), max(1, round(width * scale)))
-            base = resized(self._picture.astype(np.float32), size).clip(0, 255).round().astype(np.uint8)
+            base = np.asarray(cv2.resize(self._picture, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
             x0, y0, x1, y1 = (round(v * scale) for v in self._view.box)
             x1, y1 = max(x0 + 1, min(x1, size[1])), max(y0 + 1, min(y1, size[0]))
             box = (slice(y0, y1), slice(x0, x1))

@@ -23,7 +23,7 @@ from regiondrag_widget.engine.prepared import PreparedPicture, PreparedView
 from regiondrag_widget.engine.preview import Previewer
 from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.seam import change_weight
-from regiondrag_widget.engine.settings import EditSettings, resolve
+from regiondrag_widget.engine.settings import EditSettings, check_preset, check_stop, checked_seed, resolve
 from regiondrag_widget.engine.timing import Stopwatch
 from regiondrag_widget.engine.view import crop_pairs
 from regiondrag_widget.regions import RegionPair, RegionPairs
@@ -93,9 +93,10 @@ class ImageSession:
         prompt_embeds: Tensor | None = None,
         max_bytes: int | None = None,
     ) -> None:
+        check_preset(preset)
         self.pipe, self.prompt, self.preset = pipe, prompt, preset
         self.picture: Picture = load_picture(image)
-        self.seed = _checked_seed(seed)
+        self.seed = checked_seed(seed)
         defaults = pipe.edit_defaults
         self.steps = defaults["steps"] if steps is None else steps
         self.start = defaults["start"] if start is None else start
@@ -159,10 +160,7 @@ class ImageSession:
             range.
         """
         chosen = resolve(self.preset, self.pipe.edit_defaults, settings)
-        if chosen.stop > self.levels.fraction(len(self.levels)) + 1e-9 and chosen.preset != "released":
-            raise ValueError(
-                f"stop ({chosen.stop}) lies above start ({self.start}): nothing would be pasted; lower stop"
-            )
+        check_stop(chosen, self.levels)
         region_pairs = RegionPairs(RegionPairs.of(pairs))  # the caller's list may change while the edit runs
         if len(region_pairs) and region_pairs.shape != self.picture.shape:
             h, w = self.picture.shape
@@ -335,12 +333,6 @@ class ImageSession:
             steps=tuple(previews),
             pairs=pairs,
         )
-
-
-def _checked_seed(seed: object) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
-        raise ValueError(f"seed must be a whole number from 0, got {seed!r}")
-    return int(seed)
 
 
 def _default_budget(device: torch.device) -> int:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+import numpy as np
+
 from regiondrag_widget.engine.attention import AttentionSwap
+from regiondrag_widget.engine.levels import Levels
 from regiondrag_widget.regions import METHODS
 
-__all__ = ["EditSettings", "resolve"]
+__all__ = ["EditSettings", "check_preset", "check_stop", "checked_seed", "resolve"]
 
 CHOICES = {
     "content": ("pixels", "latents"),
@@ -59,8 +63,9 @@ class EditSettings:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
         for name in ("stop", "handle_noise_scale"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
+            if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0.0 <= float(value) <= 1.0:
                 raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
+            object.__setattr__(self, name, float(value))
         if not (isinstance(self.attention_swap, bool) or callable(self.attention_swap)):
             raise TypeError(
                 "attention_swap must be True, False or a function of a layer's name, "
@@ -92,8 +97,7 @@ def resolve(preset: str, defaults: dict[str, Any], given: dict[str, Any]) -> Edi
 
     Raises ValueError for an unknown preset or value, TypeError for an unknown setting.
     """
-    if preset not in PRESETS:
-        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
+    check_preset(preset)
     known = {f.name for f in fields(EditSettings)}
     unknown = set(given) - known
     if unknown:
@@ -101,3 +105,25 @@ def resolve(preset: str, defaults: dict[str, Any], given: dict[str, Any]) -> Edi
     base = RELEASED if preset == "released" else {k: v for k, v in defaults.items() if k in known}
     settings = EditSettings(**{**base, "preset": preset})
     return replace(settings, **{k: v for k, v in given.items() if v is not None})
+
+
+def check_preset(preset: str) -> None:
+    """ValueError unless the preset is one there is."""
+    if preset not in PRESETS:
+        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
+
+
+def check_stop(settings: EditSettings, levels: Levels) -> None:
+    """ValueError when pasting would end above the level the edit begins at."""
+    top = levels.fraction(len(levels))
+    if settings.preset != "released" and settings.stop > top + 1e-9:
+        raise ValueError(
+            f"stop ({settings.stop}) lies above start ({top}): nothing would be pasted; lower stop"
+        )
+
+
+def checked_seed(seed: object) -> int:
+    """The seed as an int; ValueError unless it is a whole number from 0 and below 2**63."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+        raise ValueError(f"seed must be a whole number from 0, got {seed!r}")
+    return int(seed)

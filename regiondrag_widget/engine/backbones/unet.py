@@ -37,6 +37,12 @@ class UNetBackbone:
     """
 
     def __init__(self, vae: Any, unet: Any, scheduler: Any) -> None:
+        channels, wanted = unet.config.in_channels, unet.config.out_channels
+        if channels != wanted:
+            raise ValueError(
+                f"this UNet takes {channels} channels and gives {wanted}: it inpaints or upscales; "
+                "use a text-to-image one"
+            )
         self.vae, self.unet = vae, unet
         self.alphas_cumprod: Tensor = scheduler.alphas_cumprod.detach().cpu()
         kind = scheduler.config.get("prediction_type", "epsilon")
