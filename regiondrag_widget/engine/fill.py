@@ -26,6 +26,7 @@ WORK_SIDE = 192
 EXACT_PAIRS = 6_000_000
 ROUGHNESS_WEIGHT = 50.0**0.5
 # grey levels by which a patch may differ from its source and be taken for right, or not
+STRAY = 0.8  # a stray source must be this much better than one that continues its neighbours'
 SURE, UNSURE = 2.0, 8.0
 
 
@@ -105,14 +106,26 @@ def _fill_window(
         base, xs + flow[..., 0], ys + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
     )
     tone = cv2.resize(voted, (width, height), interpolation=cv2.INTER_CUBIC)
-    # the vote has the tones and no seams, the copy the texture: low frequencies of one, high of the other
+    # the vote has the tones and no seams, the copy the texture: low frequencies of one, high of the other.
+    # Where neighbours come from different places the copy would be noise: there the vote's own detail is kept
     sigma = 1.5 * ratio + 0.5
-    merged = copied + cv2.GaussianBlur(tone, (0, 0), sigma) - cv2.GaussianBlur(copied, (0, 0), sigma)
+    sharp = cv2.resize(_coherence(offsets), (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
+    low = cv2.GaussianBlur(tone, (0, 0), sigma)
+    merged = low + sharp * (copied - cv2.GaussianBlur(copied, (0, 0), sigma)) + (1 - sharp) * (tone - low)
     doubt = cv2.resize(
         cv2.GaussianBlur(mismatch, (0, 0), 2.0), (width, height), interpolation=cv2.INTER_LINEAR
     )
     doubt = np.clip((doubt - SURE) / (UNSURE - SURE), 0, 1)
     return np.where(hole[..., None], merged.clip(0, 255), rgb).astype(np.float32), flow, doubt
+
+
+def _coherence(offsets: Float) -> Float:
+    """(h, w) float32 in [0, 1]: how many of a pixel's neighbours are copied from beside its own source."""
+    alike = np.zeros(offsets.shape[:2], np.float32)
+    for axis in (0, 1):
+        for step in (1, -1):
+            alike += (np.abs(offsets - np.roll(offsets, step, axis)).max(-1) < 0.5) / 4
+    return np.asarray(cv2.blur(alike, (3, 3)), np.float32)
 
 
 def _with_roughness(rgb: Float, unknown: Bool) -> Float:
@@ -277,17 +290,18 @@ class _LevelSearch:
             candidate = self._legal(
                 here + np.where(has[y, x][:, None], shift[y, x], shift.reshape(-1, 2)[self.targets])
             )
-            best, cost = self._better(best, cost, candidate, targets, weights)
+            best, cost = self._better(best, cost, candidate, targets, weights, 1.0)
         for radius in (self.width / 4, 8.0, 2.0):
             near = self._xy(best) + self.rng.uniform(-radius, radius, (len(best), 2))
-            best, cost = self._better(best, cost, self._legal(near), targets, weights)
+            best, cost = self._better(best, cost, self._legal(near), targets, weights, STRAY)
         return best
 
     def _better(
-        self, best: Int, cost: Float, candidate: Int, targets: Float, weights: Float
+        self, best: Int, cost: Float, candidate: Int, targets: Float, weights: Float, share: float
     ) -> tuple[Int, Float]:
+        """Take a candidate that costs less than `share` of what is there."""
         new = self._cost(candidate, targets, weights)
-        won = new < cost
+        won = new < share * cost
         return np.where(won, candidate, best), np.where(won, new, cost).astype(np.float32)
 
     def _cost(self, match: Int, targets: Float, weights: Float) -> Float:

@@ -63,7 +63,8 @@ class EditSettings:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
         for name in ("stop", "handle_noise_scale"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0.0 <= float(value) <= 1.0:
+            is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+            if not is_number or not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
             object.__setattr__(self, name, float(value))
         if not (isinstance(self.attention_swap, bool) or callable(self.attention_swap)):
