@@ -25,9 +25,11 @@ def baselines() -> list[Method]:
     """
     return [
         Method("leave alone", _timed(lambda scene: scene.before.copy())),
-        Method("paste", _timed(lambda scene: _paste(scene, scene.before))),
-        Method("paste + Telea", _timed(lambda scene: _paste(scene, _inpaint(scene, cv2.INPAINT_TELEA)))),
-        Method("paste + Navier-Stokes", _timed(lambda scene: _paste(scene, _inpaint(scene, cv2.INPAINT_NS)))),
+        Method("paste", _timed(lambda scene: pasted(scene, scene.before))),
+        Method("paste + Telea", _timed(lambda scene: pasted(scene, inpainted(scene, cv2.INPAINT_TELEA)))),
+        Method(
+            "paste + Navier-Stokes", _timed(lambda scene: pasted(scene, inpainted(scene, cv2.INPAINT_NS)))
+        ),
         Method("matte + Telea", _timed(lambda scene: _matte_paste(scene, tight=False))),
         Method("matte + Telea, tight", _timed(lambda scene: _matte_paste(scene, tight=True))),
     ]
@@ -85,12 +87,12 @@ def _timed(edit: Callable[[Scene], Image]) -> Callable[[Scene], MethodOutput]:
     return run
 
 
-def _paste(scene: Scene, background: Image) -> Image:
+def pasted(scene: Scene, background: Image) -> Image:
     """The handle's pixels at the target, on a background."""
     return _Drag.of(scene).composite(scene.before, np.ones(scene.shape, np.float32), background)
 
 
-def _inpaint(scene: Scene, how: int) -> Image:
+def inpainted(scene: Scene, how: int) -> Image:
     return np.asarray(
         cv2.inpaint(scene.before, scene.handle.astype(np.uint8), INPAINT_RADIUS, how), dtype=np.uint8
     )

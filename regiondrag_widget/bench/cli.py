@@ -41,6 +41,34 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     truth.add_argument("--seed", type=int, default=0, help="another seed, other scenes (default: 0)")
     truth.add_argument(
+        "--model",
+        default="mini",
+        metavar="M",
+        help="the network: mini (bundled, default), a local diffusers folder, a hub id; none: OpenCV alone",
+    )
+    truth.add_argument(
+        "--preset",
+        nargs="+",
+        choices=("default", "released"),
+        default=["default", "released"],
+        metavar="P",
+        help="our edit by these rules: default, released (default: both)",
+    )
+    truth.add_argument(
+        "--ablations",
+        nargs="*",
+        metavar="GROUP",
+        help="change one decision at a time as well: all, or groups whose name contains one of these "
+        "(attention, residual, vacated, content, prefill, matte, stop, levels, start, drawing, points)",
+    )
+    truth.add_argument(
+        "--few-scenes",
+        type=int,
+        default=33,
+        metavar="N",
+        help="ablations and point dragging see the first N scenes only (default: 33, three of each kind)",
+    )
+    truth.add_argument(
         "--methods", nargs="+", metavar="NAME", help="only methods whose name contains one of these"
     )
     truth.add_argument("--write-scenes", type=Path, metavar="DIR", help="write the scenes here as well")
@@ -61,8 +89,9 @@ def run_truth(args: argparse.Namespace) -> int:
     from regiondrag_widget.bench.store import ResultStore
 
     try:
-        methods = _chosen(args.methods)
+        methods, used = _methods(args)
         scenes, about = _scenes(args)
+        about |= used
     except (ValueError, OSError) as error:
         return _say(f"error: {error}", WRONG_INPUT)
     sheet_names: set[str] = {scene.name for scene in _readable(scenes[: max(0, args.sheet_scenes)])}
@@ -94,7 +123,7 @@ def _run(
 
     finished: list[Row] = []
     interrupted = False
-    with tqdm(total=len(scenes) * len(methods), unit="edit", file=sys.stderr) as bar:
+    with tqdm(total=_edits(len(scenes), methods), unit="edit", file=sys.stderr) as bar:
 
         def note(row: Row) -> None:
             finished.append(row)
@@ -123,17 +152,49 @@ def _run(
     return FAILURE if report.problems else DONE
 
 
-def _chosen(parts: Sequence[str] | None) -> list[Method]:
+def _methods(args: argparse.Namespace) -> tuple[list[Method], dict[str, Any]]:
+    """The methods to run and what the report says about their network."""
     from regiondrag_widget.bench.baselines import baselines
 
     methods = baselines()
+    extra: list[Method] = []
+    about: dict[str, Any] = {}
+    if args.few_scenes < 1:
+        raise ValueError(f"--few-scenes is {args.few_scenes}: give at least 1")
+    if args.model != "none":
+        import torch
+
+        from regiondrag_widget.bench.ablations import ablations
+        from regiondrag_widget.bench.diffusion import diffusion_methods
+        from regiondrag_widget.bench.network import BenchNetwork
+
+        network = BenchNetwork.load(args.model)
+        methods += diffusion_methods(network, args.preset, args.few_scenes)
+        if args.ablations is not None:
+            extra = _chosen(ablations(network, args.few_scenes), args.ablations, "group")
+        device = f"{network.pipe.backbone.device}, {torch.get_num_threads()} threads"
+        about = {"model": args.model, "torch": torch.__version__, "device": device}
+    elif args.ablations is not None:
+        raise ValueError("ablations need a network: leave --model none out")
+    return _chosen(methods, args.methods, "name") + extra, about
+
+
+def _chosen(methods: Sequence[Method], parts: Sequence[str] | None, of: str) -> list[Method]:
+    """The methods whose name or group contains one of the parts; all when there are none."""
     if not parts:
-        return methods
-    chosen = [method for method in methods if any(part.lower() in method.name.lower() for part in parts)]
+        return list(methods)
+    chosen = [m for m in methods if any(part.lower() in getattr(m, of).lower() for part in parts)]
     if not chosen:
-        known = ", ".join(method.name for method in methods)
-        raise ValueError(f"no method is called {' or '.join(parts)}: there are {known}")
+        known = ", ".join(dict.fromkeys(getattr(method, of) for method in methods))
+        asked = " or ".join(parts)
+        raise ValueError(
+            f"no {'method' if of == 'name' else 'ablation'} is called {asked}: there are {known}"
+        )
     return chosen
+
+
+def _edits(scenes: int, methods: Sequence[Method]) -> int:
+    return sum(scenes if m.most_scenes is None else min(scenes, m.most_scenes) for m in methods)
 
 
 def _scenes(args: argparse.Namespace) -> tuple[list[Scene | SceneError], dict[str, Any]]:

@@ -25,13 +25,15 @@ class Measures:
     (handle or target), the target, the vacated place (handle without target) and a band of 4 px on either
     side of the seams. ``texture``: mean gradient magnitude in the vacated place, edited over true.
     ``distance``: the paper's MD, in pixels. ``outside``: the largest grey-level difference from the picture
-    before, away from handle and target.
+    before, away from handle and target. ``psnr_picture``: over the whole picture, where damage outside the
+    scene's own regions shows.
     """
 
     psnr: float
     psnr_target: float
     psnr_vacated: float | None
     psnr_seam: float
+    psnr_picture: float
     ssim: float
     ssim_target: float
     ssim_vacated: float | None
@@ -48,8 +50,10 @@ class Measures:
         return asdict(self)
 
 
-def measure(scene: Scene, edited: Image) -> Measures:
+def measure(scene: Scene, edited: Image, drawn: Mask | None = None) -> Measures:
     """Measure an edited picture (H, W, 3) uint8 against the scene's truth.
+
+    ``drawn`` (H, W) bool is where the edit may have changed it, when not in the scene's handle and target.
 
     Raises
     ------
@@ -75,9 +79,10 @@ def measure(scene: Scene, edited: Image) -> Measures:
         figures["flip" + suffix] = mean_over(flip, region)
     return Measures(
         **figures,
+        psnr_picture=psnr(error, np.ones(scene.shape, bool)) or 0.0,
         texture=texture_ratio(edited, scene.after, scene.vacated),
         distance=mean_distance(scene, edited),
-        outside=largest_difference(edited, scene.before, ~scene.touched),
+        outside=largest_difference(edited, scene.before, ~(scene.touched if drawn is None else drawn)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from regiondrag_widget.bench.methods import Method
@@ -68,6 +68,12 @@ class Report:
         spread = math.sqrt(sum((d - mean) ** 2 for d in differences) / max(1, count - 1))
         return mean, spread / math.sqrt(count)
 
+    def common(self, methods: Iterable[str]) -> Report:
+        """The report on those scenes only that every one of the methods has finished."""
+        finished = [{row.scene for row in self.rows if row.method == name} for name in methods]
+        scenes = set.intersection(*finished) if finished else set()
+        return replace(self, rows=tuple(row for row in self.rows if row.scene in scenes))
+
     @property
     def motions(self) -> list[str]:
         return list(dict.fromkeys(row.motion for row in self.rows))
@@ -130,18 +136,20 @@ def mean_of(measure_name: str, rows: Iterable[Row]) -> float | None:
 def _outcomes(
     scenes: Iterable[Scene | SceneError], methods: Sequence[Method], store: ResultStore | None
 ) -> Iterator[Row | str]:
-    for scene in scenes:
+    for number, scene in enumerate(scenes):
         if isinstance(scene, SceneError):
             yield str(scene)
             continue
         for method in methods:
+            if method.most_scenes is not None and number >= method.most_scenes:
+                continue
             known = store.find(scene, method) if store is not None else None
             if known is not None:
                 yield known
                 continue
             try:
                 output = method.run(scene)
-                figures = measure(scene, output.image).as_dict()
+                figures = measure(scene, output.image, output.drawn).as_dict()
             except Exception as error:  # one failing edit must not lose the others
                 yield f"scene {scene.name}: {method.name} failed: {type(error).__name__}: {error}"
                 continue

@@ -41,7 +41,8 @@ class Counted:
 def command(*words: object) -> int:
     parser = argparse.ArgumentParser()
     add_parser(parser.add_subparsers(required=True))
-    args = parser.parse_args(["bench", "truth", *map(str, words)])
+    # without a network, unless told otherwise: those have tests of their own
+    args = parser.parse_args(["bench", "truth", "--model", "none", *map(str, words)])
     return int(args.run(args))
 
 
@@ -193,6 +194,9 @@ def test_a_broken_scene_gives_exit_code_one_and_the_others_are_measured(
         (("--scenes", "/nowhere"), "not a folder"),
         (("--count", "0"), "at least one scene"),
         (("--methods", "magic"), "no method is called magic"),
+        (("--ablations",), "ablations need a network"),
+        (("--few-scenes", "0"), "give at least 1"),
+        (("--model", "/nowhere/at/all"), "/nowhere/at/all"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_exit_code_two(
