@@ -153,6 +153,11 @@ export class Actions {
     if (!picture) this.paste()
   }
 
+  /** Gives the keyboard to the canvas. */
+  focus(): void {
+    this.stage.canvas.focus({ preventScroll: true })
+  }
+
   cancelTool(): void {
     const { tool } = this.state
     if (tool.active) tool.cancel(this.stage.context(this.tell))

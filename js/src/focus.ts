@@ -34,3 +34,40 @@ export function keyField(canvas: HTMLCanvasElement, signal: AbortSignal): HTMLTe
   )
   return field
 }
+
+/**
+ * Keeps the keyboard in the widget: where the control that has the focus is switched off or hidden, the canvas takes
+ * it. Else the next key would go to the notebook, whose single letters delete cells.
+ */
+export function keepFocus(root: HTMLElement, canvas: HTMLElement, signal: AbortSignal): () => void {
+  let last: HTMLElement | null = null
+  root.addEventListener(
+    "focusin",
+    (event) => {
+      last = event.target as HTMLElement
+    },
+    { signal },
+  )
+  // Going elsewhere on purpose names where to; a control that vanishes names nothing.
+  root.addEventListener(
+    "focusout",
+    (event) => {
+      if (event.relatedTarget && !root.contains(event.relatedTarget as Node)) last = null
+    },
+    { signal },
+  )
+  document.addEventListener(
+    "pointerdown",
+    (event) => {
+      if (!root.contains(event.target as Node)) last = null
+    },
+    { signal, capture: true },
+  )
+  return () => {
+    const active = document.activeElement
+    if (!last || (active !== last && active !== document.body)) return
+    if (!last.matches(":disabled") && last.checkVisibility?.() !== false && last.isConnected) return
+    last = canvas
+    canvas.focus({ preventScroll: true })
+  }
+}

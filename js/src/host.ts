@@ -69,13 +69,22 @@ export class Host {
   }
 
   send(type: string, fields: Record<string, unknown> = {}, buffers: Uint8Array<ArrayBuffer>[] = []): void {
-    this.model.send({ v: VERSION, type, ...fields }, undefined, buffers.map(owned))
+    this.attempt(() => this.model.send({ v: VERSION, type, ...fields }, undefined, buffers.map(owned)))
   }
 
   /** Several traits in one patch: the kernel never sees half a gesture. */
   save(traits: Record<string, unknown>): void {
     for (const [key, value] of Object.entries(traits)) this.model.set(key, value)
-    this.model.save_changes()
+    this.attempt(() => this.model.save_changes())
+  }
+
+  /** A dead kernel's comm may throw; the drawing goes on, and the silence is noticed elsewhere. */
+  private attempt(send: () => void): void {
+    try {
+      send()
+    } catch (error) {
+      console.warn("regiondrag: the kernel could not be reached", error)
+    }
   }
 
   number(key: string, otherwise: number): number {

@@ -1,32 +1,73 @@
-/** Pictures as the kernel sends them, decoded for drawing. */
+/** Pictures from the kernel, decoded for drawing; and files for the kernel, in parts it can take. */
+import type { Host } from "./host"
+
 export interface Picture {
   readonly image: ImageBitmap
   readonly bytes: Uint8Array<ArrayBuffer>
-  readonly mime: string
   readonly width: number
   readonly height: number
   /** Whether parts of it may be transparent. */
   readonly alpha: boolean
 }
 
-/** Decodes bytes to a picture of the size the kernel states; throws where the browser cannot. */
-export async function decodePicture(
-  bytes: Uint8Array<ArrayBuffer>,
-  mime: string,
-  width: number,
-  height: number,
-  alpha = false,
-): Promise<Picture> {
-  const image = await createImageBitmap(new Blob([bytes], { type: mime }))
-  return { image, bytes, mime, width: width || image.width, height: height || image.height, alpha }
+export interface Source {
+  /** Equal for equal pictures. */
+  readonly key: string
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly mime: string
+  /** What the kernel says of its size; 0 takes the file's own. */
+  readonly width: number
+  readonly height: number
+  readonly alpha: boolean
 }
 
-/** The largest message part sent for a picture; notebook servers close the socket above ten mebibytes. */
-export const PART = 8 * 1024 * 1024
+/** Holds the newest of the pictures that arrive; the one before stays until it has decoded. */
+export class Slot {
+  picture: Picture | null = null
+  private key = ""
+
+  /** True when the picture is another one now; throws where the browser cannot decode it. */
+  async take({ key, bytes, mime, width, height, alpha }: Source): Promise<boolean> {
+    if (key === this.key) return false
+    const before = this.key
+    this.key = key
+    let image: ImageBitmap
+    try {
+      image = await createImageBitmap(new Blob([bytes], { type: mime }))
+    } catch (error) {
+      if (this.key === key) this.key = before
+      throw error
+    }
+    // While it decoded, a newer one may have come, or the slot may have been cleared.
+    if (this.key !== key) {
+      image.close()
+      return false
+    }
+    this.picture?.image.close()
+    this.picture = { image, bytes, width: width || image.width, height: height || image.height, alpha }
+    return true
+  }
+
+  clear(): void {
+    this.key = ""
+    this.picture?.image.close()
+    this.picture = null
+  }
+}
+
+/** The largest part of a file in one message; notebook servers close the socket above ten mebibytes. */
+const PART = 8 * 1024 * 1024
 export const LARGEST_FILE = 64 * 1024 * 1024
 
-export function partsOf(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] {
-  const parts: Uint8Array<ArrayBuffer>[] = []
-  for (let at = 0; at < bytes.length; at += PART) parts.push(bytes.slice(at, at + PART))
-  return parts
+/** Sends a picture file to the kernel. */
+export async function upload(host: Host, file: File): Promise<void> {
+  const bytes = new Uint8Array(await file.arrayBuffer())
+  const fields = { name: file.name, mime: file.type }
+  if (bytes.length <= PART) return host.send("load", fields, [bytes])
+  const id = crypto.randomUUID()
+  const parts = Math.ceil(bytes.length / PART)
+  for (let part = 0; part < parts; part++) {
+    const piece = bytes.slice(part * PART, (part + 1) * PART)
+    host.send("load", { ...fields, part, parts, upload: id }, [piece])
+  }
 }

@@ -4,13 +4,14 @@
  */
 import { Frames } from "./frames"
 import { Host, type HostModel, type Message } from "./host"
-import { type Heard, judge, kernelStatusOf, type Liveness } from "./liveness"
-import { decodePicture, LARGEST_FILE, type Picture, partsOf } from "./pictures"
+import type { Liveness } from "./liveness"
+import { LARGEST_FILE, type Picture, Slot, upload } from "./pictures"
 import { completePairs } from "./regions"
 import { inWords, isBusy, type Progress, progressFrom, type Settings, settingsFrom } from "./settings"
 import { Signal } from "./signal"
 import { RegionStore } from "./store"
 import { RegionSync } from "./sync"
+import { KernelWatch } from "./watch"
 
 export interface ResultInfo {
   readonly id: string
@@ -31,37 +32,30 @@ export interface Trouble {
   readonly remedy: string
 }
 
-const PING_EVERY = 5_000
-
 export class Session {
   readonly store = new RegionStore()
   readonly changed = new Signal()
   readonly host: Host
   readonly frames: Frames
-  picture: Picture | null = null
   pictureName = ""
-  result: Picture | null = null
   resultInfo: ResultInfo | null = null
   /** What the views show: the picture with its regions, or the result. */
   show: "edit" | "result" = "edit"
   progress: Progress
   settings: Settings
   trouble: Trouble | null = null
-  liveness: Liveness = "waiting"
   private readonly sync: RegionSync
-  private readonly views = new Map<string, boolean>()
-  private readonly timers: ReturnType<typeof setInterval>[] = []
-  private heard: Heard
+  private readonly watch: KernelWatch
+  private readonly pictureSlot = new Slot()
+  private readonly resultSlot = new Slot()
   /** The newest run known to be over: what is said of it later is stale. */
   private ended = -1
-  private visible = false
   private closed = false
-  private pictureKey = ""
-  private resultKey = ""
+  private rev = ""
   private saveTimer: ReturnType<typeof setTimeout> | undefined
   private liveTimer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(private readonly model: HostModel) {
+  constructor(model: HostModel) {
     this.host = new Host(model)
     this.frames = new Frames(
       () => this.changed.emit(),
@@ -69,23 +63,24 @@ export class Session {
     )
     this.progress = progressFrom(this.host.record("_state"))
     this.settings = settingsFrom(this.host.record("settings"), this.defaults)
-    this.heard = {
-      opened: Date.now(),
-      asked: null,
-      last: null,
-      suspicious: false,
-      kernelStatus: kernelStatusOf(model.widget_manager),
-    }
     this.sync = new RegionSync(this.host, this.store, (message) => this.complain(message, "Draw it again."))
     this.store.changed.on(() => this.changed.emit())
     this.store.committed.on(() => this.runLive())
     this.listen()
     void this.loadPicture()
     void this.loadResult()
-    this.sayHello()
-    this.timers.push(setInterval(() => this.beat(), 1_000))
+    this.watch = new KernelWatch(this.host, () => this.changed.emit())
   }
 
+  get picture(): Picture | null {
+    return this.pictureSlot.picture
+  }
+  get result(): Picture | null {
+    return this.resultSlot.picture
+  }
+  get liveness(): Liveness {
+    return this.watch?.liveness ?? "waiting"
+  }
   get defaults(): Settings {
     return settingsFrom(this.host.record("_defaults"))
   }
@@ -164,9 +159,7 @@ export class Session {
     if (!this.resultInfo) return
     this.host.send("discard", { result: this.resultInfo.id })
     this.showRegions()
-    this.result = null
-    this.resultInfo = null
-    this.resultKey = ""
+    this.forgetResult()
     this.changed.emit()
   }
 
@@ -204,14 +197,7 @@ export class Session {
     if (file.size > LARGEST_FILE) {
       return this.complain("This file is larger than 64 MB.", "Save a smaller copy and open that.")
     }
-    const bytes = new Uint8Array(await file.arrayBuffer())
-    const parts = partsOf(bytes)
-    const fields = { name: file.name, mime: file.type }
-    if (parts.length === 1 && parts[0]) return this.host.send("load", fields, [parts[0]])
-    const upload = crypto.randomUUID()
-    parts.forEach((part, i) => {
-      this.host.send("load", { ...fields, part: i, parts: parts.length, upload }, [part])
-    })
+    await upload(this.host, file)
   }
 
   complain(message: string, remedy = ""): void {
@@ -226,22 +212,17 @@ export class Session {
 
   /** A view opened, closed (null), came into sight or left it. */
   see(view: string, visible: boolean | null): void {
-    if (visible === null) this.views.delete(view)
-    else this.views.set(view, visible)
-    const any = [...this.views.values()].some((v) => v)
-    if (any === this.visible || this.closed) return
-    this.visible = any
-    this.host.send("visible", { visible: any })
+    if (!this.closed) this.watch.see(view, visible)
   }
 
   close(): void {
     this.closed = true
-    for (const timer of this.timers) clearInterval(timer)
+    this.watch.close()
     clearTimeout(this.saveTimer)
     clearTimeout(this.liveTimer)
     this.frames.clear(Number.POSITIVE_INFINITY)
-    this.picture?.image.close()
-    this.result?.image.close()
+    this.pictureSlot.clear()
+    this.resultSlot.clear()
     this.host.close()
   }
 
@@ -258,16 +239,10 @@ export class Session {
       this.settings = settingsFrom(host.record("settings"), this.defaults)
       this.changed.emit()
     })
-    // Jupyter's own event: the comm was made anew or the kernel has left it.
-    host.on("comm_live_update", () => {
-      this.heard = { ...this.heard, suspicious: this.heard.last !== null }
-      this.ping()
-    })
   }
 
   private receive(message: Message, buffers: Uint8Array<ArrayBuffer>[]): void {
-    this.heard = { ...this.heard, last: Date.now(), asked: null, suspicious: false }
-    this.judge()
+    this.watch.hear()
     switch (message.type) {
       case "ready":
         if (typeof message.run === "number" && message.run > this.progress.run) {
@@ -334,65 +309,51 @@ export class Session {
 
   private async loadPicture(given?: Uint8Array<ArrayBuffer>): Promise<void> {
     const info = this.host.record("_image_info")
+    const { width, height } = sizeOf(info)
+    if (width === 0) return
     const bytes = given ?? this.host.bytes("_image")
-    const number = (key: string) => (typeof info[key] === "number" ? (info[key] as number) : 0)
-    const rev = `${String(info.rev)}/${number("width")}x${number("height")}`
-    if (!info.width) return
     if (!bytes) return this.host.send("need", { what: "image" })
-    const key = `${rev}/${bytes.length}`
-    if (key === this.pictureKey) return
-    const fresh = !this.pictureKey.startsWith(`${rev}/`)
-    this.pictureKey = key
+    const rev = `${String(info.rev)}/${width}x${height}`
+    const mime = typeof info.mime === "string" ? info.mime : "image/png"
+    const source = { key: `${rev}/${bytes.length}`, bytes, mime, width, height, alpha: info.alpha === true }
     try {
-      const mime = typeof info.mime === "string" ? info.mime : "image/png"
-      const picture = await decodePicture(bytes, mime, number("width"), number("height"), info.alpha === true)
-      if (this.closed || this.pictureKey !== key) return picture.image.close()
-      this.picture?.image.close()
-      this.picture = picture
-      this.pictureName = typeof info.name === "string" ? info.name : ""
-      if (!this.host.bytes("_result")) this.show = "edit"
-      if (fresh) this.sync.reset(picture.width, picture.height)
-      else this.changed.emit()
+      if (!(await this.pictureSlot.take(source)) || this.closed) return
     } catch {
-      this.pictureKey = ""
-      this.complain("This picture does not decode in the browser.", "Open another one.")
+      return this.complain("This picture does not decode in the browser.", "Open another one.")
     }
+    this.pictureName = typeof info.name === "string" ? info.name : ""
+    if (!this.host.bytes("_result")) this.show = "edit"
+    // The same picture sent anew keeps its drawings and their history.
+    if (rev !== this.rev) this.sync.reset(width, height)
+    this.rev = rev
+    this.changed.emit()
   }
 
   private async loadResult(given?: Uint8Array<ArrayBuffer>): Promise<void> {
     const info = this.host.record("_result_info")
     if (typeof info.id !== "string") {
-      this.result?.image.close()
-      this.result = null
-      this.resultInfo = null
-      this.resultKey = ""
+      this.forgetResult()
       this.show = "edit"
       return this.changed.emit()
     }
     const bytes = given ?? this.host.bytes("_result")
     if (!bytes) return this.host.send("need", { what: "result", result: info.id })
-    const key = `${info.id}/${bytes.length}`
-    if (key === this.resultKey) return
-    this.resultKey = key
+    const alpha = this.host.record("_image_info").alpha === true
+    const source = { key: `${info.id}/${bytes.length}`, bytes, mime: "image/png", width: 0, height: 0, alpha }
     try {
-      const picture = await decodePicture(
-        bytes,
-        "image/png",
-        0,
-        0,
-        this.host.record("_image_info").alpha === true,
-      )
-      if (this.closed || this.resultKey !== key) return picture.image.close()
-      this.result?.image.close()
-      this.result = picture
-      const number = (name: string) => (typeof info[name] === "number" ? (info[name] as number) : 0)
-      this.resultInfo = { id: info.id, run: number("run"), seed: number("seed"), seconds: number("seconds") }
-      this.reveal(true)
-      this.changed.emit()
+      if (!(await this.resultSlot.take(source)) || this.closed) return
     } catch {
-      this.resultKey = ""
-      this.complain("The result does not decode in the browser.", "Run it again.")
+      return this.complain("The result does not decode in the browser.", "Run it again.")
     }
+    const number = (name: string) => (typeof info[name] === "number" ? (info[name] as number) : 0)
+    this.resultInfo = { id: info.id, run: number("run"), seed: number("seed"), seconds: number("seconds") }
+    this.reveal(true)
+    this.changed.emit()
+  }
+
+  private forgetResult(): void {
+    this.resultSlot.clear()
+    this.resultInfo = null
   }
 
   /** Shows the result once both it and the end of its run have arrived, in either order. */
@@ -425,39 +386,9 @@ export class Session {
     if (!this.settings.live || this.obstacle) return
     this.liveTimer = setTimeout(() => this.run(), 400)
   }
+}
 
-  private sayHello(): void {
-    const info = this.host.record("_image_info")
-    const result = this.host.record("_result_info")
-    const image = this.host.bytes("_image") ? (info.rev ?? null) : null
-    const have = { image, result: this.host.bytes("_result") ? (result.id ?? null) : null }
-    this.host.send("hello", { view: "model", have })
-  }
-
-  private ping(): void {
-    if (this.heard.asked === null) this.heard = { ...this.heard, asked: Date.now() }
-    this.host.send("ping")
-  }
-
-  /** Once a second: ask where it is time to, and judge what was heard. */
-  private beat(): void {
-    const now = Date.now()
-    if (this.heard.last === null) {
-      // A kernel that was busy at first may still come: keep asking, seldom.
-      if ((now - this.heard.opened) % PING_EVERY < 1_000) this.sayHello()
-    } else if (this.visible && now - this.heard.last > PING_EVERY && this.heard.asked === null) {
-      this.ping()
-    } else if (this.visible && this.heard.asked !== null && (now - this.heard.asked) % PING_EVERY < 1_000) {
-      this.ping()
-    }
-    this.judge()
-  }
-
-  private judge(): void {
-    this.heard = { ...this.heard, kernelStatus: kernelStatusOf(this.model.widget_manager) }
-    const liveness = judge(this.heard, Date.now())
-    if (liveness === this.liveness) return
-    this.liveness = liveness
-    this.changed.emit()
-  }
+function sizeOf(info: Record<string, unknown>): { width: number; height: number } {
+  const side = (value: unknown) => (typeof value === "number" && value > 0 ? Math.round(value) : 0)
+  return { width: side(info.width), height: side(info.height) }
 }

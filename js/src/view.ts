@@ -1,5 +1,6 @@
 /** One displayed cell: puts the parts on the page and takes them all away again. */
 import { Actions } from "./actions"
+import { keepFocus } from "./focus"
 import { Keyboard } from "./keyboard"
 import type { Session } from "./session"
 import { Stage } from "./stage"
@@ -50,6 +51,9 @@ export function openView(session: Session, host: HTMLElement): () => void {
   new Keyboard(root, stage, session, state, actions, signal)
   host.append(root)
   watchSight(root, id, session, signal)
+  const stay = keepFocus(root, stage.canvas, signal)
+  session.changed.on(stay, signal)
+  state.changed.on(stay, signal)
   const size = () => fitHeight(session, stage)
   session.changed.on(size, signal)
   size()

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, expect, sync_playwright
 
 from tests.browser.mock_host.page import Widget
 
 HERE = Path(__file__).parent
 ORIGIN = "http://mock.test"
+PATIENCE = 20_000  # milliseconds; a busy machine is slow, not wrong
 VIEWPORT: ViewportSize = {"width": 1000, "height": 900}
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
@@ -36,6 +37,7 @@ def bundle(repository: Path) -> Path:
 @pytest.fixture(scope="session")
 def mock_browser(chromium_executable: str) -> Iterator[Browser]:
     """One Chromium for the whole run; each test has a context of its own."""
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium_executable,
@@ -76,7 +78,7 @@ def mock_page(
             contexts.append(context)
         page = context.new_page()
         pages.append(page)
-        page.set_default_timeout(5_000)
+        page.set_default_timeout(PATIENCE)
         page.route(f"{ORIGIN}/**", serve)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{ORIGIN}/")

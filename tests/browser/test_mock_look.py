@@ -1,4 +1,4 @@
-"""Screenshots of the main states, to be looked at: light and dark, wide and narrow, plain and high density."""
+"""Screenshots of the main states, to be looked at: light and dark, wide and narrow, two densities."""
 
 from __future__ import annotations
 

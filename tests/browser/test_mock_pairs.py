@@ -134,3 +134,22 @@ def test_the_whole_edit_works_by_keyboard(open_widget: Open) -> None:
     widget.press("v", *["Shift+ArrowRight"] * 8, "Control+Enter")
     widget.page.wait_for_function("host.sent('run').length === 1")
     assert widget.sent("run")[0]["pairs"][0]["matrix"][2] == 80
+
+
+def test_the_keyboard_stays_when_a_control_goes_off(two: Widget) -> None:
+    """Deleting the last pair switches its button off; the next key must not reach the notebook."""
+    focused = "document.activeElement.getAttribute('aria-label')"
+    two.click("Delete pair", "Delete pair")
+    two.page.wait_for_function(f"{focused} === 'Region canvas'")
+    two.click("Settings")
+    two.root.get_by_label("Prompt").focus()
+    two.page.keyboard.press("Escape")
+    two.page.wait_for_function(f"{focused} === 'Region canvas'")
+
+
+def test_every_focusable_control_keeps_notebook_shortcuts_out(two: Widget) -> None:
+    bare = two.root.evaluate(
+        """root => [...root.querySelectorAll("button, input, select, textarea, [tabindex]")]
+            .filter(n => n.getAttribute("data-lm-suppress-shortcuts") !== "true").map(n => n.outerHTML)"""
+    )
+    assert bare == []

@@ -144,6 +144,11 @@ export class MaskBuffer {
     if (value) this.reach = grow(this.reach, a, y, b, y)
   }
 
+  /** A rectangle that holds all that is set. */
+  get extent(): Box | null {
+    return this.reach
+  }
+
   takeDirty(): Box | null {
     const box = this.dirty
     this.dirty = null

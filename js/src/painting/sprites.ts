@@ -75,8 +75,7 @@ export class DraftSprite {
 
   update(): void {
     const dirty = this.buffer.takeDirty()
-    const whole = { x0: 0, y0: 0, x1: this.buffer.width, y1: this.buffer.height }
-    const box = this.started ? dirty : whole
+    const box = this.started ? dirty : this.buffer.extent
     this.started = true
     if (!box) return
     const w = box.x1 - box.x0

@@ -5,6 +5,8 @@ export type Child = Node | string | null | undefined | false
 
 type Attributes = Record<string, string | number | boolean | null | undefined>
 
+const FOCUSABLE = new Set<string>(["button", "input", "select", "textarea"])
+
 /** `el("button", { class: "rd-button", "aria-label": "Run" }, "Run")`; null and false attributes are left out. */
 export function el<K extends keyof HTMLElementTagNameMap>(
   tag: K,
@@ -12,6 +14,8 @@ export function el<K extends keyof HTMLElementTagNameMap>(
   ...children: Child[]
 ): HTMLElementTagNameMap[K] {
   const node = document.createElement(tag)
+  // Lumino looks at the focused element itself before its ancestors: without this a notebook takes its keys.
+  if (FOCUSABLE.has(tag) || "tabindex" in attributes) node.setAttribute("data-lm-suppress-shortcuts", "true")
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue
     node.setAttribute(name, value === true ? "" : String(value))
@@ -47,6 +51,13 @@ export function button(options: ButtonOptions): HTMLButtonElement {
   )
   node.addEventListener("click", () => options.act(), { signal: options.signal })
   return node
+}
+
+/** Makes everything beside a dialog's veil unreachable while it is open. */
+export function setModal(veil: HTMLElement, open: boolean): void {
+  for (const sibling of veil.parentElement?.children ?? []) {
+    if (sibling !== veil && sibling instanceof HTMLElement) sibling.inert = open
+  }
 }
 
 /** Writes text only where it differs, so that a live region speaks once. */

@@ -1,7 +1,7 @@
 /** The sheet behind `?`: every key and gesture. */
 import { SHEET } from "../keys"
 import type { ViewState } from "../viewstate"
-import { button, el } from "./dom"
+import { button, el, setModal } from "./dom"
 
 export function helpSheet(state: ViewState, root: HTMLElement, signal: AbortSignal): HTMLElement {
   const close = button({
@@ -50,6 +50,7 @@ export function helpSheet(state: ViewState, root: HTMLElement, signal: AbortSign
   state.changed.on(() => {
     if (veil.hidden === !state.helpOpen) return
     veil.hidden = !state.helpOpen
+    setModal(veil, state.helpOpen)
     if (state.helpOpen) {
       back = root.contains(document.activeElement) ? (document.activeElement as HTMLElement) : null
       close.focus()

@@ -1,7 +1,7 @@
 /** A new picture by file picker, drop or paste; asks before it throws drawings away. */
 import { hasDrawings } from "../regions"
 import type { Session } from "../session"
-import { button, el } from "./dom"
+import { button, el, setModal } from "./dom"
 
 export class Opener {
   private readonly input: HTMLInputElement
@@ -75,6 +75,7 @@ export class Opener {
     const back = document.activeElement as HTMLElement | null
     const dialog = el("div", { class: "rd-veil" })
     const done = () => {
+      setModal(dialog, false)
       dialog.remove()
       back?.focus({ preventScroll: true })
     }
@@ -108,6 +109,7 @@ export class Opener {
     )
     dialog.append(box)
     this.root.append(dialog)
+    setModal(dialog, true)
     keep.focus()
   }
 }

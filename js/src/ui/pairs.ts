@@ -174,7 +174,7 @@ function row(
   name.addEventListener(
     "keydown",
     (e) => {
-      if (e.key === "Enter") name.blur()
+      if (e.key === "Enter") actions.focus()
     },
     { signal },
   )
