@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.jupyter_host import JupyterServer, KernelProbe, NotebookPage
 from tests.browser.mock_host.page import Widget
@@ -22,6 +22,25 @@ engine = FakeEngine(seconds=0.2)
 editor.install_editors(engine)
 """
 SHOW = "w = rd.RegionDragWidget(rd.examples.load().image, steps=8)\nw"
+
+# notes what the lower canvas shows while a run's frames come in, once a frame of the screen
+WATCH = """() => {
+  window.seen = new Map()
+  const small = document.createElement('canvas')
+  small.width = small.height = 24
+  const g = small.getContext('2d', {willReadFrequently: true})
+  const look = () => {
+    const top = document.querySelector('.rd-input')
+    const base = document.querySelector('.rd-stage canvas')
+    if (top && base && top.dataset.showing === 'step') {
+      g.drawImage(base, 0, 0, 24, 24)
+      const key = Array.from(g.getImageData(0, 0, 24, 24).data).map(v => v >> 3).join()
+      window.seen.set(key, (window.seen.get(key) ?? 0) + 1)
+    }
+    requestAnimationFrame(look)
+  }
+  look()
+}"""
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +63,7 @@ def notebook(
         server.write(name, cells)
         context = mock_browser.new_context(viewport={"width": 1280, "height": 1000}, **context_options)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         path = f"/lab/tree/{name}?reset" if app == "lab" else f"/notebooks/{name}"
         notebook = NotebookPage(page, f"{server.url}{path}").open()
@@ -52,7 +71,9 @@ def notebook(
         opened.append((context, probe, name))
         return notebook, probe
 
+    expect.set_options(timeout=30_000)  # two cores that also train a model are slow
     yield open_it
+    expect.set_options(timeout=5_000)
     for context, probe, name in opened:
         probe.close()
         context.close()

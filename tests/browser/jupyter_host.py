@@ -1,4 +1,4 @@
-"""A real Jupyter server for the tests: its own folders, a free port, and a way into the kernel past the page."""
+"""A real Jupyter server for the tests: its own folders, a free port, a way into the kernel past the page."""
 
 from __future__ import annotations
 
@@ -68,17 +68,32 @@ class JupyterServer:
             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),
         }
         self._log = (folder / "server.log").open("wb")
+        options = [
+            "--allow-root",
+            "--no-browser",
+            f"--ServerApp.port={self.port}",
+            "--ServerApp.port_retries=0",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.root_dir={self.notebooks}",
+            "--IdentityProvider.token=",
+            "--ServerApp.password=",
+            "--ServerApp.disable_check_xsrf=True",
+            "--LabApp.expose_app_in_browser=True",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
+            "--LabApp.extension_manager=readonly",
+            # were the tests killed, nobody else would end it
+            "--ServerApp.shutdown_no_activity_timeout=600",
+            "--MappingKernelManager.cull_idle_timeout=300",
+            "--MappingKernelManager.cull_connected=True",
+        ]
         self._process = subprocess.Popen(
-            [
-                sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser",
-                f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1",
-                f"--ServerApp.root_dir={self.notebooks}", "--IdentityProvider.token=", "--ServerApp.password=",
-                "--ServerApp.disable_check_xsrf=True", "--LabApp.expose_app_in_browser=True",
-                "--JupyterNotebookApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
-            ],
-            cwd=self.notebooks, env=environment, stdout=self._log, stderr=subprocess.STDOUT,
+            [sys.executable, "-m", "jupyterlab", *options],
+            cwd=self.notebooks,
+            env=environment,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
-        )  # fmt: skip
+        )
         self._wait()
 
     def _wait(self, seconds: float = 60) -> None:
@@ -177,7 +192,7 @@ class NotebookPage:
 
     def open(self) -> NotebookPage:
         """Goes there and waits until cells can be run."""
-        self.page.goto(self.address)
+        self.page.goto(self.address, timeout=60_000)
         end = time.monotonic() + 60
         while not self.page.evaluate(READY):
             if time.monotonic() > end:

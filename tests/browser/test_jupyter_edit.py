@@ -9,30 +9,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.jupyter_fixtures import SETUP, SHOW, draw_ellipse_and_drag, drawn_ellipse
+from tests.browser.jupyter_fixtures import SETUP, SHOW, WATCH, draw_ellipse_and_drag, drawn_ellipse
 from tests.browser.mock_host.page import iou
 
 pytest_plugins = ["tests.browser.jupyter_fixtures"]
 pytestmark = pytest.mark.browser
-
-# notes what the lower canvas shows while a run's frames come in, once a frame of the screen
-WATCH = """() => {
-  window.seen = new Map()
-  const small = document.createElement('canvas')
-  small.width = small.height = 24
-  const g = small.getContext('2d', {willReadFrequently: true})
-  const look = () => {
-    const top = document.querySelector('.rd-input')
-    const base = document.querySelector('.rd-stage canvas')
-    if (top && base && top.dataset.showing === 'step') {
-      g.drawImage(base, 0, 0, 24, 24)
-      const key = Array.from(g.getImageData(0, 0, 24, 24).data).map(v => v >> 3).join()
-      window.seen.set(key, (window.seen.get(key) ?? 0) + 1)
-    }
-    requestAnimationFrame(look)
-  }
-  look()
-}"""
 
 
 @pytest.mark.parametrize("app", ["lab", "notebook"])
