@@ -27,6 +27,7 @@ from regiondrag_widget.engine.settings import EditSettings, check_preset, check_
 from regiondrag_widget.engine.timing import Stopwatch
 from regiondrag_widget.engine.view import crop_pairs
 from regiondrag_widget.regions import RegionPair, RegionPairs
+from regiondrag_widget.regions.masks import as_mask
 
 if TYPE_CHECKING:
     from regiondrag_widget.engine.pipeline import RegionDragPipeline
@@ -169,11 +170,10 @@ class ImageSession:
                 f"the masks are {mw}x{mh} but the picture is {w}x{h}: draw them at the picture's own size"
             )
         if editable is not None:
-            editable = np.asarray(editable)
-            if editable.shape != self.picture.shape or editable.dtype != np.bool_:
+            editable = as_mask(editable, "editable")
+            if editable.shape != self.picture.shape:
                 raise ValueError(
-                    f"editable must be a bool mask of the picture's size {self.picture.shape}, "
-                    f"got {editable.dtype} {editable.shape}"
+                    f"editable must have the picture's size {self.picture.shape}, got {editable.shape}"
                 )
         return self._edit(region_pairs, editable, generator, chosen)
 

@@ -227,8 +227,8 @@ def test_no_pairs_give_the_picture_back_with_a_warning_and_no_network_call(
         ({"stop": 0.6}, r"stop \(0\.6\) lies above start \(0\.5\)"),
         ({"content": "words"}, "content must be one of pixels, latents"),
         ({"strength": 1}, "unknown setting 'strength'"),
-        ({"editable": np.ones((4, 4), bool)}, "editable must be a bool mask of the picture's size"),
-        ({"editable": np.ones(SHAPE)}, "editable must be a bool mask of the picture's size"),
+        ({"editable": np.ones((4, 4), bool)}, "editable must have the picture's size"),
+        ({"editable": np.full(SHAPE, 0.5)}, "editable"),
     ],
 )
 def test_what_does_not_fit_is_refused_at_the_call(
