@@ -142,7 +142,7 @@ class Conversation:
         params = {name: value for name, value in message.params.items() if name in NAMES}
         return EditRequest(
             run=message.run,
-            image=widget.image,
+            image=widget._picture,
             picture_key=widget._picture_key(),
             pairs=RegionPairs(pairs),
             protect=protect if protect is not None and protect.any() else None,

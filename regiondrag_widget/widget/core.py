@@ -157,7 +157,7 @@ class WidgetCore(anywidget.AnyWidget):
     # -- the picture -----------------------------------------------------------------------------------------
 
     def _get_image(self) -> Image.Image:
-        return self._picture
+        return self._picture.copy()  # ours stays as it is, whatever is drawn on theirs
 
     def _set_picture(self, source: Any, name: str | None = None) -> None:
         image = to_image(source)

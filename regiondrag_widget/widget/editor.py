@@ -8,6 +8,7 @@ editor in its place, and nothing here imports torch until the first edit.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import threading
 from collections import OrderedDict
@@ -61,13 +62,38 @@ class EditorFactory(Protocol):
     def __call__(self, image: Image.Image, settings: EditSettings) -> Editor: ...
 
 
+_given: dict[str, Any] = {}  # pipelines that users made themselves, by the name shown in the settings
+
+
+def model_name(model: Any) -> str:
+    """The name under which the settings know a model: a name, a folder, or a pipeline the user has made.
+
+    A pipeline is kept here, not on a widget, for as long as the process lives.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        return os.fspath(model)
+    if not callable(getattr(model, "network", None)):
+        raise TypeError(
+            f"model must be a name, a folder or a RegionDragPipeline, not {type(model).__name__}: "
+            "rd.RegionDragPipeline.from_pipe(pipeline) makes one"
+        )
+    base = name = str(getattr(model, "name", "custom"))
+    number = 1
+    while name == "mini" or _given.get(name, model) is not model:
+        number += 1
+        name = f"{base} ({number})"
+    _given[name] = model
+    return name
+
+
 def engine_editor(image: Image.Image, settings: EditSettings) -> Editor:
     """The real `EditorFactory`: an `ImageSession` of the edit engine. Imports torch."""
     from ..engine.api import load_pipeline
     from ..engine.session import ImageSession
 
+    given = _given.get(settings.model)
     session: Editor = ImageSession(
-        load_pipeline(settings.model),
+        load_pipeline(settings.model if given is None else given),
         image,
         prompt=settings.prompt,
         steps=settings.steps,

@@ -17,6 +17,7 @@ from typing import Any
 from ..regions.pair import RegionPair
 from .core import WidgetCore
 from .drawn import Regions
+from .editor import model_name
 from .pictures import picture_name, to_image
 from .settings import NAMES, EditSettings
 
@@ -37,6 +38,7 @@ class RegionDragWidget(WidgetCore):
         An ``ipywidgets.Layout``.
     **settings
         Any of ``prompt, seed, steps, start, stop, vacated, model, matte, live`` (see `EditSettings`).
+        ``model`` may be a pipeline too: ``model=rd.RegionDragPipeline.from_pipe(pipe)``.
 
     Attributes
     ----------
@@ -93,6 +95,8 @@ class RegionDragWidget(WidgetCore):
         else:
             name = picture_name(image)
         traits = {} if layout is None else {"layout": layout}
+        if "model" in settings:
+            settings["model"] = model_name(settings["model"])
         chosen = EditSettings().updated(settings)  # checked as given, before a model's defaults come in
         chosen = EditSettings.of_model(chosen.model).updated(settings)
         super().__init__(to_image(image), name, chosen, _height=height, **traits)

@@ -222,6 +222,15 @@ def test_stop_takes_effect_within_one_step(kernel):
     assert kernel.execute("print(engine.closed >= 1, w.result)").split() == ["True", "None"]
 
 
+def test_where_threads_are_not_heard_the_run_is_delivered_by_the_main_thread(kernel):
+    comm = kernel.open_widget()
+    kernel.execute("w._outbox.pump = True; engine.threads.clear()")
+    kernel.send(comm, run_message(1), masks())
+    kernel.until(comm, "done", acknowledge=False)
+    assert len([m for m in kernel.custom(comm) if m["type"] == "preview"]) == 3
+    assert kernel.execute("print(engine.threads, w.state)").strip() == "{'regiondrag-inference'} done"
+
+
 def test_what_was_drawn_is_a_bool_array_in_the_next_cell(kernel):
     comm = kernel.open_widget()
     handle, target = masks()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -273,6 +275,44 @@ def test_a_bad_setting_is_refused_and_changes_nothing(w, change):
 def test_settings_cannot_be_removed(w):
     with pytest.raises(TypeError, match="cannot be removed"):
         del w.settings["seed"]
+
+
+def test_a_pipeline_of_the_users_is_known_by_a_name_of_its_own(engine, rgb):
+    class Pipeline:
+        name = "stable-diffusion-v1-5"
+
+        def network(self):
+            """As `RegionDragPipeline` has it."""
+
+    first, second = Pipeline(), Pipeline()
+    names = []
+    for model in (first, second, first):
+        w = rd.RegionDragWidget(rgb, model=model)
+        names.append(w.settings["model"])
+        assert w._models == ["mini", w.settings["model"]]
+        assert w.settings["steps"] == 20
+        w.close()
+    assert names == ["stable-diffusion-v1-5", "stable-diffusion-v1-5 (2)", "stable-diffusion-v1-5"]
+
+
+def test_something_else_than_a_model_is_refused(engine, rgb):
+    with pytest.raises(TypeError, match="RegionDragPipeline"):
+        rd.RegionDragWidget(rgb, model=3)
+
+
+def test_drawing_on_the_picture_that_was_handed_out_changes_nothing(w, rgb):
+    w.image.putpixel((0, 0), (9, 9, 9))
+    assert np.array_equal(np.asarray(w.image), rgb)
+
+
+def test_making_a_widget_brings_no_torch(photo):
+    code = (
+        "import sys, regiondrag_widget as rd\n"
+        f"w = rd.RegionDragWidget({str(photo)!r})\n"
+        "sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
+    )
+    root = os.path.dirname(os.path.dirname(rd.__file__))
+    assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0
 
 
 def test_an_unknown_argument_is_refused_by_name(engine, rgb):
