@@ -46,8 +46,6 @@ export class Actions {
       case "brush":
         this.resize(command.factor)
         return true
-      case "opacity":
-        return false
       default:
         return this.simple(command.do)
     }
@@ -167,7 +165,7 @@ export class Actions {
     return this.session.store.regions
   }
 
-  private simple(name: Exclude<Command, { do: "tool" | "nudge" | "brush" | "opacity" }>["do"]): boolean {
+  private simple(name: Exclude<Command, { do: "tool" | "nudge" | "brush" }>["do"]): boolean {
     const { session, state, stage } = this
     const tool = (key: string) => state.tool.keyDown?.(key, false, stage.context(this.tell)) ?? false
     const acts: Record<typeof name, () => unknown> = {

@@ -64,8 +64,10 @@ export function keepFocus(root: HTMLElement, canvas: HTMLElement, signal: AbortS
     { signal, capture: true },
   )
   return () => {
+    // The canvas itself is always there; asking costs a layout, and this is asked at every stroke.
+    if (!last || last === canvas) return
     const active = document.activeElement
-    if (!last || (active !== last && active !== document.body)) return
+    if (active !== last && active !== document.body) return
     if (!last.matches(":disabled") && last.checkVisibility?.() !== false && last.isConnected) return
     last = canvas
     canvas.focus({ preventScroll: true })

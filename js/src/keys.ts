@@ -10,7 +10,6 @@ export type Command =
   | { readonly do: "tool"; readonly id: string }
   | { readonly do: "nudge"; readonly dx: number; readonly dy: number }
   | { readonly do: "brush"; readonly factor: number }
-  | { readonly do: "opacity"; readonly by: number }
   | { readonly do: Simple }
 
 export type Simple =

@@ -1,5 +1,6 @@
 /** Mouse, pen and fingers on the canvas: one goes to the tool, two pan and zoom, the middle button pans. */
 import type { Point } from "./geometry/matrix"
+import { selectedPair } from "./regions"
 import type { Session } from "./session"
 import type { Stage } from "./stage"
 import type { ToolEvent } from "./tools/tool"
@@ -62,10 +63,21 @@ export class Pointers {
     else if (this.session.frames.current) this.mode = "pan"
     else if (!this.session.canDraw) this.mode = "pan"
     else if (event.button === 0 || event.button === 2 || event.button === 5) {
-      this.mode = "tool"
-      this.state.tool.press(this.toolEvent(event), this.context())
+      const refusal = this.refusal()
+      this.mode = refusal ? "pan" : "tool"
+      if (refusal) this.tell(refusal)
+      else this.state.tool.press(this.toolEvent(event), this.context())
     }
     this.showCursor(event)
+  }
+
+  /** Why nothing can be painted on the active pair, in words; empty when it can. */
+  private refusal(): string {
+    const { regions } = this.session.store
+    const pair = selectedPair(regions)
+    if (!pair || this.state.layer === "protect" || this.state.tool.id === "move") return ""
+    if (pair.locked) return `Pair ${regions.selected + 1} is locked`
+    return pair.visible ? "" : `Pair ${regions.selected + 1} is hidden`
   }
 
   private move(event: PointerEvent): void {

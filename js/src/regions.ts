@@ -1,5 +1,5 @@
 /** The document the user draws: pairs of regions and a protect mask. Plain, immutable data and pure edits. */
-import { centroid, emptyMask, isEmpty, type Mask, shifted } from "./geometry/mask"
+import { emptyMask, isEmpty, type Mask, shifted } from "./geometry/mask"
 import { type Matrix, multiply, type Point, snapTranslation, translation } from "./geometry/matrix"
 import { warpMask } from "./geometry/warp"
 
@@ -169,10 +169,6 @@ export function maskOf(regions: Regions, index: number, layer: Layer): Mask {
 export function outlineOf(regions: Regions, index: number, layer: Layer): Outline | null {
   if (layer === "protect") return regions.protectOutline
   return regions.pairs[index]?.outlines[layer] ?? null
-}
-
-export function center(mask: Mask): Point | null {
-  return centroid(mask)
 }
 
 function newId(): string {

@@ -35,6 +35,8 @@ export interface Trouble {
 export class Session {
   readonly store = new RegionStore()
   readonly changed = new Signal()
+  /** A short word to the user, gone with the next change of state. */
+  readonly said = new Signal<string>()
   readonly host: Host
   readonly frames: Frames
   pictureName = ""
@@ -129,7 +131,7 @@ export class Session {
   }
 
   run(overrides: Partial<Settings> = {}): void {
-    if (this.obstacle) return this.tell(this.obstacle)
+    if (this.obstacle) return this.said.emit(this.obstacle)
     this.flush()
     if (Object.keys(overrides).length > 0) this.change(overrides, true)
     const run = this.progress.run + 1
@@ -152,7 +154,7 @@ export class Session {
   accept(): void {
     if (!this.resultInfo) return
     this.host.send("accept", { result: this.resultInfo.id })
-    this.tell("Accepting the result")
+    this.said.emit("Accepting the result")
   }
 
   discard(): void {
@@ -367,11 +369,6 @@ export class Session {
     if (!bytes) return
     if (message.what === "image") void this.loadPicture(bytes)
     if (message.what === "result") void this.loadResult(bytes)
-  }
-
-  private tell(message: string): void {
-    this.progress = { ...this.progress, message }
-    this.changed.emit()
   }
 
   private flush(): void {

@@ -10,7 +10,7 @@ import { Pointers } from "./pointers"
 import type { Session } from "./session"
 import type { ToolContext } from "./tools/tool"
 import { el } from "./ui/dom"
-import { bounded, centred, fitIn, pan, type Size, toPicture, wheelScale, zoomAt } from "./viewport"
+import { bounded, fitIn, pan, type Size, toPicture, wheelScale, zoomAt } from "./viewport"
 import type { ViewState } from "./viewstate"
 
 export class Stage {
@@ -264,10 +264,5 @@ export class Stage {
     data.y = String(viewport.y)
     const { frames, show, picture } = this.session
     data.showing = !picture ? "nothing" : show === "result" ? "result" : frames.current ? "step" : "regions"
-  }
-
-  recentre(): void {
-    const picture = this.session.picture
-    if (picture) this.look(centred(picture, this.room, this.state.viewport.scale))
   }
 }

@@ -84,9 +84,11 @@ describe("opening", () => {
 describe("a run", () => {
   it("needs a pair with a place to go, and says so", async () => {
     const { session, sent } = await open()
+    const said = vi.fn()
+    session.said.on(said)
     session.run()
     expect(sent("run")).toHaveLength(0)
-    expect(session.status).toContain("drag it to its place")
+    expect(said).toHaveBeenCalledWith(expect.stringContaining("drag it to its place"))
   })
 
   it("is numbered after the newest one and carries settings and masks", async () => {

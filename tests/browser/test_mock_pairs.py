@@ -52,6 +52,15 @@ def test_select_rename_hide_lock_reorder_delete(two: Widget) -> None:
     assert names(two) == [""]
 
 
+@pytest.mark.parametrize(("button", "word"), [("Lock Pair 2", "locked"), ("Hide Pair 2", "hidden")])
+def test_a_locked_or_hidden_pair_is_not_painted_on(two: Widget, button: str, word: str) -> None:
+    two.click(button, "Brush")
+    before = two.mask("handle", 1)
+    two.drag((100, 100), (140, 100))
+    assert np.array_equal(two.mask("handle", 1), before)
+    expect(two.status).to_have_text(f"Pair 2 is {word}")
+
+
 def test_tab_goes_through_the_pairs(two: Widget) -> None:
     two.press("Tab")
     assert two.page.evaluate("host.model.get('_selected')") == 0

@@ -2,7 +2,7 @@
 import { centroid, isEmpty, type Mask } from "../geometry/mask"
 import { apply, type Matrix, type Point } from "../geometry/matrix"
 import type { Picture } from "../pictures"
-import type { Pair, Regions } from "../regions"
+import type { Layer, Pair, Regions } from "../regions"
 import type { Draft, Ghost } from "../store"
 import { toView, type Viewport } from "../viewport"
 import { css, type Rgb, shade } from "./colors"
@@ -38,19 +38,28 @@ export function paintOverlay(
   if (scene.hatched && carried.length > 0) vacated.paint(g, carried, viewport, ratio)
   for (const one of carried) paintCarried(g, one, scene.picture, viewport)
   const tint = scene.faint ? 0 : scene.opacity
-  if (!scene.faint) paintMask(g, scene, "protect", "", scene.regions.protect, 0, tint, viewport, true)
+  const paint = (one: Painted) => paintMask(g, one, scene.draft, viewport)
+  const { protect } = scene.regions
+  if (!scene.faint) {
+    paint({
+      layer: "protect",
+      pairId: "",
+      mask: protect,
+      rgb: shade("protect", 0),
+      alpha: tint,
+      active: true,
+    })
+  }
   for (const { pair, index } of shown) {
     const active = index === scene.regions.selected
-    const moved = scene.ghost?.pairId === pair.id ? scene.ghost.matrix : null
-    const inPixels = previews && carriedOf(pair, scene) !== null
     // Where pixels show the drag, a tint would hide them.
-    const strength = inPixels ? 0 : tint
-    if (moved) {
-      outlined(g, pair.handle, moved, shade("target", pair.color), viewport, true)
-    } else {
-      paintMask(g, scene, "target", pair.id, pair.target, pair.color, strength, viewport, active)
+    const alpha = previews && carriedOf(pair, scene) !== null ? 0 : tint
+    const ghost = scene.ghost?.pairId === pair.id ? scene.ghost.matrix : null
+    if (ghost) outlined(g, pair.handle, ghost, shade("target", pair.color), viewport, true)
+    for (const layer of ["target", "handle"] as const) {
+      if (ghost && layer === "target") continue
+      paint({ layer, pairId: pair.id, mask: pair[layer], rgb: shade(layer, pair.color), alpha, active })
     }
-    paintMask(g, scene, "handle", pair.id, pair.handle, pair.color, strength, viewport, active)
   }
   if (scene.faint) return
   for (const { pair, index } of shown) annotate(g, pair, index, scene, viewport)
@@ -72,34 +81,32 @@ export function carriedOf(pair: Pair, scene: Pick<OverlayScene, "draft" | "ghost
   return matrix ? { handle: pair.handle, matrix, target: pair.target } : null
 }
 
-function paintMask(
-  g: CanvasRenderingContext2D,
-  scene: OverlayScene,
-  kind: "handle" | "target" | "protect",
-  id: string,
-  mask: Mask,
-  color: number,
-  alpha: number,
-  viewport: Viewport,
-  active: boolean,
-): void {
-  const rgb = shade(kind, color)
-  const draft = scene.draft
+/** One mask as it is to be shown. */
+interface Painted {
+  readonly layer: Layer
+  readonly pairId: string
+  readonly mask: Mask
+  readonly rgb: Rgb
+  readonly alpha: number
+  readonly active: boolean
+}
+
+function paintMask(g: CanvasRenderingContext2D, one: Painted, draft: Draft | null, viewport: Viewport): void {
+  const { mask, rgb, alpha } = one
   g.save()
-  if (draft && draft.layer === kind && draft.pairId === id) {
+  g.imageSmoothingEnabled = viewport.scale < 3
+  if (draft?.layer === one.layer && draft.pairId === one.pairId) {
     const sprite = drafts.get(draft.buffer) ?? new DraftSprite(draft.buffer, rgb)
     drafts.set(draft.buffer, sprite)
     sprite.update()
     g.globalAlpha = Math.max(alpha, 0.3)
-    g.imageSmoothingEnabled = viewport.scale < 3
     const { scale, x, y } = viewport
     g.drawImage(sprite.canvas, x, y, sprite.canvas.width * scale, sprite.canvas.height * scale)
   } else if (!isEmpty(mask)) {
     g.globalAlpha = alpha
-    g.imageSmoothingEnabled = viewport.scale < 3
     if (alpha > 0) drawPlaced(g, maskSprite(mask, rgb), mask, null, viewport)
     g.globalAlpha = 1
-    outlined(g, mask, null, rgb, viewport, active)
+    outlined(g, mask, null, rgb, viewport, one.active)
   }
   g.restore()
 }

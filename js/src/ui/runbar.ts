@@ -60,5 +60,6 @@ export function runBar(session: Session, signal: AbortSignal): RunBar {
     said = message
     setText(words, message)
   }
+  session.said.on(tell, signal)
   return { element, tell }
 }
