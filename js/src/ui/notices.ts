@@ -75,7 +75,15 @@ function hintFor(session: Session, state: ViewState): string {
       ? ""
       : "Open a picture: the folder above, drop a file, or paste one"
   }
-  if (!session.canDraw || session.busy || store.draft || store.ghost || state.tool.active) return ""
+  if (
+    !session.canDraw ||
+    session.liveness === "gone" ||
+    session.busy ||
+    store.draft ||
+    store.ghost ||
+    state.tool.active
+  )
+    return ""
   const { regions } = store
   if (session.history.length > 0) return ""
   if (regions.pairs.every((p) => isEmpty(p.handle) && isEmpty(p.target))) return "Paint over what should move"

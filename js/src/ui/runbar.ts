@@ -41,21 +41,14 @@ export function runBar(session: Session, signal: AbortSignal): RunBar {
     setEnabled(run, obstacle === "")
     run.title = obstacle || "Run the edit (Ctrl+Enter)"
     setEnabled(stop, busy && progress.state !== "stopping")
-    // It keeps its room, so that nothing jumps when a run begins.
-    bar.style.visibility = busy ? "visible" : "hidden"
+    bar.hidden = !busy
     if (progress.total > 0 && progress.step > 0) bar.value = progress.step / progress.total
     else bar.removeAttribute("value")
     dot.dataset.state = state
   }
   session.changed.on(update, signal)
   update()
-  const element = el(
-    "div",
-    { class: "rd-run" },
-    run,
-    stop,
-    el("div", { class: "rd-state" }, el("div", { class: "rd-words" }, dot, words), bar),
-  )
+  const element = el("div", { class: "rd-run" }, run, stop, el("div", { class: "rd-words" }, dot, words), bar)
   const tell = (message: string) => {
     said = message
     setText(words, message)
