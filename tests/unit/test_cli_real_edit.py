@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,9 @@ def test_ctrl_c_stops_with_130_and_leaves_nothing(wren: np.ndarray):
     before = sorted(Path().iterdir())
     command = [sys.executable, "-m", "regiondrag_widget", "edit", "wren.png", "--handle", "h.png"]
     command += ["--move", "40,0", "--steps", "500", "-o", "out.png"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    # a shell that starts the tests in the background has them ignore SIGINT, and their children too
+    listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listening) as process:
         assert process.stderr is not None
         process.stderr.read(1)  # the progress bar is there: the work has begun
         time.sleep(0.5)
