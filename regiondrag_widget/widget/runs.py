@@ -61,6 +61,7 @@ class EditRuns:
         self._failure: Failure | None = None
         self._outcome: Any = None
         self._began = self._last_status = float("-inf")
+        self._over = -1
         self.run = 0  # the newest run's number
         self.state: dict[str, Any] = idle_state("ready", "Ready", 0)
         self.stream: PreviewStream[tuple[bytes, int, int]] = PreviewStream(clock)
@@ -97,12 +98,20 @@ class EditRuns:
         return "Waiting for its turn" if self._worker.busy else "Getting ready"
 
     def stop(self, run: int | None = None) -> None:
-        """Stop the run under way (only if it is ``run``, when given) within one step."""
+        """Stop the run under way (only if it is ``run``, when given) within one step.
+
+        A run that is still being prepared counts as stopped at once: what is prepared serves the next one.
+        """
         with self._host.lock:
             if not self.busy or (run is not None and run != self.run):
                 return
-            self._enter("stopping", "Stopping")
+            preparing = self.state["state"] == "loading"
+            if not preparing:
+                self._enter("stopping", "Stopping")
         self._worker.cancel(id(self._host))
+        if preparing:
+            self.stopped(self.run, 0)
+            self._job = None
 
     def abandon(self) -> None:
         """Stop whatever runs and hear no more of it: its picture, or the whole widget, is gone."""
@@ -198,7 +207,7 @@ class EditRuns:
         number, total = step.index, step.total
         now = self._clock()
         with self._host.lock:
-            if run != self.run or self.state["state"] == "stopping":
+            if run != self.run or run == self._over or self.state["state"] == "stopping":
                 return
             wanted = self.stream.wants(number, total)
             if number == 1:
@@ -233,6 +242,7 @@ class EditRuns:
 
     def stopped(self, run: int, step: int) -> None:
         def deliver() -> None:
+            self._over = run
             self.stream.end()
             self._enter("ready", f"Stopped after step {step}" if step else "Stopped")
             self._host.send_message(protocol.Stopped(run, step))
@@ -254,7 +264,7 @@ class EditRuns:
     def _post(self, run: int, deliver: Callable[[], None]) -> None:
         def guarded() -> None:
             with self._host.lock:
-                if run == self.run:  # nothing of an older run reaches the user
+                if run == self.run != self._over:  # nothing of an older run, or of one declared over
                     deliver()
 
         self._outbox.post(guarded)

@@ -40,6 +40,36 @@ READY = """async () => {
 }"""
 
 
+SETUP = """
+import numpy as np
+import regiondrag_widget as rd
+from regiondrag_widget.widget import editor
+from tests.kernel.fake_editor import FakeEngine
+engine = FakeEngine(seconds=0.2)
+editor.install_editors(engine)
+"""
+SHOW = "w = rd.RegionDragWidget(rd.examples.load().image, steps=8)\nw"
+
+# notes what the lower canvas shows while a run's frames come in, once a frame of the screen
+WATCH = """() => {
+  window.seen = new Map()
+  const small = document.createElement('canvas')
+  small.width = small.height = 24
+  const g = small.getContext('2d', {willReadFrequently: true})
+  const look = () => {
+    const top = document.querySelector('.rd-input')
+    const base = document.querySelector('.rd-stage canvas')
+    if (top && base && top.dataset.showing === 'step') {
+      g.drawImage(base, 0, 0, 24, 24)
+      const key = Array.from(g.getImageData(0, 0, 24, 24).data).map(v => v >> 3).join()
+      window.seen.set(key, (window.seen.get(key) ?? 0) + 1)
+    }
+    requestAnimationFrame(look)
+  }
+  look()
+}"""
+
+
 class JupyterServer:
     """`jupyter lab` on 127.0.0.1; it serves JupyterLab at /lab and Notebook 7 at /notebooks."""
 
@@ -250,3 +280,16 @@ class NotebookPage:
             timeout=20_000,
         )
         return widget
+
+
+def draw_ellipse_and_drag(widget: Widget) -> None:
+    """A handle of known shape, then its target 110 px to the right and 60 px down."""
+    widget.click("Ellipse")
+    widget.drag((120, 140), (240, 240))
+    widget.click("Move region")
+    widget.drag((180, 190), (290, 250))
+
+
+def drawn_ellipse(shape: tuple[int, int]) -> np.ndarray:
+    y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
+    return ((x - 180) / 60) ** 2 + ((y - 190) / 50) ** 2 <= 1

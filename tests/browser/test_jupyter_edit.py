@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.jupyter_fixtures import SETUP, SHOW, WATCH, draw_ellipse_and_drag, drawn_ellipse
+from tests.browser.jupyter_host import SETUP, SHOW, WATCH, draw_ellipse_and_drag, drawn_ellipse
 from tests.browser.mock_host.page import iou
 
 pytest_plugins = ["tests.browser.jupyter_fixtures"]

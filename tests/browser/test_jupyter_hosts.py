@@ -11,7 +11,7 @@ import pytest
 from nbconvert.exporters.html import HTMLExporter
 from playwright.sync_api import expect
 
-from tests.browser.jupyter_fixtures import SETUP, SHOW, WATCH, draw_ellipse_and_drag
+from tests.browser.jupyter_host import SETUP, SHOW, WATCH, draw_ellipse_and_drag
 from tests.browser.mock_host.page import Widget
 
 pytest_plugins = ["tests.browser.jupyter_fixtures"]

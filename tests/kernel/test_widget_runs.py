@@ -272,6 +272,29 @@ def test_stopping_a_run_that_waits_its_turn_never_begins_it(drawn, engine, rgb, 
     other.close()
 
 
+def test_stopping_while_the_picture_is_prepared_takes_effect_at_once(drawn, engine, monkeypatch):
+    browser = FakeBrowser(drawn)
+    entered, go = threading.Event(), threading.Event()
+    prepare = engine.__class__.__call__
+
+    def slow(self, image, settings):
+        entered.set()
+        assert go.wait(10)
+        return prepare(self, image, settings)
+
+    monkeypatch.setattr(engine.__class__, "__call__", slow)
+    drawn.run()
+    assert entered.wait(10)
+    drawn.stop()
+    assert drawn.wait(1) is None
+    assert drawn.state == "ready"
+    assert len(browser.of("stopped")) == 1
+    go.set()
+    assert drawn.run(wait=True) is not None  # and what was prepared is used
+    assert len(engine.prepared) == 1
+    assert len(browser.of("stopped")) == 1
+
+
 def test_stopping_when_nothing_runs_does_nothing(drawn):
     drawn.stop()
     assert drawn.state == "ready"
