@@ -1,5 +1,5 @@
 // Bundles js/src/widget.ts into regiondrag_widget/widget/static; `--watch` rebuilds on change.
-import { mkdirSync, statSync } from "node:fs"
+import { mkdirSync, readFileSync, statSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as esbuild from "esbuild"
@@ -9,6 +9,9 @@ const out = join(root, "regiondrag_widget", "widget", "static")
 const watch = process.argv.includes("--watch")
 // The whole bundle travels in every widget's opening message, so it stays small.
 const limit = 150_000
+
+// The one library inside is MIT licensed: its notice goes where its code goes.
+const notice = readFileSync(join(root, "node_modules", "fflate", "LICENSE"), "utf8").trim()
 
 mkdirSync(out, { recursive: true })
 const options = {
@@ -20,6 +23,7 @@ const options = {
   minify: !watch,
   sourcemap: watch ? "inline" : false,
   legalComments: "none",
+  banner: { js: `/*! Includes fflate.\n${notice}\n*/` },
   logLevel: "info",
 }
 

@@ -199,3 +199,16 @@ def test_visibility_is_told_once(open_widget: Open) -> None:
     widget.page.wait_for_function("host.sent('visible').length > 0")
     widget.page.evaluate("host.hide()")
     assert [m["visible"] for m in widget.sent("visible")] == [True, False]
+
+
+def test_in_vs_code_a_hidden_field_takes_the_keys(open_widget: Open) -> None:
+    """VS Code leaves single letters to the notebook unless a text field of the output has the focus."""
+    widget = open_widget()
+    widget.page.evaluate("document.body.style.setProperty('--vscode-editor-background', '#1e1e1e')")
+    widget.page.mouse.click(*widget.screen((300, 20)))
+    assert widget.page.evaluate("document.activeElement.tagName") == "TEXTAREA"
+    widget.page.keyboard.press("r")
+    widget.drag((60, 60), (120, 100))
+    widget.page.keyboard.press("Control+d")
+    assert [pair["color"] for pair in widget.pairs()] == [0, 1]
+    assert widget.page.evaluate("document.activeElement.value") == ""
