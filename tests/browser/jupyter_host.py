@@ -50,7 +50,7 @@ editor.install_editors(engine)
 """
 SHOW = "w = rd.RegionDragWidget(rd.examples.load().image, steps=8)\nw"
 
-# notes what the lower canvas shows while a run's frames come in, once a frame of the screen
+# notes what the lower canvas shows while a run's frames come in
 WATCH = """() => {
   window.seen = new Map()
   const small = document.createElement('canvas')
@@ -64,9 +64,8 @@ WATCH = """() => {
       const key = Array.from(g.getImageData(0, 0, 24, 24).data).map(v => v >> 3).join()
       window.seen.set(key, (window.seen.get(key) ?? 0) + 1)
     }
-    requestAnimationFrame(look)
   }
-  look()
+  setInterval(look, 40)
 }"""
 
 

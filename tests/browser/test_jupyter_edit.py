@@ -21,6 +21,7 @@ def test_draw_drag_run_watch_and_compare(app, notebook, keep) -> None:
     page, kernel = notebook(app, [SETUP, SHOW])
     page.run("FakeEngine")
     page.run("RegionDragWidget")
+    kernel.ask("setattr(engine, 'seconds', 0.6)")  # time to look, also on a busy machine
     widget = page.widget()
     keep(widget, f"{app}-1-open")
 
