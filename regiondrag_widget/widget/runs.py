@@ -84,7 +84,7 @@ class EditRuns:
             self._job, self._failure, self._outcome = job, None, None
             self.stream.start(request.run)
             self._enter("loading", self._first_words())
-        self._worker.submit(job)
+            self._worker.submit(job)
 
     def warm_up(self, request: EditRequest) -> None:
         """Prepare the picture unasked; a run that comes meanwhile waits for it, and gains by it."""
@@ -108,10 +108,10 @@ class EditRuns:
             preparing = self.state["state"] == "loading"
             if not preparing:
                 self._enter("stopping", "Stopping")
-        self._worker.cancel(id(self._host))
-        if preparing:
-            self.stopped(self.run, 0)
-            self._job = None
+            self._worker.cancel(id(self._host))  # under the lock: a run that begins now must not be hit
+            if preparing:
+                self.stopped(self.run, 0)
+                self._job = None
 
     def abandon(self) -> None:
         """Stop whatever runs and hear no more of it: its picture, or the whole widget, is gone."""
@@ -122,8 +122,8 @@ class EditRuns:
                 self.stream.end()
                 self._show(idle_state("ready", "Ready", self.run))
             self._job = None
-        self._worker.cancel(id(self._host))
-        self._worker.cancel(("warm", id(self._host)))
+            self._worker.cancel(id(self._host))
+            self._worker.cancel(("warm", id(self._host)))
 
     def refuse(self, run: int, message: str) -> None:
         """Run ``run`` cannot begin. It still replaces the one under way, of which its page hears no more."""

@@ -67,9 +67,11 @@ class RegionDragWidget(WidgetCore):
     ValueError
         A picture that cannot be read, regions of another size, settings out of range.
 
-    Notes ----- All attributes above can be observed: ``w.observe(lambda change: ..., "result")``. While an
-    edit runs, observers are called on the inference thread, of which the process has one, whatever the
-    number of widgets.
+    Notes
+    -----
+    All attributes above can be observed: ``w.observe(lambda change: ..., "result")``. While an edit runs,
+    observers are called on the inference thread, of which the process has one, whatever the number of
+    widgets.
     """
 
     def __init__(

@@ -6,6 +6,7 @@ import gc
 import io
 import threading
 import time
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -295,6 +296,27 @@ def test_stopping_while_the_picture_is_prepared_takes_effect_at_once(drawn, engi
     assert len(browser.of("stopped")) == 1
 
 
+def test_stopping_one_run_spares_the_next_that_begins_at_the_same_moment(drawn, engine, monkeypatch):
+    engine.go.clear()
+    drawn.run(seed=1)
+    next_run = threading.Thread(target=drawn.run, kwargs={"seed": 2})
+    worker = drawn._runs._worker
+    cancel = worker.cancel
+
+    def late(owner):
+        next_run.start()
+        next_run.join(0.3)  # long enough to slip in between, were it let
+        cancel(owner)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "cancel", late)
+        drawn.stop()
+    next_run.join(10)
+    engine.go.set()
+    assert drawn.wait(10) is not None
+    assert drawn.result.seed == 2
+
+
 def test_stopping_when_nothing_runs_does_nothing(drawn):
     drawn.stop()
     assert drawn.state == "ready"
@@ -523,6 +545,29 @@ def test_two_hundred_runs_grow_neither_threads_nor_history_nor_kept_objects(draw
     assert len(drawn.history) == len(drawn._history) == len(drawn._thumbs) == 20
     assert len(results) <= 22
     assert engine.closed == 200
+
+
+@pytest.mark.slow
+def test_runs_forty_to_two_hundred_take_no_more_memory(drawn, engine):
+    browser = FakeBrowser(drawn)
+    drawn.settings["steps"] = 2
+
+    def after(numbers):
+        for number in numbers:
+            drawn.run(wait=True, seed=number)
+            browser.messages.clear()
+            browser.updates.clear()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = after(range(40))  # by now the history is full and every cache warm
+        grown = after(range(40, 200)) - before
+    finally:
+        tracemalloc.stop()
+    one_result = 96 * 128 * 3
+    assert grown < 5 * one_result, f"{grown} bytes more after 160 runs"
 
 
 @pytest.mark.slow
