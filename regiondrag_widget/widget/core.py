@@ -349,6 +349,9 @@ class WidgetCore(anywidget.AnyWidget):
         with self.lock:
             state = {name: value for name, value in sync_data.items() if name not in _FROM_KERNEL}
             try:
+                for name in ("_regions_rev", "_selected"):
+                    if not isinstance(state.get(name, 0), int):
+                        raise ValueError(f"{name} must be a whole number")
                 if "_pairs" in state:
                     state["_pairs"] = admit_pairs(state["_pairs"])
                 if "_masks" in state:

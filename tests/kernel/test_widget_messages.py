@@ -308,6 +308,8 @@ def test_accepting_a_result_that_is_not_there_is_told(w, browser):
         {"_masks": {"h:a": "text"}},
         {"_masks": {"h:a": encode_mask(np.ones((9, 9), bool))}},
         {"_masks": 3},
+        {"_selected": "first"},
+        {"_regions_rev": None},
         {"settings": {"steps": 0}},
         {"settings": {"nonsense": 1}},
         {"settings": 3},
