@@ -16,6 +16,10 @@ export class Frames {
   current: Frame | null = null
   private newest = -1
   private run = -1
+  /** Frames that are being decoded or wait for their paint, and who waits for them. */
+  private underWay = 0
+  private waiting: (() => void) | null = null
+  private timer: ReturnType<typeof setTimeout> | undefined
 
   /** `shown` is called when a frame should be drawn, `painted` once the browser has drawn it. */
   constructor(
@@ -36,20 +40,37 @@ export class Frames {
     }
     if (meta.seq <= this.newest) return
     this.newest = meta.seq
+    this.underWay++
     let image: ImageBitmap
     try {
       image = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }))
     } catch {
       console.warn("regiondrag: a preview did not decode")
-      return
+      return this.landed()
     }
     // While this one decoded, a newer one may have come or the run may have ended.
-    if (meta.run !== this.run || meta.seq < this.newest) return image.close()
+    if (meta.run !== this.run || meta.seq < this.newest) {
+      image.close()
+      return this.landed()
+    }
     this.current?.image.close()
     this.current = { ...meta, image }
     const frame = this.current
     this.shown(frame)
-    afterPaint(() => this.painted(frame))
+    // The views asked for this animation frame before us: once it is our turn they have drawn.
+    requestAnimationFrame(() => {
+      this.painted(frame)
+      this.landed()
+    })
+  }
+
+  /** Calls back once every frame that has come is on the screen: at once, or soon where nothing is painted. */
+  whenPainted(then: () => void): void {
+    clearTimeout(this.timer)
+    if (this.underWay === 0) return then()
+    this.waiting = then
+    // A page out of sight has no animation frames.
+    this.timer = setTimeout(() => this.release(), 300)
   }
 
   /** Drops the frame on show; frames of this run and older ones that still arrive are ignored. */
@@ -58,6 +79,8 @@ export class Frames {
     this.newest = Number.POSITIVE_INFINITY
     this.current?.image.close()
     this.current = null
+    this.waiting = null
+    clearTimeout(this.timer)
   }
 
   /** Accepts the frames of a run that is about to begin. */
@@ -65,11 +88,17 @@ export class Frames {
     this.clear(run)
     this.newest = -1
   }
-}
 
-/** Once the frame asked for in this animation frame is on the screen. */
-function afterPaint(then: () => void): void {
-  requestAnimationFrame(() => requestAnimationFrame(then))
+  private landed(): void {
+    if (--this.underWay === 0) this.release()
+  }
+
+  private release(): void {
+    clearTimeout(this.timer)
+    const then = this.waiting
+    this.waiting = null
+    then?.()
+  }
 }
 
 function frameFields(message: Message): Omit<Frame, "image"> | null {

@@ -179,6 +179,7 @@ export class Session {
 
   showRegions(): void {
     this.show = "edit"
+    if (!this.busy) this.frames.clear(this.progress.run)
     this.changed.emit()
   }
 
@@ -287,7 +288,8 @@ export class Session {
     const stopping = this.progress.state === "stopping" && next.state === "running"
     this.progress = stopping ? { ...next, state: "stopping" } : next
     if (!isBusy(next)) {
-      this.frames.clear(next.run)
+      // The last step stays on show until its result has decoded.
+      if (next.state !== "done") this.frames.clear(next.run)
       this.reveal()
     }
     this.changed.emit()
@@ -335,8 +337,7 @@ export class Session {
     const info = this.host.record("_result_info")
     if (typeof info.id !== "string") {
       this.forgetResult()
-      this.show = "edit"
-      return this.changed.emit()
+      return this.showRegions()
     }
     const bytes = given ?? this.host.bytes("_result")
     if (!bytes) return this.host.send("need", { what: "result", result: info.id })
@@ -345,6 +346,7 @@ export class Session {
     try {
       if (!(await this.resultSlot.take(source)) || this.closed) return
     } catch {
+      if (!this.busy) this.frames.clear(this.progress.run)
       return this.complain("The result does not decode in the browser.", "Run it again.")
     }
     const number = (name: string) => (typeof info[name] === "number" ? (info[name] as number) : 0)
@@ -358,11 +360,17 @@ export class Session {
     this.resultInfo = null
   }
 
-  /** Shows the result once both it and the end of its run have arrived, in either order. */
+  /** Shows the result once it, the end of its run and the run's last frame have arrived, in any order. */
   private reveal(fresh = false): void {
-    if (!this.result || !this.resultInfo || this.busy) return
-    const ofThisRun = this.resultInfo.run === this.progress.run && this.progress.state === "done"
-    if (fresh || ofThisRun) this.show = "result"
+    const info = this.resultInfo
+    if (!this.result || !info || this.busy) return
+    if (!fresh && (info.run !== this.progress.run || this.progress.state !== "done")) return
+    this.frames.whenPainted(() => {
+      if (this.resultInfo !== info || this.busy) return
+      this.show = "result"
+      this.frames.clear(this.progress.run)
+      this.changed.emit()
+    })
   }
 
   private takeBlob(message: Message, bytes: Uint8Array<ArrayBuffer> | undefined): void {

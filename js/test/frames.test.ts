@@ -20,10 +20,10 @@ const meta = (run: number, seq: number) => ({
 let decoding: Decoding[]
 let paints: (() => void)[]
 
-/** Lets promises settle, then two animation frames go by. */
+/** Lets promises settle, then one animation frame goes by. */
 async function paint() {
   await new Promise((done) => setTimeout(done))
-  for (let i = 0; i < 2; i++) for (const one of paints.splice(0)) one()
+  for (const one of paints.splice(0)) one()
 }
 
 beforeEach(() => {
@@ -131,5 +131,32 @@ describe("preview frames", () => {
     decoding[1]?.fail()
     await second
     expect(frames.current).toBe(before)
+  })
+
+  it("are waited for until the last is on the screen", async () => {
+    const { frames } = setUp()
+    const then = vi.fn()
+    void frames.push(meta(1, 1), jpeg)
+    frames.whenPainted(then)
+    decoding[0]?.finish()
+    await new Promise((done) => setTimeout(done))
+    expect(then).not.toHaveBeenCalled()
+    await paint()
+    expect(then).toHaveBeenCalledOnce()
+    frames.whenPainted(then)
+    expect(then).toHaveBeenCalledTimes(2)
+  })
+
+  it("are not waited for long where the page is out of sight", async () => {
+    const { frames } = setUp()
+    const then = vi.fn()
+    void frames.push(meta(1, 1), jpeg)
+    decoding[0]?.finish()
+    await new Promise((done) => setTimeout(done))
+    vi.useFakeTimers()
+    frames.whenPainted(then)
+    vi.advanceTimersByTime(400)
+    vi.useRealTimers()
+    expect(then).toHaveBeenCalledOnce()
   })
 })

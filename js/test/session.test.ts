@@ -179,6 +179,42 @@ describe("a run", () => {
     expect(session.busy).toBe(false)
   })
 
+  it.each([
+    ["stopped", { run: 5, step: 2 }, false],
+    ["error", { run: 5, code: "engine", message: "Broken.", remedy: "" }, false],
+    ["done", { run: 5, result: "r5", seconds: 2 }, true],
+  ])("that is %s keeps its frame on show only while its result is awaited", async (type, fields, kept) => {
+    const { session, model } = await open()
+    vi.stubGlobal("requestAnimationFrame", (callback: () => void) => setTimeout(callback, 16))
+    drawPair(session)
+    session.run()
+    const frame = { run: 5, seq: 1, step: 1, total: 1, box: [0, 0, W, H], kind: "step" }
+    model.receive("preview", frame, [png])
+    await vi.advanceTimersByTimeAsync(20)
+    model.receive(type, fields)
+    expect(session.frames.current !== null).toBe(kept)
+    if (!kept) return
+    model.update(result(5))
+    await vi.advanceTimersByTimeAsync(0)
+    expect([session.show, session.frames.current]).toEqual(["result", null])
+  })
+
+  it("shows its last frame before the result, though the end came while it decoded", async () => {
+    const { session, model, sent } = await open()
+    vi.stubGlobal("requestAnimationFrame", (callback: () => void) => setTimeout(callback, 16))
+    drawPair(session)
+    session.run()
+    const frame = { run: 5, seq: 1, step: 1, total: 1, box: [0, 0, W, H], kind: "step" }
+    model.receive("preview", frame, [png])
+    model.update(result(5))
+    model.receive("done", { run: 5, result: "r5", seconds: 2 })
+    await vi.advanceTimersByTimeAsync(5)
+    expect([session.show, session.frames.current?.seq]).toEqual(["edit", 1])
+    await vi.advanceTimersByTimeAsync(20)
+    expect(sent("ack")[0]?.content).toMatchObject({ run: 5, seq: 1 })
+    expect([session.show, session.frames.current]).toEqual(["result", null])
+  })
+
   it("started elsewhere is followed", async () => {
     const { session, model } = await open()
     model.receive("status", { state: "running", step: 1, total: 4, message: "", run: 9 })

@@ -64,6 +64,38 @@ def test_steps_are_shown_and_acknowledged_in_order(open_widget: Open) -> None:
     expect(widget.root.locator(".rd-label")).to_have_text("Result")
 
 
+def test_the_last_step_stays_until_the_result_is_on_show(open_widget: Open) -> None:
+    """Decoding is slow: frames finish after the end of the run is told, and the result later still."""
+    widget = open_widget(steps=3)
+    draw_pair(widget)
+    widget.page.evaluate(
+        """() => {
+            const decode = createImageBitmap
+            window.createImageBitmap = async (blob) => {
+                await new Promise((done) => setTimeout(done, blob.type === "image/png" ? 400 : 60))
+                return decode(blob)
+            }
+            window.seen = []
+            const canvas = document.querySelector(".rd-input")
+            const look = () => {
+                const label = document.querySelector(".rd-label")
+                const now = `${canvas.dataset.showing}: ${label.hidden ? "" : label.textContent}`
+                if (window.seen.at(-1) !== now) window.seen.push(now)
+                requestAnimationFrame(look)
+            }
+            look()
+        }"""
+    )
+    widget.click("Run")
+    showing(widget, "result")
+    expect(widget.root.locator(".rd-label")).to_have_text("Result")
+    seen: list[str] = widget.page.evaluate("window.seen")
+    after = seen[seen.index("step: Step 3 of 3") + 1 :]
+    assert after[-1] == "result: Result"
+    assert not [now for now in after if "regions" in now or "Preview" in now], "it never falls back"
+    widget.page.wait_for_function("host.kernel.acks.at(-1)?.[1] === 3")
+
+
 def test_stop_ends_a_run_and_keeps_the_drawing(open_widget: Open) -> None:
     widget = open_widget(hold=2)
     draw_pair(widget)
