@@ -2,7 +2,7 @@
 
 from .codec import decode_mask, encode_mask
 from .correspondence import Correspondence, PixelMap, cell_correspondence, pixel_map
-from .files import load_regions, save_regions
+from .files import load_protect, load_regions, save_regions
 from .pair import RegionPair, RegionPairs
 from .pieces import METHODS, infer_matrix
 from .polygon import polygon_matrix
@@ -17,6 +17,7 @@ __all__ = [
     "decode_mask",
     "encode_mask",
     "infer_matrix",
+    "load_protect",
     "load_regions",
     "pixel_map",
     "polygon_matrix",

@@ -7,15 +7,17 @@ import json
 import math
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .masks import MAX_PIXELS, as_mask
 from .pair import RegionPair, RegionPairs
-from .store import open_reader, write_folder, write_zip
+from .store import Reader, open_reader, write_folder, write_zip
 
 VERSION = 1
 MAX_PAIRS = 256
@@ -24,7 +26,7 @@ _MAX_INDEX_BYTES = 1_000_000
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
-def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any) -> Path:
+def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protect: Any = None) -> Path:
     """Write ``regions.json``, ``image.png``, ``handle_0.png``, ``target_0.png`` ... and return the path.
 
     Parameters
@@ -36,6 +38,9 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any) -> Path:
         A PIL image (EXIF orientation is applied) or an (H, W), (H, W, 3) or (H, W, 4) uint8 array.
     pairs
         A :class:`RegionPair` or several; none is allowed.
+    protect
+        (H, W) bool, set where nothing may change; it goes to ``protect.png``. None or an empty mask: no such
+        file.
 
     Raises
     ------
@@ -56,6 +61,12 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any) -> Path:
         )
     if len(region_pairs) > MAX_PAIRS:
         raise ValueError(f"{len(region_pairs)} pairs are more than {MAX_PAIRS}: save fewer")
+    protected = None if protect is None else as_mask(protect, "protect")
+    if protected is not None and protected.shape != (picture.height, picture.width):
+        raise ValueError(
+            f"protect is {protected.shape[1]}x{protected.shape[0]} but the picture is "
+            f"{picture.width}x{picture.height}: they must have the same size"
+        )
     files = {"image.png": _png(picture)}
     entries = []
     for index, pair in enumerate(region_pairs):
@@ -65,13 +76,16 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any) -> Path:
         entries.append(
             {"name": pair.name, **names, "matrix": None if pair.matrix is None else pair.matrix.tolist()}
         )
-    index_json = {
+    index_json: dict[str, Any] = {
         "format": "regiondrag regions",
         "version": VERSION,
         "size": [picture.width, picture.height],
         "image": "image.png",
         "pairs": entries,
     }
+    if protected is not None and protected.any():
+        files["protect.png"] = _png(Image.fromarray(protected))
+        index_json["protect"] = "protect.png"
     files[_INDEX] = json.dumps(
         index_json, indent=1, ensure_ascii=False
     ).encode()  # last: it makes the rest valid
@@ -81,7 +95,7 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any) -> Path:
 
 
 def load_regions(path: str | os.PathLike[str]) -> tuple[Image.Image, RegionPairs]:
-    """Read what :func:`save_regions` wrote: the picture and its pairs.
+    """Read what :func:`save_regions` wrote: the picture and its pairs. `load_protect` reads the rest.
 
     Raises
     ------
@@ -92,15 +106,12 @@ def load_regions(path: str | os.PathLike[str]) -> tuple[Image.Image, RegionPairs
     with open_reader(Path(path)) as read:
         index = _parse_index(read(_INDEX, _MAX_INDEX_BYTES))
         width, height = index["size"]
-        limit = 16 * width * height + 1_000_000  # PNG never needs more, 16 bits in four channels included
-        picture = _open_png(read(_plain(index["image"]), limit), index["image"], (width, height))
+        picture = _read_png(read, index["image"], (width, height))
         pairs = RegionPairs()
         for number, entry in enumerate(index["pairs"]):
             masks = {}
             for part in ("handle", "target"):
-                name = _plain(entry.get(part))
-                drawn = _open_png(read(name, limit), name, (width, height))
-                masks[part] = as_mask(drawn.convert("L"), name)
+                masks[part] = _read_mask(read, entry.get(part), (width, height))
             label = entry.get("name")
             try:
                 matrix = entry.get("matrix")
@@ -108,6 +119,21 @@ def load_regions(path: str | os.PathLike[str]) -> tuple[Image.Image, RegionPairs
             except (ValueError, TypeError) as error:
                 raise ValueError(f"pair {number} in {_INDEX} cannot be used: {error}") from error
     return picture, pairs
+
+
+def load_protect(path: str | os.PathLike[str]) -> NDArray[np.bool_] | None:
+    """Read the protect mask that :func:`save_regions` wrote: (H, W) bool, set where nothing may change; None
+    when there is none.
+
+    Raises
+    ------
+    ValueError
+        As :func:`load_regions`.
+    """
+    with open_reader(Path(path)) as read:
+        index = _parse_index(read(_INDEX, _MAX_INDEX_BYTES))
+        name = index.get("protect")
+        return None if name is None else _read_mask(read, name, index["size"])
 
 
 def _parse_index(data: bytes) -> dict[str, Any]:
@@ -159,10 +185,17 @@ def _png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _open_png(data: bytes, name: str, size: tuple[int, int]) -> Image.Image:
+def _read_mask(read: Reader, name: object, size: Sequence[int]) -> NDArray[np.bool_]:
+    return as_mask(_read_png(read, name, size).convert("L"), str(name))
+
+
+def _read_png(read: Reader, name: object, size: Sequence[int]) -> Image.Image:
+    name = _plain(name)
+    limit = 16 * size[0] * size[1] + 1_000_000  # PNG never needs more, 16 bits in four channels included
+    data = read(name, limit)
     try:
         image = Image.open(io.BytesIO(data), formats=["PNG"])  # reads the header only
-        if image.size != size:
+        if image.size != tuple(size):
             raise ValueError(
                 f"{name} is {image.width}x{image.height} but {_INDEX} says {size[0]}x{size[1]}: "
                 "save the regions again"

@@ -219,6 +219,10 @@ class PairList(MutableSequence[AnyPair]):
             )
         return RegionPairs(ready)
 
+    def drawn(self) -> RegionPairs:
+        """The complete pairs, however few: those half drawn are passed over."""
+        return RegionPairs(pair for pair in self if isinstance(pair, RegionPair))
+
     def __eq__(self, other: object) -> bool:
         if isinstance(other, (PairList, RegionPairs, list, tuple)):
             return list(self) == list(other)

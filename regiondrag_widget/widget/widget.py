@@ -186,25 +186,27 @@ class RegionDragWidget(WidgetCore):
     # -- files -----------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture and its regions to a folder, or to a .zip file.
+        """Write the picture, its complete region pairs and the protect mask to a folder, or to a .zip file.
 
         >>> w.save("edit.zip")
         """
         from ..regions.files import save_regions
 
-        save_regions(path, self.image, self._pair_list.complete())
+        with self.lock:
+            image, pairs, protect = self.image, self._pair_list.drawn(), self._get_protect()
+        save_regions(path, image, pairs, protect=protect)
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Read a picture and its regions as `save` wrote them; what is drawn now is replaced.
+        """Read a picture, its regions and its protect mask as `save` wrote them, in place of what is there.
 
         >>> w.load("edit.zip")
         """
-        from ..regions.files import load_regions
+        from ..regions.files import load_protect, load_regions
 
-        image, pairs = load_regions(path)
+        (image, pairs), protect = load_regions(path), load_protect(path)
         with self.lock:
             self._set_picture(image, name=Path(path).stem)
-            self.pairs = pairs
+            self.pairs, self.protect = pairs, protect
 
     def close(self) -> None:
         """Stop what runs and take the widget off the page. Closing twice does no harm.

@@ -350,6 +350,42 @@ def test_picture_and_regions_are_saved_and_loaded(w, engine, rgb, handle, target
     other.close()
 
 
+@pytest.mark.parametrize("name", ["edit.zip", "folder"])
+def test_the_protect_mask_is_saved_and_loaded(w, browser, handle, target, tmp_path, name):
+    w.add_pair(handle, target)
+    w.protect = ~(handle | target)
+    w.save(tmp_path / name)
+    kept = w.protect
+    w.protect = handle
+    w.load(tmp_path / name)
+    assert np.array_equal(w.protect, kept)
+    assert np.array_equal(decode_mask(w._masks["protect"]), kept)
+
+
+def test_a_save_without_a_protect_mask_takes_the_present_one_away(w, handle, target, tmp_path):
+    w.add_pair(handle, target)
+    w.save(tmp_path / "edit.zip")
+    w.protect = handle
+    w.load(tmp_path / "edit.zip")
+    assert w.protect is None
+
+
+def test_saving_passes_over_what_is_only_half_drawn(w, browser, rgb, handle, tmp_path):
+    browser.draw("p1", handle, None)
+    w.add_pair(handle, matrix=SHIFT, name="disc")
+    w.save(tmp_path / "edit.zip")
+    w.load(tmp_path / "edit.zip")
+    assert [pair.name for pair in w.pairs] == ["disc"]
+
+
+def test_a_picture_with_nothing_drawn_is_saved_too(w, rgb, tmp_path):
+    w.save(tmp_path / "edit.zip")
+    w.image = rgb[:70, :70]
+    w.load(tmp_path / "edit.zip")
+    assert np.array_equal(np.asarray(w.image), rgb)
+    assert len(w.pairs) == 0
+
+
 def test_loading_something_else_loses_nothing(w, handle, target, tmp_path):
     w.add_pair(handle, target)
     (tmp_path / "x.zip").write_bytes(os.urandom(100))

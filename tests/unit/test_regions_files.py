@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from regiondrag_widget.regions import RegionPair, RegionPairs, load_regions, save_regions
+from regiondrag_widget.regions import RegionPair, RegionPairs, load_protect, load_regions, save_regions
 from regiondrag_widget.regions import files as files_module
 
 SIZE = (48, 32)
@@ -154,7 +154,58 @@ def test_masks_touched_by_a_paint_program_are_read(saved: Path, pairs: RegionPai
     assert load_regions(rewrite(saved, with_file("handle_0.png", png(mask))))[1] == pairs
 
 
+@pytest.fixture
+def protect() -> np.ndarray:
+    mask = np.zeros((32, 48), dtype=bool)
+    mask[20:, :12] = True
+    return mask
+
+
+@pytest.mark.parametrize("name", ["session", "session.zip"])
+def test_a_protect_mask_is_kept(
+    name: str, tmp_path: Path, picture: Image.Image, pairs: RegionPairs, protect: np.ndarray
+):
+    path = save_regions(tmp_path / name, picture, pairs, protect=protect)
+    assert np.array_equal(load_protect(path), protect)
+    assert load_regions(path)[1] == pairs
+
+
+def test_without_a_protect_mask_there_is_none(saved: Path):
+    assert load_protect(saved) is None
+
+
+def test_a_protect_mask_of_an_earlier_save_is_not_brought_back(
+    tmp_path: Path, picture: Image.Image, pairs: RegionPairs, protect: np.ndarray
+):
+    folder = save_regions(tmp_path / "session", picture, pairs, protect=protect)
+    save_regions(folder, picture, pairs, protect=np.zeros_like(protect))
+    assert load_protect(folder) is None
+
+
 # --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (with_index(protect="../protect.png"), "only plain names"),
+        (with_index(protect=1), "only plain names"),
+        (with_index(protect="protect.png"), "protect.png is missing"),
+        (with_index(protect="regions.json"), "no readable PNG"),
+    ],
+)
+def test_a_damaged_protect_mask_is_refused(
+    saved: Path, change: Callable[[dict[str, bytes]], object], says: str
+):
+    with pytest.raises(ValueError, match=says):
+        load_protect(rewrite(saved, change))
+
+
+def test_a_protect_mask_of_another_size_is_refused(
+    tmp_path: Path, picture: Image.Image, pairs: RegionPairs, protect: np.ndarray
+):
+    with pytest.raises(ValueError, match="protect is 40x32 but the picture is 48x32"):
+        save_regions(tmp_path / "s.zip", picture, pairs, protect=protect[:, :40])
 
 
 @pytest.mark.parametrize(
