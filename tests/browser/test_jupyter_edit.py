@@ -48,12 +48,12 @@ def test_draw_drag_run_watch_and_compare(app, notebook, keep) -> None:
     widget.click("Compare")
     divider = widget.root.get_by_role("slider", name="Divider between original and result")
     expect(divider).to_be_visible()
+    keep(widget, f"{app}-5-compare")
     divider.focus()
     page.page.keyboard.press("End")
     expect(divider).to_have_attribute("aria-valuenow", "100")
     page.page.keyboard.press("ArrowLeft")
     expect(divider).to_have_attribute("aria-valuenow", "98")
-    keep(widget, f"{app}-5-compare")
 
 
 @pytest.mark.parametrize("app", ["lab", "notebook"])
