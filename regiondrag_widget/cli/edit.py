@@ -75,6 +75,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Edit one picture; every input is checked before the model is loaded."""
+    if args.output.name and not args.output.suffix and not args.output.is_dir():
+        args.output = args.output.with_name(args.output.name + ".png")  # as saving it would
     picture, pairs = _inputs(args)
     _check_output(args, picture)
 
@@ -87,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_report(args, path, result), indent=2, default=str))
     else:
-        print(f"wrote {args.output}: {result!r}")
+        print(f"wrote {path}: {result!r}")
     return 0
 
 
@@ -161,6 +163,8 @@ def _check_output(args: argparse.Namespace, picture: Picture) -> None:
     from regiondrag_widget.engine.result import output_format
 
     output: Path = args.output
+    if not output.name or output.is_dir():
+        raise ValueError(f"-o {output} is a folder: name a file for the result")
     output_format(output, transparent=picture.alpha is not None)
     if not output.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {output.parent} for the result")
@@ -169,6 +173,8 @@ def _check_output(args: argparse.Namespace, picture: Picture) -> None:
             pass
     except OSError as error:
         raise OSError(f"nothing can be written to the folder {output.parent}: {error.strerror}") from error
+    if args.regions is not None and args.regions.is_dir() and output.parent.samefile(args.regions):
+        raise ValueError(f"-o {output} lies in the saved regions, which are an input: choose another folder")
     if output.exists():
         for given in (args.photo, args.regions, *args.handle, *args.target):
             if given is not None and os.path.samefile(output, given):

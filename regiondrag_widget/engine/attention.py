@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -119,15 +120,20 @@ def captured(unet: Any, cache: KeyValueCache) -> Iterator[None]:
 
 @contextmanager
 def injected(
-    unet: Any, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None = None
+    unet: Any,
+    cache: KeyValueCache,
+    swap: AttentionSwap,
+    hidden: Tensor | None = None,
+    blind: Tensor | None = None,
 ) -> Iterator[Callable[[int], None]]:
     """While open, the chosen layers read the cache; the yielded function sets which level k they read.
 
-    hidden : (h, w) bool, latent cells whose keys nobody may look at (the vacated place: its old content
-        would come back)
+    hidden : (h, w) bool, latent cells whose keys may not be looked at (the moved object's old ones, which
+        would bring it back)
+    blind : (h, w) bool, the cells that may not look at them; every cell when left out
     """
     processors = {n: _Processor(n, cache) for n in swapped_layers(unet, swap)}
-    masks = {} if hidden is None else _key_masks(hidden)
+    masks = {} if hidden is None else _key_masks(hidden, blind)
     for processor in processors.values():
         processor.level = 1
         processor.hidden = masks
@@ -140,16 +146,20 @@ def injected(
         yield set_level
 
 
-def _key_masks(hidden: Tensor) -> dict[int, Tensor]:
-    """Token count -> (1, 1, 1, N) bool, True where a key may be seen, at each resolution a UNet can have."""
+def _key_masks(hidden: Tensor, blind: Tensor | None) -> dict[int, Tensor]:
+    """Token count -> (1, 1, N or 1, N) bool, where a query may see a key, at each resolution of a UNet."""
     masks: dict[int, Tensor] = {}
-    grid = hidden[None, None].float()
+    keys = hidden[None, None].float()
+    queries = torch.ones_like(keys) if blind is None else blind[None, None].float()
     for _ in range(1 + int(math.log2(max(2, min(hidden.shape))))):
-        seen = grid.flatten() < 0.5
+        seen = keys.flatten() < 0.5
         if not bool(seen.any()):
             break
-        masks[seen.numel()] = seen.view(1, 1, 1, -1)
-        grid = F.avg_pool2d(grid, 2, ceil_mode=True)
+        allowed = seen.view(1, 1, 1, -1)
+        if blind is not None:
+            allowed = allowed | (queries.flatten() < 0.5).view(1, 1, -1, 1)
+        masks[seen.numel()] = allowed
+        keys, queries = (F.avg_pool2d(grid, 2, ceil_mode=True) for grid in (keys, queries))
     return masks
 
 

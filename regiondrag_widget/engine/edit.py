@@ -23,7 +23,7 @@ class EditingNetwork(Network, Protocol):
     """What the reverse pass asks of a backbone on top."""
 
     def inject(
-        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None
+        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, blind: Tensor | None
     ) -> AbstractContextManager[Callable[[int, int, Tensor], Tensor]]:
         """Predictions that read the inversion's keys and values: `predict(k, timestep, x)` for level k."""
 
@@ -38,6 +38,7 @@ class EditPlan:
     residuals : (K, C, h, w), added after the mean of the step from level k (entry k - 1)
     fresh : (h, w) bool, cells denoised deterministically instead, without a residual
     hidden : (h, w) bool or None, cells whose inverted keys must not be looked at
+    blind : (h, w) bool or None, the cells that must not look at them; every cell where None
     """
 
     start: Tensor
@@ -46,6 +47,7 @@ class EditPlan:
     residuals: Tensor
     fresh: Tensor
     hidden: Tensor | None = None
+    blind: Tensor | None = None
 
 
 @dataclass
@@ -93,7 +95,8 @@ def reverse(
     y = plan.start
     for k in range(total, 0, -1):
         # nothing stays installed while the caller has the step: its own use of the network is undisturbed
-        with torch.inference_mode(), network.inject(inversion.cache, swap, plan.hidden) as predict:
+        injected = network.inject(inversion.cache, swap, plan.hidden, plan.blind)
+        with torch.inference_mode(), injected as predict:
             y = torch.where(plan.pinned[k], plan.anchors[k], y)
             output = predict(k, levels.timesteps[k], y[None])[0]
             clean, noise = clean_and_noise(y, output, levels.alphas[k], kind)

@@ -32,6 +32,7 @@ def edit_latents(
     network: UNetNetwork,
     steps: int | None = None,
     start: float | None = None,
+    stop: float | None = None,
     seed: int = 0,
     editable: Tensor | None = None,
     levels: Sequence[int] | None = None,
@@ -61,8 +62,8 @@ def edit_latents(
         defaults["start"] if start is None else start,
         levels,
     )
-    if copy_until is None:
-        check_stop(settings, chain)
+    if copy_until is None and levels is None:
+        check_stop(stop, defaults["start"] if start is None else start, settings.preset)
     seed = checked_seed(seed)
     clean = latents[0].to(pipe.backbone.device, torch.float32)
     if path_noise is None:

@@ -293,6 +293,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
                 network=self.network(prompt, prompt_embeds),
                 steps=steps,
                 start=start,
+                stop=stop,
                 seed=seed,
                 editable=editable,
                 levels=levels,

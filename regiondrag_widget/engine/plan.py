@@ -78,20 +78,23 @@ def latent_plan(
         noise = _noise_field(correspondence, handle_noise, (channels, h, w), generator).to(start)
         start = torch.where(gather.source, (1 - s * s) ** 0.5 * start + s * noise, start)
     fresh = torch.zeros(h, w, dtype=torch.bool, device=device)
-    hidden = None
+    hidden = blind = None
     vacated = gather.source & ~gather.target & free
     if settings.vacated == "fill" and bool(vacated.any()):
-        clean = _smooth(path[0], vacated)
+        # neither the content that goes nor what the target covers belongs to the background
+        clean = _smooth(path[0], gather.source | gather.target)
         start = torch.where(vacated, noising_path(clean, inversion.noise, inversion.levels)[-1], start)
-        fresh = hidden = vacated
+        fresh = blind = vacated
+        hidden = gather.source
     elif settings.vacated == "noise":
         start = torch.where(vacated, _draw(start.shape, generator).to(start), start)
-        fresh = hidden = vacated
+        fresh = blind = vacated
+        hidden = gather.source
     pinned = torch.stack([(gather.target & c) | ~free for c in copying])
     if released:
         pinned[0] = False  # as released, nothing is imposed after the last step
     anchors = torch.where(free, gather(path), path)
-    return EditPlan(start, anchors, pinned, residuals, fresh, hidden)
+    return EditPlan(start, anchors, pinned, residuals, fresh, hidden, blind)
 
 
 def pixel_plan(
@@ -138,7 +141,10 @@ def pixel_plan(
         if copied and settings.vacated == "fill" and settings.residual == "follow"
         else free
     )
-    return EditPlan(start, anchors, pinned, residuals, fresh, hidden if bool(hidden.any()) else None)
+    veiled = bool(hidden.any()) and bool(free.any())
+    return EditPlan(
+        start, anchors, pinned, residuals, fresh, hidden if veiled else None, free if veiled else None
+    )
 
 
 def _copying(inversion: Inversion, settings: EditSettings, copy_until: float | None) -> list[bool]:
@@ -148,7 +154,8 @@ def _copying(inversion: Inversion, settings: EditSettings, copy_until: float | N
         return [t >= copy_until for t in levels.timesteps]
     if settings.preset == "released":
         return [True] * len(levels.timesteps)
-    return [levels.fraction(k) >= settings.stop - 1e-9 for k in range(len(levels.timesteps))]
+    stop = min(settings.stop, levels.fraction(len(levels)))  # content is pasted once at least
+    return [levels.fraction(k) >= stop - 1e-9 for k in range(len(levels.timesteps))]
 
 
 def _noise_field(

@@ -27,11 +27,12 @@ class LatentColours:
     def __init__(self, latents: Tensor, pixels: Tensor) -> None:
         """latents (C, h, w), pixels (3, H, W) in [-1, 1] of the same picture."""
         h, w = latents.shape[-2:]
-        colours = F.adaptive_avg_pool2d(pixels, (h, w)).flatten(1).T.double()  # (h w, 3)
-        x = latents.flatten(1).T.double()
+        # on the CPU: Apple's GPUs have no double precision, and the system is small
+        colours = F.adaptive_avg_pool2d(pixels, (h, w)).flatten(1).T.cpu().double()  # (h w, 3)
+        x = latents.flatten(1).T.cpu().double()
         x = torch.cat([x, torch.ones_like(x[:, :1])], 1)
-        gram = x.T @ x + 1e-4 * len(x) * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-        self.weight = torch.linalg.solve(gram, x.T @ colours)[:-1].float()  # (C, 3)
+        gram = x.T @ x + 1e-4 * len(x) * torch.eye(x.shape[1], dtype=x.dtype)
+        self.weight = torch.linalg.solve(gram, x.T @ colours)[:-1].float().to(latents.device)  # (C, 3)
 
     def __call__(self, difference: Tensor) -> Tensor:
         """(C, h, w) difference of latents -> (3, h, w) difference of colour, in [-1, 1] units."""

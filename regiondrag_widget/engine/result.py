@@ -92,7 +92,7 @@ class EditResult:
         elif file_format == "JPEG":
             options |= {"quality": 95, "subsampling": 0, "comment": document.encode("ascii")}
         elif file_format == "WEBP":
-            options |= {"lossless": True}
+            options |= {"lossless": True, "exact": True}
 
         def write(file: BinaryIO) -> None:
             self.image.save(file, file_format, **options)

@@ -104,6 +104,13 @@ class ImageSession:
         make = released_levels if preset == "released" else edit_levels
         self.levels: Levels = make(pipe.backbone.alphas_cumprod, self.steps, self.start, levels)
         self._network = pipe.network(prompt, prompt_embeds)
+        top = self.levels.fraction(len(self.levels))
+        if top > pipe.profile.max_start:
+            warnings.warn(
+                f"the edit begins at {top:g} of the noise schedule but {pipe.name} was trained up to "
+                f"{pipe.profile.max_start:g}: expect less; lower start, or raise steps",
+                stacklevel=2,
+            )
         self._clock = Stopwatch()
         self._prepared = PreparedPicture(
             pipe,
@@ -161,7 +168,7 @@ class ImageSession:
             range.
         """
         chosen = resolve(self.preset, self.pipe.edit_defaults, settings)
-        check_stop(chosen, self.levels)
+        check_stop(settings.get("stop"), self.start, self.preset)
         region_pairs = RegionPairs(RegionPairs.of(pairs))  # the caller's list may change while the edit runs
         if len(region_pairs) and region_pairs.shape != self.picture.shape:
             h, w = self.picture.shape

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from regiondrag_widget.engine.attention import AttentionSwap
-from regiondrag_widget.engine.levels import Levels
 from regiondrag_widget.regions import METHODS
 
 __all__ = ["EditSettings", "check_preset", "check_stop", "checked_seed", "resolve"]
@@ -114,13 +113,10 @@ def check_preset(preset: str) -> None:
         raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
 
 
-def check_stop(settings: EditSettings, levels: Levels) -> None:
-    """ValueError when pasting would end above the level the edit begins at."""
-    top = levels.fraction(len(levels))
-    if settings.preset != "released" and settings.stop > top + 1e-9:
-        raise ValueError(
-            f"stop ({settings.stop}) lies above start ({top}): nothing would be pasted; lower stop"
-        )
+def check_stop(stop: float | None, start: float, preset: str) -> None:
+    """ValueError when pasting is asked to end above the level the edit begins at."""
+    if stop is not None and preset != "released" and stop > start:
+        raise ValueError(f"stop ({stop}) lies above start ({start}): nothing would be pasted; lower stop")
 
 
 def checked_seed(seed: object) -> int:

@@ -105,7 +105,7 @@ def choose_view(
     extent = max(wanted[2] - wanted[0], wanted[3] - wanted[1])
     window = side * 2 ** max(0, math.ceil(math.log2(extent / side) * 2) / 2)
     for view in known:
-        if view.holds(wanted) and view.scale >= min(1.0, side / window) * 0.99:
+        if view.holds(edit) and view.scale >= min(1.0, side / window) * 0.99:
             return view
     step = max(1, int(window / 4))
     box = []

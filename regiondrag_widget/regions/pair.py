@@ -81,6 +81,8 @@ class RegionPair:
             raise ValueError(f"scale is {scale}: it must be above 0")
         mask = as_mask(handle, "handle")
         require_pixels(mask, "handle")
+        if abs(dx) > 100 * mask.shape[1] or abs(dy) > 100 * mask.shape[0]:
+            raise ValueError(f"a move by ({dx:g}, {dy:g}) leads out of the picture: move it less far")
         return cls(mask, matrix=mx.similarity(Region.of(mask).centroid, dx, dy, scale, rotate), name=name)
 
     @property

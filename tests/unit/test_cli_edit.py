@@ -286,7 +286,7 @@ def test_regions_of_another_size_are_refused(folder: Path, capsys: pytest.Captur
     assert "regions in session.zip are 128x96 px but the picture is 200x100 px" in refused(capsys)
 
 
-@pytest.mark.parametrize("name", ["photo.png", "h.png", "../{folder}/photo.png", "link.png"])
+@pytest.mark.parametrize("name", ["photo.png", "photo", "h.png", "../{folder}/photo.png", "link.png"])
 def test_an_input_is_never_overwritten(
     name: str, engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -295,6 +295,15 @@ def test_an_input_is_never_overwritten(
     assert edit("--handle", "h.png", "--move", "9,0", out=name.format(folder=folder.name)) == 2
     assert "is one of the inputs, which are never overwritten" in refused(capsys)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_an_output_that_is_a_folder_is_refused_before_the_work(
+    engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    (folder / "results.png").mkdir()
+    assert edit("--handle", "h.png", "--move", "9,0", out="results.png") == 2
+    assert "is a folder: name a file" in refused(capsys)
+    assert not engine.asked
 
 
 def test_an_output_of_unknown_format_is_refused_before_the_work(

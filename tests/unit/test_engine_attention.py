@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import regiondrag_widget as rd
-from regiondrag_widget.engine.attention import KeyValueCache, captured, injected, swapped_layers
+from regiondrag_widget.engine.attention import KeyValueCache, _key_masks, captured, injected, swapped_layers
 from regiondrag_widget.regions import Correspondence
 from tests.unit.engine_kit import box_pair, picture, processors_of, tiny_embeds, tiny_pipeline, tiny_unet
 
@@ -188,6 +188,17 @@ def test_hidden_keys_have_no_influence(unet: Any, x: Tensor, other: Tensor):
         assert torch.allclose(predict(unet, x), expected, atol=1e-5)
     with injected(unet, spoilt, True):
         assert not torch.allclose(predict(unet, x), expected, atol=1e-3)
+
+
+def test_only_the_blind_cells_miss_the_hidden_keys():
+    """The moved content may look at its old place; the place it left may not."""
+    hidden, blind = torch.zeros(16, 16, dtype=torch.bool), torch.zeros(16, 16, dtype=torch.bool)
+    hidden[:, :8], blind[8:] = True, True
+    masks = _key_masks(hidden, blind)
+    seen = masks[256][0, 0].reshape(16, 16, 16, 16)  # query row, column; key row, column
+    assert bool(seen[:8].all())
+    assert not bool(seen[8:, :, :, :8].any())
+    assert bool(seen[8:, :, :, 8:].all())
 
 
 def test_hiding_all_keys_hides_none(unet: Any, x: Tensor, other: Tensor):

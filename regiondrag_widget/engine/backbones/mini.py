@@ -20,6 +20,7 @@ MINI_PROFILE = BackboneProfile(
     min_side=256,
     cheap_decoder=True,
     takes_text=False,
+    max_start=0.7,
     defaults={"steps": 10, "start": 0.5, "stop": 0.0},
 )
 

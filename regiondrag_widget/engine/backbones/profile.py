@@ -15,6 +15,7 @@ class BackboneProfile:
     side, min_side : longest and shortest side worked at, in pixels
     cheap_decoder : the autoencoder is linear and fast enough to draw every preview
     takes_text : whether a prompt has any effect
+    max_start : the highest fraction of the noise schedule the network was trained at
     defaults : steps, start, stop and other settings an edit uses when it is not told
     """
 
@@ -22,6 +23,7 @@ class BackboneProfile:
     min_side: int
     cheap_decoder: bool = False
     takes_text: bool = True
+    max_start: float = 1.0
     defaults: dict[str, Any] = field(default_factory=dict)
 
 

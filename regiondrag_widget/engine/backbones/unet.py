@@ -126,10 +126,10 @@ class UNetNetwork:
 
     @contextmanager
     def inject(
-        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None
+        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, blind: Tensor | None
     ) -> Iterator[Callable[[int, int, Tensor], Tensor]]:
         """While open, `predict(k, timestep, x)` reads the keys and values of level k from `cache`."""
-        with injected(self.unet, cache, swap, hidden) as set_level:
+        with injected(self.unet, cache, swap, hidden, blind) as set_level:
 
             def predict(k: int, timestep: int, x: Tensor) -> Tensor:
                 set_level(k)
