@@ -127,7 +127,10 @@ def test_the_names_that_tests_rely_on(two: Widget) -> None:
     tools = ["Brush", "Eraser", "Lasso", "Polygon", "Rectangle", "Ellipse", "Move region"]
     layers = ["Handle", "Target", "Protect"]
     buttons = ["Run", "Stop", "Undo", "Redo", "New pair", "Delete pair", "Help"]
-    for name in [*tools, *layers, *buttons]:
+    results = ["Accept", "Discard", "Compare"]
+    for name in results:
+        expect(two.button(name)).to_be_disabled()
+    for name in [*tools, *layers, *buttons, *results]:
         expect(two.root.get_by_role("button", name=name)).to_have_count(1)
     for name in [*tools, *layers]:
         assert two.button(name).get_attribute("aria-pressed") in ("true", "false")

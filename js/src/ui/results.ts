@@ -107,17 +107,20 @@ export function resultBar(
     el("div", { class: "rd-group" }, discard, accept),
   )
   const update = () => {
-    bar.hidden = session.result === null || session.busy
-    const showing = session.show === "result"
-    setPressed(regions, !showing)
+    // Always there, so that nothing jumps when a result comes: off until there is one.
+    bar.hidden = session.picture === null
+    const ready = session.result !== null && !session.busy
+    const showing = ready && session.show === "result"
+    for (const node of [regions, result, compare, side, save]) setEnabled(node, ready)
+    setPressed(regions, ready && !showing)
     setPressed(result, showing)
     setPressed(compare, showing && state.compare === "slider")
     setPressed(side, showing && state.compare === "side")
     setPressed(hold, state.original)
     setEnabled(hold, showing)
     const alive = !session.readOnly && session.liveness !== "gone"
-    for (const node of [accept, discard]) setEnabled(node, alive)
-    setEnabled(again, session.obstacle === "")
+    for (const node of [accept, discard]) setEnabled(node, ready && alive)
+    setEnabled(again, ready && session.obstacle === "")
   }
   session.changed.on(update, signal)
   state.changed.on(update, signal)
