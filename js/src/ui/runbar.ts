@@ -4,9 +4,12 @@ import { button, el, setEnabled, setText } from "./dom"
 
 export interface RunBar {
   readonly element: HTMLElement
-  /** Shows a short word in the status region until something else happens. */
+  /** Shows a short word in the status region for a while; the state of a run or of the kernel goes first. */
   tell(message: string): void
 }
+
+/** Milliseconds a short word stays. */
+const WORD = 4_000
 
 export function runBar(session: Session, signal: AbortSignal): RunBar {
   const run = button({
@@ -30,6 +33,7 @@ export function runBar(session: Session, signal: AbortSignal): RunBar {
   const bar = el("progress", { class: "rd-progress", max: 1, "aria-label": "Progress of the edit" })
   const dot = el("span", { class: "rd-dot", "aria-hidden": "true" })
   let said = ""
+  let timer: ReturnType<typeof setTimeout> | undefined
   let before = ""
   const update = () => {
     const { progress, busy, status, obstacle } = session
@@ -50,9 +54,17 @@ export function runBar(session: Session, signal: AbortSignal): RunBar {
   update()
   const element = el("div", { class: "rd-run" }, run, stop, el("div", { class: "rd-words" }, dot, words), bar)
   const tell = (message: string) => {
+    const { liveness, busy } = session
+    if (busy || (liveness !== "live" && liveness !== "waiting")) return
     said = message
     setText(words, message)
+    clearTimeout(timer)
+    timer = setTimeout(() => {
+      said = ""
+      update()
+    }, WORD)
   }
+  signal.addEventListener("abort", () => clearTimeout(timer))
   session.said.on(tell, signal)
   return { element, tell }
 }
