@@ -52,16 +52,16 @@ export class Actions {
   }
 
   choose(id: string): void {
-    const { session, state } = this
+    const { state } = this
     this.cancelTool()
-    if (session.show === "result") session.showRegions()
+    this.showRegions()
     state.set({ tool: state.byId(id) })
     this.tell(state.tool.hint)
   }
 
   chooseLayer(layer: Layer): void {
     this.cancelTool()
-    if (this.session.show === "result") this.session.showRegions()
+    this.showRegions()
     // A layer is there to be painted: the move tool gives way to the brush.
     const tool = this.state.tool.id === "move" ? this.state.byId("brush") : this.state.tool
     this.state.set({ layer, tool })
@@ -76,17 +76,20 @@ export class Actions {
   undo(): void {
     if (this.state.tool.keyDown?.("undo", false, this.stage.context(this.tell))) return
     this.cancelTool()
+    this.showRegions()
     this.session.store.undo()
   }
 
   redo(): void {
     this.cancelTool()
+    this.showRegions()
     this.session.store.redo()
   }
 
   newPair(): void {
     if (!this.session.picture) return
     this.cancelTool()
+    this.showRegions()
     // An empty pair that waits to be drawn is as good as a new one.
     const waiting = this.regions.pairs.findIndex((p) => isEmpty(p.handle) && isEmpty(p.target) && !p.locked)
     if (waiting >= 0) this.session.store.select(waiting)
@@ -100,6 +103,7 @@ export class Actions {
     if (!pair) return
     if (pair.locked) return this.tell(`Pair ${index + 1} is locked`)
     this.cancelTool()
+    this.showRegions()
     this.session.store.commit(removePair(this.regions, index))
   }
 
@@ -112,6 +116,7 @@ export class Actions {
     const { width, height, selected } = this.regions
     const pair = selectedPair(this.regions)
     if (this.state.layer !== "protect" && (!pair || pair.locked)) return
+    this.showRegions()
     this.session.store.commit(withMask(this.regions, selected, this.state.layer, emptyMask(width, height)))
   }
 
@@ -142,6 +147,7 @@ export class Actions {
     if (!pair) return
     const next = pastePair(this.regions, pair, 16)
     if (next === this.regions) return this.tell("The copied pair belongs to a picture of another size")
+    this.showRegions()
     this.session.store.commit(next)
   }
 
@@ -159,6 +165,12 @@ export class Actions {
   cancelTool(): void {
     const { tool } = this.state
     if (tool.active) tool.cancel(this.stage.context(this.tell))
+  }
+
+  /** What changes regions shows them: nothing is done behind a result. */
+  private showRegions(): void {
+    const { show, frames, busy } = this.session
+    if (show === "result" || (frames.current && !busy)) this.session.showRegions()
   }
 
   private get regions(): Regions {
@@ -243,7 +255,9 @@ export class Actions {
 
   private transform(change: (pair: Pair) => NonNullable<Pair["matrix"]>): void {
     const pair = selectedPair(this.regions)
-    if (!pair || pair.locked || isEmpty(pair.handle) || !this.session.canDraw) return
+    if (!pair || pair.locked || isEmpty(pair.handle)) return
+    this.showRegions()
+    if (!this.session.canDraw) return
     this.session.store.commit(withMatrix(this.regions, this.regions.selected, change(pair)))
   }
 

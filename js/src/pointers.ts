@@ -59,8 +59,10 @@ export class Pointers {
     this.last = at
     this.hovered = at
     if (event.button === 1 || this.state.hand) this.mode = "pan"
-    else if (this.session.show === "result") this.mode = this.onSplit(at) ? "split" : "pan"
-    else if (this.session.frames.current) this.mode = "pan"
+    else if (this.session.show === "result") {
+      this.mode = this.onSplit(at) ? "split" : "pan"
+      if (this.mode === "pan") this.tell("This is the result: choose a tool to draw on the regions again")
+    } else if (this.session.frames.current) this.mode = "pan"
     else if (!this.session.canDraw) this.mode = "pan"
     else if (event.button === 0 || event.button === 2 || event.button === 5) {
       const refusal = this.refusal()

@@ -96,6 +96,19 @@ def test_the_last_step_stays_until_the_result_is_on_show(open_widget: Open) -> N
     widget.page.wait_for_function("host.kernel.acks.at(-1)?.[1] === 3")
 
 
+def test_a_hint_gives_the_status_back_and_never_covers_a_run(open_widget: Open) -> None:
+    widget = open_widget(hold=2)
+    draw_pair(widget)
+    widget.click("Brush")
+    expect(widget.status).to_contain_text("Paint the region")
+    expect(widget.status).to_have_text("Ready")
+    widget.click("Run")
+    expect(widget.status).to_contain_text("Step 2")
+    widget.click("Lasso")
+    expect(widget.button("Lasso")).to_have_attribute("aria-pressed", "true")
+    expect(widget.status).to_contain_text("Step 2", timeout=1)
+
+
 def test_stop_ends_a_run_and_keeps_the_drawing(open_widget: Open) -> None:
     widget = open_widget(hold=2)
     draw_pair(widget)
@@ -183,7 +196,7 @@ def test_discard_keeps_the_regions(done: Widget) -> None:
     done.click("Discard")
     showing(done, "regions")
     assert done.mask("handle").any()
-    expect(done.button("Accept")).to_be_hidden()
+    expect(done.button("Accept")).to_be_disabled()
 
 
 def test_another_seed_runs_again(done: Widget) -> None:
@@ -208,6 +221,30 @@ def test_taking_a_tool_goes_back_to_the_regions(done: Widget) -> None:
     showing(done, "regions")
     done.click("Result")
     showing(done, "result")
+
+
+@pytest.mark.parametrize(
+    "control", ["New pair", "Undo", "Delete pair", "Duplicate", "Flip across", "Back to start", "Clear"]
+)
+def test_what_changes_regions_shows_them(done: Widget, control: str) -> None:
+    done.click(control)
+    showing(done, "regions")
+
+
+def test_keys_that_change_regions_show_them(done: Widget) -> None:
+    for key in ("Control+c", "Control+v", "Control+z", "Control+Shift+z"):
+        done.press(key)
+        if key != "Control+c":
+            showing(done, "regions")
+            done.click("Result")
+        showing(done, "result")
+
+
+def test_drawing_on_a_result_says_what_to_do(done: Widget) -> None:
+    before = done.mask("handle")
+    done.drag((60, 60), (120, 60))
+    expect(done.status).to_contain_text("choose a tool")
+    assert (done.mask("handle") == before).all()
 
 
 def test_the_result_can_be_downloaded(done: Widget) -> None:
