@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +21,8 @@ from .drawn import Regions
 from .editor import model_name
 from .pictures import picture_name, to_image
 from .settings import NAMES, EditSettings
+
+log = logging.getLogger(__name__)
 
 
 class RegionDragWidget(WidgetCore):
@@ -207,6 +210,24 @@ class RegionDragWidget(WidgetCore):
         with self.lock:
             self._set_picture(image, name=Path(path).stem)
             self.pairs, self.protect = pairs, protect
+
+    # -- display ---------------------------------------------------------------------------------------------
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """The live view, and a picture for places that show the saved notebook but run no widgets."""
+        shown = super()._repr_mimebundle_(**kwargs)
+        if shown is None:
+            return None
+        data, metadata = shown
+        with self.lock:
+            image, pairs, result = self.image, self._pair_list.drawn(), self.result
+        try:
+            from .still import still_png
+
+            data = {**data, "image/png": still_png(image, pairs, None if result is None else result.image)}
+        except Exception:  # whatever is wrong with the picture, the widget itself must appear
+            log.debug("the widget has no still picture", exc_info=True)
+        return data, metadata
 
     def close(self) -> None:
         """Stop what runs and take the widget off the page. Closing twice does no harm.

@@ -1,0 +1,62 @@
+"""The widget as one picture, for places that show saved outputs and run no widgets, such as GitHub."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..engine.images import MIN_SIDE
+from ..regions.pair import RegionPair, RegionPairs
+from .pictures import encode_png
+from .render import render_correspondence, shrink
+
+MAX_SIDE = 768  # px; the picture lies in the saved notebook
+_GAP = 8  # px between the picture and its result
+
+
+def still_png(image: Image.Image, pairs: RegionPairs, result: Image.Image | None = None) -> str:
+    """`still` as base64 PNG, as a notebook's output keeps it."""
+    return base64.b64encode(encode_png(still(image, pairs, result))).decode("ascii")
+
+
+def still(image: Image.Image, pairs: RegionPairs, result: Image.Image | None = None) -> Image.Image:
+    """The picture with its regions, and beside it the result if there is one.
+
+    RGB, at most `MAX_SIDE` px on the long side.
+    """
+    columns = 1 if result is None else 2
+    room = (MAX_SIDE - _GAP * (columns - 1)) // columns
+    scale = min(1.0, room / image.width, MAX_SIDE / image.height)
+    shown = max(1, int(scale * max(image.size)))
+    first = max(2 * scale, MIN_SIDE / min(image.size))
+    if first < 1:  # a cell waits for this, and at its full size drawing a photograph takes seconds
+        image, pairs = _reduced(image, pairs, first)
+    left = render_correspondence(image, pairs, max_size=shown)
+    if result is None:
+        return left
+    both = Image.new("RGB", (2 * left.width + _GAP, left.height), "white")
+    both.paste(left, (0, 0))
+    both.paste(shrink(result, left.size).convert("RGB"), (left.width + _GAP, 0))
+    return both
+
+
+def _reduced(image: Image.Image, pairs: RegionPairs, scale: float) -> tuple[Image.Image, RegionPairs]:
+    """Picture and pairs at ``scale``; regions too small to be seen there are left out."""
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    sx, sy = size[0] / image.width, size[1] / image.height
+    # pixel centres: x -> (x + 1/2) sx - 1/2
+    there = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
+    kept = RegionPairs()
+    for pair in pairs:
+        handle, target = _nearest(pair.handle, size), _nearest(pair.target, size)
+        if handle.any() and target.any():
+            matrix = None if pair.matrix is None else there @ pair.matrix @ np.linalg.inv(there)
+            kept.append(RegionPair(handle, target, matrix, name=pair.name))
+    return image.resize(size, Image.Resampling.BOX, reducing_gap=2.0), kept
+
+
+def _nearest(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
