@@ -1,6 +1,6 @@
 /** RegionStore: the regions, their undo history, and what is being drawn at this moment. One a model. */
 
-import { type Mask, MaskBuffer } from "./geometry/mask"
+import { isEmpty, type Mask, MaskBuffer, sameMask } from "./geometry/mask"
 import type { Matrix } from "./geometry/matrix"
 import { History } from "./history"
 import {
@@ -122,13 +122,16 @@ export class RegionStore {
     return this.draft
   }
 
-  /** Ends the drawing: its mask becomes the layer's, in one step. */
+  /** Ends the drawing: its mask becomes the layer's, in one step; none where nothing has changed. */
   endDraft(outline?: Outline): void {
     const draft = this.draft
     if (!draft) return
     const regions = this.shown
     const index = regions.pairs.findIndex((p) => p.id === draft.pairId)
-    this.commit(withMask(regions, index, draft.layer, draft.buffer.toMask(), outline))
+    const mask = draft.buffer.toMask()
+    const idle = !outline && sameMask(mask, maskOf(regions, index, draft.layer))
+    if (idle || (draft.fresh && isEmpty(mask))) return this.cancelGesture()
+    this.commit(withMask(regions, index, draft.layer, mask, outline))
   }
 
   cancelGesture(): void {
