@@ -270,6 +270,8 @@ def test_settings_reach_the_kernel_and_reset(open_widget: Open) -> None:
         "prompt": "<i>a cup</i>", "seed": 42, "steps": 8, "vacated": "keep",
     }  # fmt: skip
     assert settings["start"] >= settings["stop"], "the edit cannot begin below where it stops"
+    drawer.get_by_role("slider", name="Start").press("Home")
+    assert widget.page.evaluate("document.activeElement.value") == "0.05", "no noise at all edits nothing"
     drawer.get_by_role("button", name="Reset").click()
     assert widget.page.evaluate("host.model.get('settings').steps") == 20
     assert drawer.get_by_label("Prompt").input_value() == ""

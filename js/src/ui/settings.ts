@@ -37,10 +37,10 @@ export function settingsDrawer(session: Session, state: ViewState, signal: Abort
     return field(label, hint, extra ? el("div", { class: "rd-row" }, input, extra) : input)
   }
 
-  const fraction = (key: "start" | "stop", label: string, hint: string) => {
+  const fraction = (key: "start" | "stop", label: string, hint: string, min: number) => {
     const input = el("input", {
       type: "range",
-      min: 0,
+      min,
       max: 1,
       step: 0.05,
       class: "rd-range",
@@ -130,8 +130,8 @@ export function settingsDrawer(session: Session, state: ViewState, signal: Abort
     field("Prompt", "Words help models that read them", prompt),
     number("seed", "Seed", "The same seed gives the same result", 0, 2 ** 31 - 1, dice),
     number("steps", "Steps", "More is finer and slower", 1, 200),
-    fraction("start", "Start", "How much noise the edit begins with: more is freer"),
-    fraction("stop", "Stop", "Below this, the content is no longer pasted"),
+    fraction("start", "Start", "How much noise the edit begins with: more is freer", 0.05),
+    fraction("stop", "Stop", "Below this, the content is no longer pasted", 0),
     choice("vacated", "Vacated place", "What comes where the handle was", () => [
       ["fill", "Fill in the background"],
       ["noise", "Let the model invent"],
