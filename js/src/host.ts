@@ -1,4 +1,5 @@
 /** The notebook host behind an anywidget model: typed traits, versioned messages, buffers of any kind. */
+import { Signal } from "./signal"
 
 /** What every host's model offers; listener arguments differ between hosts and are ignored except by messages. */
 export interface HostModel {
@@ -20,6 +21,9 @@ export interface Message {
 
 export const VERSION = 1
 
+/** Notebook servers close the socket on a message above ten mebibytes; the rest is for its other fields. */
+const LARGEST_MESSAGE = 10 * 1024 * 1024 - 64 * 1024
+
 /** Bytes from a DataView (Jupyter), Uint8Array (Colab), ArrayBuffer (others) or array of numbers (VS Code). */
 export function bytesOf(value: unknown): Uint8Array<ArrayBuffer> | null {
   if (value instanceof ArrayBuffer) return new Uint8Array(value)
@@ -39,6 +43,8 @@ export function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 export class Host {
+  /** Something was too large to be sent, and was not. */
+  readonly refused = new Signal()
   private readonly undo: (() => void)[] = []
 
   constructor(readonly model: HostModel) {}
@@ -68,14 +74,26 @@ export class Host {
     this.undo.push(() => this.model.off("msg:custom", wrapped))
   }
 
-  send(type: string, fields: Record<string, unknown> = {}, buffers: Uint8Array<ArrayBuffer>[] = []): void {
+  /** False where the message is too large to be sent. */
+  send(type: string, fields: Record<string, unknown> = {}, buffers: Uint8Array<ArrayBuffer>[] = []): boolean {
+    if (this.tooLarge(buffers)) return false
     this.attempt(() => this.model.send({ v: VERSION, type, ...fields }, undefined, buffers.map(owned)))
+    return true
   }
 
   /** Several traits in one patch: the kernel never sees half a gesture. */
   save(traits: Record<string, unknown>): void {
+    if (this.tooLarge(Object.values(traits._masks ?? {}))) return
     for (const [key, value] of Object.entries(traits)) this.model.set(key, value)
     this.attempt(() => this.model.save_changes())
+  }
+
+  private tooLarge(buffers: unknown[]): boolean {
+    const size = buffers.reduce<number>((sum, one) => sum + (bytesOf(one)?.length ?? 0), 0)
+    if (size <= LARGEST_MESSAGE) return false
+    console.warn(`regiondrag: ${size} bytes are too many for one message`)
+    this.refused.emit()
+    return true
   }
 
   /** A dead kernel's comm may throw; the drawing goes on, and the silence is noticed elsewhere. */

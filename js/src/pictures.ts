@@ -1,5 +1,6 @@
 /** Pictures from the kernel, decoded for drawing; and files for the kernel, in parts it can take. */
 import type { Host } from "./host"
+import { newId } from "./regions"
 
 export interface Picture {
   readonly image: ImageBitmap
@@ -59,12 +60,15 @@ export class Slot {
 const PART = 8 * 1024 * 1024
 export const LARGEST_FILE = 64 * 1024 * 1024
 
-/** Sends a picture file to the kernel. */
+/** Sends a picture file to the kernel; rejects where the file cannot be read. */
 export async function upload(host: Host, file: File): Promise<void> {
   const bytes = new Uint8Array(await file.arrayBuffer())
   const fields = { name: file.name, mime: file.type }
-  if (bytes.length <= PART) return host.send("load", fields, [bytes])
-  const id = crypto.randomUUID()
+  if (bytes.length <= PART) {
+    host.send("load", fields, [bytes])
+    return
+  }
+  const id = newId()
   const parts = Math.ceil(bytes.length / PART)
   for (let part = 0; part < parts; part++) {
     const piece = bytes.slice(part * PART, (part + 1) * PART)

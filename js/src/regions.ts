@@ -171,7 +171,8 @@ export function outlineOf(regions: Regions, index: number, layer: Layer): Outlin
   return regions.pairs[index]?.outlines[layer] ?? null
 }
 
-function newId(): string {
+/** Not `crypto.randomUUID`: pages on plain http away from localhost have none. */
+export function newId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(6))
   return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("")
 }

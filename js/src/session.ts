@@ -139,8 +139,10 @@ export class Session {
     this.trouble = null
     this.show = "edit"
     this.frames.expect(run)
+    const before = this.progress
     this.progress = { state: "running", message: "", step: 0, total: this.settings.steps, eta: null, run }
-    this.host.send("run", { run, params: { ...this.settings }, rev, pairs, protect }, buffers)
+    const sent = this.host.send("run", { run, params: { ...this.settings }, rev, pairs, protect }, buffers)
+    if (!sent) this.progress = before
     this.changed.emit()
   }
 
@@ -200,7 +202,12 @@ export class Session {
     if (file.size > LARGEST_FILE) {
       return this.complain("This file is larger than 64 MB.", "Save a smaller copy and open that.")
     }
-    await upload(this.host, file)
+    try {
+      await upload(this.host, file)
+    } catch (error) {
+      console.warn("regiondrag: a file could not be sent", error)
+      this.complain("This file could not be read.", "Open it again, or a copy of it.")
+    }
   }
 
   complain(message: string, remedy = ""): void {
@@ -231,6 +238,12 @@ export class Session {
 
   private listen(): void {
     const { host } = this
+    host.refused.on(() => {
+      this.complain(
+        "The regions are too large to send.",
+        "Draw simpler or fewer regions, or open a smaller picture.",
+      )
+    })
     host.onMessage((message, buffers) => this.receive(message, buffers))
     for (const trait of ["_image", "_image_info"]) host.on(`change:${trait}`, () => void this.loadPicture())
     for (const trait of ["_result", "_result_info"]) host.on(`change:${trait}`, () => void this.loadResult())
@@ -316,7 +329,10 @@ export class Session {
     const { width, height } = sizeOf(info)
     if (width === 0) return
     const bytes = given ?? this.host.bytes("_image")
-    if (!bytes) return this.host.send("need", { what: "image" })
+    if (!bytes) {
+      this.host.send("need", { what: "image" })
+      return
+    }
     const rev = `${String(info.rev)}/${width}x${height}`
     const mime = typeof info.mime === "string" ? info.mime : "image/png"
     const source = { key: `${rev}/${bytes.length}`, bytes, mime, width, height, alpha: info.alpha === true }
@@ -340,7 +356,10 @@ export class Session {
       return this.showRegions()
     }
     const bytes = given ?? this.host.bytes("_result")
-    if (!bytes) return this.host.send("need", { what: "result", result: info.id })
+    if (!bytes) {
+      this.host.send("need", { what: "result", result: info.id })
+      return
+    }
     const alpha = this.host.record("_image_info").alpha === true
     const source = { key: `${info.id}/${bytes.length}`, bytes, mime: "image/png", width: 0, height: 0, alpha }
     try {

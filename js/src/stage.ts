@@ -255,7 +255,11 @@ export class Stage {
     }
   }
 
-  /** What the canvas shows, for people who read it and for tests that measure it. */
+  /**
+   * What the canvas shows, for people who read it and for scripts that point at it. The centre of picture pixel
+   * (px, py) lies data-x + (px + 0.5) * data-scale CSS pixels right of the canvas's left edge, and
+   * data-y + (py + 0.5) * data-scale below its top; times devicePixelRatio gives pixels of its bitmap.
+   */
   private describe(): void {
     const { viewport } = this.state
     const data = this.canvas.dataset

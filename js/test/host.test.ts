@@ -53,6 +53,19 @@ describe("messages", () => {
     new Host(model).send("ack", { run: 1, seq: 2 })
     expect(model.sent[0]?.content).toEqual({ v: 1, type: "ack", run: 1, seq: 2 })
   })
+
+  it("above ten mebibytes stay here and are told of, for they would close the socket", () => {
+    vi.spyOn(console, "warn").mockImplementation(() => {})
+    const model = new FakeModel()
+    const host = new Host(model)
+    const refused = vi.fn()
+    host.refused.on(refused)
+    const half = new Uint8Array(5 * 1024 * 1024)
+    expect(host.send("run", {}, [half])).toBe(true)
+    expect(host.send("run", {}, [half, half.slice()])).toBe(false)
+    host.save({ _masks: { "h:a": half, "t:a": half.slice() } })
+    expect([model.sent.length, model.patches.length, refused.mock.calls.length]).toEqual([1, 0, 2])
+  })
 })
 
 describe("a host that is closed", () => {

@@ -215,6 +215,18 @@ describe("a run", () => {
     expect([session.show, session.frames.current]).toEqual(["result", null])
   })
 
+  it("too large to be sent is told of and not begun", async () => {
+    const { session, sent } = await open()
+    drawPair(session)
+    vi.spyOn(session.host, "send").mockImplementation(() => {
+      session.host.refused.emit()
+      return false
+    })
+    session.run()
+    expect([session.busy, sent("run").length]).toEqual([false, 0])
+    expect(session.trouble?.message).toContain("too large to send")
+  })
+
   it("started elsewhere is followed", async () => {
     const { session, model } = await open()
     model.receive("status", { state: "running", step: 1, total: 4, message: "", run: 9 })
@@ -271,6 +283,25 @@ describe("a new picture", () => {
     expect(loads.map((m) => m.content.part)).toEqual([0, 1, 2])
     expect(loads.every((m) => (m.buffers[0]?.byteLength ?? 0) <= 8 * 1024 * 1024)).toBe(true)
     expect(new Set(loads.map((m) => m.content.upload)).size).toBe(1)
+  })
+})
+
+describe("a picture file", () => {
+  it("goes in parts where the page is not secure and has no randomUUID", async () => {
+    const { session, sent } = await open()
+    const { getRandomValues } = crypto
+    vi.stubGlobal("crypto", { getRandomValues: getRandomValues.bind(crypto) })
+    await session.load(new File([new Uint8Array(9 * 1024 * 1024)], "big.png"))
+    expect(sent("load")).toHaveLength(2)
+    expect(sent("load")[0]?.content.upload).toMatch(/^[0-9a-f]{12}$/)
+  })
+
+  it("that cannot be read is told of", async () => {
+    const { session } = await open()
+    const file = new File([png], "gone.png")
+    vi.spyOn(file, "arrayBuffer").mockRejectedValue(new DOMException("gone", "NotReadableError"))
+    await session.load(file)
+    expect(session.trouble?.message).toBe("This file could not be read.")
   })
 })
 
