@@ -219,6 +219,11 @@ class NotebookPage:
     page: Page
     address: str
 
+    @property
+    def name(self) -> str:
+        """The notebook's file."""
+        return self.address.rsplit("/", 1)[-1].split("?")[0]
+
     def open(self) -> NotebookPage:
         """Goes there and waits until cells can be run."""
         self.page.goto(self.address, timeout=60_000)

@@ -21,7 +21,9 @@ QUICK = SHOW.replace("steps=8", "steps=2")
 
 
 @pytest.mark.parametrize("app", ["lab", "notebook"])
-def test_the_notebook_steals_no_key_while_the_canvas_has_focus(app, notebook) -> None:
+def test_the_notebook_steals_no_key_while_the_canvas_has_focus_and_gets_them_back_on_escape(
+    app, notebook
+) -> None:
     page, _ = notebook(app, [SETUP, SHOW])
     page.run("FakeEngine")
     page.run("RegionDragWidget")
@@ -29,11 +31,25 @@ def test_the_notebook_steals_no_key_while_the_canvas_has_focus(app, notebook) ->
     cells = page.page.locator(".jp-Cell").count()
     widget.canvas.click(position={"x": 5, "y": 5})
     widget.press("b", "a", "d", "d", "x", "e")
-    assert page.page.locator(".jp-Cell").count() == cells
     expect(widget.button("Eraser")).to_have_attribute("aria-pressed", "true")
-    page.page.keyboard.press("Escape")
+    assert page.page.locator(".jp-Cell").count() == cells
     page.page.keyboard.press("Escape")
     assert not widget.canvas.evaluate("c => c === document.activeElement")
+    page.page.keyboard.press("b")
+    expect(page.page.locator(".jp-Cell")).to_have_count(cells + 1)
+
+
+@pytest.mark.parametrize("app", ["lab", "notebook"])
+def test_the_widget_is_shown_and_not_the_picture_kept_for_exports(app, notebook, server) -> None:
+    page, _ = notebook(app, [SETUP, QUICK])
+    page.run("FakeEngine")
+    output = page.run("RegionDragWidget").locator(".jp-OutputArea-output")
+    page.widget()
+    expect(output.locator(".rd-root")).to_have_count(1)
+    expect(output.locator(".jp-RenderedImage, img[src^='data:image/png']")).to_have_count(0)
+    page.save()
+    (saved,) = nbformat.read(server.notebooks / page.name, 4).cells[1].outputs
+    assert {"application/vnd.jupyter.widget-view+json", "image/png"} <= saved.data.keys()
 
 
 def test_two_views_of_one_widget_stay_in_step(notebook, keep) -> None:
@@ -162,12 +178,11 @@ def test_a_saved_notebook_shows_everything_read_only_without_its_kernel(
     draw_ellipse_and_drag(widget)
     widget.click("Run")
     expect(widget.canvas).to_have_attribute("data-showing", "result")
-    name = page.address.split("/lab/tree/")[1].split("?")[0]
     page.save_with_widget_state()
-    server.end(name)
+    server.end(page.name)
     page.page.goto("about:blank")
 
-    saved = nbformat.read(server.notebooks / name, 4)
+    saved = nbformat.read(server.notebooks / page.name, 4)
     html, _ = HTMLExporter().from_notebook_node(saved)
     for notebook_state in (
         saved.metadata.widgets["application/vnd.jupyter.widget-state+json"],
