@@ -211,7 +211,7 @@ RUN_OFTEN = """async (times) => {
 
 
 def test_two_hundred_runs_leave_nothing_behind(open_widget: Open) -> None:
-    """Listeners and nodes as the browser counts them, detached ones too; object addresses; decoded pictures."""
+    """Listeners and nodes as the browser counts them, detached ones too; addresses; decoded pictures."""
     widget = open_widget(steps=2, cell=420, width=64, height=48)
     page = widget.page
     page.evaluate(COUNT_ADDRESSES_AND_BITMAPS)
