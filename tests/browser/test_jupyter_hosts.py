@@ -212,6 +212,8 @@ def exported_state(html: str) -> dict[str, Any]:
     return state
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_the_bundled_model_moves_a_lighthouse(notebook, keep) -> None:
     cells = [
         "import numpy as np\nimport regiondrag_widget as rd\nexample = rd.examples.load()",
@@ -229,9 +231,10 @@ def test_the_bundled_model_moves_a_lighthouse(notebook, keep) -> None:
     keep(widget, "dark-1-drawn")
     page.page.evaluate(WATCH)
     widget.click("Run")
-    expect(widget.status).to_contain_text(re.compile(r"Step \d"), timeout=240_000)
+    expect(widget.canvas).to_have_attribute("data-showing", "step", timeout=600_000)
+    expect(widget.status).to_contain_text(re.compile(r"Step \d"))
     keep(widget, "dark-2-running")
-    expect(widget.canvas).to_have_attribute("data-showing", "result", timeout=240_000)
+    expect(widget.canvas).to_have_attribute("data-showing", "result", timeout=600_000)
     keep(widget, "dark-3-result")
     assert page.page.evaluate("window.seen.size") >= 3
     changed = kernel.mask("(np.asarray(w.result.image) != np.asarray(w.image)).any(-1)")
