@@ -109,8 +109,12 @@ def train(photos: Path, out: Path, config: dict[str, Any], minutes: float, seed:
 
 def _codec(out: Path, pictures: list[Any], config: dict[str, Any]) -> LinearCodec:
     if (out / "codec").exists():
-        codec: LinearCodec = LinearCodec.from_pretrained(out / "codec")
-        codec.float().eval()
+        kept: LinearCodec = LinearCodec.from_pretrained(out / "codec")
+        codec: LinearCodec = LinearCodec.from_config(
+            LinearCodec.load_config(out / "codec")
+        )  # forgets where it was loaded from
+        codec.load_state_dict(kept.float().state_dict())
+        codec.eval()
         return codec
     stream = CropStream(pictures, size=256, batch=64, leaves=0.0, seed=1)
     batches = iter(stream)

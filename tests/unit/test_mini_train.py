@@ -1,0 +1,94 @@
+"""The bundled model's training: it runs, resumes, holds out the test photographs, and fits its codec."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from PIL import Image
+from safetensors.torch import load_file
+
+from regiondrag_widget.mini.codec import LinearCodec, fit_codec
+from regiondrag_widget.mini.data import CropStream, dead_leaves, load_photos
+from regiondrag_widget.mini.train import DEFAULT_CONFIG, train
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of dead-leaves pictures; the benchmark's rule sends some of these names to the test part."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for index in range(24):
+        Image.fromarray(dead_leaves(rng, 96)).save(folder / f"picture-of-{index:03d}-things.png")
+    return folder
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    """The shipped configuration, its network and crops made tiny."""
+    config: dict[str, Any] = json.loads(DEFAULT_CONFIG.read_text())
+    config["unet"] |= {"block_out_channels": [16, 16, 16], "norm_num_groups": 4, "attention_head_dim": 2}
+    config["stages"] = [{"until": 1.01, "size": 64, "batch": 2}]
+    return config
+
+
+def test_training_saves_what_the_engine_loads_and_resumes(
+    photos: Path, config: dict[str, Any], tmp_path: Path
+):
+    run = tmp_path / "run"
+    train(photos, run, config, minutes=0.01)
+    first = json.loads((run / "state.json").read_text())
+    assert first["step"] > 0
+    assert first["spent"] >= 0.6
+    weights = load_file(run / "unet" / "diffusion_pytorch_model.safetensors")
+    assert {w.dtype for w in weights.values()} == {torch.float16}
+    assert UNet2DConditionModel.from_pretrained(run / "unet").config.in_channels == 16
+    assert LinearCodec.from_pretrained(run / "codec").config.latent_channels == 16
+    train(photos, run, config, minutes=0.02)
+    second = json.loads((run / "state.json").read_text())
+    assert second["step"] > first["step"]
+    assert str(tmp_path) not in (run / "codec" / "config.json").read_text()
+    train(photos, run, config, minutes=0.02)  # the budget is spent: nothing more happens
+    assert json.loads((run / "state.json").read_text()) == second
+
+
+def test_a_folder_without_pictures_is_refused(config: dict[str, Any], tmp_path: Path):
+    with pytest.raises(ValueError, match="holds no pictures"):
+        train(tmp_path, tmp_path / "run", config, minutes=0.01)
+
+
+def test_a_file_that_is_no_picture_is_named(tmp_path: Path):
+    (tmp_path / "broken.jpg").write_bytes(b"not a picture")
+    with pytest.raises(ValueError, match=r"broken\.jpg is not a picture"):
+        load_photos([tmp_path / "broken.jpg"])
+
+
+def test_the_codec_reconstructs_better_with_more_channels(photos: Path):
+    pictures = load_photos(sorted(photos.iterdir()))
+    images = torch.stack([torch.from_numpy(p) for p in pictures]).permute(0, 3, 1, 2).float() / 127.5 - 1
+    errors = []
+    for channels in (4, 16, 48):
+        codec = fit_codec(images, latent_channels=channels)
+        with torch.no_grad():
+            latents = codec.encode(images).latents
+            assert latents.shape == (24, channels, 12, 12)
+            assert float(latents.var()) == pytest.approx(1, rel=0.2)
+            errors.append(float((codec(images) - images).square().mean()))
+    assert errors[0] > errors[1] > errors[2]
+
+
+def test_crops_have_the_size_asked_for_and_follow_the_seed(photos: Path):
+    pictures = load_photos(sorted(photos.iterdir()))
+    batches = []
+    for _ in range(2):
+        stream = CropStream(pictures, size=32, batch=3, seed=5)
+        batches.append(next(iter(stream)))
+        stream.close()
+    assert batches[0].shape == (3, 32, 32, 3)
+    assert batches[0].dtype == np.uint8
+    assert np.array_equal(*batches)
