@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 from regiondrag_widget.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from regiondrag_widget.engine.images import Picture
     from regiondrag_widget.regions.pair import RegionPairs
 
@@ -83,6 +86,9 @@ def run(args: argparse.Namespace) -> int:
     import regiondrag_widget as rd  # the engine, hence torch, only from here on
 
     options = {name: value for name in ENGINE_OPTIONS if (value := getattr(args, name)) is not None}
+    protect = _protected(args, picture)
+    if protect is not None:
+        options["editable"] = ~protect
     with ProgressBar("edit", disable=args.quiet) as bar:
         result = rd.edit(picture, pairs, model=args.model, seed=args.seed, callback=bar, **options)
     path = result.save(args.output)
@@ -120,6 +126,18 @@ def _inputs(args: argparse.Namespace) -> tuple[Picture, RegionPairs]:
         raise ValueError("no region given: say with --handle MASK what to take hold of")
     picture = load_picture(args.photo)
     return picture, RegionPairs(_drawn_pairs(args, picture.size))
+
+
+def _protected(args: argparse.Namespace, picture: Picture) -> NDArray[np.bool_] | None:
+    """The protect mask saved with the regions, (H, W) bool."""
+    if args.regions is None:
+        return None
+    from regiondrag_widget.regions.files import load_protect
+
+    protect = load_protect(args.regions)
+    if protect is not None and protect.shape != picture.shape:
+        raise ValueError(f"the protect mask in {args.regions} is not of the picture's size: save them again")
+    return protect
 
 
 def _drawn_pairs(args: argparse.Namespace, size: tuple[int, int]) -> list[Any]:

@@ -278,6 +278,15 @@ def test_an_empty_handle_is_refused(folder: Path, capsys: pytest.CaptureFixture[
     assert "mask empty.png is empty" in refused(capsys)
 
 
+def test_a_protect_mask_saved_with_the_regions_is_kept(engine: FakeEngine, folder: Path):
+    protect = np.zeros(SIZE[::-1], bool)
+    protect[:40] = True
+    pair = rd.RegionPair.move(np.asarray(Image.open("h.png")) > 0, 30, 0)
+    rd.save_regions("session.zip", Image.open("photo.png"), [pair], protect=protect)
+    assert main(["edit", "--regions", "session.zip", "-o", "out.png"]) == 0
+    assert np.array_equal(engine.asked["editable"], ~protect)
+
+
 def test_regions_of_another_size_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]):
     pair = rd.RegionPair.move(np.asarray(Image.open("h.png")) > 0, 30, 0)
     rd.save_regions("session.zip", Image.open("photo.png"), [pair])
