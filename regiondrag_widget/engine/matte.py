@@ -9,6 +9,7 @@ import numpy.typing as npt
 __all__ = ["handle_alpha"]
 
 WORK_SIDE = 320
+MIN_STEP = 10.0  # grey levels a pixel must at least differ from what surrounds the handle
 MIN_CONTRAST = 3.0  # grey levels between the means of what is kept and what is cut off
 RIM_PIXELS = 10.0  # at working size, how much background a person draws along at most
 MIN_SHARE, MAX_SHARE = 0.2, 1.0  # of the handle's area; outside of these the cut is not believed
@@ -75,7 +76,7 @@ def _cut(rgb: npt.NDArray[np.uint8], handle: npt.NDArray[np.bool_]) -> npt.NDArr
     except cv2.error:
         return None
     found = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)) & (region > 0)
-    found = _tidied(found, depth > rim)
+    found = _tidied(found | _stands_out(crop, region > 0), depth > rim)
     share = found.sum() / max(1, int(region.sum()))
     if not MIN_SHARE <= share <= MAX_SHARE:
         return None
@@ -86,6 +87,22 @@ def _cut(rgb: npt.NDArray[np.uint8], handle: npt.NDArray[np.bool_]) -> npt.NDArr
     large = cv2.resize(found.astype(np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     whole[box] = (large > 0.5) & handle[box]
     return whole
+
+
+def _stands_out(crop: npt.NDArray[np.uint8], region: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Where the region is plainly not what continues its surroundings: a bright side against a bright sky.
+
+    Plainly: by several times what the surroundings themselves differ from their own mean nearby.
+    """
+    background = cv2.inpaint(crop, region.astype(np.uint8), 5, cv2.INPAINT_TELEA).astype(np.float32)
+    picture = crop.astype(np.float32)
+    known = (~region).astype(np.float32)
+    count = np.maximum(cv2.blur(known, (31, 31)), 1e-4)
+    mean = cv2.blur(picture * known[..., None], (31, 31)) / count[..., None]
+    spread = np.sqrt(cv2.blur(((picture - mean) ** 2).max(-1) * known, (31, 31)) / count)
+    difference = np.abs(picture - background).max(-1)
+    near = cv2.blur(known, (31, 31)) > 0.02  # where there are surroundings to compare with
+    return np.asarray(region & near & (difference > np.maximum(MIN_STEP, 3 * spread)))
 
 
 def _tidied(found: npt.NDArray[np.bool_], core: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
