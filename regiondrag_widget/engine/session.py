@@ -15,7 +15,7 @@ from torch import Tensor
 
 from regiondrag_widget.engine.cells import cells_of, copied_cells, moved_cells
 from regiondrag_widget.engine.composite import warp_residual
-from regiondrag_widget.engine.edit import EditStep, reverse
+from regiondrag_widget.engine.edit import EditPlan, EditStep, reverse
 from regiondrag_widget.engine.images import Picture, PictureSource, load_picture
 from regiondrag_widget.engine.levels import Levels, edit_levels, released_levels
 from regiondrag_widget.engine.plan import latent_plan, pixel_plan
@@ -255,14 +255,7 @@ class ImageSession:
             composed.latents,
             self._prepared.colour_of(prepared),
         )
-        previews: list[npt.NDArray[np.uint8]] = []
-        last: Tensor = composed.latents
-        begun = time.perf_counter()
-        for step in reverse(self._network, prepared.inversion, plan, settings.attention_swap, render):
-            previews.append(step.preview(256))
-            yield step
-            last = step.latents
-        self._clock.seconds["edit"] = time.perf_counter() - begun
+        last, previews = yield from self._reverse(prepared, plan, settings, render)
         with self._clock.stage("decode"):
             # what the codec loses is given back: only the diffusion's change passes through it
             change = self._prepared.decode(torch.stack([last, composed.latents]))
@@ -298,19 +291,26 @@ class ImageSession:
             prepared.latents,
             self._prepared.colour_of(prepared),
         )
+        last, previews = yield from self._reverse(prepared, plan, settings, render)
+        with self._clock.stage("decode"):
+            decoded = self._prepared.decode(torch.stack([last, prepared.latents]))
+            edited, reconstructed = (view.from_working(d) + 127.5 for d in decoded)
+            out = edited + warp_residual(picture - reconstructed, pairs, method=settings.method)
+        return out, None, previews
+
+    def _reverse(
+        self, prepared: PreparedView, plan: EditPlan, settings: EditSettings, render: Previewer
+    ) -> Generator[EditStep, None, tuple[Tensor, list[npt.NDArray[np.uint8]]]]:
+        """The reverse pass, timed; returns the final latents (C, h, w) and a preview of each step."""
         previews: list[npt.NDArray[np.uint8]] = []
-        last: Tensor = prepared.latents
+        last = plan.start
         begun = time.perf_counter()
         for step in reverse(self._network, prepared.inversion, plan, settings.attention_swap, render):
             previews.append(step.preview(256))
             yield step
             last = step.latents
         self._clock.seconds["edit"] = time.perf_counter() - begun
-        with self._clock.stage("decode"):
-            decoded = self._prepared.decode(torch.stack([last, prepared.latents]))
-            edited, reconstructed = (view.from_working(d) + 127.5 for d in decoded)
-            out = edited + warp_residual(picture - reconstructed, pairs, method=settings.method)
-        return out, None, previews
+        return last, previews
 
     def _finish(
         self,
