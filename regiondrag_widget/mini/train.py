@@ -32,7 +32,14 @@ __all__ = ["main", "train"]
 DEFAULT_CONFIG = Path(__file__).with_name("config.json")
 
 
-def train(photos: Path, out: Path, config: dict[str, Any], minutes: float, seed: int = 0) -> None:
+def train(
+    photos: Path,
+    out: Path,
+    config: dict[str, Any],
+    minutes: float,
+    seed: int = 0,
+    init: Path | None = None,
+) -> None:
     """Train until `minutes` of active time have been spent on this run, counted over all its resumptions.
 
     photos : folder of pictures; the benchmark's test split of it is held out and used for the validation loss
@@ -40,8 +47,11 @@ def train(photos: Path, out: Path, config: dict[str, Any], minutes: float, seed:
         format, averaged weights, float16), `log.jsonl`
     config : see `config.json` beside this file
     seed : of the pictures and the noise
+    init : folder with `codec/` and `unet/` of an earlier run, to begin from its averaged weights (a run that
+        is resumed goes on from its own state)
 
-    Raises ValueError where the folder holds no pictures, or a file that is none.
+    Raises ValueError where the folder holds no pictures, or a file that is none; where `init` holds no weights,
+    or those of another shape.
     """
     out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -52,9 +62,12 @@ def train(photos: Path, out: Path, config: dict[str, Any], minutes: float, seed:
     pictures = load_photos([photos / n for n in train_names])
     held_out = load_photos([photos / n for n in test_names])
 
-    codec = _codec(out, pictures, config)
+    codec = _codec(out, pictures, config, init)
     codec.to(device)
-    unet = UNet2DConditionModel(**config["unet"]).to(device)
+    unet = UNet2DConditionModel(**config["unet"])
+    if init is not None:
+        _begin_from(unet, init)
+    unet.to(device)
     average = {k: v.detach().clone() for k, v in unet.state_dict().items()}
     optimizer = torch.optim.AdamW(unet.parameters(), lr=1.0, betas=(0.9, 0.99), weight_decay=0.01)
     step, spent = _resume(out, unet, average, optimizer)
@@ -107,11 +120,23 @@ def train(photos: Path, out: Path, config: dict[str, Any], minutes: float, seed:
             stream.close()
 
 
-def _codec(out: Path, pictures: list[Any], config: dict[str, Any]) -> LinearCodec:
-    if (out / "codec").exists():
-        kept: LinearCodec = LinearCodec.from_pretrained(out / "codec")
+def _begin_from(unet: UNet2DConditionModel, folder: Path) -> None:
+    """The averaged weights of an earlier run, in `folder`/unet."""
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no weights to begin from: {path} is missing")
+    try:
+        unet.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+    except RuntimeError as error:
+        raise ValueError(f"the weights of {folder} are not of this configuration's shape") from error
+
+
+def _codec(out: Path, pictures: list[Any], config: dict[str, Any], init: Path | None) -> LinearCodec:
+    folder = next((f for f in (out, init) if f is not None and (f / "codec").exists()), None)
+    if folder is not None:
+        kept: LinearCodec = LinearCodec.from_pretrained(folder / "codec")
         codec: LinearCodec = LinearCodec.from_config(
-            LinearCodec.load_config(out / "codec")
+            LinearCodec.load_config(folder / "codec")
         )  # forgets where it was loaded from
         codec.load_state_dict(kept.float().state_dict())
         codec.eval()
@@ -302,12 +327,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="JSON file, see mini/config.json")
     parser.add_argument("--minutes", type=float, default=90.0, help="active time of the whole run")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--init", type=Path, help="folder of an earlier run to begin from, e.g. mini/weights")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch's own choice)")
     args = parser.parse_args(argv)
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
-    train(args.photos, args.out, json.loads(args.config.read_text()), args.minutes, args.seed)
+    train(args.photos, args.out, json.loads(args.config.read_text()), args.minutes, args.seed, args.init)
 
 
 if __name__ == "__main__":
