@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # numpy and OpenCV are loaded by the command, not by its help
     from regiondrag_widget.bench.scene import Scene, SceneError
     from regiondrag_widget.bench.store import Row
 
+PRESETS = ("default", "released")
 DONE, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -49,8 +50,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     truth.add_argument(
         "--preset",
         nargs="+",
-        choices=("default", "released"),
-        default=["default", "released"],
+        action="extend",
+        choices=PRESETS,
         metavar="P",
         help="our edit by these rules: default, released (default: both)",
     )
@@ -122,20 +123,26 @@ def _run(
     from regiondrag_widget.bench.truth import Report, run
 
     finished: list[Row] = []
+    problems: list[str] = []
     interrupted = False
-    with tqdm(total=_edits(len(scenes), methods), unit="edit", file=sys.stderr) as bar:
+    readable = sum(1 for _ in _readable(scenes))
+    with tqdm(total=_edits(readable, methods), unit="edit", file=sys.stderr) as bar:
 
-        def note(row: Row) -> None:
-            finished.append(row)
-            bar.set_postfix_str(f"{row.scene}, {row.method}")
+        def note(outcome: Row | str) -> None:
+            if isinstance(outcome, str):
+                problems.append(outcome)
+                tqdm.write(outcome, file=sys.stderr)
+                return
+            finished.append(outcome)
+            bar.set_postfix_str(f"{outcome.scene}, {outcome.method}", refresh=False)
             bar.update()
 
         try:
             report = run(scenes, methods, store=store, about=about, progress=note)
         except KeyboardInterrupt:
             interrupted = True
-            problem = "interrupted: run the same command again to go on"
-            report = Report(tuple(finished), tuple(methods), (problem,), about)
+            problems.append("interrupted: run the same command again to go on")
+            report = Report(tuple(finished), tuple(methods), tuple(problems), about)
     try:
         shown = [scene for scene in _readable(scenes) if scene.name in sheet_names]
         main = [method.name for method in methods if method.group in ("baseline", "ours")]
@@ -146,7 +153,8 @@ def _run(
     except OSError as error:
         return _say(f"error: cannot write the report: {error}", FAILURE)
     print(markdown(report))
-    _say(f"report in {folder}", DONE)
+    troubles = f"; {len(report.problems)} problems, named at its end" if report.problems else ""
+    _say(f"report in {folder}{troubles}", DONE)
     if interrupted:
         return INTERRUPTED
     return FAILURE if report.problems else DONE
@@ -169,9 +177,10 @@ def _methods(args: argparse.Namespace) -> tuple[list[Method], dict[str, Any]]:
         from regiondrag_widget.bench.network import BenchNetwork
 
         network = BenchNetwork.load(args.model)
-        methods += diffusion_methods(network, args.preset, args.few_scenes)
+        methods += diffusion_methods(network, args.preset or PRESETS, args.few_scenes)
         if args.ablations is not None:
-            extra = _chosen(ablations(network, args.few_scenes), args.ablations, "group")
+            groups = [] if "all" in args.ablations else args.ablations
+            extra = _chosen(ablations(network, args.few_scenes), groups, "group")
         device = f"{network.pipe.backbone.device}, {torch.get_num_threads()} threads"
         about = {"model": args.model, "torch": torch.__version__, "device": device}
     elif args.ablations is not None:

@@ -144,11 +144,11 @@ def mean_distance(
     """Mean distance in pixels between where points of the moved things should be and where they are found.
 
     Up to ``points`` corners of the thing in the true picture (Shi and Tomasi) are sought in the edited one by
-    normalised correlation of patches of ``2 * patch + 1`` pixels, within ``window`` pixels either way. None
-    where the thing has no corners.
+    normalised correlation of patches of ``2 * patch + 1`` pixels, within ``window`` pixels either way; one
+    that is gone counts about as much as ``window``. None where the thing has no corners.
     """
     truth, picture = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (scene.after, edited))
-    thing = np.pad(scene.alpha > 0.9 if scene.alpha is not None else scene.target, 1).astype(np.uint8)
+    thing = np.pad(_thing(scene), 1).astype(np.uint8)
     inner = cv2.erode(thing, np.ones((3, 3), np.uint8))[1:-1, 1:-1]
     found: Any = cv2.goodFeaturesToTrack(truth, points, 0.03, 5, mask=inner)
     if found is None:
@@ -184,6 +184,18 @@ def mean_over(field: NDArray[np.float32], region: Mask) -> float | None:
 def largest_difference(a: Image, b: Image, region: Mask) -> int:
     """The largest grey-level difference within a region, 0 when it is empty."""
     return int(np.abs(a[region].astype(np.int16) - b[region]).max(initial=0))
+
+
+def _thing(scene: Scene) -> Mask:
+    """Where the moved things are in the true picture: by their alpha, else what came new into the target."""
+    if scene.alpha is not None:
+        return np.asarray(scene.alpha > 0.9)
+    differs = np.abs(scene.after.astype(np.int16) - scene.before).max(axis=2) > 8
+    closed = cv2.morphologyEx(
+        (differs & scene.target).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)
+    )
+    thing = closed.astype(bool) & scene.target
+    return thing if thing.any() else scene.target
 
 
 def _window(x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PILImage
 
-from regiondrag_widget.bench.transforms import Homography, Transform, transform_from_json, transform_to_json
+from regiondrag_widget.bench.transforms import (
+    Homography,
+    Transform,
+    carry_mask,
+    motion_of,
+    transform_from_json,
+    transform_to_json,
+)
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -121,27 +128,28 @@ def write_scene(scene: Scene, folder: Path) -> None:
     (folder / "scene.json").write_text(json.dumps(described, indent=1) + "\n")
 
 
-def read_scene(folder: Path) -> Scene:
-    """Read one scene folder.
+def read_scene(folder: Path, name: str | None = None) -> Scene:
+    """Read one scene folder; ``name`` is what the report calls it, the folder's own when left out.
 
     ``scene.json`` holds a 3x3 ``matrix`` (handle pixel to target pixel) or null, and where wanted ``kind``,
-    ``motion`` and, for several things, ``pairs``: a list of such objects, their masks in ``handle_2.png``,
-    ``target_2.png`` and so on.
+    ``motion`` (else told from the matrix) and, for several things, ``pairs``: a list of such objects, their
+    masks in ``handle_2.png``, ``target_2.png`` and so on. Masks are white, one, or opaque where they are set.
 
     Raises
     ------
     SceneError
-        When a file is missing or unreadable, sizes disagree, a mask is empty or the matrix is unusable; names
-        the scene.
+        When a file is missing or unreadable, sizes disagree, a mask is empty, or the matrix is unusable or
+        carries the handle past its target; names the scene.
     """
-    missing = [name for name in FILES if not (folder / name).is_file()]
+    name = folder.name if name is None else name
+    missing = [file for file in FILES if not (folder / file).is_file()]
     if missing:
-        raise SceneError(f"scene {folder.name} lacks {', '.join(missing)}: add them or remove the folder")
+        raise SceneError(f"scene {name} lacks {', '.join(missing)}: add them or remove the folder")
     try:
         described = json.loads((folder / "scene.json").read_text())
         if not isinstance(described, dict):
             raise ValueError("scene.json is not an object")
-        before, after = (_read_rgb(folder / name) for name in ("before.png", "after.png"))
+        before, after = (_read_rgb(folder / file) for file in ("before.png", "after.png"))
         shape = before.shape[:2]
         pairs = tuple(
             ScenePair(
@@ -155,30 +163,55 @@ def read_scene(folder: Path) -> Scene:
             raise ValueError(
                 f"after.png is {_size(after)}, before.png is {_size(before)}: make them one size"
             )
+        for pair in pairs:
+            _check_map(pair)
         alpha = _read_alpha(folder / "alpha.png", shape)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise SceneError(f"scene {folder.name}: {error}") from error
+        raise SceneError(f"scene {name}: {error}") from error
     kind = str(described.get("kind", "given"))
-    motion = str(described.get("motion", kind))
-    return Scene(folder.name, kind, motion, before, after, pairs, alpha, tuple(described.get("sources", ())))
+    motion = str(described.get("motion") or motion_of([pair.transform for pair in pairs]))
+    return Scene(name, kind, motion, before, after, pairs, alpha, tuple(described.get("sources", ())))
 
 
 def read_scenes(folder: Path) -> Iterator[Scene | SceneError]:
-    """Every subfolder by name; one that cannot be read comes as the error, so that the others still count."""
+    """Every scene in a folder and the folders in it, by path, named by its path.
+
+    One that cannot be read comes as the error, so that the others still count. ``folder`` may be a scene.
+    """
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder: give a folder with one subfolder for each scene")
-    subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if not subfolders:
+    found = list(_scene_folders(folder))
+    if not found:
         raise ValueError(f"{folder} holds no scenes: each is a subfolder with {', '.join(FILES)}")
+    for scene in found:
+        yield _read_or_error(scene, scene.relative_to(folder).as_posix() if scene != folder else folder.name)
+
+
+def _scene_folders(folder: Path) -> Iterator[Path]:
+    """Folders with any of a scene's files, and those with no scene below: an incomplete one is no secret."""
+    subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    is_scene = any((folder / file).exists() for file in FILES)
+    if is_scene:
+        yield folder
     for subfolder in subfolders:
-        yield _read_or_error(subfolder)
+        below = list(_scene_folders(subfolder))
+        yield from below or ([] if is_scene else [subfolder])
 
 
-def _read_or_error(folder: Path) -> Scene | SceneError:
+def _read_or_error(folder: Path, name: str) -> Scene | SceneError:
     try:
-        return read_scene(folder)
+        return read_scene(folder, name)
     except SceneError as error:
         return error
+
+
+def _check_map(pair: ScenePair) -> None:
+    """A matrix the wrong way round, or of another picture, takes the handle nowhere near its target."""
+    if (
+        isinstance(pair.transform, Homography)
+        and not (carry_mask(pair.handle, pair.transform) & pair.target).any()
+    ):
+        raise ValueError("the matrix carries no pixel of handle.png to target.png: it maps handle to target")
 
 
 def _mask_name(role: str, number: int) -> str:
@@ -201,6 +234,8 @@ def _read_grey(path: Path, shape: tuple[int, ...]) -> Image:
         if picture.size != (shape[1], shape[0]):
             sizes = f"{picture.width}x{picture.height}, before.png {shape[1]}x{shape[0]}"
             raise ValueError(f"{path.name} is {sizes}: make them one size")
+        if "A" in picture.getbands() and len(set(picture.getchannel("A").getextrema())) == 2:
+            return np.asarray(picture.getchannel("A"))  # drawn on a transparent ground
         return np.asarray(picture.convert("L"))
 
 

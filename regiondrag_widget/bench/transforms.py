@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -110,6 +111,31 @@ def folds(transform: Transform, region: Mask, least: float = 0.15) -> bool:
     along_y, along_x = np.gradient(source, axis=0), np.gradient(source, axis=1)
     determinant = along_x[..., 0] * along_y[..., 1] - along_x[..., 1] * along_y[..., 0]
     return bool((determinant[region] < least).any())
+
+
+def motion_of(transforms: Sequence[Transform | None]) -> str:
+    """What kind of movement it is: ``"translation"``, ``"scaling"``, ``"rotation"``, ``"affine"``,
+    ``"perspective"``, ``"bending"``, ``"several"`` of them, or ``"unknown"``.
+
+    A turn by a degree or more is a rotation whether or not it scales, and a hundredth of scale is a scaling.
+    """
+    if len(transforms) != 1:
+        return "several"
+    (transform,) = transforms
+    if not isinstance(transform, Homography):
+        return "bending" if isinstance(transform, ThinPlate) else "unknown"
+    matrix = transform.matrix / transform.matrix[2, 2]
+    if np.abs(matrix[2, :2]).max() > 1e-6:
+        return "perspective"
+    linear = matrix[:2, :2]
+    # the similarity nearest to it: one scale and one turn
+    cos, sin = (linear[0, 0] + linear[1, 1]) / 2, (linear[1, 0] - linear[0, 1]) / 2
+    scale = float(np.hypot(cos, sin))
+    if np.abs(linear - [[cos, -sin], [sin, cos]]).max() > 0.01 * max(scale, 0.1):
+        return "affine"
+    if abs(np.rad2deg(np.arctan2(sin, cos))) >= 1:
+        return "rotation"
+    return "scaling" if abs(scale - 1) >= 0.01 else "translation"
 
 
 def transform_to_json(transform: Transform | None) -> dict[str, Any]:

@@ -93,11 +93,12 @@ def run(
     *,
     store: ResultStore | None = None,
     about: dict[str, Any] | None = None,
-    progress: Callable[[Row], None] | None = None,
+    progress: Callable[[Row | str], None] | None = None,
 ) -> Report:
     """Edit every scene with every method and measure the outcomes.
 
     A scene that cannot be read or an edit that fails becomes a problem of the report; the others go on.
+    ``progress`` is told each finished row and each problem.
     Results that the store holds already are not made again, so that an interrupted run continues where it
     was.
 
@@ -116,8 +117,8 @@ def run(
     for outcome in _outcomes(scenes, methods, store):
         if isinstance(outcome, str):
             problems.append(outcome)
-            continue
-        rows.append(outcome)
+        else:
+            rows.append(outcome)
         if progress is not None:
             progress(outcome)
     return Report(tuple(rows), tuple(methods), tuple(problems), dict(about or {}))
@@ -136,10 +137,12 @@ def mean_of(measure_name: str, rows: Iterable[Row]) -> float | None:
 def _outcomes(
     scenes: Iterable[Scene | SceneError], methods: Sequence[Method], store: ResultStore | None
 ) -> Iterator[Row | str]:
-    for number, scene in enumerate(scenes):
+    number = -1
+    for scene in scenes:
         if isinstance(scene, SceneError):
             yield str(scene)
             continue
+        number += 1  # scenes that cannot be read are none of the first few
         for method in methods:
             if method.most_scenes is not None and number >= method.most_scenes:
                 continue

@@ -18,6 +18,7 @@ from regiondrag_widget.bench.metrics import (
 )
 from regiondrag_widget.bench.scene import Scene, ScenePair
 from regiondrag_widget.bench.scenes import KINDS, build_scene
+from regiondrag_widget.bench.transforms import about
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,54 @@ def test_blur_and_noise_show_in_the_texture_ratio() -> None:
 def test_the_distance_of_a_shifted_thing_is_its_shift(scene: Scene, shift: tuple[int, int]) -> None:
     moved = np.roll(scene.after, (shift[1], shift[0]), axis=(0, 1))
     assert mean_distance(scene, moved) == pytest.approx(np.hypot(*shift), abs=0.5)
+
+
+def _textured(size: int = 160) -> np.ndarray:
+    """A thing with corners, (size, size, 3) uint8: no two places look alike."""
+    rng = np.random.default_rng(5)
+    coarse = rng.integers(0, 256, (size // 8, size // 8, 3), np.uint8)
+    return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+def _moved_scene(shift: tuple[int, int]) -> Scene:
+    """A textured square of 40 px on grey, moved by (dx, dy)."""
+    before = np.full((160, 160, 3), 128, np.uint8)
+    handle = np.zeros((160, 160), bool)
+    handle[60:100, 60:100] = True
+    before[handle] = _textured()[handle]
+    roll = (shift[1], shift[0])
+    after, target = np.roll(before, roll, axis=(0, 1)), np.roll(handle, roll, axis=(0, 1))
+    pair = ScenePair(handle, target, about((0, 0), shift=shift))
+    return Scene("square", "given", "translation", before, after, (pair,))
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (5, 0), (0, -9), (12, 16), (-20, 10)])
+def test_left_alone_a_thing_is_as_far_off_as_it_should_have_moved(shift: tuple[int, int]) -> None:
+    scene = _moved_scene(shift)
+    assert mean_distance(scene, scene.before) == pytest.approx(np.hypot(*shift), abs=0.01)
+    assert mean_distance(scene, scene.after) == 0
+
+
+def test_a_thing_carried_half_the_way_is_half_the_way_off() -> None:
+    half = np.roll(_moved_scene((12, 16)).before, (8, 6), axis=(0, 1))
+    assert mean_distance(_moved_scene((12, 16)), half) == pytest.approx(10, abs=0.01)
+
+
+def test_a_thing_that_is_gone_is_as_far_off_as_is_looked() -> None:
+    scene = _moved_scene((12, 16))
+    assert (mean_distance(scene, np.full_like(scene.before, 128), window=24) or 0) > 24
+
+
+def test_points_of_an_untouched_background_in_the_target_do_not_count() -> None:
+    scene = _moved_scene((30, 0))
+    ground = _textured()[::-1]
+    before, after = (
+        np.where((p == 128).all(-1, keepdims=True), ground, p) for p in (scene.before, scene.after)
+    )
+    wide = cv2.dilate(scene.target.astype(np.uint8), np.ones((31, 31))).astype(bool)
+    drawn = Scene("drawn", "given", "translation", before, after, (ScenePair(scene.handle, wide),))
+    exact = Scene("exact", "given", "translation", before, after, scene.pairs)
+    assert mean_distance(drawn, before) == pytest.approx(mean_distance(exact, before), rel=0.25)
 
 
 def test_a_change_outside_the_edit_is_found(scene: Scene) -> None:

@@ -18,6 +18,7 @@ from regiondrag_widget.bench.transforms import (
     ThinPlate,
     about,
     carry_mask,
+    motion_of,
     pixel_grid,
     quad_to_quad,
 )
@@ -134,6 +135,92 @@ def test_masks_of_zero_and_one_are_masks(tmp_path: Path) -> None:
     write_scene(scene, tmp_path)
     Image.fromarray(scene.handle.astype(np.uint8)).save(tmp_path / "handle.png")
     assert (read_scene(tmp_path).handle == scene.handle).all()
+
+
+@pytest.mark.parametrize("drawn", ["white", "black"])
+def test_a_mask_drawn_on_a_transparent_ground_is_its_opaque_part(drawn: str, tmp_path: Path) -> None:
+    scene = _plain_scene()
+    write_scene(scene, tmp_path)
+    layer = Image.new("RGBA", (50, 40), (0, 0, 0, 0))
+    layer.paste(drawn, mask=Image.fromarray(scene.handle))
+    layer.save(tmp_path / "handle.png")
+    assert (read_scene(tmp_path).handle == scene.handle).all()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "RGB", "P", "1"])
+def test_masks_of_any_mode_are_masks(mode: str, tmp_path: Path) -> None:
+    scene = _plain_scene()
+    write_scene(scene, tmp_path)
+    Image.fromarray(scene.handle.astype(np.uint8) * 255).convert(mode).save(tmp_path / "handle.png")
+    assert (read_scene(tmp_path).handle == scene.handle).all()
+
+
+def test_pictures_with_an_alpha_channel_are_their_colours(tmp_path: Path) -> None:
+    scene = _plain_scene()
+    write_scene(scene, tmp_path)
+    for name, picture in (("before", scene.before), ("after", scene.after)):
+        Image.fromarray(picture).convert("RGBA").save(tmp_path / f"{name}.png")
+    assert (read_scene(tmp_path).before == scene.before).all()
+
+
+def test_scenes_in_folders_of_folders_are_named_by_their_paths(tmp_path: Path) -> None:
+    for path in ("near", "far/a/1", "far/b/1"):
+        write_scene(_plain_scene(), tmp_path / path)
+    names = [found.name for found in read_scenes(tmp_path) if isinstance(found, Scene)]
+    assert names == ["far/a/1", "far/b/1", "near"]
+
+
+def test_a_single_scene_may_be_given(tmp_path: Path) -> None:
+    write_scene(_plain_scene(), tmp_path / "lake")
+    (tmp_path / "lake" / "notes").mkdir()
+    assert [getattr(found, "name", found) for found in read_scenes(tmp_path / "lake")] == ["lake"]
+
+
+def test_an_incomplete_scene_within_folders_is_named(tmp_path: Path) -> None:
+    write_scene(_plain_scene(), tmp_path / "a" / "lake")
+    (tmp_path / "a" / "lake" / "before.png").unlink()
+    (tmp_path / "b" / "empty").mkdir(parents=True)
+    errors = [str(found) for found in read_scenes(tmp_path)]
+    assert errors[0].startswith("scene a/lake lacks before.png")
+    assert errors[1].startswith("scene b/empty lacks before.png, after.png")
+
+
+def test_a_matrix_the_wrong_way_round_is_refused(tmp_path: Path) -> None:
+    write_scene(_plain_scene(), tmp_path / "lake")
+    (tmp_path / "lake" / "scene.json").write_text('{"matrix": [[1, 0, -25], [0, 1, -15], [0, 0, 1]]}')
+    with pytest.raises(SceneError, match="scene lake: the matrix carries no pixel"):
+        read_scene(tmp_path / "lake")
+
+
+@pytest.mark.parametrize(
+    ("transform", "motion"),
+    [
+        (about((9, 9), shift=(25, 15)), "translation"),
+        (about((9, 9), scale=1.2, shift=(25, 15)), "scaling"),
+        (about((9, 9), scale=0.6), "scaling"),
+        (about((9, 9), degrees=-40), "rotation"),
+        (about((9, 9), degrees=170, scale=1.1), "rotation"),
+        (Homography(np.array([[1, 0.3, 2], [0, 1, 3], [0, 0, 1]])), "affine"),
+        (Homography(np.array([[-1, 0, 60], [0, 1, 3], [0, 0, 1]])), "affine"),
+        (Homography(np.array([[1, 0, 2], [0, 1, 3], [1e-3, 0, 1]])), "perspective"),
+        (Homography(np.array([[2, 0, 8], [0, 2, 6], [0, 0, 2]])), "translation"),
+        (None, "unknown"),
+    ],
+)
+def test_the_kind_of_movement_is_told_from_the_map(transform: Homography | None, motion: str) -> None:
+    assert motion_of([transform]) == motion
+    assert motion_of([transform, transform]) == "several"
+
+
+def test_our_own_scenes_move_as_their_maps_say(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        assert motion_of([pair.transform for pair in scene.pairs]) == scene.motion, scene.name
+
+
+def test_a_scene_with_a_matrix_alone_is_counted_under_its_movement(tmp_path: Path) -> None:
+    write_scene(_plain_scene(), tmp_path)
+    (tmp_path / "scene.json").write_text(json.dumps({"matrix": [[1, 0, 25], [0, 1, 15], [0, 0, 1]]}))
+    assert read_scene(tmp_path).motion == "translation"
 
 
 @pytest.mark.parametrize("name", ["before.png", "after.png", "handle.png", "target.png", "scene.json"])
