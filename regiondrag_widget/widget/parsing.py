@@ -15,6 +15,7 @@ from .protocol import (
     Ack,
     Buffer,
     Discard,
+    Draft,
     ErrorCode,
     Hello,
     Incoming,
@@ -22,6 +23,7 @@ from .protocol import (
     Need,
     Ping,
     ProtocolError,
+    Rest,
     Restore,
     Run,
     Stats,
@@ -68,12 +70,17 @@ class _Fields:
     def __init__(self, content: Mapping[str, Any], buffers: Sequence[Buffer]) -> None:
         self.content = content
         self._buffers = buffers
-        run = content.get("run")
-        self._run = run if isinstance(run, int) and not isinstance(run, bool) else None
 
     def refuse(self, name: str, wanted: str, code: ErrorCode = "protocol") -> ProtocolError:
-        kind = self.content.get("type", "pair")
-        return ProtocolError(f"message {kind!r}: {name} must be {wanted}", code=code, run=self._run)
+        kind = self.content.get("type")
+        seq = self._number("seq") if kind == "draft" else None
+        return ProtocolError(
+            f"message {kind!r}: {name} must be {wanted}", code=code, run=self._number("run"), seq=seq
+        )
+
+    def _number(self, name: str) -> int | None:
+        value = self.content.get(name)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def integer(self, name: str, *, least: int = 0, default: int | None = None) -> int:
         value = self.content.get(name, default)
@@ -130,24 +137,32 @@ def _hello(m: _Fields) -> Hello:
 
 
 def _run(m: _Fields) -> Run:
-    number = m.integer("run")
+    return Run(m.integer("run"), **_asked(m))
+
+
+def _draft(m: _Fields) -> Draft:
+    return Draft(m.integer("seq"), **_asked(m))
+
+
+def _asked(m: _Fields) -> dict[str, Any]:
+    """The fields that a run and a draft share: what to edit and how."""
     wire = m.content.get("pairs")
     if not isinstance(wire, Sequence) or isinstance(wire, (str, bytes)) or len(wire) > MAX_PAIRS:
         raise m.refuse("pairs", f"a list of at most {MAX_PAIRS}")
-    return Run(
-        run=number,
-        params=m.mapping("params"),
-        rev=m.integer("rev", default=0),
-        pairs=tuple(_wire_pair(m, item) for item in wire),
-        protect=m.index("protect", optional=True),
-        buffers=m.blobs(),
-    )
+    return {
+        "params": m.mapping("params"),
+        "rev": m.integer("rev", default=0),
+        "pairs": tuple(_wire_pair(m, item) for item in wire),
+        "protect": m.index("protect", optional=True),
+        "buffers": m.blobs(),
+    }
 
 
 def _wire_pair(message: _Fields, item: object) -> WirePair:
     if not isinstance(item, Mapping):
         raise message.refuse("every pair", "an object")
-    m = _Fields({**item, "type": "run", "run": message.content.get("run")}, message._buffers)
+    whose = {name: message.content.get(name) for name in ("type", "run", "seq")}
+    m = _Fields({**item, **whose}, message._buffers)
     handle = m.index("handle")
     assert handle is not None
     return WirePair(
@@ -171,9 +186,9 @@ def _matrix(m: _Fields, value: object) -> tuple[float, ...] | None:
 
 def _need(m: _Fields) -> Need:
     what = m.content.get("what")
-    if what == "image" or what == "result" or what == "thumbs":
+    if what == "image" or what == "result" or what == "thumbs" or what == "masks":
         return Need(what, m.optional_text("result"))
-    raise m.refuse("what", "'image', 'result' or 'thumbs'")
+    raise m.refuse("what", "'image', 'result', 'thumbs' or 'masks'")
 
 
 def _load(m: _Fields) -> Load:
@@ -189,6 +204,8 @@ def _load(m: _Fields) -> Load:
 _READERS: dict[str, Callable[[_Fields], Incoming]] = {
     "hello": _hello,
     "run": _run,
+    "draft": _draft,
+    "rest": lambda m: Rest(m.integer("seq")),
     "stop": lambda m: Stop(m.integer("run")),
     "ack": lambda m: Ack(m.integer("run"), m.integer("seq")),
     "need": _need,

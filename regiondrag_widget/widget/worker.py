@@ -1,9 +1,10 @@
 """One inference thread for the whole process, whatever the number of widgets.
 
 Two edits at once would share a GPU's memory and finish later than one after the other. So jobs queue here:
-every owner (a widget) has at most one waiting job and one running job, a newer job replaces the waiting one
-and cancels the running one, and owners are served in the order in which they asked. Cancelling is
-cooperative: the running job polls `Job.cancelled` between denoising steps.
+every owner (a widget's runs, its drafts, its warm-up) has at most one waiting job and one running job, and a
+newer job replaces the waiting one and cancels the running one. Runs go before drafts, drafts before what is
+done unasked; the equally urgent are served in the order in which they asked. Stopping is cooperative: the
+running job polls `InferenceWorker.should_stop`, or `Job.cancelled`, between denoising steps.
 """
 
 from __future__ import annotations
@@ -11,11 +12,23 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 log = logging.getLogger(__name__)
+
+QUIET = 0.5  # seconds after the last run or draft before what nobody asked for goes on
+
+
+class Urgency(IntEnum):
+    """What goes first, in this order."""
+
+    RUN = 0
+    DRAFT = 1
+    BACKGROUND = 2
 
 
 @dataclass(eq=False)
@@ -32,11 +45,18 @@ class Job:
     dropped
         Called instead of ``work`` when the job was replaced or cancelled before its turn, on whichever
         thread did so.
+    urgency
+        Whether others go first.
+    needs
+        The prepared picture that the job works on: jobs with equal ones, unless None, gain by each other's
+        preparation.
     """
 
     owner: Hashable
     work: Callable[[Job], None]
     dropped: Callable[[], None] = lambda: None
+    urgency: Urgency = Urgency.RUN
+    needs: Hashable = None
     _cancel: threading.Event = field(default_factory=threading.Event)
     _finished: threading.Event = field(default_factory=threading.Event)
 
@@ -68,6 +88,7 @@ class InferenceWorker:
         self._running: Job | None = None
         self._thread: threading.Thread | None = None
         self._closing = False
+        self._last_asked = float("-inf")  # when the last run or draft ended
 
     def submit(self, job: Job) -> None:
         """Queue ``job``; the latest job of an owner wins."""
@@ -93,6 +114,23 @@ class InferenceWorker:
                 self._running.cancel()
         if waiting is not None:
             _drop(waiting)
+
+    def should_stop(self, job: Job, *, preparing: bool = False) -> bool:
+        """Whether ``job``, which is running, must end at this step: it was cancelled, or what is more urgent
+        waits.
+
+        While it is ``preparing`` a picture, it goes on for the sake of those that come next if all of them
+        need the very same preparation: begun anew it would only take longer.
+        """
+        with self._wake:
+            if self._closing:
+                return True
+            urgent = [other for other in self._waiting.values() if other.urgency < job.urgency]
+            successor = self._waiting.get(job.owner)
+            heirs = urgent if successor is None else [*urgent, successor]
+            if preparing and job.needs is not None and heirs:
+                return any(heir.needs != job.needs for heir in heirs)
+            return job.cancelled or bool(urgent)
 
     @property
     def busy(self) -> bool:
@@ -120,22 +158,36 @@ class InferenceWorker:
             thread.join(timeout)
 
     def _loop(self) -> None:
-        while True:
+        while (job := self._take()) is not None:
+            self._do(job)
+            del job  # nothing of a finished edit is held while the thread sleeps
+
+    def _do(self, job: Job) -> None:
+        try:
+            job.work(job)
+        except BaseException:  # one job's failure must not end the thread that all widgets share
+            log.exception("an edit job failed outside its own error handling")
+        finally:
             with self._wake:
-                self._wake.wait_for(lambda: self._closing or self._waiting)
-                if self._closing:
-                    return
-                _, job = self._waiting.popitem(last=False)
-                self._running = job
-            try:
-                job.work(job)
-            except BaseException:  # one job's failure must not end the thread that all widgets share
-                log.exception("an edit job failed outside its own error handling")
-            finally:
-                with self._wake:
-                    self._running = None
-                job._finished.set()
-                del job  # nothing of a finished edit is held while the thread sleeps
+                self._running = None
+                if job.urgency < Urgency.BACKGROUND:
+                    self._last_asked = time.monotonic()
+            job._finished.set()
+
+    def _take(self) -> Job | None:
+        """Wait for the next job; None when the thread is to end."""
+        with self._wake:
+            while not self._closing:
+                job = min(self._waiting.values(), key=lambda job: job.urgency, default=None)
+                patience = None
+                if job is not None and job.urgency == Urgency.BACKGROUND:
+                    patience = self._last_asked + QUIET - time.monotonic()
+                if job is not None and (patience is None or patience <= 0):
+                    self._running = self._waiting.pop(job.owner)
+                    return job
+                del job
+                self._wake.wait(patience)
+        return None
 
 
 def _drop(job: Job) -> None:

@@ -1,0 +1,44 @@
+"""How long drafts take here, and whether that is quick enough to follow a pointer."""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median
+
+QUICK = 0.250  # seconds; a draft under this is worth showing while a region is dragged
+SLOW = 0.300  # over this it no longer is: two limits, lest one draft more or less switch it off and on
+KEPT = 9  # drafts, of which the median counts: one that waited for another program does not
+
+
+class Latency:
+    """The running median of the latest drafts."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[float] = deque(maxlen=KEPT)
+        self._quick = False
+
+    def begin(self, seconds: float) -> None:
+        """Another model, picture or schedule: what was measured before no longer tells anything."""
+        self.forget()
+        self.add(seconds)
+
+    def add(self, seconds: float) -> None:
+        """One more draft, without the preparation of its picture."""
+        self._seconds.append(seconds)
+        typical = median(self._seconds)
+        self._quick = typical < (SLOW if self._quick else QUICK)
+
+    def forget(self) -> None:
+        """Nothing is known."""
+        self._seconds.clear()
+        self._quick = False
+
+    @property
+    def draft_ms(self) -> float | None:
+        """The median in milliseconds; None before the first draft."""
+        return round(median(self._seconds) * 1000, 1) if self._seconds else None
+
+    @property
+    def quick(self) -> bool:
+        """Whether drafts can follow a pointer."""
+        return self._quick
