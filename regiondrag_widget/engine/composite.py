@@ -1,10 +1,12 @@
 """The picture a plain compositor would make: content moved by the exact map, the place it left filled.
 
-The diffusion model then takes it from there (`content="pixels"`).
+The diffusion model then takes it from there (`content="pixels"`). What depends on the handles alone, cutting
+the objects out and filling their places, is a `Background`; a target then costs the warp of its content.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,15 +15,61 @@ import numpy.typing as npt
 
 from regiondrag_widget.engine.fill import Fill, exemplar_fill, smooth_fill
 from regiondrag_widget.engine.matte import handle_alpha
-from regiondrag_widget.regions import RegionPairs, pixel_map
+from regiondrag_widget.engine.view import Box, bounding_box, crop_pairs
+from regiondrag_widget.regions import RegionPair, RegionPairs, pixel_map
 
-__all__ = ["Composite", "compose", "warp_residual"]
+__all__ = ["Background", "Composite", "Opacity", "compose", "empty", "opacity_of", "warp_residual"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
+Pixels = npt.NDArray[np.uint8]
 
 # how far the hole reaches beyond the object cut out of the handle, as a share of the side: its blurred edge
 HOLE_GROWTH = 2 / 256
+RIM = 2  # pixels of zeros kept around an opacity, for the samples just outside
+CUBIC_REACH = 3  # pixels around a sample that cubic interpolation may look at
+
+
+@dataclass(frozen=True)
+class Opacity:
+    """How much of each pixel a handle carries, kept inside a box.
+
+    box : x0, y0, x1, y1, the handle's own and a rim of zeros where the picture goes on
+    values : (y1 - y0, x1 - x0) float32 in [0, 1]
+    """
+
+    box: Box
+    values: Float
+
+    @property
+    def nbytes(self) -> int:
+        """Memory taken, in bytes."""
+        return self.values.nbytes
+
+
+@dataclass(frozen=True)
+class Background:
+    """The picture without what the handles carry; independent of where that goes.
+
+    rgb : (H, W, 3) float32 in 0..255
+    alpha : (H, W) float32 in 0..255 or None, the picture's transparency where it is not the same everywhere
+    hole : (H, W) bool, the place that was filled
+    source_xy : (H, W, 2) float32 x, y or None: where each pixel of the hole was copied from
+    doubt : (H, W) float32 in [0, 1], how far the diffusion model must change the hole's first content
+    """
+
+    rgb: Float
+    alpha: Float | None
+    hole: Bool
+    source_xy: Float | None
+    doubt: Float
+
+    @property
+    def nbytes(self) -> int:
+        """Memory taken, in bytes."""
+        return sum(
+            a.nbytes for a in (self.rgb, self.alpha, self.hole, self.source_xy, self.doubt) if a is not None
+        )
 
 
 @dataclass(frozen=True)
@@ -48,76 +96,141 @@ class Composite:
         """(H, W) bool, the part of the hole that stays visible."""
         return self.hole & (self.carried < 0.98)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory taken beyond that of the background, in bytes."""
+        return self.rgb.nbytes + self.carried.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
 
-def compose(
-    rgb: npt.NDArray[np.uint8],
-    pairs: RegionPairs,
+
+def opacity_of(rgb: Pixels, handle: Bool, matte: str = "auto") -> Opacity:
+    """The opacity of what one handle carries, by `handle_alpha` on the part of the picture around it.
+
+    rgb : (H, W, 3) uint8; handle : (H, W) bool with at least one pixel; matte : see `handle_alpha`
+    """
+    x0, y0, x1, y1 = bounding_box(handle)
+    pad = max(x1 - x0, y1 - y0) + 32
+    ox, oy = max(0, x0 - pad), max(0, y0 - pad)
+    around = slice(oy, y1 + pad), slice(ox, x1 + pad)
+    values = handle_alpha(np.ascontiguousarray(rgb[around]), np.ascontiguousarray(handle[around]), matte)
+    height, width = handle.shape
+    box = max(0, x0 - RIM), max(0, y0 - RIM), min(width, x1 + RIM), min(height, y1 + RIM)
+    return Opacity(box, values[box[1] - oy : box[3] - oy, box[0] - ox : box[2] - ox].copy())
+
+
+def empty(
+    rgb: Pixels,
+    handles: Sequence[Bool],
+    opacities: Sequence[Opacity],
     *,
-    alpha: npt.NDArray[np.uint8] | None = None,
+    alpha: Pixels | None = None,
     editable: Bool | None = None,
     vacated: str = "fill",
-    matte: str = "auto",
-    method: str = "auto",
     prefill: str = "exemplar",
     seed: int = 0,
-) -> Composite:
-    """Carry every handle to its target and fill what is left.
+) -> Background:
+    """Take out of the picture what the handles carry and fill the place.
 
     rgb : (H, W, 3) uint8
-    pairs : masks of that size, at least one pair; later ones come on top
-    alpha : (H, W) uint8, the picture's transparency, carried along
+    handles : (H, W) bool each; opacities : those of `opacity_of`, in the same order
+    alpha : (H, W) uint8, the picture's transparency
     editable : (H, W) bool, False keeps the picture's own pixel
     vacated : "fill" and "noise" empty the handles, "keep" leaves their content (a copy instead of a move)
-    matte : see `handle_alpha`
-    method : see `pixel_map`
     prefill : "exemplar" copies surrounding texture into the hole, "smooth" continues tones only
     seed : of the texture's search
     """
-    opacities = [handle_alpha(rgb, pair.handle, matte) for pair in pairs]
     picture = rgb.astype(np.float32)
     uniform = alpha is None or alpha.min() == alpha.max()
     transparency = None if alpha is None or uniform else alpha.astype(np.float32)
     hole = np.zeros(rgb.shape[:2], bool)
-    background, background_alpha = picture, transparency
-    first = Fill(picture, None, np.zeros(rgb.shape[:2], np.float32))
-    if vacated != "keep":
-        growth = max(1, round(HOLE_GROWTH * max(hole.shape)))
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * growth + 1,) * 2)
-        for pair, opacity in zip(pairs, opacities, strict=True):
-            hole |= (cv2.dilate((opacity > 0.02).astype(np.uint8), kernel) > 0) & pair.handle
-        if editable is not None:
-            hole &= editable
-        if prefill == "exemplar":
-            first = exemplar_fill(picture, hole, seed=seed)
-        else:
-            first = Fill(smooth_fill(picture, hole), None, hole.astype(np.float32))
-        background = first.rgb
-        if transparency is not None:
-            background_alpha = smooth_fill(np.repeat(transparency[..., None], 3, -1), hole)[..., 0]
-    result, result_alpha = background.copy(), None if background_alpha is None else background_alpha.copy()
+    if vacated == "keep":
+        return Background(picture, transparency, hole, None, hole.astype(np.float32))
+    growth = max(1, round(HOLE_GROWTH * max(hole.shape)))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * growth + 1,) * 2)
+    for handle, opacity in zip(handles, opacities, strict=True):
+        inside = _slices(opacity.box)
+        hole[inside] |= (cv2.dilate((opacity.values > 0.02).astype(np.uint8), kernel) > 0) & handle[inside]
+    if editable is not None:
+        hole &= editable
+    if prefill == "exemplar":
+        first = exemplar_fill(picture, hole, seed=seed)
+    else:
+        first = Fill(smooth_fill(picture, hole), None, hole.astype(np.float32))
+    if transparency is not None:
+        transparency = smooth_fill(np.repeat(transparency[..., None], 3, -1), hole)[..., 0]
+    return Background(first.rgb, transparency, hole, first.source_xy, first.doubt)
+
+
+def compose(
+    rgb: Pixels,
+    pairs: RegionPairs,
+    background: Background,
+    opacities: Sequence[Opacity],
+    *,
+    alpha: Pixels | None = None,
+    editable: Bool | None = None,
+    method: str = "auto",
+) -> Composite:
+    """Lay what every handle carries over the background, at its target.
+
+    rgb : (H, W, 3) uint8
+    pairs : masks of that size, at least one pair; later ones come on top
+    background, opacities : those of `empty` and `opacity_of` for the same handles
+    alpha : (H, W) uint8, the picture's transparency, carried along
+    editable : (H, W) bool, False keeps the picture's own pixel
+    method : see `pixel_map`
+    """
+    result = background.rgb.copy()
+    result_alpha = None if background.alpha is None else background.alpha.copy()
     carried = np.zeros(rgb.shape[:2], np.float32)
     for pair, opacity in zip(pairs, opacities, strict=True):
-        found = pixel_map(pair, method=method)
-        map_x, map_y = (np.ascontiguousarray(found.source_xy[..., i]) for i in (0, 1))
-        cover = _remap(opacity, map_x, map_y) * found.target
+        box = bounding_box(pair.target)
+        at = _slices(box)
+        map_x, map_y = _map_into(box, pair, method)
+        cover = _sample(opacity.values, opacity.box, map_x, map_y) * pair.target[at]
         if editable is not None:
-            cover *= editable
-        result += cover[..., None] * (_remap(picture, map_x, map_y) - result)
-        if result_alpha is not None and transparency is not None:
-            result_alpha += cover * (_remap(transparency, map_x, map_y) - result_alpha)
-        carried = np.maximum(carried, cover)
-    return Composite(result, result_alpha, carried, hole, first.source_xy, first.doubt)
+            cover *= editable[at]
+        moved = _sample(rgb, (0, 0, rgb.shape[1], rgb.shape[0]), map_x, map_y)
+        result[at] += cover[..., None] * (moved - result[at])
+        if result_alpha is not None and alpha is not None:
+            moved_alpha = _sample(alpha, (0, 0, alpha.shape[1], alpha.shape[0]), map_x, map_y)
+            result_alpha[at] += cover * (moved_alpha - result_alpha[at])
+        carried[at] = np.maximum(carried[at], cover)
+    return Composite(result, result_alpha, carried, background.hole, background.source_xy, background.doubt)
 
 
 def warp_residual(residual: Float, pairs: RegionPairs, *, method: str = "auto") -> Float:
     """What the codec loses (H, W, 3), carried along with the content: zero where that has left."""
     found = pixel_map(pairs, method=method)
     map_x, map_y = (np.ascontiguousarray(found.source_xy[..., i]) for i in (0, 1))
-    warped = _remap(residual, map_x, map_y)
+    warped = cv2.remap(residual, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.where(found.vacated[..., None], 0, warped).astype(np.float32)
 
 
-def _remap(a: Float, map_x: Float, map_y: Float) -> Float:
-    # cubic keeps the moved content as sharp as it was; opacities must not overshoot
+def _map_into(box: Box, pair: RegionPair, method: str) -> tuple[Float, Float]:
+    """Source x and y, (h, w) float32 each, of every pixel of a target's box; right in the target alone."""
+    h0 = bounding_box(pair.handle)
+    both = (min(box[0], h0[0]), min(box[1], h0[1]), max(box[2], h0[2]), max(box[3], h0[3]))
+    found = pixel_map(crop_pairs(RegionPairs([pair]), both), method=method).source_xy
+    inner = found[box[1] - both[1] : box[3] - both[1], box[0] - both[0] : box[2] - both[0]]
+    return np.ascontiguousarray(inner[..., 0] + both[0]), np.ascontiguousarray(inner[..., 1] + both[1])
+
+
+def _sample(a: Float | Pixels, box: Box, map_x: Float, map_y: Float) -> Float:
+    """`a`, which fills `box` of the picture, at picture coordinates; only its part that is asked for is read.
+
+    Colours are taken cubically, which keeps them as sharp as they were; opacities must not overshoot.
+    """
+    x0, y0, x1, y1 = box
+    left = int(np.clip(np.floor(map_x.min()) - CUBIC_REACH, x0, x1 - 1))
+    top = int(np.clip(np.floor(map_y.min()) - CUBIC_REACH, y0, y1 - 1))
+    right = int(np.clip(np.ceil(map_x.max()) + CUBIC_REACH + 1, left + 1, x1))
+    bottom = int(np.clip(np.ceil(map_y.max()) + CUBIC_REACH + 1, top + 1, y1))
+    part = np.ascontiguousarray(a[top - y0 : bottom - y0, left - x0 : right - x0], np.float32)
     kind = cv2.INTER_CUBIC if a.ndim == 3 else cv2.INTER_LINEAR
-    return np.asarray(cv2.remap(a, map_x, map_y, kind, borderMode=cv2.BORDER_REPLICATE), np.float32)
+    sampled = cv2.remap(part, map_x - left, map_y - top, kind, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(sampled, np.float32)
+
+
+def _slices(box: Box) -> tuple[slice, slice]:
+    x0, y0, x1, y1 = box
+    return slice(y0, y1), slice(x0, x1)

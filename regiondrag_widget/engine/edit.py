@@ -54,7 +54,7 @@ class EditPlan:
 class EditStep:
     """One level of the reverse pass done.
 
-    index, total : 1-based count of steps
+    index, total : count of steps, from 1; 0 for what a draft shows before its first
     timestep : the level the step started from
     latents : (C, h, w) float32 after the step; assign to it and the next step starts from what was assigned
     clean : (C, h, w) float32, the prediction of the clean latents
@@ -98,7 +98,7 @@ def reverse(
         injected = network.inject(inversion.cache, swap, plan.hidden, plan.blind)
         with torch.inference_mode(), injected as predict:
             y = torch.where(plan.pinned[k], plan.anchors[k], y)
-            output = predict(k, levels.timesteps[k], y[None])[0]
+            output = predict(inversion.slot(k), levels.timesteps[k], y[None])[0]
             clean, noise = clean_and_noise(y, output, levels.alphas[k], kind)
             followed = (
                 reverse_mean(clean, noise, levels.alphas[k], levels.alphas[k - 1]) + plan.residuals[k - 1]

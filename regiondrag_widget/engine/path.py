@@ -6,6 +6,7 @@ independent and run as one batch (chunked to a memory budget).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -16,7 +17,11 @@ from torch import Tensor
 from regiondrag_widget.engine.attention import KeyValueCache
 from regiondrag_widget.engine.levels import Levels, PredictionType, clean_and_noise, reverse_mean
 
-__all__ = ["Inversion", "Network", "draw_path_noise", "invert", "noising_path"]
+__all__ = ["Cancelled", "Inversion", "Network", "draw_path_noise", "invert", "noising_path", "thinned"]
+
+
+class Cancelled(Exception):
+    """An inversion was told to stop; what it had is lost."""
 
 
 class Network(Protocol):
@@ -41,7 +46,9 @@ class Inversion:
     latents : (K + 1, C, h, w) float32, the path, cleanest first
     noise : (K, C, h, w) float32, the standard normal draws of the path
     residuals : (K, C, h, w) float32, entry k - 1 is what the reverse mean lacks from level k to k - 1
-    cache : the self-attentions' keys and values at each level
+    cache : the self-attentions' keys and values at each level of the inversion
+    outputs : (K, C, h, w) float32, what the network gave at each level; needed to thin the inversion
+    slots : the cache's own level of each level here, K whole numbers from 1; empty where they are the same
     """
 
     levels: Levels
@@ -49,12 +56,18 @@ class Inversion:
     noise: Tensor
     residuals: Tensor
     cache: KeyValueCache
+    outputs: Tensor | None = None
+    slots: tuple[int, ...] = ()
 
     @property
     def nbytes(self) -> int:
         """Memory the tensors take, keys and values included, in bytes."""
-        tensors = (self.latents, self.noise, self.residuals)
-        return sum(t.numel() * t.element_size() for t in tensors) + self.cache.nbytes
+        tensors = (self.latents, self.noise, self.residuals, self.outputs)
+        return sum(t.nbytes for t in tensors if t is not None) + self.cache.nbytes
+
+    def slot(self, k: int) -> int:
+        """The level of the cache that belongs to level k."""
+        return self.slots[k - 1] if self.slots else k
 
     @property
     def noise_maps(self) -> Tensor:
@@ -91,13 +104,20 @@ def noising_path(clean: Tensor, noise: Tensor, levels: Levels) -> Tensor:
 
 
 @torch.inference_mode()
-def invert(network: Network, clean: Tensor, levels: Levels, noise: Tensor) -> Inversion:
+def invert(
+    network: Network,
+    clean: Tensor,
+    levels: Levels,
+    noise: Tensor,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Inversion:
     """Noise `clean` (C, h, w) along `levels` and keep what makes the way back exact.
 
     noise : (K, C, h, w), the standard normal draw of each step
+    cancelled : asked before each batched call
 
     The residuals are those of CycleDiffusion (Wu, De la Torre 2023). Raises ValueError for noise of another
-    shape.
+    shape, Cancelled where `cancelled` said so.
     """
     expected = (len(levels), *clean.shape)
     if tuple(noise.shape) != expected:
@@ -110,10 +130,58 @@ def invert(network: Network, clean: Tensor, levels: Levels, noise: Tensor) -> In
     outputs = []
     size = max(1, network.batch_size(*clean.shape[-2:]))
     for x, t in zip(path[1:].split(size), timesteps.split(size), strict=True):
+        if cancelled():
+            raise Cancelled("the inversion was stopped")
         outputs.append(network.capture(x, t, cache))
     output = torch.cat(outputs)
+    residuals = _residuals(path, output, levels, network.prediction_type)
+    return Inversion(levels, path, noise, residuals, cache, output)
+
+
+@torch.inference_mode()
+def thinned(inversion: Inversion, calls: int, kind: PredictionType) -> Inversion:
+    """The same path with fewer stops: at most `calls` levels, evenly spaced from the top one down.
+
+    calls : from 1
+    kind : what the network predicts
+
+    The path, keys and values are shared. A coarse step's residual comes from the network's output at the
+    level it starts from, so an edit that changes nothing is exact here too; its noise is what the finer steps
+    add up to, standard normal again. Raises ValueError where the inversion kept no outputs.
+    """
+    levels, total = inversion.levels, len(inversion.levels)
+    if calls >= total:
+        return inversion
+    if inversion.outputs is None:
+        raise ValueError("this inversion kept no outputs: make it with `invert` to thin it")
+    chosen = [0, *sorted(int(total * (calls - i) / calls + 0.5) for i in range(calls))]
+    coarse = Levels(
+        tuple(levels.timesteps[k] for k in chosen),
+        tuple(levels.alphas[k] for k in chosen),
+        levels.num_train_timesteps,
+    )
+    path, outputs = inversion.latents[chosen], inversion.outputs[[k - 1 for k in chosen[1:]]]
+    noise = torch.stack([_merged_noise(inversion, low, high) for low, high in pairwise(chosen)])
+    residuals = _residuals(path, outputs, coarse, kind)
+    slots = tuple(inversion.slot(k) for k in chosen[1:])
+    return Inversion(coarse, path, noise, residuals, inversion.cache, outputs, slots)
+
+
+def _residuals(path: Tensor, outputs: Tensor, levels: Levels, kind: PredictionType) -> Tensor:
+    """What the reverse mean of each step lacks to arrive on the path, (K, C, h, w)."""
     residuals = []
     for k in range(1, len(levels) + 1):
-        x0, e = clean_and_noise(path[k], output[k - 1], levels.alphas[k], network.prediction_type)
+        x0, e = clean_and_noise(path[k], outputs[k - 1], levels.alphas[k], kind)
         residuals.append(path[k - 1] - reverse_mean(x0, e, levels.alphas[k], levels.alphas[k - 1]))
-    return Inversion(levels, path, noise, torch.stack(residuals), cache)
+    return torch.stack(residuals)
+
+
+def _merged_noise(inversion: Inversion, low: int, high: int) -> Tensor:
+    """The one draw (C, h, w) that leads from level `low` to `high` as the draws between them do."""
+    alphas = inversion.levels.alphas
+    added = torch.zeros_like(inversion.noise[0])
+    for k in range(low + 1, high + 1):
+        ratio = alphas[k] / alphas[k - 1]
+        added = ratio**0.5 * added + (1 - ratio) ** 0.5 * inversion.noise[k - 1]
+    merged: Tensor = added / (1 - alphas[high] / alphas[low]) ** 0.5
+    return merged

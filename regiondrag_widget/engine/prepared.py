@@ -1,10 +1,11 @@
-"""What all edits of one picture share: its views encoded and inverted, and composites of it encoded."""
+"""What all edits of one picture share: its views inverted, its handles cut out, its composites."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +14,16 @@ import torch
 from torch import Tensor
 
 from regiondrag_widget.engine.backbones.unet import UNetNetwork
-from regiondrag_widget.engine.composite import Composite, compose
+from regiondrag_widget.engine.cache import ByteCache
+from regiondrag_widget.engine.composite import Background, Composite, Opacity, compose, empty, opacity_of
 from regiondrag_widget.engine.images import Picture
 from regiondrag_widget.engine.levels import Levels
-from regiondrag_widget.engine.path import Inversion, draw_path_noise, invert
+from regiondrag_widget.engine.path import Inversion, draw_path_noise, invert, thinned
 from regiondrag_widget.engine.preview import LatentColours
 from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.engine.sheet import Sheet
 from regiondrag_widget.engine.timing import Stopwatch
-from regiondrag_widget.engine.view import View, bounding_box, choose_view
+from regiondrag_widget.engine.view import Box, View, bounding_box, choose_view
 from regiondrag_widget.regions import RegionPairs
 
 if TYPE_CHECKING:
@@ -31,16 +34,26 @@ __all__ = ["EncodedComposite", "PreparedPicture", "PreparedView"]
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
-COMPOSITES_KEPT = 4  # a person goes back and forth between a few drawings
+COMPOSITES_KEPT = 4  # a person goes back and forth between a few drawings; a drag makes one with every move
+BACKGROUNDS_KEPT = 4
 
 
 @dataclass(frozen=True)
 class PreparedView:
-    """One view of the picture, encoded and inverted; `colours` shows its latents as colour."""
+    """One view of the picture, encoded and inverted.
+
+    sheet : the view's box at the picture's own resolution, what a full edit paints on
+    draft_sheet : the same at the working resolution where that is lower
+    colours : shows the view's latents as colour
+    coarse : inversions of fewer levels, by their number of network calls; filled as they are asked for
+    """
 
     view: View
     inversion: Inversion
     colours: LatentColours
+    sheet: Sheet
+    draft_sheet: Sheet
+    coarse: dict[int, Inversion]
 
     @property
     def latents(self) -> Tensor:
@@ -56,7 +69,7 @@ class PreparedView:
 
 @dataclass(frozen=True)
 class EncodedComposite:
-    """The composite of one set of regions in one view, and its latents (C, h, w) float32."""
+    """The composite of one set of regions on one sheet, and its latents (C, h, w) float32."""
 
     composite: Composite
     latents: Tensor
@@ -67,8 +80,11 @@ class PreparedPicture:
 
     pipe, network : the model, and its UNet under the prompt's condition
     seed, path_noise : of the noising path; the draws (K, C, h, w) themselves where given
-    max_bytes : memory the kept inversions may take; the latest stays whatever its size
+    cache : keeps everything, by bytes
     clock : gets the stages "encode", "inversion" and "compose"
+
+    place : "device" or "host", where the network computes
+    keys_values : where the latest inversion's keys and values are; "" before the first
     """
 
     def __init__(
@@ -80,85 +96,148 @@ class PreparedPicture:
         *,
         seed: int,
         path_noise: Tensor | None,
-        max_bytes: int,
+        cache: ByteCache,
         clock: Stopwatch,
     ) -> None:
         self._pipe, self._network, self._picture, self._levels = pipe, network, picture, levels
-        self._seed, self._path_noise, self._max_bytes, self._clock = seed, path_noise, max_bytes, clock
-        self._views: OrderedDict[View, PreparedView] = OrderedDict()
-        self._composites: OrderedDict[Any, EncodedComposite] = OrderedDict()
+        self._seed, self._path_noise, self._cache, self._clock = seed, path_noise, cache, clock
+        self.place = "device" if cache.budget("device") else "host"
+        self.keys_values = ""
 
-    @property
-    def nbytes(self) -> int:
-        """Memory the kept inversions take, in bytes."""
-        return sum(prepared.inversion.nbytes for prepared in self._views.values())
+    def view_for(
+        self, pairs: RegionPairs | None, cancelled: Callable[[], bool] = lambda: False
+    ) -> PreparedView:
+        """The view that an edit of these pairs works on, encoded and inverted; None for the whole picture.
 
-    def view_for(self, pairs: RegionPairs | None) -> PreparedView:
-        """The view that an edit of these pairs works on, encoded and inverted; None for the whole picture."""
+        Raises Cancelled where `cancelled`, asked between the inversion's batches, says so.
+        """
         view = choose_view(
             self._picture.shape,
             None if pairs is None else bounding_box(pairs.handle | pairs.target),
             side=self._pipe.profile.side,
             min_side=self._pipe.profile.min_side,
             multiple=self._pipe.backbone.multiple,
-            known=list(reversed(self._views)),
+            known=[prepared.view for prepared in self._cache.values("view")],
         )
-        if view in self._views:
-            self._views.move_to_end(view)
-            return self._views[view]
+        known: PreparedView | None = self._cache.get(("view", view))
+        if known is not None:
+            return known
+        sheet = Sheet.of(self._picture, view)
         with self._clock.stage("encode"):
-            working = view.to_working(self._picture.rgb[view.crop].astype(np.float32))
+            working = view.to_working(sheet.rgb.astype(np.float32))
             latents = self.encode(working)
         with self._clock.stage("inversion"):
             noise = self._path_noise
             if noise is None:
                 generator = torch.Generator().manual_seed(self._seed)
                 noise = draw_path_noise(len(self._levels), tuple(latents.shape), generator)
-            inversion = invert(self._network, latents, self._levels, noise.to(latents))
+            inversion = invert(self._network, latents, self._levels, noise.to(latents), cancelled)
+            self.keys_values = "device"
         pixels = torch.from_numpy(working).permute(2, 0, 1).to(latents.device) / 127.5 - 1
-        self._views[view] = PreparedView(view, inversion, LatentColours(latents, pixels))
-        while self.nbytes > self._max_bytes and len(self._views) > 1:
-            self._views.popitem(last=False)
-        return self._views[view]
+        colours = LatentColours(latents, pixels)
+        prepared = PreparedView(view, inversion, colours, sheet, sheet.at_working(working), {})
+        self._cache.put(("view", view), prepared, {self.place: inversion.nbytes})
+        return prepared
+
+    def inversion_of(self, prepared: PreparedView, calls: int | None) -> Inversion:
+        """The view's inversion, or one of it with at most `calls` levels."""
+        if calls is None or calls >= len(self._levels):
+            return prepared.inversion
+        if calls not in prepared.coarse:
+            prepared.coarse[calls] = thinned(prepared.inversion, calls, self._network.prediction_type)
+        return prepared.coarse[calls]
+
+    def background_for(
+        self, sheet: Sheet, pairs: RegionPairs, editable: Bool | None, settings: EditSettings
+    ) -> tuple[Background, list[Opacity]]:
+        """The sheet without what the handles carry, and the handles' opacities: independent of the targets.
+
+        pairs : masks (H, W) of the sheet's size
+        editable : (H, W) bool, False where nothing may change; None for everywhere
+        """
+        handles = [_digest(pair.handle) for pair in pairs]
+        opacities: list[Opacity] = [
+            self._kept(
+                ("opacity", sheet.key, digest, settings.matte),
+                partial(opacity_of, sheet.rgb, pair.handle, settings.matte),
+            )
+            for pair, digest in zip(pairs, handles, strict=True)
+        ]
+        background: Background = self._kept(
+            (
+                "background",
+                sheet.key,
+                tuple(handles),
+                _digest(editable),
+                settings.matte,
+                settings.prefill,
+                settings.vacated == "keep",
+            ),
+            partial(
+                empty,
+                sheet.rgb,
+                [pair.handle for pair in pairs],
+                opacities,
+                alpha=sheet.alpha,
+                editable=editable,
+                vacated=settings.vacated,
+                prefill=settings.prefill,
+                seed=self._seed,
+            ),
+        )
+        self._cache.trim("background", BACKGROUNDS_KEPT)
+        return background, opacities
 
     def composite_for(
-        self, view: View, pairs: RegionPairs, editable: Bool | None, settings: EditSettings
+        self,
+        prepared: PreparedView,
+        sheet: Sheet,
+        pairs: RegionPairs,
+        editable: Bool | None,
+        settings: EditSettings,
+        *,
+        draft: bool = False,
     ) -> EncodedComposite:
-        """The composite of pairs in a view, encoded.
+        """The composite of pairs on a sheet of a view, encoded; by the cheap encoder for a draft.
 
-        pairs : masks (H, W) at the resolution of the view's box
+        pairs : masks (H, W) of the sheet's size
         editable : (H, W) bool of that size, False where nothing may change; None for everywhere
         """
+        cheap = draft and getattr(self._pipe.backbone, "encode_draft", None) is not None
         key = (
-            view,
-            tuple(pairs),
-            None if editable is None else editable.tobytes(),
+            "composite",
+            sheet.key,
+            tuple((_digest(p.handle), _digest(p.target), _bytes(p.matrix)) for p in pairs),
+            _digest(editable),
             settings.vacated,
             settings.matte,
             settings.method,
             settings.prefill,
+            cheap,
         )
-        if key in self._composites:
-            self._composites.move_to_end(key)
-            return self._composites[key]
+        known: EncodedComposite | None = self._cache.get(key)
+        if known is not None:
+            return known
         with self._clock.stage("compose"):
+            background, opacities = self.background_for(sheet, pairs, editable, settings)
             composite = compose(
-                self._picture.rgb[view.crop],
+                sheet.rgb,
                 pairs,
-                alpha=None if self._picture.alpha is None else self._picture.alpha[view.crop],
+                background,
+                opacities,
+                alpha=sheet.alpha,
                 editable=editable,
-                vacated=settings.vacated,
-                matte=settings.matte,
                 method=settings.method,
-                prefill=settings.prefill,
-                seed=self._seed,
             )
         with self._clock.stage("encode"):
-            latents = self.encode(view.to_working(composite.rgb))
-        self._composites[key] = EncodedComposite(composite, latents)
-        while len(self._composites) > COMPOSITES_KEPT:
-            self._composites.popitem(last=False)
-        return self._composites[key]
+            working = sheet.view.to_working(composite.rgb)
+            latents = self._encode_draft(prepared, working) if cheap else self.encode(working)
+        encoded = EncodedComposite(composite, latents)
+        sizes = {"host": composite.nbytes}
+        sizes[self.place] = sizes.get(self.place, 0) + latents.nbytes
+        self._cache.put(key, encoded, sizes)
+        self._cache.trim("composite", COMPOSITES_KEPT)
+        return encoded
 
     def colour_of(self, prepared: PreparedView) -> Callable[[Tensor], Tensor]:
         """What shows a difference of latents (C, h, w) as one of colour, (3, any size), in [-1, 1] units.
@@ -180,11 +259,78 @@ class PreparedPicture:
     @torch.inference_mode()
     def encode(self, working: Float) -> Tensor:
         """(H, W, 3) float32 in 0..255 at working size -> (C, h, w) float32 clean latents."""
-        pixels = torch.from_numpy(np.ascontiguousarray(working)).permute(2, 0, 1)[None] / 127.5 - 1
-        return self._pipe.backbone.encode(pixels)[0]
+        return self._pipe.backbone.encode(_tensor(working))[0]
+
+    @torch.inference_mode()
+    def _encode_draft(self, prepared: PreparedView, working: Float) -> Tensor:
+        """The same by the cheap encoder: the view's own latents, and what the cheap one says has changed."""
+        before = prepared.view.to_working(prepared.sheet.rgb.astype(np.float32))
+        encode: Callable[[Tensor], Tensor] = getattr(self._pipe.backbone, "encode_draft")  # noqa: B009
+        after, original = encode(torch.cat([_tensor(working), _tensor(before)]))
+        changed: Tensor = prepared.latents + (after - original)
+        return changed
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Float:
         """(B, C, h, w) latents -> (B, H, W, 3) float32 in -127.5..127.5, but for overshoot."""
         pixels = torch.cat([self._pipe.backbone.decode(z[None]) for z in latents]) * 127.5
         return np.asarray(pixels.permute(0, 2, 3, 1).cpu().numpy(), np.float32)
+
+    @torch.inference_mode()
+    def change(self, view: View, edited: Tensor, anchor: Tensor, box: Box, *, draft: bool = False) -> Float:
+        """What decoding `edited` instead of `anchor`, (C, h, w) each, changes in a box of the view.
+
+        box : x0, y0, x1, y1 in pixels of the view's own box
+
+        Only the cells under the box and a halo around it are decoded, by the cheap decoder for a draft.
+        Returns (y1 - y0, x1 - x0, 3) float32 in 0..255 units.
+        """
+        backbone = self._pipe.backbone
+        decode: Callable[[Tensor], Tensor] = backbone.decode
+        if draft:
+            decode = getattr(backbone, "decode_draft", backbone.decode)
+        h, w = edited.shape[-2:]
+        cell_y, cell_x = view.size[0] / h, view.size[1] / w  # working pixels a cell
+        halo = LINEAR_HALO if self._pipe.profile.cheap_decoder else HALO
+        x0, x1 = _cell_span(box[0] * view.scale / cell_x, box[2] * view.scale / cell_x, halo, w)
+        y0, y1 = _cell_span(box[1] * view.scale / cell_y, box[3] * view.scale / cell_y, halo, h)
+        part = torch.stack([edited, anchor])[..., y0:y1, x0:x1]
+        pixels = torch.cat([decode(z[None]) for z in part])
+        difference = ((pixels[0] - pixels[1]) * 127.5).permute(1, 2, 0).cpu().numpy()
+        working = np.zeros((*view.size, 3), np.float32)
+        at = round(y0 * cell_y), round(x0 * cell_x)
+        working[at[0] : at[0] + difference.shape[0], at[1] : at[1] + difference.shape[1]] = difference
+        return view.from_working(working)[box[1] : box[3], box[0] : box[2]]
+
+    def _kept(self, key: tuple[Hashable, ...], make: Callable[[], Any]) -> Any:
+        """The value of a key, on the host, made where there is none."""
+        known = self._cache.get(key)
+        if known is None:
+            made = make()
+            known = self._cache.put(key, made, {"host": made.nbytes})
+        return known
+
+
+HALO = 8  # cells around what is decoded: about what a decoder's convolutions see
+LINEAR_HALO = 2  # the bundled codec sees one
+
+
+def _cell_span(low: float, high: float, halo: int, limit: int) -> tuple[int, int]:
+    """First and last + 1 cell of a span and its halo, in steps of 4 cells so that few sizes occur."""
+    start = max(0, (int(np.floor(low)) - halo) // 4 * 4)
+    end = min(limit, -(-(int(np.ceil(high)) + halo) // 4) * 4)
+    return start, max(end, start + 1)
+
+
+def _tensor(working: Float) -> Tensor:
+    """(H, W, 3) float32 in 0..255 -> (1, 3, H, W) in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(working)).permute(2, 0, 1)[None] / 127.5 - 1
+
+
+def _digest(mask: Bool | None) -> bytes:
+    """A mask in 16 bytes; equal masks of one size have equal ones, and no others in practice."""
+    return b"" if mask is None else hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).digest()
+
+
+def _bytes(matrix: npt.NDArray[np.float64] | None) -> bytes:
+    return b"" if matrix is None else np.ascontiguousarray(matrix).tobytes()

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.cells import cells_of, copied_cells, moved_cells
-from regiondrag_widget.engine.composite import warp_residual
-from regiondrag_widget.engine.edit import EditPlan, EditStep, reverse
+from regiondrag_widget.engine.cache import ByteCache, CacheReport, default_budgets
+from regiondrag_widget.engine.drafts import Draft, check_calls, draft_of
+from regiondrag_widget.engine.edit import EditStep
 from regiondrag_widget.engine.images import Picture, PictureSource, load_picture
 from regiondrag_widget.engine.levels import Levels, edit_levels, released_levels
-from regiondrag_widget.engine.plan import latent_plan, pixel_plan
-from regiondrag_widget.engine.prepared import PreparedPicture, PreparedView
-from regiondrag_widget.engine.preview import Previewer
+from regiondrag_widget.engine.passes import Passes
+from regiondrag_widget.engine.prepared import PreparedPicture
 from regiondrag_widget.engine.result import EditResult
-from regiondrag_widget.engine.seam import change_weight
 from regiondrag_widget.engine.settings import EditSettings, check_preset, check_stop, checked_seed, resolve
 from regiondrag_widget.engine.timing import Stopwatch
-from regiondrag_widget.engine.view import crop_pairs
 from regiondrag_widget.regions import RegionPair, RegionPairs
 from regiondrag_widget.regions.masks import as_mask
 
@@ -34,10 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageSession"]
 
-Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
-# rgb (h, w, 3) and alpha (h, w) of the view's box in 0..255, and the previews
-Finished: TypeAlias = "tuple[Float, Float | None, list[npt.NDArray[np.uint8]]]"
 
 
 class ImageSession:
@@ -55,8 +49,8 @@ class ImageSession:
     preset : "default", or "released" for the levels of the released code
     levels, path_noise, prompt_embeds : for reproduction: the timesteps, cleanest first; the draws
         (K, C, h, w) of the path; the text condition itself, (1, tokens, dim)
-    max_bytes : memory the kept inversions may take before the least recently used goes; a quarter of the free
-        GPU memory, or 2 GiB elsewhere, when left out
+    max_bytes : memory that what is kept may take before the least recently used goes, on the device and on
+        the host each; a quarter of what is free when left out
 
     Attributes
     ----------
@@ -66,6 +60,8 @@ class ImageSession:
         The levels of noise every edit visits.
     result : EditResult or None
         Of the latest edit that ran to its end.
+    drafted : Draft or None
+        The latest draft that ran to its end.
 
     Raises
     ------
@@ -112,6 +108,7 @@ class ImageSession:
                 stacklevel=2,
             )
         self._clock = Stopwatch()
+        self._cache = ByteCache(default_budgets(pipe.backbone.device, max_bytes))
         self._prepared = PreparedPicture(
             pipe,
             self._network,
@@ -119,27 +116,53 @@ class ImageSession:
             self.levels,
             seed=self.seed,
             path_noise=path_noise,
-            max_bytes=max_bytes if max_bytes is not None else _default_budget(pipe.backbone.device),
+            cache=self._cache,
             clock=self._clock,
         )
+        self._passes = Passes(self.picture.rgb, self._prepared, self._network, self._clock)
         self.result: EditResult | None = None
+        self.drafted: Draft | None = None
 
     @property
     def nbytes(self) -> int:
-        """Memory the kept inversions take, in bytes."""
-        return self._prepared.nbytes
+        """Memory that what is kept takes, in bytes."""
+        return self._cache.used()
 
     @property
     def timings(self) -> dict[str, float]:
-        """Seconds by stage of the latest edit: encode, inversion, compose, edit, decode, total."""
+        """Seconds by stage of the latest edit or draft: encode, inversion, compose, edit, decode, total..."""
         return self._clock.seconds
 
-    def prepare(self, pairs: RegionPairs | Sequence[RegionPair] | None = None) -> None:
+    def cache_report(self) -> CacheReport:
+        """What is kept between edits, where, and how much may be; may be asked from any thread."""
+        cache, place = self._cache, self._prepared.place
+        return CacheReport(
+            budget=cache.budget(place),
+            used=cache.used(place),
+            host_budget=cache.budget("host"),
+            host_used=cache.used("host"),
+            entries=cache.counts(),
+            keys_values=self._prepared.keys_values,
+        )
+
+    def shrink_cache(self) -> None:
+        """Halve what may be kept and drop what no longer fits: after memory ran out."""
+        self._cache.shrink()
+
+    def prepare(
+        self,
+        pairs: RegionPairs | Sequence[RegionPair] | None = None,
+        *,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Encode and invert ahead of the first edit: the view these pairs would use, or the whole picture's.
 
         pairs : masks (H, W) bool of the picture's own size, at least one pair; None for the whole picture
+        cancelled : asked between the inversion's batched calls, from the thread that prepares
+
+        Raises Cancelled where `cancelled` says so.
         """
-        self._prepared.view_for(None if pairs is None else RegionPairs.of(pairs))
+        self._prepared.view_for(None if pairs is None else RegionPairs.of(pairs), cancelled)
 
     def edit(
         self,
@@ -167,6 +190,38 @@ class ImageSession:
             At once, before the first step: masks of another size than the picture, settings unknown or out of
             range.
         """
+        return self._edit(*self._checked(pairs, editable, settings), generator)
+
+    def draft(
+        self,
+        pairs: RegionPairs | Sequence[RegionPair],
+        *,
+        calls: int = 2,
+        editable: Bool | None = None,
+        generator: torch.Generator | None = None,
+        **settings: Any,
+    ) -> Generator[EditStep, None, None]:
+        """A quick look at the same edit while the pointer moves; `session.drafted` then holds the `Draft`.
+
+        It visits `calls` of the levels, coarsely spaced, works at the model's own resolution and decodes the
+        edit's crop alone, by the cheap decoder where the pipeline has one. `session.result` stays. Yields an
+        `EditStep` before the first network call, with index 0, and one after each; closing the generator
+        cancels.
+
+        calls : network calls, from 1; all levels are visited where there are no more than that
+        pairs, editable, generator, settings : see `edit`; at least one pair
+
+        Raises as `edit`, and ValueError without pairs.
+        """
+        calls = check_calls(calls)
+        region_pairs, mask, chosen = self._checked(pairs, editable, settings)
+        if not len(region_pairs):
+            raise ValueError("there are no region pairs to draft: add one first")
+        return self._draft(region_pairs, mask, chosen, generator, calls)
+
+    def _checked(
+        self, pairs: RegionPairs | Sequence[RegionPair], editable: Bool | None, settings: dict[str, Any]
+    ) -> tuple[RegionPairs, Bool | None, EditSettings]:
         chosen = resolve(self.preset, self.pipe.edit_defaults, settings)
         check_stop(settings.get("stop"), self.start, self.preset)
         region_pairs = RegionPairs(RegionPairs.of(pairs))  # the caller's list may change while the edit runs
@@ -182,14 +237,14 @@ class ImageSession:
                 raise ValueError(
                     f"editable must have the picture's size {self.picture.shape}, got {editable.shape}"
                 )
-        return self._edit(region_pairs, editable, generator, chosen)
+        return region_pairs, editable, chosen
 
     def _edit(
         self,
         pairs: RegionPairs,
         editable: Bool | None,
-        generator: torch.Generator | None,
         settings: EditSettings,
+        generator: torch.Generator | None,
     ) -> Generator[EditStep, None, None]:
         begun = time.perf_counter()
         self._clock.reset()
@@ -198,119 +253,38 @@ class ImageSession:
             self._finish(pairs, settings, self.picture.rgb, self.picture.alpha, [], begun)
             return
         prepared = self._prepared.view_for(pairs)
-        view = prepared.view
-        local = crop_pairs(pairs, view.box)
-        inside = None if editable is None else editable[view.crop]
-        rng = generator if generator is not None else torch.Generator().manual_seed(self.seed + 1)
-        if settings.content == "pixels":
-            finished = yield from self._edit_pixels(prepared, local, inside, settings, rng)
-        else:
-            finished = yield from self._edit_latents(prepared, local, inside, settings, rng)
-        box_rgb, box_alpha, previews = finished
-        touched = local.handle | local.target
-        if inside is not None:
-            touched = touched & inside
+        painted = yield from self._passes.run(prepared, pairs, editable, settings, self._rng(generator))
+        box, touched = painted.box, painted.touched
         rgb = self.picture.rgb.copy()
-        rgb[view.crop][touched] = np.rint(box_rgb.clip(0, 255)).astype(np.uint8)[touched]
+        inside = rgb[prepared.view.crop][box[1] : box[3], box[0] : box[2]]
+        inside[touched] = np.rint(painted.rgb.clip(0, 255)).astype(np.uint8)[touched]
         alpha = self.picture.alpha
-        if alpha is not None and box_alpha is not None:
+        if alpha is not None and painted.alpha is not None:
             alpha = alpha.copy()
-            alpha[view.crop][touched] = np.rint(box_alpha.clip(0, 255)).astype(np.uint8)[touched]
-        self._finish(pairs, settings, rgb, alpha, previews, begun)
+            inside = alpha[prepared.view.crop][box[1] : box[3], box[0] : box[2]]
+            inside[touched] = np.rint(painted.alpha.clip(0, 255)).astype(np.uint8)[touched]
+        self._finish(pairs, settings, rgb, alpha, painted.previews, begun)
 
-    def _edit_pixels(
+    def _draft(
         self,
-        prepared: PreparedView,
         pairs: RegionPairs,
         editable: Bool | None,
         settings: EditSettings,
-        rng: torch.Generator,
-    ) -> Generator[EditStep, None, Finished]:
-        """The composite's own path, the vacated place left to the network; masks at the box's resolution."""
-        view = prepared.view
-        composed = self._prepared.composite_for(view, pairs, editable, settings)
-        composite, device = composed.composite, composed.latents.device
-        doubtful = composite.vacated
-        if settings.vacated != "noise":
-            doubtful = doubtful & (composite.doubt > 0.05)
-        free = cells_of(view, doubtful, prepared.grid, 0.02)
-        moved = moved_cells(view, pairs, prepared.grid, settings.method)
-        plan = pixel_plan(
-            prepared.inversion,
-            composed.latents,
-            settings,
-            free=free.to(device),
-            target=cells_of(view, composite.carried > 0.5, prepared.grid, 0.02).to(device),
-            hidden=cells_of(view, composite.hole, prepared.grid, 0.5).to(device),
-            correspondence=copied_cells(moved, view, composite.source_xy, composite.hole, free.numpy()),
-            copied=composite.source_xy is not None,
-            generator=rng,
-        )
-        weight = change_weight(composite, settings, view.scale)
-        render = Previewer(
-            self.picture.rgb,
-            view,
-            composite.rgb,
-            weight,
-            composed.latents,
-            self._prepared.colour_of(prepared),
-        )
-        last, previews = yield from self._reverse(prepared, plan, settings, render)
-        with self._clock.stage("decode"):
-            # what the codec loses is given back: only the diffusion's change passes through it
-            change = self._prepared.decode(torch.stack([last, composed.latents]))
-            change = view.from_working(change[0] - change[1])
-            out = composite.rgb + weight[..., None] * change
-        return out, composite.alpha, previews
-
-    def _edit_latents(
-        self,
-        prepared: PreparedView,
-        pairs: RegionPairs,
-        editable: Bool | None,
-        settings: EditSettings,
-        rng: torch.Generator,
-    ) -> Generator[EditStep, None, Finished]:
-        """Noised latents pasted, as in the paper; masks at the box's resolution."""
-        view = prepared.view
-        cells = None if editable is None else ~cells_of(view, ~editable, prepared.grid, 0.5)
-        plan = latent_plan(
-            prepared.inversion,
-            moved_cells(view, pairs, prepared.grid, settings.method),
-            settings,
-            editable=cells,
-            generator=rng,
-        )
-        picture = self.picture.rgb[view.crop].astype(np.float32)
-        touched = pairs.handle | pairs.target
-        render = Previewer(
-            self.picture.rgb,
-            view,
-            picture,
-            touched.astype(np.float32),
-            prepared.latents,
-            self._prepared.colour_of(prepared),
-        )
-        last, previews = yield from self._reverse(prepared, plan, settings, render)
-        with self._clock.stage("decode"):
-            decoded = self._prepared.decode(torch.stack([last, prepared.latents]))
-            edited, reconstructed = (view.from_working(d) + 127.5 for d in decoded)
-            out = edited + warp_residual(picture - reconstructed, pairs, method=settings.method)
-        return out, None, previews
-
-    def _reverse(
-        self, prepared: PreparedView, plan: EditPlan, settings: EditSettings, render: Previewer
-    ) -> Generator[EditStep, None, tuple[Tensor, list[npt.NDArray[np.uint8]]]]:
-        """The reverse pass, timed; returns the final latents (C, h, w) and a preview of each step."""
-        previews: list[npt.NDArray[np.uint8]] = []
-        last = plan.start
+        generator: torch.Generator | None,
+        calls: int,
+    ) -> Generator[EditStep, None, None]:
         begun = time.perf_counter()
-        for step in reverse(self._network, prepared.inversion, plan, settings.attention_swap, render):
-            previews.append(step.preview(256))
-            yield step
-            last = step.latents
-        self._clock.seconds["edit"] = time.perf_counter() - begun
-        return last, previews
+        self._clock.reset()
+        prepared = self._prepared.view_for(pairs)
+        painted = yield from self._passes.run(
+            prepared, pairs, editable, settings, self._rng(generator), calls
+        )
+        seconds = time.perf_counter() - begun
+        self._clock.seconds["total"] = seconds
+        self.drafted = draft_of(painted, seconds)
+
+    def _rng(self, generator: torch.Generator | None) -> torch.Generator:
+        return generator if generator is not None else torch.Generator().manual_seed(self.seed + 1)
 
     def _finish(
         self,
@@ -340,10 +314,3 @@ class ImageSession:
             steps=tuple(previews),
             pairs=pairs,
         )
-
-
-def _default_budget(device: torch.device) -> int:
-    """Bytes the kept inversions may take."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] // 4)
-    return 2 << 30

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -12,7 +13,10 @@ import numpy.typing as npt
 
 from regiondrag_widget.regions import RegionPair, RegionPairs
 
-__all__ = ["View", "bounding_box", "choose_view", "crop_pairs"]
+__all__ = ["Box", "View", "bounding_box", "choose_view", "crop_pairs"]
+
+Box: TypeAlias = "tuple[int, int, int, int]"
+"""x0, y0, x1, y1 in pixels; x1 and y1 are one past the last."""
 
 MARGIN = 0.35  # context around the edit, as a share of its longer side
 

@@ -84,6 +84,7 @@ def test_the_memory_an_inversion_takes_is_told(one_by_one: Inversion):
         one_by_one.latents,
         one_by_one.noise,
         one_by_one.residuals,
+        one_by_one.outputs,
         *(t for level in kept for t in level),
     ]
     assert one_by_one.nbytes == sum(t.numel() * 4 for t in tensors)

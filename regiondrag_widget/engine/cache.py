@@ -1,0 +1,138 @@
+"""What is kept between edits: least recently used goes first, by bytes, where they are kept."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import torch
+
+__all__ = ["ByteCache", "CacheReport", "default_budgets"]
+
+DEVICE_SHARE = 0.25  # of a GPU's free memory: the network's own activations need the rest
+HOST_SHARE = 0.25  # of the memory that is available: a notebook has other work
+HOST_LEAST, HOST_MOST = 256 << 20, 8 << 30
+
+
+@dataclass(frozen=True)
+class CacheReport:
+    """What a session keeps, for a read-out.
+
+    budget, used : bytes, where the network computes
+    host_budget, host_used : bytes of the computer's own memory; the same as budget and used without a GPU
+    entries : how many of each kind, such as {"view": 1, "background": 2}
+    keys_values : where the inversion's keys and values are: "device", "host" or "recompute"; "" before the
+        first inversion
+    """
+
+    budget: int
+    used: int
+    host_budget: int
+    host_used: int
+    entries: Mapping[str, int]
+    keys_values: str
+
+
+class ByteCache:
+    """Values by key, each with the bytes it takes in every place.
+
+    A key's first entry names its kind, as `("view", ...)`. The latest of each kind stays whatever its size:
+    an edit needs one of each. Safe to read from any thread.
+
+    budgets : bytes by place; a place not named has none to give and none to keep to
+    """
+
+    def __init__(self, budgets: Mapping[str, int]) -> None:
+        self._budgets = dict(budgets)
+        self._entries: OrderedDict[tuple[Hashable, ...], tuple[Any, dict[str, int]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[Hashable, ...]) -> Any:
+        """The value kept under the key, now the most recently used; None where there is none."""
+        with self._lock:
+            if key not in self._entries:
+                return None
+            self._entries.move_to_end(key)
+            return self._entries[key][0]
+
+    def put(self, key: tuple[Hashable, ...], value: Any, sizes: Mapping[str, int]) -> Any:
+        """Keep a value that takes `sizes` bytes by place, dropping others to make room; returns it."""
+        with self._lock:
+            self._entries[key] = (value, dict(sizes))
+            self._entries.move_to_end(key)
+            self._evict(spared=self._latest())
+        return value
+
+    def trim(self, kind: str, count: int) -> None:
+        """Keep at most `count` entries of a kind, the most recently used."""
+        with self._lock:
+            of_kind = [key for key in self._entries if key[0] == kind]
+            for key in of_kind[: max(0, len(of_kind) - count)]:
+                del self._entries[key]
+
+    def values(self, kind: str) -> list[Any]:
+        """All values of a kind, the most recently used first."""
+        with self._lock:
+            return [entry[0] for key, entry in reversed(self._entries.items()) if key[0] == kind]
+
+    def used(self, place: str | None = None) -> int:
+        """Bytes taken in a place, or in all."""
+        with self._lock:
+            return self._used(place)
+
+    def budget(self, place: str) -> int:
+        """Bytes that may be taken in a place."""
+        with self._lock:
+            return self._budgets.get(place, 0)
+
+    def counts(self) -> dict[str, int]:
+        """Entries by kind."""
+        with self._lock:
+            kinds: dict[str, int] = {}
+            for key in self._entries:
+                kinds[str(key[0])] = kinds.get(str(key[0]), 0) + 1
+            return kinds
+
+    def shrink(self) -> None:
+        """Halve every budget and drop what no longer fits, the latest too."""
+        with self._lock:
+            self._budgets = {place: budget // 2 for place, budget in self._budgets.items()}
+            self._evict(spared=set())
+
+    def _used(self, place: str | None) -> int:
+        return sum(
+            size for _, sizes in self._entries.values() for p, size in sizes.items() if place in (None, p)
+        )
+
+    def _latest(self) -> set[tuple[Hashable, ...]]:
+        return set({key[0]: key for key in self._entries}.values())
+
+    def _evict(self, spared: set[tuple[Hashable, ...]]) -> None:
+        for place, budget in self._budgets.items():
+            excess = self._used(place) - budget
+            for key in list(self._entries):
+                if excess <= 0:
+                    break
+                size = self._entries[key][1].get(place, 0)
+                if size and key not in spared:  # what takes nothing here makes no room here
+                    excess -= size
+                    del self._entries[key]
+
+
+def default_budgets(device: torch.device, max_bytes: int | None = None) -> dict[str, int]:
+    """Bytes a session may keep by place, "device" and "host"; "host" alone where the network computes there.
+
+    max_bytes : instead of the shares of free memory, in each place
+    """
+    if max_bytes is not None:
+        host = max_bytes
+    else:
+        host = int(min(HOST_MOST, max(HOST_LEAST, psutil.virtual_memory().available * HOST_SHARE)))
+    if device.type != "cuda":
+        return {"host": host}
+    free = max_bytes if max_bytes is not None else int(torch.cuda.mem_get_info(device)[0] * DEVICE_SHARE)
+    return {"device": free, "host": host}

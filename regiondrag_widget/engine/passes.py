@@ -1,0 +1,218 @@
+"""One edit of a prepared view, from its regions to pixels: composite or paste, reverse pass, decode."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from regiondrag_widget.engine.backbones.unet import UNetNetwork
+from regiondrag_widget.engine.cells import cells_of, copied_cells, moved_cells
+from regiondrag_widget.engine.composite import warp_residual
+from regiondrag_widget.engine.edit import EditPlan, EditStep, reverse
+from regiondrag_widget.engine.path import Inversion
+from regiondrag_widget.engine.plan import latent_plan, pixel_plan
+from regiondrag_widget.engine.prepared import PreparedPicture, PreparedView
+from regiondrag_widget.engine.preview import Previewer
+from regiondrag_widget.engine.seam import change_weight
+from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.engine.sheet import Sheet
+from regiondrag_widget.engine.timing import Stopwatch
+from regiondrag_widget.engine.view import Box, bounding_box
+from regiondrag_widget.regions import RegionPairs
+
+__all__ = ["Painted", "Passes"]
+
+Float = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
+# rgb and alpha of the edit's box as in `Painted`, and the previews
+Pixels: TypeAlias = "tuple[Float, Float | None, list[npt.NDArray[np.uint8]]]"
+
+
+@dataclass(frozen=True)
+class Painted:
+    """What an edit has painted on its sheet.
+
+    sheet : what it painted on
+    box : x0, y0, x1, y1 in the sheet's pixels, the bounding box of all that was touched
+    touched : (y1 - y0, x1 - x0) bool, where the painting counts
+    rgb : (y1 - y0, x1 - x0, 3) float32 in 0..255, but for overshoot
+    alpha : (y1 - y0, x1 - x0) float32 in 0..255, or None where the transparency stays
+    calls : network calls made
+    previews : of every step, (h, w, 3) uint8; none of a draft
+    """
+
+    sheet: Sheet
+    box: Box
+    touched: Bool
+    rgb: Float
+    alpha: Float | None
+    calls: int
+    previews: list[npt.NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Edits of one picture by one network.
+
+    picture : (H, W, 3) uint8, for the previews
+    prepared : keeps what the edits share
+    clock : gets the stages "edit" and "decode"
+    """
+
+    picture: npt.NDArray[np.uint8]
+    prepared: PreparedPicture
+    network: UNetNetwork
+    clock: Stopwatch
+
+    def run(
+        self,
+        view: PreparedView,
+        pairs: RegionPairs,
+        editable: Bool | None,
+        settings: EditSettings,
+        rng: torch.Generator,
+        calls: int | None = None,
+    ) -> Generator[EditStep, None, Painted]:
+        """Carry pairs to their targets.
+
+        pairs, editable : masks (H, W) of the picture's size
+        calls : network calls of a draft; None for the full edit
+
+        Yields an `EditStep` a level; a draft's first, with index 0, is the composite before any call.
+        """
+        sheet = view.sheet if calls is None else view.draft_sheet
+        local = sheet.pairs(pairs)
+        inside = None if editable is None else sheet.mask(editable)
+        inversion = self.prepared.inversion_of(view, calls)
+        touched = local.handle | local.target
+        box = bounding_box(touched)
+        if inside is not None:
+            touched = touched & inside
+        by = self._in_pixels if settings.content == "pixels" else self._in_latents
+        rgb, alpha, previews = yield from by(
+            view, sheet, inversion, local, inside, settings, rng, box, calls is not None
+        )
+        at = slice(box[1], box[3]), slice(box[0], box[2])
+        return Painted(sheet, box, touched[at], rgb, alpha, len(inversion.levels), previews)
+
+    def _in_pixels(
+        self,
+        view: PreparedView,
+        sheet: Sheet,
+        inversion: Inversion,
+        pairs: RegionPairs,
+        editable: Bool | None,
+        settings: EditSettings,
+        rng: torch.Generator,
+        box: Box,
+        draft: bool,
+    ) -> Generator[EditStep, None, Pixels]:
+        """The composite's own path, the vacated place left to the network; masks of the sheet's size."""
+        composed = self.prepared.composite_for(view, sheet, pairs, editable, settings, draft=draft)
+        composite, device = composed.composite, composed.latents.device
+        with self.clock.stage("plan"):
+            doubtful = composite.vacated
+            if settings.vacated != "noise":
+                doubtful = doubtful & (composite.doubt > 0.05)
+            free = cells_of(sheet.view, doubtful, view.grid, 0.02)
+            moved = moved_cells(sheet.view, pairs, view.grid, settings.method)
+            plan = pixel_plan(
+                inversion,
+                composed.latents,
+                settings,
+                free=free.to(device),
+                target=cells_of(sheet.view, composite.carried > 0.5, view.grid, 0.02).to(device),
+                hidden=cells_of(sheet.view, composite.hole, view.grid, 0.5).to(device),
+                correspondence=copied_cells(
+                    moved, sheet.view, composite.source_xy, composite.hole, free.numpy()
+                ),
+                copied=composite.source_xy is not None,
+                generator=rng,
+            )
+            weight = change_weight(composite, settings, sheet.view.scale)
+        render = self._previewer(view, sheet, composite.rgb, weight, composed.latents, draft)
+        last, previews = yield from self._reverse(inversion, plan, settings, render, composed.latents, draft)
+        with self.clock.stage("decode"):
+            # what the codec loses is given back: only the diffusion's change passes through it
+            at = slice(box[1], box[3]), slice(box[0], box[2])
+            out = composite.rgb[at].copy()
+            changing = weight[at] > 0
+            if changing.any():
+                x0, y0, x1, y1 = bounding_box(changing)
+                part = box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1
+                change = self.prepared.change(sheet.view, last, composed.latents, part, draft=draft)
+                out[y0:y1, x0:x1] += weight[at][y0:y1, x0:x1, None] * change
+            alpha = None if composite.alpha is None else composite.alpha[at]
+        return out, alpha, previews
+
+    def _in_latents(
+        self,
+        view: PreparedView,
+        sheet: Sheet,
+        inversion: Inversion,
+        pairs: RegionPairs,
+        editable: Bool | None,
+        settings: EditSettings,
+        rng: torch.Generator,
+        box: Box,
+        draft: bool,
+    ) -> Generator[EditStep, None, Pixels]:
+        """Noised latents pasted, as in the paper; masks of the sheet's size."""
+        with self.clock.stage("plan"):
+            cells = None if editable is None else ~cells_of(sheet.view, ~editable, view.grid, 0.5)
+            plan = latent_plan(
+                inversion,
+                moved_cells(sheet.view, pairs, view.grid, settings.method),
+                settings,
+                editable=cells,
+                generator=rng,
+            )
+        picture = sheet.rgb.astype(np.float32)
+        touched = pairs.handle | pairs.target
+        render = self._previewer(view, sheet, picture, touched.astype(np.float32), view.latents, draft)
+        last, previews = yield from self._reverse(inversion, plan, settings, render, view.latents, draft)
+        with self.clock.stage("decode"):
+            decoded = self.prepared.decode(torch.stack([last, view.latents]))
+            edited, reconstructed = (sheet.view.from_working(d) + 127.5 for d in decoded)
+            out = edited + warp_residual(picture - reconstructed, pairs, method=settings.method)
+        return out[box[1] : box[3], box[0] : box[2]], None, previews
+
+    def _previewer(
+        self, view: PreparedView, sheet: Sheet, base: Float, weight: Float, anchor: Tensor, draft: bool
+    ) -> Previewer:
+        """Draws an edit's steps in the whole picture, a draft's on its sheet."""
+        colour = self.prepared.colour_of(view)
+        if draft:
+            return Previewer(sheet.rgb, sheet.view, base, weight, anchor, colour)
+        return Previewer(self.picture, view.view, base, weight, anchor, colour)
+
+    def _reverse(
+        self,
+        inversion: Inversion,
+        plan: EditPlan,
+        settings: EditSettings,
+        render: Previewer,
+        clean: Tensor,
+        draft: bool,
+    ) -> Generator[EditStep, None, tuple[Tensor, list[npt.NDArray[np.uint8]]]]:
+        """The reverse pass, timed; returns the final latents (C, h, w) and a preview of each step."""
+        previews: list[npt.NDArray[np.uint8]] = []
+        last = plan.start
+        begun = time.perf_counter()
+        if draft:  # before the first call, so that a draft no longer wanted costs none
+            total, top = len(inversion.levels), inversion.levels.timesteps[-1]
+            yield EditStep(0, total, top, plan.start, clean, render)
+        for step in reverse(self.network, inversion, plan, settings.attention_swap, render):
+            if not draft:
+                previews.append(step.preview(256))
+            yield step
+            last = step.latents
+        self.clock.seconds["edit"] = time.perf_counter() - begun
+        return last, previews
