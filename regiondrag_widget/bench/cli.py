@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regiondrag_widget.bench.latency.command import add_parser as add_latency
+
 if TYPE_CHECKING:  # numpy and OpenCV are loaded by the command, not by its help
     from regiondrag_widget.bench.methods import Method
     from regiondrag_widget.bench.scene import Scene, SceneError
@@ -20,7 +22,7 @@ DONE, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    """Add ``bench truth`` to the ``regiondrag`` command; ``args.run(args)`` gives the exit code."""
+    """Add ``bench`` to the ``regiondrag`` command; ``args.run(args)`` gives the exit code."""
     bench = subparsers.add_parser("bench", help="measure edits against known truth")
     kinds = bench.add_subparsers(dest="benchmark", required=True)
     truth: argparse.ArgumentParser = kinds.add_parser(
@@ -82,6 +84,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="the report's folder (default: bench-truth)",
     )
     truth.set_defaults(run=run_truth)
+    add_latency(kinds)
     return truth
 
 
@@ -118,8 +121,9 @@ def _run(
 ) -> int:
     from tqdm import tqdm
 
+    from regiondrag_widget.bench.plots import quality_plot
     from regiondrag_widget.bench.report import markdown, write_report
-    from regiondrag_widget.bench.sheets import contact_sheets, quality_plot
+    from regiondrag_widget.bench.sheets import contact_sheets
     from regiondrag_widget.bench.truth import Report, run
 
     finished: list[Row] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,18 @@ COLUMNS: tuple[tuple[str, str, int, bool | None], ...] = (
     ("seconds", "seconds", 3, False),
     ("network_calls", "calls", 0, None),
 )
+REGION_COLUMNS: tuple[tuple[str, str, int, bool | None], ...] = (
+    ("ssim", "SSIM touched", 3, True),
+    ("ssim_target", "target", 3, True),
+    ("ssim_vacated", "vacated", 3, True),
+    ("ssim_seam", "seam", 3, True),
+    ("flip", "FLIP touched", 3, False),
+    ("flip_target", "target", 3, False),
+    ("flip_vacated", "vacated", 3, False),
+    ("flip_seam", "seam", 3, False),
+    ("psnr_picture", "PSNR of the whole picture", 2, True),
+    ("outside", "outside", 0, None),
+)
 
 
 def markdown(report: Report, pictures: Sequence[str] = ()) -> str:
@@ -45,6 +58,7 @@ def markdown(report: Report, pictures: Sequence[str] = ()) -> str:
     lines = ["# Edits against the known truth", "", _outline(report), ""]
     main = [method for method in report.methods if method.group in MAIN_GROUPS]
     lines += ["## All scenes", "", *_table(report, main), "", _LEGEND, "", _outside(report), ""]
+    lines += ["## Region by region", "", *_table(report, main, REGION_COLUMNS), ""]
     default = [method for method in report.methods if method.group == "ours"][:1]
     lines += _bars(report, default)
     lines += _claims(report)
@@ -70,11 +84,17 @@ def markdown(report: Report, pictures: Sequence[str] = ()) -> str:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The report as plain data: the run, each method's means over scenes, movements and kinds, every row."""
+    """The report as plain data: the run, what held, each method's means (over scenes, movements and kinds),
+    every row.
+    """
+    default = [method.name for method in report.methods if method.group == "ours"][:1]
     return {
         "about": report.about,
         "scenes": report.scene_count,
         "problems": list(report.problems),
+        "shown": [asdict(bar) for name in default for bar in bars(report, name)],
+        "claims": [asdict(bar) for bar in claims(report)],
+        "decisions": [asdict(d) for name in default for d in decisions(report, name, NOT_ABOUT_OURS)],
         "methods": {method.name: _summary(report, method) for method in report.methods},
         "rows": [row.__dict__ for row in report.rows],
     }
@@ -182,13 +202,15 @@ def _reference(report: Report, default: Sequence[Method], group: str) -> list[Me
     return [] if group in (POINTS_GROUP, LATENTS_GROUP) else list(default)
 
 
-def _table(report: Report, methods: Sequence[Method]) -> list[str]:
-    headings = ["method", "scenes", *(heading for _, heading, _, _ in COLUMNS)]
+def _table(
+    report: Report, methods: Sequence[Method], measures: Sequence[tuple[str, str, int, bool | None]] = COLUMNS
+) -> list[str]:
+    headings = ["method", "scenes", *(heading for _, heading, _, _ in measures)]
     columns = [
         [str(len(report.select(method.name))) for method in methods],
         *(
             _cells([report.mean(method.name, name) for method in methods], digits, better)
-            for name, _, digits, better in COLUMNS
+            for name, _, digits, better in measures
         ),
     ]
     return _rows(headings, [[method.name, *cells] for method, *cells in zip(methods, *columns, strict=True)])

@@ -1,4 +1,4 @@
-"""Contact sheets, a scene a row: before, truth and every method; and a plot of quality against time."""
+"""Contact sheets, a scene a row: before, truth and every method."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from regiondrag_widget.bench.store import ResultStore
 from regiondrag_widget.bench.truth import Report
 
 TILE = 200
-LEVELS_GROUP = "levels"
 _BANNER = 20
+_NOT_DONE = 230
 _HANDLE, _TARGET = (255, 60, 60), (60, 255, 60)
 
 
@@ -50,49 +50,13 @@ def outlined(scene: Scene) -> Image:
     return picture
 
 
-def quality_plot(report: Report, path: Path) -> bool:
-    """Quality against seconds for an edit; False when matplotlib is not installed.
-
-    One point a method of the main table, and a line through our edit with other numbers of levels.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return False
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.subplots()
-    levels = [m.name for m in report.methods if m.group.startswith(LEVELS_GROUP)]
-    own = [m.name for m in report.methods if m.group == "ours"] if levels else []
-    line = [point for name in [*levels, *own] if (point := _point(report.common(levels), name)) is not None]
-    if line:
-        axes.plot(*zip(*sorted(line), strict=True), ".-", color="tab:cyan", zorder=1)
-    for method in report.methods:
-        point = _point(report.common(levels) if method.name in levels else report, method.name)
-        if point is None or (method.group not in ("baseline", "ours") and method.name not in levels):
-            continue
-        if method.name not in levels:
-            axes.plot(*point, "o", color="tab:blue" if method.group == "ours" else "tab:grey")
-        axes.annotate(method.name, point, xytext=(5, 3), textcoords="offset points", fontsize=7)
-    axes.set_xscale("log")
-    axes.set_xlabel("seconds for an edit")
-    axes.set_ylabel("PSNR over the touched region, dB")
-    axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
-    return True
-
-
-def _point(report: Report, name: str) -> tuple[float, float] | None:
-    quality, seconds = report.mean(name, "psnr"), report.mean(name, "seconds")
-    return None if quality is None or seconds is None else (max(seconds, 1e-4), quality)
-
-
 def _strip(scene: Scene, methods: Sequence[str], store: ResultStore, report: Report) -> Image:
     tiles = [_tile(outlined(scene), scene.name), _tile(scene.after, scene.motion)]
     figures = {row.method: row.figures for row in report.rows if row.scene == scene.name}
     for method in methods:
         image = store.image(scene.name, method)
         if image is None or method not in figures:
-            tiles.append(_tile(np.zeros_like(scene.before), "not done"))
+            tiles.append(_tile(np.full_like(scene.before, _NOT_DONE), "not done"))
         else:
             found = figures[method]
             tiles.append(_tile(image, f"{found['psnr']:.1f} dB, FLIP {found['flip']:.2f}"))

@@ -100,7 +100,7 @@ def _key(scene: Scene, method: Method) -> str:
 def _code_digest() -> str:
     """Changes with the code and the weights that figures come from: none is older than its program."""
     package = Path(__file__).resolve().parent.parent
-    presentation = {"bars.py", "claims.py", "cli.py", "decisions.py", "report.py", "sheets.py"}
+    presentation = {"bars.py", "claims.py", "cli.py", "decisions.py", "plots.py", "report.py", "sheets.py"}
     files = [path for path in (package / "bench").glob("*.py") if path.name not in presentation]
     files += [path for room in ("regions", "engine") for path in (package / room).rglob("*.py")]
     files += [
