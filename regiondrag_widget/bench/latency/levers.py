@@ -1,0 +1,111 @@
+"""Each lever of the engine off in turn: what it is worth, on top of all the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+
+from regiondrag_widget.bench.latency.rounds import Row, Trial
+from regiondrag_widget.bench.latency.rows import COLD, DRAFT, WARM
+from regiondrag_widget.bench.latency.workbench import Workbench
+from regiondrag_widget.engine import prepared
+from regiondrag_widget.engine.backbones.unet import UNetNetwork
+from regiondrag_widget.engine.pipeline import RegionDragPipeline
+from regiondrag_widget.engine.session import ImageSession
+
+__all__ = ["GROUP", "lever_rows"]
+
+GROUP = "levers"
+WHOLE = 1 << 20
+"""More cells of halo than any picture has: the whole view is decoded."""
+
+
+def lever_rows(work: Workbench, levels: int, dtype: torch.dtype) -> list[Row]:
+    """A row a lever; its ``against`` is the same with the lever on.
+
+    The session cache has no row of its own: without it a warm edit is a cold one.
+    """
+    draft = DRAFT.format(2)
+
+    def row(name: str, prepare: Callable[[], Trial], what: str, against: str, calls: int) -> Row:
+        return Row(f"without {name}", GROUP, prepare, what, calls, against)
+
+    rows = [
+        row(
+            "batched inversion",
+            lambda: work.cold(work.pipe("unbatched", _one_at_a_time)),
+            "the inversion's calls one after another",
+            COLD,
+            2 * levels,
+        ),
+        row(
+            "background cache",
+            lambda: _forgetful(work.warm, work),
+            "matte and fill made anew for each target",
+            WARM,
+            levels,
+        ),
+        row(
+            "background cache, draft",
+            lambda: _forgetful(partial(work.draft, calls=2), work),
+            "matte and fill made anew for each target",
+            draft,
+            2,
+        ),
+        row(
+            "decoding the crop",
+            lambda: _undivided(work.warm(work.pipe())),
+            "the whole view decoded",
+            WARM,
+            levels,
+        ),
+    ]
+    if dtype != torch.float32:
+        name = str(dtype).removeprefix("torch.")
+        rows.append(
+            row(
+                name,
+                lambda: work.warm(work.pipe("float32", dtype="float32")),
+                "the UNet in float32",
+                WARM,
+                levels,
+            )
+        )
+    return rows
+
+
+def _one_at_a_time(pipe: RegionDragPipeline) -> None:
+    make = pipe.network
+
+    def network(*args: Any, **options: Any) -> UNetNetwork:
+        return UNetNetwork(pipe.backbone, make(*args, **options).condition, batch_size=1)
+
+    pipe.network = network  # type: ignore[method-assign]
+
+
+def _forgetful(make: Callable[..., Trial], work: Workbench) -> Trial:
+    """What was made of the handles is dropped before each repetition."""
+    sessions: list[ImageSession] = []
+    trial = make(work.pipe(), change=sessions.append)
+
+    def forgetting(i: int) -> Any:
+        for kind in ("background", "opacity", "composite"):
+            sessions[0]._cache.trim(kind, 0)
+        return trial(i)
+
+    return forgetting
+
+
+def _undivided(trial: Trial) -> Trial:
+    def whole(i: int) -> Any:
+        before = prepared.HALO, prepared.LINEAR_HALO
+        prepared.HALO = prepared.LINEAR_HALO = WHOLE
+        try:
+            return trial(i)
+        finally:
+            prepared.HALO, prepared.LINEAR_HALO = before
+
+    return whole

@@ -1,0 +1,93 @@
+"""The rows of the main tables: the released schedule, our edits and drafts, point dragging."""
+
+from __future__ import annotations
+
+from regiondrag_widget.bench.latency.released import STEPS, released_calls, released_edit
+from regiondrag_widget.bench.latency.rounds import Row, Trial
+from regiondrag_widget.bench.latency.workbench import Workbench
+from regiondrag_widget.bench.network import BenchNetwork
+from regiondrag_widget.bench.pointdrag import PointDrag, point_drag
+
+__all__ = ["COLD", "DRAFT", "POINT_DRAG", "RELEASED", "SAME_LEVELS", "WARM", "edit_rows"]
+
+RELEASED, COLD, WARM, DRAFT, POINT_DRAG = (
+    "released schedule",
+    "cold edit",
+    "warm edit",
+    "draft, {} calls",
+    "point drag",
+)
+SAME_LEVELS = ", as many levels as released"
+# DragDiffusion's own: 50 levels, from the 35th on, 80 steps of Adam
+DRAG_DIFFUSION = PointDrag(steps=80, levels=50, start=0.7)
+
+
+def edit_rows(work: Workbench, levels: int) -> list[Row]:
+    """The baseline, our edits and drafts, and the rival; ``levels``: how many the default edit visits."""
+    rows = [
+        Row(
+            RELEASED,
+            "edits",
+            lambda: _released(work),
+            "released code's order of work: encodes, inverts and edits one call at a time, with hooks",
+            released_calls(),
+        ),
+        Row(
+            COLD,
+            "edits",
+            lambda: work.cold(work.pipe()),
+            "a picture not seen before, to the result",
+            2 * levels,
+        ),
+        Row(WARM, "edits", lambda: work.warm(work.pipe()), "another target in the same picture", levels),
+    ]
+    many = released_calls() // 2
+    if levels != many:
+        rows += [
+            Row(
+                COLD + SAME_LEVELS, "edits", lambda: work.cold(work.pipe(), steps=STEPS), "the same", 2 * many
+            ),
+            Row(WARM + SAME_LEVELS, "edits", lambda: work.warm(work.pipe(), steps=STEPS), "the same", many),
+        ]
+    rows += [
+        Row(
+            DRAFT.format(calls).replace("1 calls", "1 call"),
+            "edits",
+            lambda calls=calls: work.draft(work.pipe(), calls),  # type: ignore[misc]
+            "while the pointer moves: another target in the same picture",
+            min(calls, levels),
+        )
+        for calls in (1, 2, 4)
+    ]
+    rows.append(
+        Row(
+            POINT_DRAG,
+            "edits",
+            lambda: _point_drag(work),
+            "DragDiffusion's schedule without its LoRA training: 35 inversion calls, "
+            "80 optimisation steps with their backward passes, 35 denoising calls",
+            most=3,
+            warmups=1,
+        )
+    )
+    return rows
+
+
+def _released(work: Workbench) -> Trial:
+    pipe, case = work.pipe("released"), work.case
+
+    def trial(i: int) -> None:
+        released_edit(pipe, case.picture, case.drag(i))
+
+    return trial
+
+
+def _point_drag(work: Workbench) -> Trial:
+    network = BenchNetwork(work.pipe("released"))
+    short = PointDrag(**{**vars(DRAG_DIFFUSION), "steps": 2})
+
+    def trial(i: int) -> None:
+        how = short if i < 0 else DRAG_DIFFUSION  # a warm-up needs each kind of call once or twice
+        point_drag(network, how).run(work.case.scene(i))
+
+    return trial

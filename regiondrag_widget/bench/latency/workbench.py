@@ -1,0 +1,106 @@
+"""What the rows of one run share: the picture, the drags and the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from regiondrag_widget.bench.latency.case import Case
+from regiondrag_widget.bench.latency.rounds import Trial
+from regiondrag_widget.engine.pipeline import RegionDragPipeline
+from regiondrag_widget.engine.session import ImageSession
+
+__all__ = ["Workbench"]
+
+
+class Workbench:
+    """Makes trials on one case; rows that ask for the same network share it.
+
+    case : what is edited; may be given later, when the network has said what sizes it takes
+    load : makes the network, from keyword arguments that differ from the run's own (`dtype`)
+    """
+
+    def __init__(self, case: Case | None, load: Callable[..., RegionDragPipeline]) -> None:
+        self._case, self._load = case, load
+        self._pipes: dict[str, RegionDragPipeline] = {}
+
+    @property
+    def case(self) -> Case:
+        assert self._case is not None, "no case was given"
+        return self._case
+
+    @case.setter
+    def case(self, case: Case) -> None:
+        self._case = case
+
+    def pipe(
+        self, variant: str = "", change: Callable[[RegionDragPipeline], None] | None = None, **options: Any
+    ) -> RegionDragPipeline:
+        """The network of that name, loaded and changed when it is first asked for."""
+        if variant not in self._pipes:
+            pipe = self._load(**options)
+            if change is not None:
+                change(pipe)
+            self._pipes[variant] = pipe
+        return self._pipes[variant]
+
+    def pipes(self) -> list[RegionDragPipeline]:
+        """The networks loaded so far."""
+        return list(self._pipes.values())
+
+    def cold(self, pipe: RegionDragPipeline, case: Case | None = None, **options: Any) -> Trial:
+        """A session and an edit each time, from the bare picture to the result."""
+        chosen = case or self.case
+
+        def trial(i: int) -> Mapping[str, float]:
+            session = ImageSession(pipe, chosen.picture, **options)
+            return _edited(session, chosen, i)
+
+        return trial
+
+    def warm(
+        self,
+        pipe: RegionDragPipeline,
+        case: Case | None = None,
+        change: Callable[[ImageSession], object] | None = None,
+        **options: Any,
+    ) -> Trial:
+        """Another target each time on one session: what does not depend on the regions is there."""
+        chosen = case or self.case
+        session = ImageSession(pipe, chosen.picture, **options)
+        if change is not None:
+            change(session)
+        session.prepare(chosen.drag(0))
+        return lambda i: _edited(session, chosen, i)
+
+    def draft(
+        self,
+        pipe: RegionDragPipeline,
+        calls: int,
+        case: Case | None = None,
+        change: Callable[[ImageSession], object] | None = None,
+        **options: Any,
+    ) -> Trial:
+        """The draft of another target each time on one session."""
+        chosen = case or self.case
+        session = ImageSession(pipe, chosen.picture, **options)
+        if change is not None:
+            change(session)
+        session.prepare(chosen.drag(0))
+
+        def trial(i: int) -> Mapping[str, float]:
+            for _ in session.draft(chosen.drag(i), calls=calls):
+                pass
+            return _stages(session)
+
+        return trial
+
+
+def _edited(session: ImageSession, case: Case, i: int) -> Mapping[str, float]:
+    for _ in session.edit(case.drag(i)):
+        pass
+    return _stages(session)
+
+
+def _stages(session: ImageSession) -> Mapping[str, float]:
+    return {name: seconds for name, seconds in session.timings.items() if name != "total"}
