@@ -23,7 +23,7 @@ DONE, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add ``bench`` to the ``regiondrag`` command; ``args.run(args)`` gives the exit code."""
-    bench = subparsers.add_parser("bench", help="measure edits against known truth")
+    bench = subparsers.add_parser("bench", help="measure how good and how quick edits are")
     kinds = bench.add_subparsers(dest="benchmark", required=True)
     truth: argparse.ArgumentParser = kinds.add_parser(
         "truth",
@@ -157,7 +157,8 @@ def _run(
     except OSError as error:
         return _say(f"error: cannot write the report: {error}", FAILURE)
     print(markdown(report))
-    troubles = f"; {len(report.problems)} problems, named at its end" if report.problems else ""
+    count = len(report.problems)
+    troubles = f"; {count} problem{'s' * (count > 1)}, named at its end" if count else ""
     _say(f"report in {folder}{troubles}", DONE)
     if interrupted:
         return INTERRUPTED
