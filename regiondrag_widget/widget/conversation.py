@@ -8,19 +8,16 @@ kernel.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from .. import __version__
-from ..regions.pair import RegionPairs
 from . import protocol
-from .drawn import DraftPair, Regions, make_pair, read_mask
 from .editing import EditRequest, describe
 from .parsing import parse
 from .pictures import encode_png
-from .settings import NAMES
+from .requests import complete_pairs, protect_mask, sent_regions
+from .settings import known
 from .uploads import Uploads
 
 if TYPE_CHECKING:
@@ -39,6 +36,8 @@ class Conversation:
         self._handlers: dict[type, Callable[[Any], None]] = {
             protocol.Hello: self._hello,
             protocol.Run: self._run,
+            protocol.Draft: widget._live.draft,
+            protocol.Rest: lambda m: widget._live.rest(m.seq),
             protocol.Stop: lambda m: widget._runs.stop(m.run),
             protocol.Ack: lambda m: widget._runs.acknowledge(m.run, m.seq),
             protocol.Need: self._need,
@@ -46,9 +45,9 @@ class Conversation:
             protocol.Discard: lambda m: widget._discard(m.result),
             protocol.Restore: lambda m: widget._restore(m.result),
             protocol.Load: self._load,
-            protocol.Visible: lambda m: widget._runs.show(m.visible),
+            protocol.Visible: self._visible,
             protocol.Ping: lambda m: self.send(protocol.Pong()),
-            protocol.Stats: lambda m: None,
+            protocol.Stats: lambda m: widget._live.switch_stats(m.on),
         }
 
     def send(self, message: protocol.Outgoing) -> None:
@@ -61,10 +60,14 @@ class Conversation:
         """Act on one message of the browser."""
         if self._widget.comm is None:
             return  # a message for a closed widget: nobody is left to answer to
+        self._widget._outbox.drain()  # what waited for a thread that may send
         try:
             message = parse(content, buffers)
         except protocol.ProtocolError as error:
             log.warning("message refused: %s", error)
+            if error.seq is not None:
+                self._widget._live.refuse(error.seq, str(error))
+                return
             self.send(
                 protocol.Error(error.run, error.code, str(error), "Reload the page, then run the cell again.")
             )
@@ -93,6 +96,11 @@ class Conversation:
             widget.send_state(["_result", "_result_info"])
         self.send(protocol.Ready(__version__, widget._runs.busy, widget._runs.run))
         self.send(protocol.Status(**widget._runs.state))
+        widget._live.greet()
+
+    def _visible(self, message: protocol.Visible) -> None:
+        self._widget._runs.show(message.visible)
+        self._widget._live.show(message.visible)
 
     def _run(self, message: protocol.Run) -> None:
         widget = self._widget
@@ -111,43 +119,15 @@ class Conversation:
     def _request(self, message: protocol.Run) -> EditRequest:
         """What a run message asks for, decoded and checked; errors name the pair."""
         widget = self._widget
-        width, height = widget.size
-        shape = (height, width)
-
-        def mask(index: int | None) -> Any:
-            return read_mask(b"" if index is None else message.buffers[index], shape)
-
-        pairs = []
-        entries: list[dict[str, Any]] = []
-        masks: dict[str, bytes] = {}
-        for number, wire in enumerate(message.pairs, start=1):
-            label = f"pair {number}{f' ({wire.name})' if wire.name else ''}"
-            matrix = None if wire.matrix is None else np.array(wire.matrix).reshape(3, 3)
-            try:
-                pair = make_pair(mask(wire.handle), mask(wire.target), matrix, wire.name)
-            except ValueError as error:
-                raise ValueError(f"{label}: {error}") from error
-            if isinstance(pair, DraftPair):
-                raise ValueError(f"{label}: {pair.missing}")
-            pairs.append(pair)
-            entries.append(_entry(wire, number - 1, widget._pairs))
-            masks[f"h:{wire.key}"] = message.buffers[wire.handle]
-            if wire.target is not None:
-                masks[f"t:{wire.key}"] = message.buffers[wire.target]
-        if not pairs:
-            raise ValueError("nothing is drawn: mark a handle and drag it to its target")
-        protect = mask(message.protect) if message.protect is not None else None
-        if protect is not None and message.protect is not None:
-            masks["protect"] = message.buffers[message.protect]
-        params = {name: value for name, value in message.params.items() if name in NAMES}
+        shape = widget._shape()
         return EditRequest(
             run=message.run,
             image=widget._picture,
             picture_key=widget._picture_key(),
-            pairs=RegionPairs(pairs),
-            protect=protect if protect is not None and protect.any() else None,
-            settings=widget._edit_settings.updated(params),
-            regions=Regions(tuple(entries), masks),
+            pairs=complete_pairs(message, shape),
+            protect=protect_mask(message, shape),
+            settings=widget._edit_settings.updated(known(message.params)),
+            regions=sent_regions(message, widget._pairs),
         )
 
     def _need(self, message: protocol.Need) -> None:
@@ -156,6 +136,8 @@ class Conversation:
             widget.send_state(["_image", "_image_info"])
         elif message.what == "thumbs":
             widget.send_state(["_history", "_thumbs"])
+        elif message.what == "masks":
+            widget.send_state(["_pairs", "_masks", "_regions_rev"])
         elif message.result is None or message.result == widget._result_info.get("id"):
             widget.send_state(["_result", "_result_info"])
         else:
@@ -166,16 +148,6 @@ class Conversation:
         whole = self._uploads.add(message)
         if whole is not None:
             self._widget._set_picture(whole, name=message.name)
-
-
-def _entry(wire: protocol.WirePair, index: int, drawn: list[dict[str, Any]]) -> dict[str, Any]:
-    """The pair's entry as drawn, or a fresh one when its trait has not arrived yet."""
-    known: Mapping[str, Any] = next((e for e in drawn if e.get("id") == wire.key), {})
-    fresh = {"color": index, "visible": True, "locked": False, "rev": 1}
-    return {
-        **fresh, **known, "id": wire.key, "name": wire.name, "hasTarget": wire.target is not None,
-        "matrix": None if wire.matrix is None else list(wire.matrix),
-    }  # fmt: skip
 
 
 _REMEDIES: dict[type, str] = {

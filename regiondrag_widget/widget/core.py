@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..regions.masks import as_mask
-from ..regions.pair import RegionPair
+from ..regions.pair import RegionPair, RegionPairs
 from . import protocol
 from .admit import admit_masks, admit_pairs
 from .bundle import bundled
@@ -31,7 +31,9 @@ from .editing import EditRequest, Failure
 from .editor import shared_editors
 from .history import History, HistoryEntry
 from .host import Outbox, needs_pump
+from .live import Live, Snapshot
 from .pictures import content_key, encode_for_display, encode_png, picture_name, to_image
+from .readout import UNMEASURED, as_dict
 from .runs import EditRuns, idle_state
 from .settings import EditSettings, LiveSettings
 from .traits import LockedDict, Routed
@@ -66,6 +68,9 @@ class WidgetCore(anywidget.AnyWidget):
     last_error = traitlets.Any(
         None, read_only=True, help="The traceback of the last failure as text, or None."
     )
+    measured: Any = traitlets.Dict(
+        as_dict(UNMEASURED), read_only=True, help="How fast drafts are here, and what they run on."
+    )
     settings = LockedDict("_checked_settings", help="The edit's settings, checked.").tag(sync=True)
 
     # what the browser sees; protocol.py has the messages
@@ -89,16 +94,17 @@ class WidgetCore(anywidget.AnyWidget):
         self.lock = threading.RLock()
         self._closed = False
         self._image_rev = 0
-        self._warmed_rev = -1
+        self._first_rev = 0  # the number of the regions that this picture began with
         self._picture = image
         self._key: str | None = None
         self._edit_settings = settings
         self._results = History()
         self._pair_list = PairList(self._read_regions, self._change_regions)
-        self._conversation = Conversation(self)
         worker = shared_worker()
         self._outbox = Outbox(pump=needs_pump(), on_inference_thread=worker.is_current_thread)
-        self._runs = EditRuns(self, worker, self._outbox)
+        self._live = Live(self, worker, self._outbox)
+        self._runs = EditRuns(self, worker, self._outbox, preparing=lambda: self._live.preparing)
+        self._conversation = Conversation(self)
         super().__init__(
             settings=settings.as_dict(),
             _defaults=EditSettings.of_model(settings.model).as_dict(),
@@ -109,12 +115,26 @@ class WidgetCore(anywidget.AnyWidget):
         )
         self.on_msg(self._conversation.receive)
 
-    # -- what runs and conversation need ---------------------------------------------------------------------
+    # -- what runs, drafts and conversation need -------------------------------------------------------------
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the picture."""
         return self._picture.size
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is under way."""
+        return self._runs.busy
+
+    def snapshot(self) -> Snapshot:
+        """The picture and the settings as they are now."""
+        with self.lock:
+            return Snapshot(self._picture, self._picture_key(), self._first_rev, self._edit_settings)
+
+    def drawn_pairs(self) -> RegionPairs:
+        """The complete pairs."""
+        return self._pair_list.drawn()
 
     def send_message(self, message: protocol.Outgoing) -> None:
         """Send one message to the browser."""
@@ -125,11 +145,18 @@ class WidgetCore(anywidget.AnyWidget):
         with _observers_may_fail(), self.lock:
             self._state = state
             self.set_trait("state", state["state"])
+            if not self._runs.busy:
+                self._live.run_ended()
 
     def show_failure(self, failure: Failure) -> None:
         """Keep the traceback; the picture, the drawing and earlier results stay."""
         with _observers_may_fail(), self.lock:
             self.set_trait("last_error", failure.traceback)
+
+    def show_measured(self, measured: dict[str, Any]) -> None:
+        """Show how fast drafts are here."""
+        with _observers_may_fail(), self.lock:
+            self.set_trait("measured", measured)
 
     def show_result(self, request: EditRequest, result: Any, seconds: float, png: bytes, thumb: bytes) -> str:
         """Show a result and remember it; its key in the history."""
@@ -172,6 +199,8 @@ class WidgetCore(anywidget.AnyWidget):
                     setattr(self, trait, value)
                 self._put_result(None)
                 self._put_regions(Regions())
+            self._first_rev = self._regions_rev
+            self._live.picture_changed()
             self._tell("image", image, old)
             self._tell("pairs", self._pair_list)
 
@@ -291,7 +320,7 @@ class WidgetCore(anywidget.AnyWidget):
             with self.hold_sync():
                 self._put_regions(entry.regions)
                 self._put_result(entry)
-                self.settings = entry.settings
+                self.settings = {**entry.settings, "live": self._edit_settings.live}
             self._tell("pairs", self._pair_list)
             self._runs.settle("done", "Earlier result")
 
@@ -302,19 +331,9 @@ class WidgetCore(anywidget.AnyWidget):
             self._require_open()
             self.set_trait("last_error", None)
             self._runs.start(request)
+            self._live.run_begins()
         if self._outbox.pump:
             self._runs.pump()
-
-    def _warm_up(self) -> None:
-        """Once a picture, when the first pair is drawn: the user is about to press Run."""
-        if self._warmed_rev == self._image_rev or self._runs.busy or self._closed:
-            return
-        try:
-            request = self._request(0, {})
-        except ValueError:
-            return  # not complete yet
-        self._warmed_rev = self._image_rev
-        self._runs.warm_up(request)
 
     def _request(self, run: int, settings: Mapping[str, Any]) -> EditRequest:
         """What is drawn now as a request; ``ValueError`` when nothing complete is drawn."""
@@ -339,7 +358,8 @@ class WidgetCore(anywidget.AnyWidget):
             raise TypeError(
                 f"settings must be a dict, not {type(value).__name__}: w.settings = {{'seed': 3}}"
             )
-        self._edit_settings = self._edit_settings.updated(value)
+        before, self._edit_settings = self._edit_settings, self._edit_settings.updated(value)
+        self._live.settings_changed(before, self._edit_settings)
         return LiveSettings(self._edit_settings, lambda changes: setattr(self, "settings", changes))
 
     def set_state(self, sync_data: Mapping[str, Any]) -> None:
@@ -368,7 +388,7 @@ class WidgetCore(anywidget.AnyWidget):
             super().set_state(state)
             if "_pairs" in state or "_masks" in state:
                 self._tell("pairs", self._pair_list)
-                self._warm_up()
+                self._live.drawn()
             if "_masks" in state:
                 self._tell("protect", self._get_protect())
 
@@ -382,6 +402,7 @@ class WidgetCore(anywidget.AnyWidget):
             return  # also when __init__ refused its arguments
         with self.lock:
             self._runs.abandon()
+            self._live.close()
             self._closed = True
             if self._key is not None:
                 shared_editors().forget(self._key)

@@ -7,10 +7,10 @@ widget.
 
 from __future__ import annotations
 
-import logging
 import time
 import traceback
 from collections.abc import Callable, Hashable
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -24,7 +24,6 @@ from .protocol import ErrorCode
 from .settings import EditSettings
 
 PREPARING = "Preparing the model and the picture"
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +85,16 @@ class EditListener(Protocol):
 
 
 def run_edit(
-    request: EditRequest, editors: EditorCache, listener: EditListener, cancelled: Callable[[], bool]
+    request: EditRequest,
+    editors: EditorCache,
+    listener: EditListener,
+    cancelled: Callable[[], bool],
+    stop_preparing: Callable[[], bool],
 ) -> None:
-    """Prepare the picture, run the reverse pass, report. Never raises what the engine raised."""
+    """Prepare the picture, run the reverse pass, report. Never raises what the engine raised.
+
+    ``cancelled`` is asked between steps, ``stop_preparing`` now and then while the picture is prepared.
+    """
     began = time.perf_counter()
     done = 0
     try:
@@ -98,7 +104,7 @@ def run_edit(
         if not editors.holds(request.picture_key):
             listener.preparing(request.run, PREPARING)
         editor = editors.get(request.picture_key, request.image, request.settings)
-        if cancelled():
+        if not editor.prepare(request.pairs, stop_preparing) or cancelled():
             listener.stopped(request.run, 0)
             return
         settings = request.settings
@@ -109,33 +115,20 @@ def run_edit(
             matte=settings.matte,
             editable=None if request.protect is None else ~request.protect,
         )
-        try:
+        with closing(steps):  # a generator that is closed puts the network back as it was
             for step in steps:
                 done = step.index
                 listener.stepped(request.run, step)
                 if cancelled():
                     listener.stopped(request.run, done)
                     return
-        finally:
-            getattr(
-                steps, "close", lambda: None
-            )()  # a generator that is closed puts the network back as it was
         listener.finished(request, editor.result, time.perf_counter() - began)
     except Exception as error:
         failure = describe(error)
-        _let_go(error)
+        let_go(error)
         if failure.code == "memory":
             editors.clear()
         listener.failed(request.run, failure)
-
-
-def warm_up(request: EditRequest, editors: EditorCache) -> None:
-    """Prepare the picture while the user still draws; what fails is told by the run that needs it."""
-    try:
-        editors.get(request.picture_key, request.image, request.settings).prepare(request.pairs)
-    except Exception as error:
-        log.debug("preparing ahead of the run failed: %s", error)
-        _let_go(error)
 
 
 def describe(error: BaseException) -> Failure:
@@ -157,6 +150,13 @@ def describe(error: BaseException) -> Failure:
         return Failure("bad-input", words, "Change the regions or the settings, then run again.", text)
     if isinstance(error, FileNotFoundError):
         return Failure("bad-input", words, "Choose another model in the settings.", text)
+    if is_device_lost(error):
+        return Failure(
+            "engine",
+            f"The device stopped answering: {words.splitlines()[0]}"[:500],
+            "Restart the kernel: a process does not get a lost device back.",
+            text,
+        )
     return Failure(
         "engine",
         f"The edit failed: {type(error).__name__}: {words}"[:500],
@@ -165,7 +165,7 @@ def describe(error: BaseException) -> Failure:
     )
 
 
-def _let_go(error: BaseException | None) -> None:
+def let_go(error: BaseException | None) -> None:
     """Forget the frames of an exception and of those behind it: they hold the step's tensors."""
     while error is not None:
         error.__traceback__ = None
@@ -178,4 +178,13 @@ def is_out_of_memory(error: BaseException) -> bool:
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
         or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower())
+    )
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """Whether the GPU, not the edit, is what failed (torch's words and classes, by name)."""
+    words = str(error).lower()
+    return type(error).__name__ == "AcceleratorError" or (
+        isinstance(error, RuntimeError)
+        and any(sign in words for sign in ("cuda error", "hip error", "cudnn_status", "cublas_status"))
     )

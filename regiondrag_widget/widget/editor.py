@@ -1,18 +1,18 @@
-"""What the widget asks of an edit engine, the engine's own adapter, and the few prepared pictures that are
-kept.
+"""What the widget asks of an edit engine, and the few prepared pictures that are kept.
 
 The widget knows the engine only through `Editor` and `EditorFactory`, so tests put a small deterministic
-editor in its place, and nothing here imports torch until the first edit.
+editor in its place, and nothing here imports torch until the first edit. The real engine's adapter is in
+`sessions`.
 """
 
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..regions.pair import RegionPair
+from .sessions import engine_editor
 from .settings import EditSettings
 
 
@@ -45,15 +46,63 @@ class Editor(Protocol):
         vacated: str,
         matte: str,
         editable: NDArray[np.bool_] | None,
-    ) -> Iterator[Step]:
+    ) -> Generator[Step, None, None]:
         """The reverse pass, one `Step` a level; closing the generator cancels."""
 
-    def prepare(self, pairs: Sequence[RegionPair]) -> None:
-        """Do ahead of `edit` what these pairs need: the inversion."""
+    def prepare(self, pairs: Sequence[RegionPair], cancelled: Callable[[], bool]) -> bool:
+        """Do ahead of `edit` what these pairs need: the inversion. False when ``cancelled``, which is asked
+        now and then, ended it.
+        """
+
+    def draft(
+        self,
+        pairs: Sequence[RegionPair],
+        *,
+        calls: int,
+        stop: float,
+        vacated: str,
+        matte: str,
+        editable: NDArray[np.bool_] | None,
+    ) -> Generator[Step, None, None]:
+        """An edit in ``calls`` steps, a look at what `edit` would give; closing the generator cancels."""
 
     @property
     def result(self) -> Any:
         """The `EditResult` of the last edit that ran to its end."""
+
+    @property
+    def drafted(self) -> Drafted | None:
+        """What the last draft that ran to its end gave."""
+
+    @property
+    def one_view(self) -> bool:
+        """Whether all edits of the picture share one preparation: it is no larger than the model works at."""
+
+    def report(self) -> Report:
+        """What the editor runs on and what it keeps."""
+
+    def shrink(self) -> None:
+        """Keep half as much from now on, after memory ran out."""
+
+
+class Drafted(Protocol):
+    """A draft's picture: ``rgb`` (h, w, 3) uint8 of the ``box`` x0, y0, x1, y1 in picture pixels."""
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]: ...
+    @property
+    def box(self) -> tuple[int, int, int, int]: ...
+
+
+@dataclass(frozen=True)
+class Report:
+    """For the read-out: ``memory`` and ``budget`` in bytes of what is kept, ``note`` in words."""
+
+    device: str = ""
+    dtype: str = ""
+    memory: int = 0
+    budget: int = 0
+    note: str = ""
 
 
 class EditorFactory(Protocol):
@@ -62,45 +111,10 @@ class EditorFactory(Protocol):
     def __call__(self, image: Image.Image, settings: EditSettings) -> Editor: ...
 
 
-_given: dict[str, Any] = {}  # pipelines that users made themselves, by the name shown in the settings
-
-
-def model_name(model: Any) -> str:
-    """The name under which the settings know a model: a name, a folder, or a pipeline the user has made.
-
-    A pipeline is kept here, not on a widget, for as long as the process lives.
-    """
-    if isinstance(model, (str, os.PathLike)):
-        return os.fspath(model)
-    if not callable(getattr(model, "network", None)):
-        raise TypeError(
-            f"model must be a name, a folder or a RegionDragPipeline, not {type(model).__name__}: "
-            "rd.RegionDragPipeline.from_pipe(pipeline) makes one"
-        )
-    base = name = str(getattr(model, "name", "custom"))
-    number = 1
-    while name == "mini" or _given.get(name, model) is not model:
-        number += 1
-        name = f"{base} ({number})"
-    _given[name] = model
-    return name
-
-
-def engine_editor(image: Image.Image, settings: EditSettings) -> Editor:
-    """The real `EditorFactory`: an `ImageSession` of the edit engine. Imports torch."""
-    from ..engine.api import load_pipeline
-    from ..engine.session import ImageSession
-
-    given = _given.get(settings.model)
-    session: Editor = ImageSession(
-        load_pipeline(settings.model if given is None else given),
-        image,
-        prompt=settings.prompt,
-        steps=settings.steps,
-        start=settings.start,
-        seed=settings.seed,
-    )
-    return session
+def editor_key(picture_key: Hashable, settings: EditSettings) -> tuple[Hashable, ...]:
+    """Equal where one editor serves. ``picture_key`` stands for the picture's content."""
+    s = settings
+    return (picture_key, s.model, s.prompt, s.steps, s.start, s.seed)
 
 
 class EditorCache:
@@ -114,6 +128,7 @@ class EditorCache:
         self._factory = factory
         self._size = size
         self._editors: OrderedDict[tuple[Hashable, ...], Editor] = OrderedDict()
+        self._models: set[str] = set()
         self._lock = threading.Lock()
 
     def get(self, picture_key: Hashable, image: Image.Image, settings: EditSettings) -> Editor:
@@ -121,8 +136,7 @@ class EditorCache:
 
         ``picture_key`` stands for the picture's content: equal keys mean equal pictures.
         """
-        s = settings
-        key = (picture_key, s.model, s.prompt, s.steps, s.start, s.seed)
+        key = editor_key(picture_key, settings)
         with self._lock:
             editor = self._editors.get(key)
             if editor is not None:
@@ -133,7 +147,27 @@ class EditorCache:
         editor = self._factory(image, settings)
         with self._lock:
             self._editors[key] = editor
+            self._models.add(settings.model)
         return editor
+
+    def loaded(self, model: str) -> bool:
+        """Whether ``model`` has been used before: its weights are on this machine."""
+        with self._lock:
+            return model in self._models
+
+    def report(self, picture_key: Hashable, settings: EditSettings) -> Report | None:
+        """What the editor of this picture runs on and keeps; None while there is none."""
+        with self._lock:
+            editor = self._editors.get(editor_key(picture_key, settings))
+        return None if editor is None else editor.report()
+
+    def shrink(self) -> None:
+        """Keep half as much from now on, and give the memory back, after the device ran out of it."""
+        with self._lock:
+            editors = list(self._editors.values())
+        for editor in editors:
+            editor.shrink()
+        _give_back()
 
     def holds(self, picture_key: Hashable) -> bool:
         """Whether some editor of this picture is kept."""
@@ -150,10 +184,14 @@ class EditorCache:
         """Drop everything and give the memory back, after the device ran out of it."""
         with self._lock:
             self._editors.clear()
-        gc.collect()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        _give_back()
+
+
+def _give_back() -> None:
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 _shared = EditorCache(engine_editor)

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 
 PUMP_VARIABLE = "REGIONDRAG_WIDGET_PUMP"
+POLL = 0.02  # seconds between two looks of a blocked main thread at the outbox
 
 
 def needs_pump() -> bool:

@@ -14,16 +14,15 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from . import protocol
-from .editing import PREPARING, EditRequest, Failure, run_edit, warm_up
-from .editor import Step, shared_editors
-from .host import Outbox
+from .editing import PREPARING, EditRequest, Failure, run_edit
+from .editor import Step, editor_key, shared_editors
+from .host import POLL, Outbox
 from .pictures import PREVIEW_SIZE, encode_png, encode_preview, encode_thumb
 from .protocol import StateName
 from .stream import Frame, PreviewStream
 from .worker import InferenceWorker, Job
 
 STATUS_INTERVAL = 0.1  # seconds between two status messages of one run; the kernel's channel has a rate limit
-POLL = 0.02  # seconds between two looks of a blocked main thread at the outbox
 
 
 class EditFailed(RuntimeError):
@@ -48,16 +47,25 @@ class RunHost(Protocol):
 
 
 class EditRuns:
-    """All edits of one widget: at most one at a time, the latest request wins."""
+    """All edits of one widget: at most one at a time, the latest request wins.
 
-    def __init__(self, host: RunHost, worker: InferenceWorker, outbox: Outbox,
-                 clock: Callable[[], float] = time.monotonic) -> None:  # fmt: skip
+    ``preparing`` tells whether a run that begins now will wait for its own picture to be prepared.
+    """
+
+    def __init__(
+        self,
+        host: RunHost,
+        worker: InferenceWorker,
+        outbox: Outbox,
+        clock: Callable[[], float] = time.monotonic,
+        preparing: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._host = host
         self._worker = worker
         self._outbox = outbox
         self._clock = clock
+        self._preparing = preparing
         self._job: Job | None = None
-        self._warming: Job | None = None
         self._failure: Failure | None = None
         self._outcome: Any = None
         self._began = self._last_status = float("-inf")
@@ -74,10 +82,18 @@ class EditRuns:
     def start(self, request: EditRequest) -> None:
         """Begin ``request``; a run under way stops at its next step and is heard of no more."""
         editors = shared_editors()
+
+        def work(job: Job) -> None:
+            def stop_preparing() -> bool:
+                return self._worker.should_stop(job, preparing=True)
+
+            run_edit(request, editors, self, lambda: job.cancelled, stop_preparing)
+
         job = Job(
             owner=id(self._host),
-            work=lambda job: run_edit(request, editors, self, lambda: job.cancelled),
+            work=work,
             dropped=lambda: self.stopped(request.run, 0),
+            needs=editor_key(request.picture_key, request.settings),
         )
         with self._host.lock:
             self.run = request.run
@@ -86,14 +102,8 @@ class EditRuns:
             self._enter("loading", self._first_words())
             self._worker.submit(job)
 
-    def warm_up(self, request: EditRequest) -> None:
-        """Prepare the picture unasked; a run that comes meanwhile waits for it, and gains by it."""
-        editors = shared_editors()
-        self._warming = Job(("warm", id(self._host)), lambda job: warm_up(request, editors))
-        self._worker.submit(self._warming)
-
     def _first_words(self) -> str:
-        if self._warming is not None and not self._warming.finished:
+        if self._preparing():
             return PREPARING
         return "Waiting for its turn" if self._worker.busy else "Getting ready"
 
@@ -123,7 +133,6 @@ class EditRuns:
                 self._show(idle_state("ready", "Ready", self.run))
             self._job = None
             self._worker.cancel(id(self._host))
-            self._worker.cancel(("warm", id(self._host)))
 
     def refuse(self, run: int, message: str) -> None:
         """Run ``run`` cannot begin. It still replaces the one under way, of which its page hears no more."""

@@ -34,7 +34,8 @@ class EditSettings:
     matte
         "auto" tells the object from the background drawn along with it, "none" takes the handle as drawn.
     live
-        Whether the browser asks for drafts while regions are drawn.
+        Whether drafts of the edit follow the pointer while a region is dragged, and the edit its release:
+        True, False, or None, where they do if a draft takes under 250 ms (see `RegionDragWidget.measured`).
     """
 
     prompt: str = ""
@@ -45,7 +46,7 @@ class EditSettings:
     vacated: Literal["fill", "noise", "keep"] = "fill"
     model: str = "mini"
     matte: Literal["auto", "none"] = "auto"
-    live: bool = False
+    live: bool | None = None
 
     def __post_init__(self) -> None:
         _text("prompt", self.prompt, MAX_PROMPT)
@@ -62,8 +63,8 @@ class EditSettings:
         _text("model", self.model, 1000)
         if not self.model.strip():
             raise ValueError("model is empty: give a name such as 'mini', or a folder")
-        if not isinstance(self.live, bool):
-            raise TypeError(f"live must be True or False, not {self.live!r}")
+        if self.live is not None and not isinstance(self.live, bool):
+            raise TypeError(f"live must be True, False or None (automatic), not {self.live!r}")
 
     @classmethod
     def of_model(cls, model: str) -> EditSettings:
@@ -84,6 +85,11 @@ class EditSettings:
 
 
 NAMES = tuple(f.name for f in fields(EditSettings))
+
+
+def known(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the browser's parameters that are settings; a newer page may send more."""
+    return {name: value for name, value in params.items() if name in NAMES}
 
 
 class LiveSettings(dict[str, Any]):

@@ -18,8 +18,8 @@ from typing import Any
 from ..regions.pair import RegionPair
 from .core import WidgetCore
 from .drawn import Regions
-from .editor import model_name
 from .pictures import picture_name, to_image
+from .sessions import model_name
 from .settings import NAMES, EditSettings
 
 log = logging.getLogger(__name__)

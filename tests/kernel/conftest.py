@@ -16,14 +16,14 @@ def engine(monkeypatch):
     engine = FakeEngine()
     monkeypatch.setattr(editor, "_shared", editor.EditorCache(engine))
     yield engine
-    engine.go.set()
+    engine.release()
 
 
 @pytest.fixture
 def w(engine, rgb):
     widget = RegionDragWidget(rgb, steps=6)
     yield widget
-    engine.go.set()
+    engine.release()
     widget.close()
 
 
@@ -44,3 +44,10 @@ def target():
     """The same disc, 50 px to the right."""
     y, x = np.mgrid[0:96, 0:128]
     return (x - 80) ** 2 + (y - 40) ** 2 < 15**2
+
+
+@pytest.fixture
+def drawn(w, handle, target):
+    """The widget with one pair."""
+    w.add_pair(handle, target)
+    return w

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,14 @@ import numpy as np
 
 from regiondrag_widget import RegionDragWidget
 from regiondrag_widget.regions import encode_mask
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait until ``condition`` is true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.005)
 
 
 @dataclass
@@ -91,6 +100,29 @@ class FakeBrowser:
     def run(self, number: int, handle: np.ndarray, target: np.ndarray, **params: Any) -> None:
         """Press Run."""
         self.send(run_message(number, params), [encode_mask(handle), encode_mask(target)])
+
+    def show(self) -> None:
+        """The widget comes on the screen."""
+        self.send({"type": "visible", "visible": True})
+
+    def drag(self, seq: int, handle: np.ndarray, dx: float, dy: float = 0.0, **fields: Any) -> None:
+        """The pointer has carried the handle that far: ask for a draft."""
+        pair = {"id": "a", "name": "", "matrix": [1, 0, dx, 0, 1, dy, 0, 0, 1], "handle": 0, "target": None}
+        message = {"type": "draft", "seq": seq, "rev": 0, "params": {}, "pairs": [pair], "protect": None}
+        self.send({**message, **fields}, [encode_mask(handle)])
+
+    def answers(self) -> list[tuple[int, str]]:
+        """How draft requests were answered, in order: (seq, "drafted" or the reason why not)."""
+        return [
+            (content["seq"], content.get("reason", "drafted"))
+            for content, _ in list(self.messages)
+            if content["type"] in ("drafted", "undrafted")
+        ]
+
+    def answered(self, seq: int, seconds: float = 10.0) -> str:
+        """Wait for the answer to a draft request: "drafted" or the reason why not."""
+        until(lambda: seq in dict(self.answers()), seconds)
+        return dict(self.answers())[seq]
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The contents of all messages of one type so far."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from PIL import Image
 
 from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.regions import RegionPair, RegionPairs, pixel_map
+from regiondrag_widget.widget.editor import Report
 from regiondrag_widget.widget.settings import EditSettings
 
 
@@ -32,23 +33,46 @@ class FakeStep:
         return np.asarray(image)
 
 
+@dataclass(frozen=True)
+class FakeDraft:
+    rgb: np.ndarray
+    box: tuple[int, int, int, int]
+
+
 class FakeEngine:
-    """The factory. ``seconds`` is the time of a step; clear ``go`` to hold every edit before its next
-    step.
+    """The factory.
+
+    ``seconds`` is the time of an edit's step, ``draft_seconds`` of a draft's, ``stage_seconds`` of each of
+    the four stages in which a picture is prepared. Clear ``go`` to hold every edit before its next step,
+    ``draft_go`` and ``stage_go`` to hold drafts and preparations.
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
-        self.go = threading.Event()
-        self.go.set()
+        self.draft_seconds = self.stage_seconds = 0.0
+        self.go, self.draft_go, self.stage_go = (threading.Event() for _ in range(3))
+        self.release()
         self.prepared: list[tuple[tuple[int, int], EditSettings]] = []
-        self.warmed: list[list[RegionPair]] = []
+        self.stages = 0  # of all preparations
+        self.warmed: list[list[RegionPair]] = []  # one entry for every preparation that came to its end
         self.edits: list[dict[str, Any]] = []
+        self.drafts: list[dict[str, Any]] = []
+        self.began: list[str] = []  # "edit" and "draft" in the order in which they began
         self.threads: set[str] = set()
         self.error: BaseException | None = None  # raised before the third step
         self.prepare_error: BaseException | None = None
+        self.draft_error: BaseException | None = None  # raised before a draft's second step
         self.stepping = threading.Semaphore(0)  # released after every step
-        self.closed = 0  # generators that ended, by any way
+        self.closed = 0  # generators of edits that ended, by any way
+        self.drafts_closed = 0
+        self.one_view = True
+        self.budget = 1000
+        self.note = ""
+
+    def release(self) -> None:
+        """Let everything that is held go on."""
+        for gate in (self.go, self.draft_go, self.stage_go):
+            gate.set()
 
     def __call__(self, image: Image.Image, settings: EditSettings) -> FakeEditor:
         self.threads.add(threading.current_thread().name)
@@ -65,10 +89,65 @@ class FakeEditor:
         self._engine = engine
         self._image = image
         self._settings = settings
+        self._ready = False
         self.result: EditResult | None = None
+        self.drafted: FakeDraft | None = None
 
-    def prepare(self, pairs: Sequence[RegionPair]) -> None:
-        self._engine.warmed.append(list(pairs))
+    @property
+    def one_view(self) -> bool:
+        return self._engine.one_view
+
+    def report(self) -> Report:
+        engine = self._engine
+        return Report("cpu", "float32", 400 * self._ready, engine.budget, engine.note)
+
+    def shrink(self) -> None:
+        self._engine.budget //= 2
+
+    def prepare(self, pairs: Sequence[RegionPair], cancelled: Callable[[], bool]) -> bool:
+        engine = self._engine
+        while not self._ready:
+            for _ in range(4):
+                while not engine.stage_go.wait(0.005) and not cancelled():
+                    pass
+                if cancelled():
+                    return False
+                time.sleep(engine.stage_seconds)
+                engine.stages += 1
+            self._ready = True
+            engine.warmed.append(list(pairs))
+        return True
+
+    def draft(
+        self,
+        pairs: Sequence[RegionPair],
+        *,
+        calls: int,
+        stop: float,
+        vacated: str,
+        matte: str,
+        editable: np.ndarray | None,
+    ) -> Generator[FakeStep, None, None]:
+        engine = self._engine
+        asked = {"stop": stop, "vacated": vacated, "matte": matte, "editable": editable, "pairs": list(pairs)}
+        engine.drafts.append(asked)
+        engine.began.append("draft")
+        rgb = paste(np.asarray(self._image.convert("RGB")), pairs, editable)
+        found = RegionPairs(pairs)
+        rows, columns = (np.nonzero((found.handle | found.target).any(axis))[0] for axis in (1, 0))
+        box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+        crop = rgb[box[1] : box[3], box[0] : box[2]]
+        try:
+            for index in range(calls):
+                while not engine.draft_go.wait(0.005):
+                    pass
+                time.sleep(engine.draft_seconds)
+                if engine.draft_error is not None and index == 1:
+                    raise engine.draft_error
+                yield FakeStep(index + 1, calls, crop)
+            self.drafted = FakeDraft(crop, box)
+        finally:
+            engine.drafts_closed += 1
 
     def edit(
         self,
@@ -82,6 +161,7 @@ class FakeEditor:
         engine, total = self._engine, self._settings.steps
         asked = {"stop": stop, "vacated": vacated, "matte": matte, "editable": editable, "pairs": list(pairs)}
         engine.edits.append(asked)
+        engine.began.append("edit")
         before = np.asarray(self._image.convert("RGB"))
         after = paste(before, pairs, editable)
         try:

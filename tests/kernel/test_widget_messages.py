@@ -12,9 +12,8 @@ from PIL import Image
 
 import regiondrag_widget as rd
 from regiondrag_widget.regions import encode_mask
-from tests.kernel.fake_browser import FakeBrowser, run_message
+from tests.kernel.fake_browser import FakeBrowser, run_message, until
 from tests.kernel.fake_editor import paste
-from tests.kernel.test_widget_runs import until
 
 
 def errors(browser):

@@ -1,0 +1,125 @@
+"""One draft, as it is made on the inference thread: how the edit would look with everything where it is now.
+
+`make_draft` knows no widget and no message queue: it returns the picture, or None when it was told to stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from ..regions.pair import RegionPair
+from .editor import Editor, EditorCache, editor_key
+from .incoming import Draft
+from .pictures import encode_jpeg
+from .requests import drawn_pairs, protect_mask
+from .settings import EditSettings
+
+CALLS = 2  # network calls of a draft
+MAX_AGE = 1.0  # seconds after which what the pointer asked for is no longer worth an answer
+
+
+@dataclass(frozen=True, eq=False)
+class DraftRequest:
+    """What the browser asked for and when: immutable, made on the thread that heard of it.
+
+    Attributes
+    ----------
+    seq
+        The request's number, rising for the life of a page.
+    message
+        The masks are decoded on the inference thread, when the draft's turn comes, if it comes.
+    image, picture_key
+        As of an `EditRequest`.
+    arrived
+        Seconds of the clock that `make_draft` gets.
+    """
+
+    seq: int
+    message: Draft
+    image: Image.Image
+    picture_key: Hashable
+    settings: EditSettings
+    arrived: float
+
+    @property
+    def needs(self) -> Hashable:
+        """Equal for requests that work on the same prepared picture."""
+        return editor_key(self.picture_key, self.settings)
+
+
+@dataclass(frozen=True, eq=False)
+class DraftPicture:
+    """The JPEG of a draft, the part of the picture it covers, and the seconds it took without preparation."""
+
+    data: bytes
+    width: int
+    height: int
+    box: tuple[int, int, int, int]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What `make_draft` asks between its steps, and tells once the picture is prepared."""
+
+    clock: Callable[[], float]
+    should_stop: Callable[[], bool]
+    should_stop_preparing: Callable[[], bool]
+    prepared: Callable[[], None]
+
+
+class NothingDrawn(Exception):
+    """No pair of the request is complete."""
+
+
+def make_draft(request: DraftRequest, editors: EditorCache, watch: Watch) -> DraftPicture | None:
+    """Decode, prepare what is not yet prepared, draft, encode; None as soon as nobody waits for it.
+
+    Raises `NothingDrawn`, ``ValueError`` for regions that cannot be used, and what the engine raises.
+    """
+    shape = request.image.height, request.image.width
+    pairs = drawn_pairs(request.message, shape)
+    protect = protect_mask(request.message, shape)
+    if not pairs:
+        raise NothingDrawn
+    if watch.should_stop_preparing():
+        return None
+    editor = editors.get(request.picture_key, request.image, request.settings)
+    if not editor.prepare(pairs, watch.should_stop_preparing):
+        return None
+    watch.prepared()
+    if watch.should_stop():
+        return None
+    editable = None if protect is None else ~protect
+    return draft_once(editor, pairs, request.settings, watch, editable)
+
+
+def draft_once(
+    editor: Editor, pairs: Sequence[RegionPair], settings: EditSettings, watch: Watch, editable: Any = None
+) -> DraftPicture | None:
+    """A draft of a picture that is prepared, timed; None when it was stopped."""
+    began = watch.clock()
+    steps = editor.draft(
+        pairs,
+        calls=CALLS,
+        stop=settings.stop,
+        vacated=settings.vacated,
+        matte=settings.matte,
+        editable=editable,
+    )
+    with closing(steps):  # a generator that is closed puts the network back as it was
+        for _ in steps:
+            if watch.should_stop():
+                return None
+    drafted = editor.drafted
+    if drafted is None:
+        raise RuntimeError("the engine's draft ended without a picture")
+    image = Image.fromarray(drafted.rgb)
+    data = encode_jpeg(image, quality=85)
+    x0, y0, x1, y1 = map(int, drafted.box)
+    return DraftPicture(data, image.width, image.height, (x0, y0, x1, y1), watch.clock() - began)

@@ -1,0 +1,121 @@
+"""What the browser is told of speed and memory: after the first measurement, and whenever it changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .drafting import MAX_AGE
+from .editor import Report
+from .latency import Latency
+from .outgoing import Measured
+
+INTERVAL = 1.0  # seconds between two messages, unless what they say decides whether drafts are asked for
+TOO_SLOW = "drafts take too long here to follow a pointer"
+SHRUNK = "out of memory: the cache was halved"
+MARKED = 0.1  # a change of the median by this share is worth a message
+
+
+UNMEASURED = Measured(None, live=False, device="", dtype="", memory=0, budget=0)
+
+
+class Readout:
+    """Decides when a `Measured` goes out. Called under the widget's lock.
+
+    Parameters
+    ----------
+    report
+        What the present picture's editor runs on; None while it has none.
+    send
+        Takes the message.
+    """
+
+    def __init__(
+        self,
+        report: Callable[[], Report | None],
+        send: Callable[[Measured], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.latency = Latency()
+        self._report = report
+        self._send = send
+        self._clock = clock
+        self._open = False
+        self._shrunk = False
+        self._pause = ""
+        self._known = Report()
+        self._sent: Measured | None = None
+        self._sent_at = float("-inf")
+
+    def switch(self, on: bool) -> None:
+        """The read-out is opened, and wants to be filled at once, or closed."""
+        self._open = on
+        if on:
+            self._tell(self._now())
+
+    def paused(self, why: str) -> None:
+        """No drafts are made for now; with no words: they are again."""
+        self._pause = why
+        self.update()
+
+    def shrunk(self) -> None:
+        """Memory ran out, so that less is kept."""
+        self._shrunk = True
+        self.update()
+
+    def forget(self, *, model: bool) -> None:
+        """Another picture, or another ``model``, of which nothing is known yet."""
+        self._shrunk = False
+        if model:
+            self._known = Report()
+            self.latency.forget()
+        self.update()
+
+    def greet(self) -> None:
+        """A page came that knows nothing."""
+        if self._sent is not None:
+            self._send(self._sent)
+
+    def update(self, *, settled: bool = False) -> None:
+        """Something may have changed. ``settled``: nothing more will for a while, so a change is told now."""
+        now, before = self._now(), self._sent
+        if now == before or (before is None and now.draft_ms is None and not now.note):
+            return
+        urgent = (
+            before is None
+            or (now.live, now.note, now.device) != (before.live, before.note, before.device)
+            or (now.draft_ms is None) != (before.draft_ms is None)
+        )
+        waited = settled or self._clock() - self._sent_at >= INTERVAL
+        if urgent or (waited and (self._open or _marked(now, before))):
+            self._tell(now)
+
+    def _now(self) -> Measured:
+        self._known = self._report() or self._known
+        known, latency = self._known, self.latency
+        slow = TOO_SLOW if (latency.draft_ms or 0) > MAX_AGE * 1000 else ""
+        return Measured(
+            draft_ms=latency.draft_ms,
+            live=latency.quick and not self._pause,
+            device=known.device,
+            dtype=known.dtype,
+            memory=known.memory,
+            budget=known.budget,
+            note="; ".join(filter(None, (known.note, slow, SHRUNK if self._shrunk else "", self._pause))),
+        )
+
+    def _tell(self, measured: Measured) -> None:
+        self._sent, self._sent_at = measured, self._clock()
+        self._send(measured)
+
+
+def _marked(now: Measured, before: Measured | None) -> bool:
+    if before is None or not now.draft_ms or not before.draft_ms:
+        return True
+    return abs(now.draft_ms - before.draft_ms) > MARKED * before.draft_ms
+
+
+def as_dict(measured: Measured) -> dict[str, Any]:
+    """The message as the ``measured`` trait shows it."""
+    return {name: value for name, value in measured.content().items() if name not in ("v", "type")}

@@ -1,0 +1,115 @@
+"""The edit engine as the widget's `editor.Editor`, and the names under which the settings know its models.
+
+Imports torch at the first edit, not before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from ..regions.pair import RegionPair
+from .settings import EditSettings
+
+if TYPE_CHECKING:
+    from .editor import Drafted, Editor, Report, Step
+
+_given: dict[str, Any] = {}  # pipelines that users made themselves, by the name shown in the settings
+
+
+def model_name(model: Any) -> str:
+    """The name under which the settings know a model: a name, a folder, or a pipeline the user has made.
+
+    A pipeline is kept here, not on a widget, for as long as the process lives.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        return os.fspath(model)
+    if not callable(getattr(model, "network", None)):
+        raise TypeError(
+            f"model must be a name, a folder or a RegionDragPipeline, not {type(model).__name__}: "
+            "rd.RegionDragPipeline.from_pipe(pipeline) makes one"
+        )
+    base = name = str(getattr(model, "name", "custom"))
+    number = 1
+    while name == "mini" or _given.get(name, model) is not model:
+        number += 1
+        name = f"{base} ({number})"
+    _given[name] = model
+    return name
+
+
+def is_local(model: str) -> bool:
+    """Whether loading ``model`` surely downloads nothing."""
+    return model == "mini" or model in _given or os.path.isdir(model)
+
+
+def engine_editor(image: Image.Image, settings: EditSettings) -> Editor:
+    """The real `EditorFactory`: an `ImageSession` of the edit engine. Imports torch."""
+    from ..engine.api import load_pipeline
+    from ..engine.session import ImageSession
+
+    given = _given.get(settings.model)
+    return SessionEditor(
+        ImageSession(
+            load_pipeline(settings.model if given is None else given),
+            image,
+            prompt=settings.prompt,
+            steps=settings.steps,
+            start=settings.start,
+            seed=settings.seed,
+        )
+    )
+
+
+class SessionEditor:
+    """An `ImageSession` as the widget's `Editor`."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def edit(self, pairs: Sequence[RegionPair], **settings: Any) -> Generator[Step, None, None]:
+        steps: Generator[Step, None, None] = self._session.edit(pairs, **settings)
+        return steps
+
+    def draft(self, pairs: Sequence[RegionPair], **settings: Any) -> Generator[Step, None, None]:
+        steps: Generator[Step, None, None] = self._session.draft(pairs, **settings)
+        return steps
+
+    def prepare(self, pairs: Sequence[RegionPair], cancelled: Callable[[], bool]) -> bool:
+        from ..engine.path import Cancelled
+
+        try:
+            self._session.prepare(pairs, cancelled=cancelled)
+        except Cancelled:
+            return False
+        return True
+
+    @property
+    def result(self) -> Any:
+        return self._session.result
+
+    @property
+    def drafted(self) -> Drafted | None:
+        drafted: Drafted | None = self._session.drafted
+        return drafted
+
+    @property
+    def one_view(self) -> bool:
+        return bool(max(self._session.picture.shape) <= self._session.pipe.profile.side)
+
+    def report(self) -> Report:
+        from .editor import Report
+
+        backbone, kept = self._session.pipe.backbone, self._session.cache_report()
+        return Report(
+            device=str(backbone.device),
+            dtype=str(backbone.dtype).removeprefix("torch."),
+            memory=kept.used,
+            budget=kept.budget,
+        )
+
+    def shrink(self) -> None:
+        self._session.shrink_cache()
