@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,12 +11,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["AttentionSwap", "KeyValueCache", "captured", "injected", "swapped_layers"]
+__all__ = [
+    "AttentionSwap",
+    "Injection",
+    "KeyValueCache",
+    "Reader",
+    "attention_layers",
+    "captured",
+    "injected",
+    "installed",
+    "swapped_layers",
+]
 
 AttentionSwap = bool | Callable[[str], bool]
 """True: every self-attention layer. False: none. A predicate: those whose name it accepts."""
-
-SUFFIX = ".processor"
 
 
 class KeyValueCache:
@@ -41,18 +49,14 @@ class KeyValueCache:
         return sum(t.numel() * t.element_size() for levels in stored for t in levels)
 
 
-class _Processor:
-    """Scaled-dot-product attention of diffusers' `Attention`, with its keys and values kept or replaced.
+class _SelfAttention:
+    """Scaled-dot-product attention of diffusers' `Attention`, but for where keys and values come from.
 
-    diffusers re-creates processors without arguments when adapters come and go, so none is required.
+    diffusers re-creates processors without arguments when adapters come and go, so none may be required.
     """
 
     _attention_backend = None
-
-    def __init__(self, layer: str = "", cache: KeyValueCache | None = None) -> None:
-        self.layer, self.cache = layer, cache
-        self.level: int | None = None  # None: capture; k: inject what level k kept
-        self.hidden: dict[int, Tensor] = {}
+    bias: Tensor | None = None  # (1, 1, 1 or N, N), added to the scores
 
     def __call__(
         self,
@@ -73,22 +77,13 @@ class _Processor:
             hidden_states = attn.group_norm(hidden_states.transpose(1, 2)).transpose(1, 2)
         batch, tokens, _ = hidden_states.shape
         query = attn.to_q(hidden_states)
-        mask = None
-        if self.level is None or self.cache is None:
-            key, value = attn.to_k(hidden_states), attn.to_v(hidden_states)
-            if self.cache is not None:
-                self.cache.append(self.layer, key.detach(), value.detach())
-        else:  # the live projections would be overwritten: do not compute them
-            index = self.level - 1
-            key = self.cache.keys[self.layer][index].to(query).expand(batch, -1, -1)
-            value = self.cache.values[self.layer][index].to(query).expand(batch, -1, -1)
-            mask = self.hidden.get(key.shape[1])
+        key, value = self._keys_values(attn, hidden_states)
         query, key, value = (self._heads(attn, t) for t in (query, key, value))
         if attn.norm_q is not None:
             query = attn.norm_q(query)
         if attn.norm_k is not None:
             key = attn.norm_k(key)
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=attn.scale)
+        out = F.scaled_dot_product_attention(query, key, value, attn_mask=self.bias, scale=attn.scale)
         out = out.transpose(1, 2).reshape(batch, tokens, -1).to(query.dtype)
         out = attn.to_out[1](attn.to_out[0](out))
         if len(shape) == 4:
@@ -97,24 +92,129 @@ class _Processor:
             out = out + residual
         return out / attn.rescale_output_factor  # type: ignore[no-any-return]
 
+    def _keys_values(self, attn: Any, hidden_states: Tensor) -> tuple[Tensor, Tensor]:
+        return attn.to_k(hidden_states), attn.to_v(hidden_states)
+
     @staticmethod
     def _heads(attn: Any, t: Tensor) -> Tensor:
         heads: Tensor = t.unflatten(-1, (attn.heads, -1)).transpose(1, 2)  # (B, heads, N, C / heads)
         return heads
 
 
+class _Writer(_SelfAttention):
+    """Appends its keys and values to a cache."""
+
+    def __init__(self, layer: str = "", cache: KeyValueCache | None = None) -> None:
+        self.layer, self.cache = layer, cache
+
+    def _keys_values(self, attn: Any, hidden_states: Tensor) -> tuple[Tensor, Tensor]:
+        key, value = super()._keys_values(attn, hidden_states)
+        if self.cache is not None:
+            self.cache.append(self.layer, key.detach(), value.detach())
+        return key, value
+
+
+class Reader(_SelfAttention):
+    """Attends to the keys and values it was given, (1, N, C); the live projections are not computed."""
+
+    key: Tensor | None = None
+    value: Tensor | None = None
+
+    def _keys_values(self, attn: Any, hidden_states: Tensor) -> tuple[Tensor, Tensor]:
+        if self.key is None or self.value is None:
+            return super()._keys_values(attn, hidden_states)
+        size = (len(hidden_states), -1, -1)
+        return self.key.expand(size), self.value.expand(size)
+
+
+class Injection:
+    """An inversion's keys and values, for the chosen layers of a UNet to read while installed.
+
+    One object serves all steps of an edit, so what does not change between them is made once, and nothing
+    waits for the device.
+
+    hidden : (h, w) bool, latent cells whose keys may not be looked at (the moved object's old ones, which
+        would bring it back)
+    blind : (h, w) bool, the cells that may not look at them; every cell when left out
+
+    Attributes
+    ----------
+    layers : names of the layers that read
+    biases : token count -> (1, 1, 1 or N, N), 0 where a query may see a key and -inf where not
+    """
+
+    def __init__(
+        self,
+        unet: Any,
+        cache: KeyValueCache,
+        swap: AttentionSwap,
+        hidden: Tensor | None = None,
+        blind: Tensor | None = None,
+    ) -> None:
+        self.cache = cache
+        self.layers = swapped_layers(unet, swap)
+        found = attention_layers(unet)
+        self._modules = [found[name] for name in self.layers]
+        self._readers = [Reader() for _ in self.layers]
+        self._weight = next(unet.parameters())  # the network's format and place
+        stored = [cache.keys[name][0] for name in self.layers if cache.keys.get(name)]
+        self.biases: dict[int, Tensor] = {}
+        if hidden is not None:
+            for tokens, allowed in _key_masks(hidden, blind, {len(key) for key in stored}).items():
+                bias = torch.zeros(allowed.shape, dtype=self._weight.dtype, device=allowed.device)
+                self.biases[tokens] = bias.masked_fill_(~allowed, float("-inf"))
+
+    def at(self, k: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Key and value, (tokens, channels), of every layer at level k of the cache."""
+        for name in self.layers:
+            yield self.cache.keys[name][k - 1], self.cache.values[name][k - 1]
+
+    def set_level(self, k: int) -> None:
+        """Let the layers read what the cache keeps of level k."""
+        for reader, (key, value) in zip(self._readers, self.at(k), strict=True):
+            reader.key, reader.value = key[None].to(self._weight), value[None].to(self._weight)
+            reader.bias = self.biases.get(len(key))
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """While open, the layers read; before and after, the UNet is as it was found."""
+        with installed(zip(self._modules, self._readers, strict=True)):
+            yield
+
+
+def attention_layers(unet: Any) -> dict[str, Any]:
+    """The attention modules of a UNet by name, as `unet.attn_processors` names them without ".processor"."""
+    unet = getattr(unet, "_orig_mod", unet)  # what torch.compile has wrapped
+    return {name: module for name, module in unet.named_modules() if hasattr(module, "get_processor")}
+
+
 def swapped_layers(unet: Any, swap: AttentionSwap) -> list[str]:
     """Names of the self-attention layers (`...attn1`) that `swap` chooses."""
-    names = [n[: -len(SUFFIX)] for n in unet.attn_processors if n.endswith("attn1" + SUFFIX)]
-    if callable(swap):
-        return [n for n in names if swap(n)]
-    return names if swap else []
+    if not callable(swap) and not swap:
+        return []
+    names = [n for n in attention_layers(unet) if n.endswith("attn1")]
+    return [n for n in names if swap(n)] if callable(swap) else names
+
+
+@contextmanager
+def installed(processors: Iterable[tuple[Any, Any]]) -> Iterator[None]:
+    """While open, attention modules work by the processors given; then the very ones they had are back."""
+    before: list[tuple[Any, Any]] = []
+    try:
+        for module, processor in processors:
+            before.append((module, module.processor))
+            module.set_processor(processor)
+        yield
+    finally:
+        for module, processor in before:
+            module.set_processor(processor)
 
 
 @contextmanager
 def captured(unet: Any, cache: KeyValueCache) -> Iterator[None]:
     """While open, every self-attention of `unet` appends its keys and values to `cache`."""
-    with _installed(unet, {n: _Processor(n, cache) for n in swapped_layers(unet, True)}):
+    layers: Mapping[str, Any] = attention_layers(unet)
+    with installed((layers[n], _Writer(n, cache)) for n in swapped_layers(unet, True)):
         yield
 
 
@@ -126,48 +226,31 @@ def injected(
     hidden: Tensor | None = None,
     blind: Tensor | None = None,
 ) -> Iterator[Callable[[int], None]]:
-    """While open, the chosen layers read the cache; the yielded function sets which level k they read.
+    """An `Injection` of the same arguments, installed; the yielded function sets which level k is read."""
+    injection = Injection(unet, cache, swap, hidden, blind)
+    with injection.installed():
+        if cache.keys:
+            injection.set_level(1)
+        yield injection.set_level
 
-    hidden : (h, w) bool, latent cells whose keys may not be looked at (the moved object's old ones, which
-        would bring it back)
-    blind : (h, w) bool, the cells that may not look at them; every cell when left out
+
+def _key_masks(hidden: Tensor, blind: Tensor | None, tokens: set[int] | None = None) -> dict[int, Tensor]:
+    """Token count -> (1, 1, N or 1, N) bool, where a query may see a key, at each resolution of a UNet.
+
+    tokens : the counts that are wanted; all when left out
+
+    A resolution at which every key would be hidden hides none.
     """
-    processors = {n: _Processor(n, cache) for n in swapped_layers(unet, swap)}
-    masks = {} if hidden is None else _key_masks(hidden, blind)
-    for processor in processors.values():
-        processor.level = 1
-        processor.hidden = masks
-
-    def set_level(k: int) -> None:
-        for processor in processors.values():
-            processor.level = k
-
-    with _installed(unet, processors):
-        yield set_level
-
-
-def _key_masks(hidden: Tensor, blind: Tensor | None) -> dict[int, Tensor]:
-    """Token count -> (1, 1, N or 1, N) bool, where a query may see a key, at each resolution of a UNet."""
     masks: dict[int, Tensor] = {}
     keys = hidden[None, None].float()
     queries = torch.ones_like(keys) if blind is None else blind[None, None].float()
     for _ in range(1 + int(math.log2(max(2, min(hidden.shape))))):
-        seen = keys.flatten() < 0.5
-        if not bool(seen.any()):
-            break
-        allowed = seen.view(1, 1, 1, -1)
-        if blind is not None:
-            allowed = allowed | (queries.flatten() < 0.5).view(1, 1, -1, 1)
-        masks[seen.numel()] = allowed
+        if tokens is None or keys.numel() in tokens:
+            seen = keys.flatten() < 0.5
+            seen = seen | ~seen.any()
+            allowed = seen.view(1, 1, 1, -1)
+            if blind is not None:
+                allowed = allowed | (queries.flatten() < 0.5).view(1, 1, -1, 1)
+            masks[seen.numel()] = allowed
         keys, queries = (F.avg_pool2d(grid, 2, ceil_mode=True) for grid in (keys, queries))
     return masks
-
-
-@contextmanager
-def _installed(unet: Any, ours: dict[str, _Processor]) -> Iterator[None]:
-    before = dict(unet.attn_processors)
-    unet.set_attn_processor({n: ours.get(n[: -len(SUFFIX)], p) for n, p in before.items()})
-    try:
-        yield
-    finally:
-        unet.set_attn_processor(dict(before))  # set_attn_processor consumes the dict it is given
