@@ -10,13 +10,14 @@ PIP    := $(PY) -m pip --disable-pip-version-check
 TORCH_ARGS := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 STAMPS := $(VENV)/.stamps
 
-.PHONY: help demo test test-py test-js lab lint build-js chromium clean
+.PHONY: help demo test test-py test-js bench-truth lab lint build-js chromium clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo      edit the bundled photographs with the bundled model, into demo-out/"
 	@echo "make lab       open JupyterLab on the notebooks"
 	@echo "make test      front end, engine, kernel and browser tests (test-js, test-py: one half)"
+	@echo "make bench-truth PHOTOS=DIR   run the benchmark of truth and write its figures into docs and README"
 	@echo "make lint      ruff, mypy, and the front end's linter and type checker"
 	@echo "make build-js  build the front end into regiondrag_widget/widget/static"
 	@echo "make clean     remove what was built (not .venv, not node_modules)"
@@ -36,6 +37,11 @@ test-js: node_modules/.package-lock.json
 
 test-py: $(STAMPS)/test build-js chromium
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+bench-truth: $(STAMPS)/test
+	@test -d "$(PHOTOS)" || { echo "make: say which photographs: make bench-truth PHOTOS=DIR"; exit 1; }
+	$(VENV)/bin/regiondrag bench truth --photos "$(PHOTOS)" --ablations -o bench-out/truth $(BENCH_ARGS)
+	$(PY) scripts/publish_truth.py bench-out/truth
 
 lint: $(STAMPS)/dev node_modules/.package-lock.json
 	$(VENV)/bin/ruff check .

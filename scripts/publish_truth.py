@@ -41,7 +41,7 @@ def main(words: list[str]) -> int:
         print("usage: python scripts/publish_truth.py FOLDER-OF-THE-REPORT", file=sys.stderr)
         return 2
     publish(Path(words[0]))
-    print(f"wrote {BENCHMARKS}/truth.md, .json, .png, the sheets, and the README's table")
+    print(f"wrote {BENCHMARKS}/truth.md, .json, .png, a sheet, and the README's table")
     return 0
 
 
@@ -52,28 +52,26 @@ def publish(report: Path, benchmarks: Path = BENCHMARKS, readme: Path = README) 
     benchmarks.mkdir(parents=True, exist_ok=True)
     (benchmarks / "truth.json").write_text(as_text(data), "utf-8")
     shutil.copyfile(report / "quality-time.png", benchmarks / "truth.png")
-    for old in benchmarks.glob("truth-sheet-*.jpg"):
-        old.unlink()
-    for sheet in sorted(report.glob("sheet-*.png")):
-        # as wide as a page shows it, and a tenth of the bytes
-        with Image.open(sheet) as picture:
-            picture.convert("RGB").save(benchmarks / f"truth-{sheet.stem}.jpg", quality=75, optimize=True)
-    text = text.replace("quality-time.png", "truth.png")
-    (benchmarks / "truth.md").write_text(re.sub(r"\bsheet-(\d+)\.png", r"truth-sheet-\1.jpg", text), "utf-8")
+    with Image.open(report / "sheet-1.png") as picture:  # the others show more of the same
+        picture.convert("RGB").save(benchmarks / "truth-sheet.jpg", quality=50, optimize=True)
+    text = text.replace("quality-time.png", "truth.png").replace("sheet-1.png", "truth-sheet.jpg")
+    (benchmarks / "truth.md").write_text(re.sub(r"!\[sheet-\d+\.png\]\(.*?\)\n?", "", text), "utf-8")
     page = readme.read_text("utf-8")
     readme.write_text(with_table(page, readme_table(data)), "utf-8")
 
 
 def compact(data: dict[str, Any]) -> dict[str, Any]:
-    """The report without what can be left out: four digits, kinds for the main methods alone, few columns."""
+    """The report without what can be left out: four digits, movements and kinds for the main methods alone,
+    the default's settings once, scenes by the main measures.
+    """
     main_methods = [name for name, method in data["methods"].items() if method["group"] in MAIN]
-    methods = {}
+    methods, defaults = {}, {}
     for name, method in data["methods"].items():
-        kept = {"group": method["group"], "mean": method["mean"], "by_motion": method["by_motion"]}
-        if name in main_methods:
-            kept["by_kind"] = method["by_kind"]
-        methods[name] = {**kept, "settings": method["settings"]}
-        methods[name]["scenes"] = sum(row["method"] == name for row in data["rows"])
+        settings = dict(method["settings"])
+        defaults = settings.pop("defaults", defaults)
+        parts = ("group", "mean", "by_motion", "by_kind") if name in main_methods else ("group", "mean")
+        count = sum(row["method"] == name for row in data["rows"])
+        methods[name] = {**{part: method[part] for part in parts}, "settings": settings, "scenes": count}
     rows = [
         [row["scene"], row["method"], *(row["figures"][measure] for measure in ROW_MEASURES)]
         for row in data["rows"]
@@ -81,7 +79,7 @@ def compact(data: dict[str, Any]) -> dict[str, Any]:
     ]
     table = {"columns": ["scene", "method", *ROW_MEASURES], "rows": rows}
     kept = {key: value for key, value in data.items() if key not in ("methods", "rows")}
-    rounded: dict[str, Any] = _rounded({**kept, "methods": methods, "rows": table})
+    rounded: dict[str, Any] = _rounded({**kept, "defaults": defaults, "methods": methods, "rows": table})
     return rounded
 
 

@@ -25,8 +25,8 @@ _SPOTS = ((6, 0), (6, 9), (6, -9), (-6, 0), (-6, 9), (-6, -9), (0, 12), (0, -12)
 def quality_plot(report: Report, path: Path) -> bool:
     """Draw quality against seconds for an edit; False when matplotlib is not installed.
 
-    One point a method of the main table, and a line through our edit with other numbers of levels. In both
-    panels up and left is better.
+    One point a method of the main table, and a line through our edit with other numbers of levels (those see
+    fewer scenes: the line shows by how much they differ there). In both panels up and left is better.
     """
     try:
         from matplotlib.figure import Figure
@@ -44,37 +44,54 @@ def quality_plot(report: Report, path: Path) -> bool:
         if measure == "flip":
             axes.invert_yaxis()
         figure.draw_without_rendering()  # so that places on the page are known
-        _label(axes, labels)
+        label_points(axes, labels)
     figure.savefig(path, dpi=120)
     return True
 
 
 def _draw(axes: Axes, report: Report, measure: str) -> list[tuple[str, tuple[float, float]]]:
     """Points and lines; returns what is to be labelled where."""
-    levels = [m.name for m in report.methods if m.group.startswith(LEVELS_GROUP)]
-    own = [m.name for m in report.methods if m.group == "ours"] if levels else []
-    common = report.common([*levels, *own])
-    line = [point for name in [*levels, *own] if (point := _point(common, name, measure)) is not None]
-    if line:
-        axes.plot(*zip(*sorted(line), strict=True), ".-", color="tab:cyan", zorder=1)
     labels = []
     for method in report.methods:
-        known = common if method.name in levels else report
-        point = _point(known, method.name, measure)
-        if point is None or (method.group not in ("baseline", "ours") and method.name not in levels):
+        point = _point(report, method.name, measure)
+        if point is None or method.group not in ("baseline", "ours"):
             continue
         if point[0] < INSTANT:
             axes.axhline(point[1], color="tab:grey", linestyle=":", linewidth=1)
             axes.annotate(method.name, (0.01, point[1]), xycoords=("axes fraction", "data"), xytext=(0, 3),
                           textcoords="offset points", fontsize=7, color="dimgrey")  # fmt: skip
             continue
-        if method.name not in levels:
-            axes.plot(*point, "o", color="tab:blue" if method.group == "ours" else "tab:grey")
+        axes.plot(*point, "o", color="tab:blue" if method.group == "ours" else "tab:grey", zorder=3)
         labels.append((method.name, point))
-    return labels
+    levels = _levels(report, measure)
+    if levels:
+        line = sorted([*(point for _, point in levels), *(p for name, p in labels if name == _ours(report))])
+        axes.plot(*zip(*line, strict=True), ".-", color="tab:cyan", label="ours by its number of levels")
+        axes.legend(fontsize=7, loc="lower left")
+    return labels + levels
 
 
-def _label(axes: Axes, labels: Sequence[tuple[str, tuple[float, float]]]) -> None:
+def _levels(report: Report, measure: str) -> list[tuple[str, tuple[float, float]]]:
+    """Our edit with other numbers of levels: from our point, by what they differ on the scenes they have."""
+    ours = _ours(report)
+    origin = None if ours is None else _point(report, ours, measure)
+    points = []
+    for method in report.methods:
+        if ours is None or origin is None or not method.group.startswith(LEVELS_GROUP):
+            continue
+        both = report.common([ours, method.name])
+        mine, other = _point(both, ours, measure), _point(both, method.name, measure)
+        if mine is not None and other is not None and mine[0] > 0:
+            moved = (origin[0] * other[0] / mine[0], origin[1] + other[1] - mine[1])
+            points.append((method.name.split()[0], moved))
+    return points
+
+
+def _ours(report: Report) -> str | None:
+    return next((method.name for method in report.methods if method.group == "ours"), None)
+
+
+def label_points(axes: Axes, labels: Sequence[tuple[str, tuple[float, float]]]) -> None:
     """Write each name beside its point, at the first spot where it covers no other name and no point."""
     frame = axes.get_window_extent()
     marks = [tuple(axes.transData.transform(point)) for _, point in labels]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from regiondrag_widget.bench.bars import bars
 from regiondrag_widget.bench.baselines import baselines, grabcut_matte
 from regiondrag_widget.bench.cli import add_parser
 from regiondrag_widget.bench.methods import Method, MethodOutput
+from regiondrag_widget.bench.plots import label_points, quality_plot
 from regiondrag_widget.bench.report import as_json, markdown
 from regiondrag_widget.bench.scene import Scene, SceneError, write_scene
 from regiondrag_widget.bench.scenes import build_scenes
@@ -223,3 +227,101 @@ def test_an_interrupted_command_keeps_what_was_finished(
     monkeypatch.setattr("regiondrag_widget.bench.baselines.baselines", lambda: [method])
     assert command("--count", 3, "--size", 96, "-o", tmp_path) == 130
     assert json.loads((tmp_path / "report.json").read_text())["scenes"] == 1
+
+
+def test_two_processes_find_the_same_figures_with_the_bundled_model(tmp_path: Path) -> None:
+    def figures(hash_seed: str) -> list[dict[str, object]]:
+        words = (
+            "--count",
+            "1",
+            "--size",
+            "96",
+            "--methods",
+            "ours",
+            "Telea",
+            "-o",
+            str(tmp_path / hash_seed),
+        )
+        program = "import sys; from regiondrag_widget.cli import main; sys.exit(main())"
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        subprocess.run(
+            [sys.executable, "-c", program, "bench", "truth", *words],
+            env=environment,
+            check=True,
+            capture_output=True,
+            timeout=240,
+        )
+        rows = json.loads((tmp_path / hash_seed / "report.json").read_text())["rows"]
+        return [{**row["figures"], "method": row["method"], "seconds": 0} for row in rows]
+
+    first, second = figures("1"), figures("2")
+    assert {row["method"] for row in first} == {
+        "ours",
+        "paste + Telea",
+        "matte + Telea",
+        "matte + Telea, tight",
+    }
+    assert first == second
+
+
+def test_scenes_that_cannot_be_read_are_none_of_the_first_few(scenes: list[Scene]) -> None:
+    few = Method("few", lambda scene: MethodOutput(scene.before, 0.0), most_scenes=1)
+    told: list[object] = []
+    report = run([SceneError("scene lake lacks after.png"), *scenes[:2]], [few], progress=told.append)
+    assert [row.scene for row in report.rows] == [scenes[0].name]
+    assert told == ["scene lake lacks after.png", report.rows[0]]
+
+
+def test_scenes_in_nested_folders_are_measured_and_shown(scenes: list[Scene], tmp_path: Path) -> None:
+    for folder in ("near", "far/away"):
+        write_scene(scenes[0], tmp_path / "s" / folder)
+    assert command("--scenes", tmp_path / "s", "--methods", "leave", "-o", tmp_path / "out") == 0
+    rows = json.loads((tmp_path / "out" / "report.json").read_text())["rows"]
+    assert [row["scene"] for row in rows] == ["far/away", "near"]
+    assert (tmp_path / "out" / "images" / "far" / "away" / "leave-alone.png").is_file()
+
+
+def test_problems_are_told_as_they_come(
+    scenes: list[Scene], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_scene(scenes[0], tmp_path / "s" / "lake")
+    write_scene(scenes[0], tmp_path / "s" / "pond")
+    (tmp_path / "s" / "lake" / "before.png").unlink()
+    assert command("--scenes", tmp_path / "s", "--methods", "leave", "-o", tmp_path / "out") == 1
+    error = capsys.readouterr().err
+    assert "scene lake lacks before.png" in error
+    assert "1 problem" in error
+
+
+def test_the_report_judges_in_json_too(scenes: list[Scene]) -> None:
+    truth = Method("truth", lambda scene: MethodOutput(scene.after, 0.0), group="ours")
+    data = as_json(run(scenes, [truth, *baselines()]))
+    assert data["shown"]
+    assert all(bar["holds"] for bar in data["shown"])
+
+
+def test_every_measure_is_given_for_every_region(scenes: list[Scene]) -> None:
+    table = markdown(run(scenes, baselines())).split("## Region by region")[1].split("##")[0]
+    assert "| SSIM touched | target | vacated | seam | FLIP touched | target | vacated | seam |" in table
+
+
+def test_labels_of_close_points_keep_out_of_each_others_way(tmp_path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 5))
+    axes = figure.subplots()
+    points = [(f"method {i}", (1 + 0.01 * i, 20 + 0.02 * i)) for i in range(5)]
+    for _, point in points:
+        axes.plot(*point, "o")
+    axes.margins(0.4)
+    figure.draw_without_rendering()
+    label_points(axes, points)
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == 5
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_what_takes_no_time_is_a_line_in_the_plot(scenes: list[Scene], tmp_path: Path) -> None:
+    report = run(scenes[:1], [Method("leave alone", lambda scene: MethodOutput(scene.before, 0.0))])
+    assert quality_plot(report, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 10_000
