@@ -233,6 +233,7 @@ export class Actions {
   }
 
   private nudge(dx: number, dy: number): boolean {
+    if (this.session.live.on) this.showRegions()
     if (!this.session.canDraw) return false
     const { regions } = this
     const pair = selectedPair(regions)

@@ -59,7 +59,11 @@ export class Pointers {
     this.last = at
     this.hovered = at
     if (event.button === 1 || this.state.hand) this.mode = "pan"
-    else if (this.session.show === "result") {
+    else if (this.seizes(event, at)) {
+      this.session.live.seize(this.state.tool.id === "move")
+      this.mode = "tool"
+      this.state.tool.press(this.toolEvent(event), this.context())
+    } else if (this.session.show === "result") {
       this.mode = this.onSplit(at) ? "split" : "pan"
       if (this.mode === "pan") this.tell("This is the result: choose a tool to draw on the regions again")
     } else if (this.session.frames.current) this.mode = "pan"
@@ -71,6 +75,21 @@ export class Pointers {
       else this.state.tool.press(this.toolEvent(event), this.context())
     }
     this.showCursor(event)
+  }
+
+  /** Whether the press goes through to the regions behind a run's frames or a result, as live editing has it. */
+  private seizes(event: PointerEvent, at: Point): boolean {
+    const { session, state } = this
+    const { live, show, picture } = session
+    if (!picture || !live.on || (show === "edit" && !session.busy)) return false
+    // A hovering pointer has no button: it is asked for the cursor.
+    if (event.button > 0) return false
+    if (state.tool.id !== "move") return show === "edit" && !this.refusal()
+    return this.grabs(event) && !(show === "result" && (state.compare === "side" || this.onSplit(at)))
+  }
+
+  private grabs(event: PointerEvent): boolean {
+    return this.state.tool.cursorAt?.(this.toolEvent(event), this.context()) !== "default"
   }
 
   /** Why nothing can be painted on the active pair, in words; empty when it can. */
@@ -98,10 +117,15 @@ export class Pointers {
     }
     if (event.pointerId !== this.pointer) return
     if (this.mode === "tool") {
+      const began = performance.now()
       const all = event.getCoalescedEvents?.() ?? []
       const events = (all.length > 0 ? all : [event]).map((e) => this.toolEvent(e, event))
       this.state.tool.drag(events, this.context())
       this.state.tool.hover?.(this.toolEvent(event), this.context())
+      if (this.session.store.ghost) {
+        this.session.live.follow(event.timeStamp)
+        this.stage.count(performance.now() - began)
+      }
     } else if (this.mode === "pan") {
       this.stage.pan(at.x - this.last.x, at.y - this.last.y)
     } else if (this.mode === "split") {
@@ -173,14 +197,16 @@ export class Pointers {
   private showCursor(event: PointerEvent): void {
     const { style } = this.stage.canvas
     const at = this.stage.place(event)
-    const { tool } = this.state
     const hand = this.state.hand || !this.session.canDraw || this.session.frames.current !== null
     if (this.mode === "pan") style.cursor = "grabbing"
     else if (this.session.show === "result" && this.onSplit(at)) style.cursor = "ew-resize"
+    else if (this.mode === "idle" && this.seizes(event, at)) style.cursor = this.cursor(event)
     else if (hand) style.cursor = this.session.picture ? "grab" : "default"
-    else
-      style.cursor =
-        (this.mode === "idle" && tool.cursorAt?.(this.toolEvent(event), this.context())) || tool.cursor
+    else style.cursor = this.mode === "idle" ? this.cursor(event) : this.state.tool.cursor
+  }
+
+  private cursor(event: PointerEvent): string {
+    return this.state.tool.cursorAt?.(this.toolEvent(event), this.context()) || this.state.tool.cursor
   }
 
   private context() {

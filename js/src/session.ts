@@ -2,30 +2,20 @@
  * What one model knows, whatever the number of its views: the picture, the regions, the run under way, the
  * results, and whether a kernel listens. Views draw it and call it; it never touches the page.
  */
-import { Frames } from "./frames"
+import { Choices } from "./choices"
+import type { Frames } from "./frames"
 import { Host, type HostModel, type Message } from "./host"
+import { Live } from "./live"
 import type { Liveness } from "./liveness"
 import { LARGEST_FILE, type Picture, Slot, upload } from "./pictures"
-import { completePairs } from "./regions"
-import { inWords, isBusy, type Progress, progressFrom, type Settings, settingsFrom } from "./settings"
+import { type Entry, type ResultInfo, Results } from "./results"
+import { Runs } from "./runs"
+import { isBusy, type Progress, progressFrom, type Settings } from "./settings"
 import { Signal } from "./signal"
+import { obstacleTo, statusOf } from "./status"
 import { RegionStore } from "./store"
 import { RegionSync } from "./sync"
 import { KernelWatch } from "./watch"
-
-export interface ResultInfo {
-  readonly id: string
-  readonly run: number
-  readonly seed: number
-  readonly seconds: number
-}
-
-export interface Entry {
-  readonly id: string
-  readonly seed: number
-  readonly seconds: number
-  readonly label: string
-}
 
 export interface Trouble {
   readonly message: string
@@ -38,36 +28,35 @@ export class Session {
   /** A short word to the user, gone with the next change of state. */
   readonly said = new Signal<string>()
   readonly host: Host
-  readonly frames: Frames
+  readonly live: Live
   pictureName = ""
-  resultInfo: ResultInfo | null = null
   /** What the views show: the picture with its regions, or the result. */
   show: "edit" | "result" = "edit"
-  progress: Progress
-  settings: Settings
   trouble: Trouble | null = null
   private readonly sync: RegionSync
   private readonly watch: KernelWatch
+  private readonly choices: Choices
+  private readonly runs: Runs
+  private readonly results: Results
   private readonly pictureSlot = new Slot()
-  private readonly resultSlot = new Slot()
-  /** The newest run known to be over: what is said of it later is stale. */
-  private ended = -1
   private closed = false
   private rev = ""
-  private saveTimer: ReturnType<typeof setTimeout> | undefined
-  private liveTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor(model: HostModel) {
     this.host = new Host(model)
-    this.frames = new Frames(
+    this.runs = new Runs(
+      progressFrom(this.host.record("_state")),
       () => this.changed.emit(),
       (frame) => this.host.send("ack", { run: frame.run, seq: frame.seq }),
     )
-    this.progress = progressFrom(this.host.record("_state"))
-    this.settings = settingsFrom(this.host.record("settings"), this.defaults)
+    this.results = new Results(this.host)
+    this.choices = new Choices(this.host, () => {
+      this.live.reset()
+      this.changed.emit()
+    })
     this.sync = new RegionSync(this.host, this.store, (message) => this.complain(message, "Draw it again."))
+    this.live = new Live(this)
     this.store.changed.on(() => this.changed.emit())
-    this.store.committed.on(() => this.runLive())
     this.listen()
     void this.loadPicture()
     void this.loadResult()
@@ -78,29 +67,31 @@ export class Session {
     return this.pictureSlot.picture
   }
   get result(): Picture | null {
-    return this.resultSlot.picture
+    return this.results.picture
+  }
+  get resultInfo(): ResultInfo | null {
+    return this.results.info
+  }
+  get progress(): Progress {
+    return this.runs.progress
+  }
+  get frames(): Frames {
+    return this.runs.frames
   }
   get liveness(): Liveness {
     return this.watch?.liveness ?? "waiting"
   }
-  get defaults(): Settings {
-    return settingsFrom(this.host.record("_defaults"))
+  get settings(): Settings {
+    return this.choices.settings
   }
   get models(): string[] {
-    const models = this.host.list("_models").filter((m) => typeof m === "string") as string[]
-    return models.includes(this.settings.model) ? models : [this.settings.model, ...models]
+    return this.choices.models
   }
   get history(): Entry[] {
-    return this.host.list("_history").flatMap((value) => {
-      const entry = value as Record<string, unknown> | null
-      if (!entry || typeof entry.id !== "string") return []
-      const number = (key: string) => (typeof entry[key] === "number" ? (entry[key] as number) : 0)
-      const label = typeof entry.label === "string" ? entry.label : ""
-      return [{ id: entry.id, seed: number("seed"), seconds: number("seconds"), label }]
-    })
+    return this.results.history
   }
   get busy(): boolean {
-    return isBusy(this.progress)
+    return this.runs.busy
   }
   get readOnly(): boolean {
     return this.liveness === "readonly"
@@ -111,45 +102,39 @@ export class Session {
   }
   /** Why an edit cannot be run, in words; empty when it can. */
   get obstacle(): string {
-    if (!this.picture) return "Open a picture first"
-    if (this.readOnly) return "No kernel: read only"
-    if (this.liveness === "gone") return "Kernel gone: run the cell again"
-    if (completePairs(this.store.regions).length === 0) {
-      return "Paint what should move, then drag it to its place"
-    }
-    return ""
+    return obstacleTo(this)
   }
   get status(): string {
-    if (this.liveness === "readonly") return "No kernel: read only"
-    if (this.liveness === "gone") return "Kernel gone: run the cell again"
-    if (this.liveness === "busy" && !this.busy) return "Kernel busy: it will answer when its cell has ended"
-    if (this.show === "result" && this.resultInfo && !this.busy) {
-      const { seed, seconds } = this.resultInfo
-      return `Result: seed ${seed}${seconds ? `, ${seconds.toFixed(1)} s` : ""}`
-    }
-    return inWords(this.progress)
+    return statusOf(this)
   }
 
   run(overrides: Partial<Settings> = {}): void {
     if (this.obstacle) return this.said.emit(this.obstacle)
-    this.flush()
+    this.choices.flush()
     if (Object.keys(overrides).length > 0) this.change(overrides, true)
-    const run = this.progress.run + 1
     const { pairs, protect, buffers, rev } = this.sync.forRun()
     this.trouble = null
     this.show = "edit"
-    this.frames.expect(run)
-    const before = this.progress
-    this.progress = { state: "running", message: "", step: 0, total: this.settings.steps, eta: null, run }
-    const sent = this.host.send("run", { run, params: { ...this.settings }, rev, pairs, protect }, buffers)
-    if (!sent) this.progress = before
+    this.live.runBegins()
+    this.runs.begin(this.settings.steps, (run) =>
+      this.host.send("run", { run, params: { ...this.settings }, rev, pairs, protect }, buffers),
+    )
     this.changed.emit()
+  }
+
+  /** Asks for a draft of what is drawn now, the ghost under the pointer included. */
+  sendDraft(seq: number): boolean {
+    const { pairs, protect, buffers, rev } = this.sync.forRun(this.store.ghost)
+    return (
+      pairs.length > 0 &&
+      this.host.send("draft", { seq, params: { ...this.settings }, rev, pairs, protect }, buffers)
+    )
   }
 
   stop(): void {
     if (!this.busy) return
     this.host.send("stop", { run: this.progress.run })
-    this.progress = { ...this.progress, state: "stopping", message: "" }
+    this.runs.stopping()
     this.changed.emit()
   }
 
@@ -163,7 +148,7 @@ export class Session {
     if (!this.resultInfo) return
     this.host.send("discard", { result: this.resultInfo.id })
     this.showRegions()
-    this.forgetResult()
+    this.results.forget()
     this.changed.emit()
   }
 
@@ -179,23 +164,20 @@ export class Session {
     this.changed.emit()
   }
 
-  showRegions(): void {
+  /** `evenBusy` takes a run's frames off the screen too, for whoever begins something else. */
+  showRegions(evenBusy = false): void {
     this.show = "edit"
-    if (!this.busy) this.frames.clear(this.progress.run)
+    if (evenBusy || !this.busy) this.frames.clear(this.progress.run)
     this.changed.emit()
   }
 
   /** Changes settings; the kernel hears of them after a pause, or at once. */
   change(fields: Partial<Settings>, now = false): void {
-    this.settings = { ...this.settings, ...fields }
-    clearTimeout(this.saveTimer)
-    if (now) this.host.save({ settings: { ...this.settings } })
-    else this.saveTimer = setTimeout(() => this.flush(), 300)
-    this.changed.emit()
+    this.choices.change(fields, now)
   }
 
   reset(): void {
-    this.change({ ...this.defaults }, true)
+    this.change({ ...this.choices.defaults }, true)
   }
 
   async load(file: File): Promise<void> {
@@ -228,11 +210,11 @@ export class Session {
   close(): void {
     this.closed = true
     this.watch.close()
-    clearTimeout(this.saveTimer)
-    clearTimeout(this.liveTimer)
+    this.choices.close()
+    this.live.close()
     this.frames.clear(Number.POSITIVE_INFINITY)
     this.pictureSlot.clear()
-    this.resultSlot.clear()
+    this.results.forget()
     this.host.close()
   }
 
@@ -251,19 +233,13 @@ export class Session {
       host.on(`change:${trait}`, () => this.changed.emit())
     }
     host.on("change:_state", () => this.take(progressFrom(host.record("_state"))))
-    host.on("change:settings", () => {
-      this.settings = settingsFrom(host.record("settings"), this.defaults)
-      this.changed.emit()
-    })
   }
 
   private receive(message: Message, buffers: Uint8Array<ArrayBuffer>[]): void {
     this.watch.hear()
     switch (message.type) {
       case "ready":
-        if (typeof message.run === "number" && message.run > this.progress.run) {
-          this.progress = { ...this.progress, run: message.run }
-        }
+        this.runs.greeted(message.run)
         break
       case "pong":
         break
@@ -274,14 +250,16 @@ export class Session {
         if (Number(message.run) >= this.progress.run) void this.frames.push(message, buffers[0])
         break
       case "done":
-        if (Number(message.run) < this.progress.run) break
-        this.ended = Number(message.run)
-        this.take({ ...this.progress, state: "done", message: "", run: Number(message.run) })
+        if (this.runs.end(Number(message.run), "done", "")) this.over()
         break
       case "stopped":
-        if (Number(message.run) < this.progress.run) break
-        this.ended = Number(message.run)
-        this.take({ ...this.progress, state: "ready", message: `Stopped at step ${String(message.step)}` })
+        if (this.runs.end(Number(message.run), "ready", `Stopped at step ${String(message.step)}`))
+          this.over()
+        break
+      case "drafted":
+      case "undrafted":
+      case "measured":
+        this.live.receive(message, buffers[0])
         break
       case "error":
         this.fail(message)
@@ -294,34 +272,23 @@ export class Session {
     }
   }
 
-  /** Progress from a message or the trait; what belongs to an older run, or comes after its end, is stale. */
   private take(next: Progress): void {
-    if (next.run < this.progress.run || (isBusy(next) && next.run <= this.ended)) return
-    if (next.run > this.progress.run && isBusy(next)) this.frames.expect(next.run)
-    const stopping = this.progress.state === "stopping" && next.state === "running"
-    this.progress = stopping ? { ...next, state: "stopping" } : next
-    if (!isBusy(next)) {
-      // The last step stays on show until its result has decoded.
-      if (next.state !== "done") this.frames.clear(next.run)
-      this.reveal()
-    }
+    if (!this.runs.take(next)) return
+    if (isBusy(next)) this.changed.emit()
+    else this.over()
+  }
+
+  /** No run is under way any more. */
+  private over(): void {
+    this.reveal()
+    this.live.runEnded()
     this.changed.emit()
   }
 
   private fail(message: Message): void {
-    const run = typeof message.run === "number" ? message.run : null
-    if (run !== null && run < this.progress.run) return
     const words = (key: string) => (typeof message[key] === "string" ? (message[key] as string) : "")
-    this.trouble = {
-      message: words("message") || "Something went wrong in the kernel.",
-      remedy: words("remedy"),
-    }
-    if (run !== null) {
-      this.ended = run
-      this.frames.clear(run)
-      this.progress = { ...this.progress, state: "error", message: words("message"), run }
-    }
-    this.changed.emit()
+    if (!this.runs.fail(typeof message.run === "number" ? message.run : null, words("message"))) return
+    this.complain(words("message") || "Something went wrong in the kernel.", words("remedy"))
   }
 
   private async loadPicture(given?: Uint8Array<ArrayBuffer>): Promise<void> {
@@ -344,49 +311,38 @@ export class Session {
     this.pictureName = typeof info.name === "string" ? info.name : ""
     if (!this.host.bytes("_result")) this.show = "edit"
     // The same picture sent anew keeps its drawings and their history.
-    if (rev !== this.rev) this.sync.reset(width, height)
+    if (rev !== this.rev) {
+      this.live.reset()
+      this.sync.reset(width, height)
+    }
     this.rev = rev
     this.changed.emit()
   }
 
   private async loadResult(given?: Uint8Array<ArrayBuffer>): Promise<void> {
-    const info = this.host.record("_result_info")
-    if (typeof info.id !== "string") {
-      this.forgetResult()
-      return this.showRegions()
-    }
-    const bytes = given ?? this.host.bytes("_result")
-    if (!bytes) {
-      this.host.send("need", { what: "result", result: info.id })
-      return
-    }
-    const alpha = this.host.record("_image_info").alpha === true
-    const source = { key: `${info.id}/${bytes.length}`, bytes, mime: "image/png", width: 0, height: 0, alpha }
+    let loaded: Awaited<ReturnType<Results["load"]>>
     try {
-      if (!(await this.resultSlot.take(source)) || this.closed) return
+      loaded = await this.results.load(given)
     } catch {
       if (!this.busy) this.frames.clear(this.progress.run)
       return this.complain("The result does not decode in the browser.", "Run it again.")
     }
-    const number = (name: string) => (typeof info[name] === "number" ? (info[name] as number) : 0)
-    this.resultInfo = { id: info.id, run: number("run"), seed: number("seed"), seconds: number("seconds") }
+    if (this.closed || loaded === "same") return
+    if (loaded === "none") return this.showRegions()
     this.reveal(true)
     this.changed.emit()
-  }
-
-  private forgetResult(): void {
-    this.resultSlot.clear()
-    this.resultInfo = null
   }
 
   /** Shows the result once it, the end of its run and the run's last frame have arrived, in any order. */
   private reveal(fresh = false): void {
     const info = this.resultInfo
-    if (!this.result || !info || this.busy) return
+    // Whoever is dragging again is not interrupted.
+    if (!this.result || !info || this.busy || this.live.held) return
     if (!fresh && (info.run !== this.progress.run || this.progress.state !== "done")) return
     this.frames.whenPainted(() => {
-      if (this.resultInfo !== info || this.busy) return
+      if (this.resultInfo !== info || this.busy || this.live.held) return
       this.show = "result"
+      this.live.reset()
       this.frames.clear(this.progress.run)
       this.changed.emit()
     })
@@ -396,19 +352,6 @@ export class Session {
     if (!bytes) return
     if (message.what === "image") void this.loadPicture(bytes)
     if (message.what === "result") void this.loadResult(bytes)
-  }
-
-  private flush(): void {
-    clearTimeout(this.saveTimer)
-    if (JSON.stringify(this.host.record("settings")) !== JSON.stringify(this.settings)) {
-      this.host.save({ settings: { ...this.settings } })
-    }
-  }
-
-  private runLive(): void {
-    clearTimeout(this.liveTimer)
-    if (!this.settings.live || this.obstacle) return
-    this.liveTimer = setTimeout(() => this.run(), 400)
   }
 }
 

@@ -8,7 +8,8 @@ export interface Settings {
   readonly vacated: "fill" | "noise" | "keep"
   readonly model: string
   readonly matte: "auto" | "none"
-  readonly live: boolean
+  /** Whether edits follow the pointer; null leaves it to the kernel's measurements. */
+  readonly live: boolean | null
 }
 
 const FALLBACK: Settings = {
@@ -20,7 +21,7 @@ const FALLBACK: Settings = {
   vacated: "fill",
   model: "mini",
   matte: "auto",
-  live: false,
+  live: null,
 }
 
 /** Settings out of traits: each field that has the wrong type keeps the value of `otherwise`. */
@@ -28,7 +29,9 @@ export function settingsFrom(value: Record<string, unknown>, otherwise: Settings
   const merged = { ...otherwise } as Record<string, unknown>
   for (const [key, known] of Object.entries(otherwise)) {
     const given = value[key]
-    if (typeof given === typeof known && (typeof given !== "number" || Number.isFinite(given)))
+    if (key === "live") {
+      if (given === null || typeof given === "boolean") merged[key] = given
+    } else if (typeof given === typeof known && (typeof given !== "number" || Number.isFinite(given)))
       merged[key] = given
   }
   return merged as unknown as Settings

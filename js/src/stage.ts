@@ -2,6 +2,7 @@
 
 import { keyField } from "./focus"
 import type { Point } from "./geometry/matrix"
+import { mark } from "./measured"
 import { paintBase } from "./painting/base"
 import { paintOverlay } from "./painting/overlay"
 import { VacatedPainter } from "./painting/preview"
@@ -27,6 +28,8 @@ export class Stage {
   private asked = 0
   private baseKey: unknown[] = []
   private picture: unknown = null
+  /** Milliseconds of script that moving the ghost has taken since it was last drawn. */
+  private dragged = 0
 
   constructor(
     private readonly session: Session,
@@ -75,6 +78,11 @@ export class Stage {
       this.asked = 0
       this.draw()
     })
+  }
+
+  /** Counts the script of a pointer event that moved the ghost: with its drawing, what the own preview costs. */
+  count(milliseconds: number): void {
+    this.dragged += milliseconds
   }
 
   fit(): void {
@@ -177,6 +185,7 @@ export class Stage {
     const { session, state } = this
     const { picture } = session
     if (this.size.width === 0) return
+    const began = performance.now()
     if (picture !== this.picture) {
       const before = this.picture as Size | null
       this.picture = picture
@@ -197,6 +206,8 @@ export class Stage {
     this.drawBase()
     this.drawOverlay()
     this.describe()
+    if (this.dragged > 0) mark("regiondrag.preview", began - this.dragged, performance.now())
+    this.dragged = 0
   }
 
   private drawBase(): void {
@@ -204,7 +215,8 @@ export class Stage {
     const { picture } = session
     const g = this.base.getContext("2d") as CanvasRenderingContext2D
     const result = session.show === "result" ? session.result : null
-    const frame = session.frames.current
+    const { look } = session.live
+    const frame = session.frames.current ?? (look?.whole ? look.draft : null)
     const { viewport, compare, split, original } = state
     const key = [
       picture,
@@ -241,6 +253,7 @@ export class Stage {
         preview: state.preview,
         hatched: session.settings.vacated !== "keep",
         opacity: state.opacity,
+        look: session.live.look,
         faint: session.frames.current !== null,
       }
       paintOverlay(g, scene, state.viewport, this.ratio, this.vacated)
@@ -258,7 +271,8 @@ export class Stage {
   /**
    * What the canvas shows, for people who read it and for scripts that point at it. The centre of picture pixel
    * (px, py) lies data-x + (px + 0.5) * data-scale CSS pixels right of the canvas's left edge, and
-   * data-y + (py + 0.5) * data-scale below its top; times devicePixelRatio gives pixels of its bitmap.
+   * data-y + (py + 0.5) * data-scale below its top; times devicePixelRatio gives pixels of its bitmap. data-draft
+   * is the number of the draft that is shown, in whole or in part.
    */
   private describe(): void {
     const { viewport } = this.state
@@ -266,7 +280,10 @@ export class Stage {
     data.scale = String(viewport.scale)
     data.x = String(viewport.x)
     data.y = String(viewport.y)
-    const { frames, show, picture } = this.session
-    data.showing = !picture ? "nothing" : show === "result" ? "result" : frames.current ? "step" : "regions"
+    const { frames, show, picture, live } = this.session
+    const { look } = live
+    const edit = frames.current ? "step" : look?.whole ? "draft" : "regions"
+    data.showing = !picture ? "nothing" : show === "result" ? "result" : edit
+    data.draft = look ? String(look.draft.seq) : ""
   }
 }

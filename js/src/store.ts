@@ -1,7 +1,7 @@
 /** RegionStore: the regions, their undo history, and what is being drawn at this moment. One a model. */
 
-import { isEmpty, type Mask, MaskBuffer, sameMask } from "./geometry/mask"
-import type { Matrix } from "./geometry/matrix"
+import { emptyMask, isEmpty, type Mask, MaskBuffer, sameMask, shifted } from "./geometry/mask"
+import { type Matrix, snapTranslation } from "./geometry/matrix"
 import { History } from "./history"
 import {
   addPair,
@@ -27,7 +27,20 @@ export interface Draft {
 /** A drag under the pointer: the pair and the matrix its ghost has now. */
 export interface Ghost {
   readonly pairId: string
+  /** Takes the handle to its place; where `painted` it shifts the painted target, which has no matrix. */
   readonly matrix: Matrix
+  readonly painted: boolean
+}
+
+/** The pair as it were if the ghost were let go here; a target that follows from its matrix is left out. */
+export function movedPair(pair: Pair, ghost: Ghost): Pair {
+  const { matrix, painted } = ghost
+  if (painted) return { ...pair, target: shifted(pair.target, matrix[2], matrix[5]) }
+  return {
+    ...pair,
+    matrix: snapTranslation(matrix),
+    target: emptyMask(pair.handle.width, pair.handle.height),
+  }
 }
 
 export class RegionStore {

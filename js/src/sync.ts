@@ -4,8 +4,8 @@ import { emptyMask, isEmpty, type Mask, sameMask } from "./geometry/mask"
 import { matrixFrom } from "./geometry/matrix"
 import { warpMask } from "./geometry/warp"
 import { bytesOf, type Host } from "./host"
-import { completePairs, type Pair, type Regions } from "./regions"
-import type { RegionStore } from "./store"
+import type { Pair, Regions } from "./regions"
+import { type Ghost, movedPair, type RegionStore } from "./store"
 
 export interface RunMasks {
   readonly pairs: Record<string, unknown>[]
@@ -47,17 +47,24 @@ export class RegionSync {
     this.store.reset(readRegions(this.host, { ...this.store.regions, width, height }, this.complain))
   }
 
-  /** Masks and pairs of a run, complete in themselves: a message overtakes a patch under way. */
-  forRun(): RunMasks & { rev: number } {
+  /**
+   * Masks and pairs of a run, complete in themselves: a message overtakes a patch under way. With a ghost, of the
+   * draft of what it would be if it were let go now.
+   */
+  forRun(ghost: Ghost | null = null): RunMasks & { rev: number } {
     const regions = this.store.regions
     const buffers: Uint8Array<ArrayBuffer>[] = []
     const add = (mask: Mask) => buffers.push(encodeMask(mask).slice()) - 1
-    const pairs = completePairs(regions).map((pair) => ({
+    const moved = regions.pairs.map((pair) => (pair.id === ghost?.pairId ? movedPair(pair, ghost) : pair))
+    const whole = (pair: Pair) =>
+      !isEmpty(pair.handle) && (!isEmpty(pair.target) || pair.id === ghost?.pairId)
+    const pairs = moved.filter(whole).map((pair) => ({
       id: pair.id,
       name: pair.name,
       matrix: pair.matrix ? [...pair.matrix] : null,
       handle: add(pair.handle),
-      target: add(pair.target),
+      // The kernel works it out from the matrix: warping and packing masks would take the pointer's time.
+      target: isEmpty(pair.target) ? null : add(pair.target),
     }))
     const protect = isEmpty(regions.protect) ? null : add(regions.protect)
     return { pairs, protect, buffers, rev: this.rev }

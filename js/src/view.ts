@@ -9,6 +9,7 @@ import { helpSheet } from "./ui/help"
 import { notices } from "./ui/notices"
 import { Opener } from "./ui/opener"
 import { pairsPanel } from "./ui/pairs"
+import { readoutOf } from "./ui/readout"
 import { historyStrip, resultBar } from "./ui/results"
 import { runBar } from "./ui/runbar"
 import { settingsDrawer } from "./ui/settings"
@@ -23,7 +24,7 @@ export function openView(session: Session, host: HTMLElement): () => void {
   const { signal } = controller
   const id = `view${++opened}`
   const state = new ViewState()
-  const bar = runBar(session, signal)
+  const bar = runBar(session, state, signal)
   const stage = new Stage(session, state, bar.tell, signal)
   const root = el("div", {
     class: "rd-root",
@@ -32,7 +33,7 @@ export function openView(session: Session, host: HTMLElement): () => void {
   })
   const actions = new Actions(session, state, stage, bar.tell, () => leave(root))
   const opener = new Opener(session, root, (picture) => actions.pasted(picture), signal)
-  stage.element.append(...notices(session, state, signal))
+  stage.element.append(...notices(session, state, signal), readoutOf(session, state, id, signal))
   root.append(
     topBar(state, session, stage, actions, () => opener.pick(), signal),
     el(

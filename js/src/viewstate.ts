@@ -40,6 +40,8 @@ export class ViewState {
   viewport: Viewport = fitIn({ width: 1, height: 1 }, { width: 1, height: 1 })
   settingsOpen = false
   helpOpen = false
+  /** Whether the read-out of drafts is on show. */
+  readout = false
 
   set(fields: Partial<Omit<ViewState, "changed" | "tools">>): void {
     Object.assign(this, fields)

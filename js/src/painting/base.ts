@@ -1,4 +1,5 @@
-/** The lower canvas: the picture, the frame of a run over it, or the result beside or over the original. */
+/** The lower canvas: the picture, the frame of a run or a draft over it, or the result beside or over the original. */
+import type { Draft } from "../drafts"
 import type { Frame } from "../frames"
 import type { Picture } from "../pictures"
 import type { Size, Viewport } from "../viewport"
@@ -7,7 +8,7 @@ export type Compare = "off" | "slider" | "side"
 
 export interface BaseScene {
   readonly picture: Picture
-  readonly frame: Frame | null
+  readonly frame: Frame | Draft | null
   readonly result: Picture | null
   readonly compare: Compare
   /** Where the slider stands, 0 to 1 of the view's width. */
@@ -57,7 +58,7 @@ function paintPicture(
   g.drawImage(shown.image, viewport.x, viewport.y, w, h)
 }
 
-function paintFrame(g: CanvasRenderingContext2D, frame: Frame, viewport: Viewport): void {
+function paintFrame(g: CanvasRenderingContext2D, frame: Frame | Draft, viewport: Viewport): void {
   const [x0, y0, x1, y1] = frame.box
   const { scale, x, y } = viewport
   g.imageSmoothingEnabled = true

@@ -1,4 +1,6 @@
 /** The upper canvas: regions, arrows, numbers, and the browser's own preview of the drag. */
+import { carriedOf } from "../carried"
+import type { Look } from "../drafts"
 import { centroid, isEmpty, type Mask } from "../geometry/mask"
 import { apply, type Matrix, type Point } from "../geometry/matrix"
 import type { Picture } from "../pictures"
@@ -6,7 +8,7 @@ import type { Layer, Pair, Regions } from "../regions"
 import type { Draft, Ghost } from "../store"
 import { toView, type Viewport } from "../viewport"
 import { css, type Rgb, shade } from "./colors"
-import { boxMatrix, type Carried, drawPlaced, paintCarried, type VacatedPainter } from "./preview"
+import { drawPlaced, paintCarried, type VacatedPainter } from "./preview"
 import { DraftSprite, maskOutline, maskSprite } from "./sprites"
 
 export interface OverlayScene {
@@ -19,6 +21,8 @@ export interface OverlayScene {
   readonly hatched: boolean
   /** 0 to 1: how strongly regions are tinted. */
   readonly opacity: number
+  /** What is shown of the kernel's newest draft: on the lower canvas the whole, or what it fills in here. */
+  readonly look: Look | null
   /** Outlines alone, as while a run shows its frames. */
   readonly faint: boolean
 }
@@ -33,11 +37,13 @@ export function paintOverlay(
   vacated: VacatedPainter,
 ): void {
   const shown = scene.regions.pairs.map((pair, index) => ({ pair, index })).filter(({ pair }) => pair.visible)
-  const previews = scene.preview && !scene.faint
+  const whole = scene.look?.whole === true
+  const previews = scene.preview && !scene.faint && !whole
   const carried = previews ? shown.flatMap(({ pair }) => carriedOf(pair, scene) ?? []) : []
-  if (scene.hatched && carried.length > 0) vacated.paint(g, carried, viewport, ratio)
+  if (scene.hatched && carried.length > 0)
+    vacated.paint(g, carried, scene.look?.draft ?? null, viewport, ratio)
   for (const one of carried) paintCarried(g, one, scene.picture, viewport)
-  const tint = scene.faint ? 0 : scene.opacity
+  const tint = scene.faint || whole ? 0 : scene.opacity
   const paint = (one: Painted) => paintMask(g, one, scene.draft, viewport)
   const { protect } = scene.regions
   if (!scene.faint) {
@@ -54,31 +60,18 @@ export function paintOverlay(
     const active = index === scene.regions.selected
     // Where pixels show the drag, a tint would hide them.
     const alpha = previews && carriedOf(pair, scene) !== null ? 0 : tint
-    const ghost = scene.ghost?.pairId === pair.id ? scene.ghost.matrix : null
-    if (ghost) outlined(g, pair.handle, ghost, shade("target", pair.color), viewport, true)
+    const ghost = scene.ghost?.pairId === pair.id ? scene.ghost : null
+    if (ghost) {
+      const moved = ghost.painted ? pair.target : pair.handle
+      outlined(g, moved, ghost.matrix, shade("target", pair.color), viewport, true)
+    }
     for (const layer of ["target", "handle"] as const) {
       if (ghost && layer === "target") continue
       paint({ layer, pairId: pair.id, mask: pair[layer], rgb: shade(layer, pair.color), alpha, active })
     }
   }
-  if (scene.faint) return
+  if (scene.faint || whole) return
   for (const { pair, index } of shown) annotate(g, pair, index, scene, viewport)
-}
-
-/** Where the pair's pixels go now, or null while it has nowhere to go. */
-export function carriedOf(pair: Pair, scene: Pick<OverlayScene, "draft" | "ghost">): Carried | null {
-  if (isEmpty(pair.handle)) return null
-  const ghost = scene.ghost?.pairId === pair.id ? scene.ghost.matrix : null
-  if (ghost) return { handle: pair.handle, matrix: ghost, target: null }
-  // While its mask is being painted the carried pixels would lag behind the pointer.
-  if (scene.draft?.pairId === pair.id && scene.draft.layer !== "protect") return null
-  if (isEmpty(pair.target)) return null
-  if (pair.matrix) {
-    const affine = pair.matrix[6] === 0 && pair.matrix[7] === 0
-    return { handle: pair.handle, matrix: pair.matrix, target: affine ? null : pair.target }
-  }
-  const matrix = boxMatrix(pair.handle, pair.target)
-  return matrix ? { handle: pair.handle, matrix, target: pair.target } : null
 }
 
 /** One mask as it is to be shown. */
@@ -151,8 +144,9 @@ function annotate(
   const from = centroid(pair.handle)
   if (!from) return
   const active = index === scene.regions.selected
-  const ghost = scene.ghost?.pairId === pair.id ? scene.ghost.matrix : null
-  const to = ghost ? apply(ghost, from) : centroid(pair.target)
+  const ghost = scene.ghost?.pairId === pair.id ? scene.ghost : null
+  const before = ghost && !ghost.painted ? from : centroid(pair.target)
+  const to = ghost && before ? apply(ghost.matrix, before) : before
   const start = toView(viewport, from)
   if (to) arrow(g, start, toView(viewport, to), shade("target", pair.color))
   badge(g, start, String(index + 1), shade("handle", pair.color), active)

@@ -1,37 +1,51 @@
-/** The drag at pointer speed: the handle's pixels carried to the target, the vacated place hatched. */
+/** The drag at pointer speed: the handle's pixels carried to the target, the vacated place hatched or filled. */
+import type { Carried } from "../carried"
+import type { Draft } from "../drafts"
 import { isEmpty, type Mask } from "../geometry/mask"
 import { apply, invert, isAffine, type Matrix } from "../geometry/matrix"
 import type { Picture } from "../pictures"
 import type { Viewport } from "../viewport"
 import { maskSprite, type Surface, surface } from "./sprites"
 
-/** One region being carried, as the browser shows it. */
-export interface Carried {
-  readonly handle: Mask
-  /** Limits where the pixels may land; null lets them land wherever the matrix takes them. */
-  readonly target: Mask | null
-  readonly matrix: Matrix
-}
-
 const WHITE = [255, 255, 255] as const
 const cutouts = new WeakMap<Mask, { picture: Picture; canvas: Surface }>()
 
-/** The matrix a painted target stands for until the kernel works out its own: box onto box. */
-export function boxMatrix(handle: Mask, target: Mask): Matrix | null {
-  if (isEmpty(handle) || isEmpty(target)) return null
-  const sx = target.w / handle.w
-  const sy = target.h / handle.h
-  const tx = target.x0 - 0.5 - sx * (handle.x0 - 0.5)
-  const ty = target.y0 - 0.5 - sy * (handle.y0 - 0.5)
-  return [sx, 0, tx, 0, sy, ty, 0, 0, 1]
-}
-
-/** Hatches the handles' places, save where a target lies: what the edit has to fill. */
+/** Marks the handles' places, save where a target lies: what the edit has to fill. */
 export class VacatedPainter {
   private layer: [Surface, CanvasRenderingContext2D] | null = null
 
-  /** `g` has one unit a CSS pixel; `ratio` is device pixels a CSS pixel. */
-  paint(g: CanvasRenderingContext2D, carried: readonly Carried[], viewport: Viewport, ratio: number): void {
+  /**
+   * Hatches them; what a draft has filled already is shown filled instead, save where its own targets lay. `g` has
+   * one unit a CSS pixel; `ratio` is device pixels a CSS pixel.
+   */
+  paint(
+    g: CanvasRenderingContext2D,
+    carried: readonly Carried[],
+    draft: Draft | null,
+    viewport: Viewport,
+    ratio: number,
+  ): void {
+    this.stencil(g, [carried], viewport, ratio, (h) => {
+      h.setTransform(1, 0, 0, 1, 0, 0)
+      h.fillStyle = hatch(h, ratio)
+      h.fillRect(0, 0, h.canvas.width, h.canvas.height)
+    })
+    if (!draft) return
+    this.stencil(g, [carried, draft.carried], viewport, ratio, (h) => {
+      const [x0, y0, x1, y1] = draft.box
+      const { scale, x, y } = viewport
+      h.drawImage(draft.image, x + x0 * scale, y + y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale)
+    })
+  }
+
+  /** Draws inside the handles of the first list and outside the targets of all. */
+  private stencil(
+    g: CanvasRenderingContext2D,
+    lists: readonly (readonly Carried[])[],
+    viewport: Viewport,
+    ratio: number,
+    draw: (h: CanvasRenderingContext2D) => void,
+  ): void {
     const { width, height } = g.canvas
     this.layer ??= surface(width, height)
     const [canvas, h] = this.layer
@@ -39,28 +53,48 @@ export class VacatedPainter {
       canvas.width = width
       canvas.height = height
     }
+    const masks = (lists[0] ?? []).map(({ handle }) => handle)
+    const [x, y, w, tall] = deviceBox(masks, viewport, ratio, canvas)
+    h.save()
     h.setTransform(1, 0, 0, 1, 0, 0)
-    h.globalCompositeOperation = "source-over"
-    h.clearRect(0, 0, width, height)
-    const place = (mask: Mask, matrix: Matrix | null) => {
-      h.setTransform(ratio, 0, 0, ratio, 0, 0)
+    // The whole canvas would cost several times as much.
+    h.beginPath()
+    h.rect(x, y, w, tall)
+    h.clip()
+    h.clearRect(x, y, w, tall)
+    h.setTransform(ratio, 0, 0, ratio, 0, 0)
+    const place = (mask: Mask, matrix: Matrix | null) =>
       drawPlaced(h, maskSprite(mask, WHITE), mask, matrix, viewport)
-    }
-    for (const { handle } of carried) place(handle, null)
+    for (const { handle } of lists[0] ?? []) place(handle, null)
     h.globalCompositeOperation = "destination-out"
-    for (const { handle, target, matrix } of carried) {
-      if (target) place(target, null)
+    for (const { handle, target, matrix, along } of lists.flat()) {
+      if (target) place(target, along)
       else if (isAffine(matrix)) place(handle, matrix)
     }
     h.globalCompositeOperation = "source-in"
-    h.setTransform(1, 0, 0, 1, 0, 0)
-    h.fillStyle = hatch(h, ratio)
-    h.fillRect(0, 0, width, height)
+    draw(h)
+    h.restore()
+    if (w <= 0 || tall <= 0) return
     g.save()
     g.setTransform(1, 0, 0, 1, 0, 0)
-    g.drawImage(canvas, 0, 0)
+    g.drawImage(canvas, x, y, w, tall, x, y, w, tall)
     g.restore()
   }
+}
+
+/** The pixels of the canvas that the masks can reach: x, y, width, height, nothing where they lie outside. */
+function deviceBox(masks: readonly Mask[], viewport: Viewport, ratio: number, canvas: Surface): number[] {
+  const all = masks.filter((mask) => !isEmpty(mask))
+  const at = (offset: number, v: number) => ratio * (offset + v * viewport.scale)
+  const clamp = (v: number, size: number) => Math.min(size, Math.max(0, v))
+  const least = (key: "x0" | "y0", offset: number) =>
+    Math.floor(at(offset, Math.min(...all.map((m) => m[key]))) - 1)
+  const most = (key: "x0" | "y0", side: "w" | "h", offset: number) =>
+    Math.ceil(at(offset, Math.max(...all.map((m) => m[key] + m[side]))) + 1)
+  const x = clamp(least("x0", viewport.x), canvas.width)
+  const y = clamp(least("y0", viewport.y), canvas.height)
+  const right = clamp(most("x0", "w", viewport.x), canvas.width)
+  return [x, y, right - x, clamp(most("y0", "h", viewport.y), canvas.height) - y]
 }
 
 /** Draws the handle's own pixels where the matrix takes them. */
@@ -70,13 +104,13 @@ export function paintCarried(
   picture: Picture,
   viewport: Viewport,
 ): void {
-  const { handle, target, matrix } = one
+  const { handle, target, matrix, along } = one
   g.save()
   g.imageSmoothingEnabled = true
   if (isAffine(matrix) && !target) {
     drawPlaced(g, cutout(handle, picture), handle, matrix, viewport)
   } else if (target) {
-    drawPlaced(g, gathered(one, picture, target), target, null, viewport)
+    drawPlaced(g, gathered(one, picture, target), target, along, viewport)
   }
   g.restore()
 }

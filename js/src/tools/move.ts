@@ -1,6 +1,6 @@
 /** Select and drag: grab a handle and move, scale, turn or flip its ghost; the target and its matrix follow. */
 import { has, isEmpty } from "../geometry/mask"
-import { IDENTITY, type Matrix, type Point } from "../geometry/matrix"
+import { IDENTITY, type Matrix, type Point, translation } from "../geometry/matrix"
 import {
   broughtHome,
   dragged,
@@ -55,8 +55,9 @@ export class Move implements Tool {
     }
     const base = { pairId: found.pair.id, grip: found.grip, from: { x: event.x, y: event.y } }
     this.by = { x: 0, y: 0 }
-    this.held = { ...base, start: found.start, painted: found.painted }
-    if (!found.painted) context.store.ghost = { pairId: found.pair.id, matrix: found.start }
+    const { start, painted } = found
+    this.held = { ...base, start, painted }
+    context.store.ghost = { pairId: found.pair.id, matrix: start, painted }
     context.store.changed.emit()
   }
 
@@ -67,10 +68,11 @@ export class Move implements Tool {
     const pair = context.store.regions.pairs.find((p) => p.id === held.pairId)
     if (!pair) return this.cancel(context)
     this.by = { x: Math.round(event.x - held.from.x), y: Math.round(event.y - held.from.y) }
-    if (!held.painted) {
-      const matrix = dragged(pair.handle, held.start, held.grip, held.from, event, event)
-      context.store.ghost = { pairId: pair.id, matrix }
-    }
+    const { painted } = held
+    const matrix = painted
+      ? translation(this.by.x, this.by.y)
+      : dragged(pair.handle, held.start, held.grip, held.from, event, event)
+    context.store.ghost = { pairId: pair.id, matrix, painted }
     context.store.changed.emit()
   }
 
@@ -107,7 +109,7 @@ export class Move implements Tool {
     const pair = selectedPair(context.store.regions)
     if (!pair?.visible || pair.locked || isEmpty(pair.handle)) return
     const ghost = context.store.ghost
-    const matrix = ghost?.pairId === pair.id ? ghost.matrix : pair.matrix
+    const matrix = ghost?.pairId === pair.id && !ghost.painted ? ghost.matrix : pair.matrix
     if (!matrix) return
     const view = (p: Point) => toView(context.viewport, p)
     const corners = warpedCorners(pair.handle, matrix).map(view)

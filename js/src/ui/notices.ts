@@ -1,6 +1,6 @@
 /** What lies over the drawing area: which of the three states is shown, a hint for beginners, and trouble in words. */
+import { carriedOf } from "../carried"
 import { isEmpty } from "../geometry/mask"
-import { carriedOf } from "../painting/overlay"
 import { completePairs } from "../regions"
 import type { Session } from "../session"
 import type { ViewState } from "../viewstate"
@@ -62,6 +62,7 @@ function showing(session: Session, state: ViewState): { kind: string; words: str
     const words = frame.kind === "draft" ? "Draft" : `Step ${frame.step} of ${frame.total}`
     return { kind: "step", words }
   }
+  if (session.live.look?.whole) return { kind: "draft", words: "Draft" }
   const { store } = session
   const carries = store.regions.pairs.some((pair) => pair.visible && carriedOf(pair, store) !== null)
   return state.preview && carries && !state.bare ? { kind: "preview", words: "Preview" } : null

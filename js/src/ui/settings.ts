@@ -4,6 +4,8 @@ import type { Settings } from "../settings"
 import type { ViewState } from "../viewstate"
 import { button, el, setText } from "./dom"
 
+const LIVE: Readonly<Record<string, boolean | null>> = { Automatic: null, On: true, Off: false }
+
 export function settingsDrawer(session: Session, state: ViewState, signal: AbortSignal): HTMLElement {
   const refresh: (() => void)[] = []
 
@@ -91,10 +93,15 @@ export function settingsDrawer(session: Session, state: ViewState, signal: Abort
   prompt.addEventListener("input", () => session.change({ prompt: prompt.value }), { signal })
   refresh.push(() => write(prompt, session.settings.prompt))
 
-  const live = el("input", { type: "checkbox", "aria-label": "Edit after each drag" })
-  live.addEventListener("change", () => session.change({ live: live.checked }), { signal })
+  const live = el(
+    "select",
+    { "aria-label": "Live" },
+    ...Object.keys(LIVE).map((words) => el("option", { value: words }, words)),
+  )
+  live.addEventListener("change", () => session.change({ live: LIVE[live.value] ?? null }), { signal })
   refresh.push(() => {
-    live.checked = session.settings.live
+    const chosen = Object.entries(LIVE).find(([, value]) => value === session.settings.live)
+    write(live, chosen?.[0] ?? "")
   })
 
   const dice = button({
@@ -142,7 +149,7 @@ export function settingsDrawer(session: Session, state: ViewState, signal: Abort
       ["none", "Carry all that is painted"],
     ]),
     choice("model", "Model", "Which diffusion model edits", () => session.models.map((m) => [m, m])),
-    el("label", { class: "rd-check" }, live, el("span", {}, "Edit after each drag")),
+    field("Live", "Edits follow the pointer; automatic: where a draft takes under 250 ms", live),
   )
   const update = () => {
     drawer.hidden = !state.settingsOpen
