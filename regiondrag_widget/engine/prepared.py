@@ -155,6 +155,8 @@ class PreparedPicture:
         pairs : masks (H, W) of the sheet's size
         editable : (H, W) bool, False where nothing may change; None for everywhere
         """
+        if editable is not None and bool((editable | ~pairs.handle).all()):
+            editable = None  # what is protected beside the handles makes no difference here
         handles = [_digest(pair.handle) for pair in pairs]
         opacities: list[Opacity] = [
             self._kept(

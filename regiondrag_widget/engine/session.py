@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import traceback
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.cache import ByteCache, CacheReport, default_budgets
+from regiondrag_widget.engine.cache import ByteCache, CacheReport, default_budgets, is_out_of_memory
 from regiondrag_widget.engine.drafts import Draft, check_calls, draft_of
 from regiondrag_widget.engine.edit import EditStep
 from regiondrag_widget.engine.images import Picture, PictureSource, load_picture
@@ -146,23 +149,38 @@ class ImageSession:
         )
 
     def shrink_cache(self) -> None:
-        """Halve what may be kept and drop what no longer fits: after memory ran out."""
+        """Halve what may be kept and drop at once what no longer fits, as is done where memory runs out."""
         self._cache.shrink()
+        gc.collect()
+        if self.pipe.backbone.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def prepare(
         self,
         pairs: RegionPairs | Sequence[RegionPair] | None = None,
         *,
+        editable: Bool | None = None,
         cancelled: Callable[[], bool] = lambda: False,
+        **settings: Any,
     ) -> None:
-        """Encode and invert ahead of the first edit: the view these pairs would use, or the whole picture's.
+        """Do ahead what edits and drafts of these handles will need, wherever their targets come to lie.
 
-        pairs : masks (H, W) bool of the picture's own size, at least one pair; None for the whole picture
-        cancelled : asked between the inversion's batched calls, from the thread that prepares
+        The view they would use is encoded and inverted; the handles' content is cut out and its place filled.
 
-        Raises Cancelled where `cancelled` says so.
+        pairs : masks (H, W) bool of the picture's own size, at least one pair; None for the whole picture,
+            which has no handles to empty
+        editable, settings : as the edits will have them
+        cancelled : asked between the inversion's batched calls and after them, on the thread that prepares
+
+        Raises as `edit`, and Cancelled where `cancelled` says so.
         """
-        self._prepared.view_for(None if pairs is None else RegionPairs.of(pairs), cancelled)
+        region_pairs, mask, chosen = self._checked(() if pairs is None else pairs, editable, settings)
+        with self._surviving():
+            view = self._prepared.view_for(region_pairs if len(region_pairs) else None, cancelled)
+            if len(region_pairs) and chosen.content == "pixels" and not cancelled():
+                sheet = view.draft_sheet
+                inside = None if mask is None else sheet.mask(mask)
+                self._prepared.background_for(sheet, sheet.pairs(region_pairs), inside, chosen)
 
     def edit(
         self,
@@ -252,8 +270,9 @@ class ImageSession:
             warnings.warn("no region pairs: the picture comes back unchanged", stacklevel=3)
             self._finish(pairs, settings, self.picture.rgb, self.picture.alpha, [], begun)
             return
-        prepared = self._prepared.view_for(pairs)
-        painted = yield from self._passes.run(prepared, pairs, editable, settings, self._rng(generator))
+        with self._surviving():
+            prepared = self._prepared.view_for(pairs)
+            painted = yield from self._passes.run(prepared, pairs, editable, settings, self._rng(generator))
         box, touched = painted.box, painted.touched
         rgb = self.picture.rgb.copy()
         inside = rgb[prepared.view.crop][box[1] : box[3], box[0] : box[2]]
@@ -275,13 +294,25 @@ class ImageSession:
     ) -> Generator[EditStep, None, None]:
         begun = time.perf_counter()
         self._clock.reset()
-        prepared = self._prepared.view_for(pairs)
-        painted = yield from self._passes.run(
-            prepared, pairs, editable, settings, self._rng(generator), calls
-        )
+        with self._surviving():
+            prepared = self._prepared.view_for(pairs)
+            painted = yield from self._passes.run(
+                prepared, pairs, editable, settings, self._rng(generator), calls
+            )
         seconds = time.perf_counter() - begun
         self._clock.seconds["total"] = seconds
         self.drafted = draft_of(painted, seconds)
+
+    @contextmanager
+    def _surviving(self) -> Iterator[None]:
+        """Memory that runs out in the block leaves a smaller cache behind, and the session usable."""
+        try:
+            yield
+        except Exception as error:
+            if is_out_of_memory(error):
+                traceback.clear_frames(error.__traceback__)  # they hold the tensors of the call that failed
+                self.shrink_cache()
+            raise
 
     def _rng(self, generator: torch.Generator | None) -> torch.Generator:
         return generator if generator is not None else torch.Generator().manual_seed(self.seed + 1)
