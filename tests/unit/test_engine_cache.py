@@ -47,7 +47,9 @@ def test_the_least_recently_used_goes_first():
     assert cache.get(A) == str(A)
     cache.put(D, "d", {"host": 10})
     assert cache.get(B) is None
-    assert cache.get(A) and cache.get(C) and cache.get(D)
+    assert cache.get(A)
+    assert cache.get(C)
+    assert cache.get(D)
 
 
 def test_as_many_go_as_make_room():
@@ -69,7 +71,8 @@ def test_places_have_their_own_budgets():
     cache = ByteCache({"device": 10, "host": 10})
     cache.put(A, "a", {"device": 8})
     cache.put(B, "b", {"host": 8})
-    assert cache.get(A) and cache.get(B)
+    assert cache.get(A)
+    assert cache.get(B)
     cache.put(C, "c", {"host": 8})
     assert cache.get(A) is not None
     assert cache.get(B) is None
