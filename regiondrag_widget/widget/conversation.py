@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import __version__
 from . import protocol
-from .editing import EditRequest, describe
+from .editing import EditRequest
+from .failures import describe
 from .parsing import parse
 from .pictures import encode_png
 from .requests import complete_pairs, protect_mask, sent_regions

@@ -27,8 +27,9 @@ from .admit import admit_masks, admit_pairs
 from .bundle import bundled
 from .conversation import Conversation
 from .drawn import PROTECT, PairList, Regions, checked
-from .editing import EditRequest, Failure
+from .editing import EditRequest
 from .editor import shared_editors
+from .failures import Failure
 from .history import History, HistoryEntry
 from .host import Outbox, needs_pump
 from .live import Live, Snapshot
@@ -41,7 +42,8 @@ from .worker import shared_worker
 
 log = logging.getLogger(__name__)
 
-_FROM_BROWSER = ("_pairs", "_masks", "_regions_rev", "_selected", "settings")
+_REGIONS = ("_pairs", "_masks", "_regions_rev")
+_FROM_BROWSER = (*_REGIONS, "_selected", "settings")
 _FROM_KERNEL = (
     "_protocol", "_image", "_image_info", "_models", "_defaults", "_state", "_result", "_result_info",
     "_history", "_thumbs", "_height", "_esm", "_css",
@@ -383,7 +385,7 @@ class WidgetCore(anywidget.AnyWidget):
                 self.send_message(
                     protocol.Error(None, "bad-input", str(error), "The last change was not taken over.")
                 )
-                self.send_state([name for name in state if name in _FROM_BROWSER])
+                self._send_back(state)
                 return
             super().set_state(state)
             if "_pairs" in state or "_masks" in state:
@@ -391,6 +393,16 @@ class WidgetCore(anywidget.AnyWidget):
                 self._live.drawn()
             if "_masks" in state:
                 self._tell("protect", self._get_protect())
+
+    def _send_back(self, refused: Mapping[str, Any]) -> None:
+        """Let the page take back what the kernel has: regions whole, under a number higher than its own."""
+        names = {name for name in refused if name in _FROM_BROWSER}
+        with self.hold_sync():
+            if names & set(_REGIONS):
+                theirs = refused.get("_regions_rev")
+                self._regions_rev = max(self._regions_rev, theirs if isinstance(theirs, int) else 0) + 1
+                names.update(_REGIONS)
+            self.send_state(sorted(names))
 
     def _tell(self, name: str, new: Any, old: Any = None) -> None:
         """Notify those who observe a trait that is routed past traitlets."""

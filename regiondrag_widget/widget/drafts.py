@@ -14,8 +14,8 @@ from typing import Protocol
 
 from . import protocol
 from .drafting import MAX_AGE, DraftPicture, DraftRequest, NothingDrawn, Watch, make_draft
-from .editing import Failure, describe, let_go
 from .editor import shared_editors
+from .failures import Failure, describe, let_go
 from .host import POLL, Outbox
 from .outgoing import UndraftedReason
 from .worker import InferenceWorker, Job, Urgency
@@ -68,7 +68,7 @@ class Drafts:
         self._wanted: DraftRequest | None = None  # the newest, while it is not answered
         self._told = ""  # the last failure in words: told once, not once a frame
         self._shortages = 0
-        self._paused = False
+        self.paused = False
 
     @property
     def owner(self) -> tuple[str, int]:
@@ -82,7 +82,7 @@ class Drafts:
             if self._busy():
                 self._worker.cancel(self.owner)
                 return self._send(protocol.Undrafted(request.seq, "stale"))
-            if self._paused:
+            if self.paused:
                 return self._send(protocol.Undrafted(request.seq, "error"))
             self._wanted = request
             prepared = threading.Event()
@@ -125,8 +125,8 @@ class Drafts:
         """Something changed that may have cured what made drafts pause."""
         with self._host.lock:
             self._told, self._shortages = "", 0
-            if self._paused:
-                self._paused = False
+            if self.paused:
+                self.paused = False
                 self._tell_paused("")
 
     # -- on the inference thread -----------------------------------------------------------------------------
@@ -143,14 +143,13 @@ class Drafts:
         )
         editors = shared_editors()
         try:
-            picture = make_draft(request, editors, watch)
+            with editors.surviving(request.needs):
+                picture = make_draft(request, editors, watch)
         except NothingDrawn:
             self._post(lambda: self._answer(request, "stopped", "nothing complete is drawn"))
         except Exception as error:
             failure = describe(error)
             let_go(error)
-            if failure.code == "memory":
-                editors.shrink()
             self._post(lambda: self._failed(request, failure))
         else:
             self._post(lambda: self._made(request, picture))
@@ -176,7 +175,7 @@ class Drafts:
             if self._shortages < TRIES:
                 words = "Memory ran out: less is kept from now on."
         if failure.code == "engine" or self._shortages >= TRIES:
-            self._paused = True
+            self.paused = True
             self._tell_paused(f"live is paused: {failure.message}")
         self._answer(request, "memory" if failure.code == "memory" else "error", self._once(words))
 

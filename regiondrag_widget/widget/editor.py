@@ -11,7 +11,8 @@ import gc
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..regions.pair import RegionPair
+from .failures import is_out_of_memory
 from .sessions import engine_editor
 from .settings import EditSettings
 
@@ -128,7 +130,8 @@ class EditorCache:
         self._factory = factory
         self._size = size
         self._editors: OrderedDict[tuple[Hashable, ...], Editor] = OrderedDict()
-        self._models: set[str] = set()
+        self._budgets: dict[Hashable, int] = {}  # of each editor, when last seen
+        self._models: set[str] = set()  # that were loaded
         self._lock = threading.Lock()
 
     def get(self, picture_key: Hashable, image: Image.Image, settings: EditSettings) -> Editor:
@@ -147,6 +150,8 @@ class EditorCache:
         editor = self._factory(image, settings)
         with self._lock:
             self._editors[key] = editor
+            self._budgets = {known: self._budgets.get(known, 0) for known in self._editors}
+            self._budgets[key] = editor.report().budget
             self._models.add(settings.model)
         return editor
 
@@ -161,12 +166,27 @@ class EditorCache:
             editor = self._editors.get(editor_key(picture_key, settings))
         return None if editor is None else editor.report()
 
-    def shrink(self) -> None:
-        """Keep half as much from now on, and give the memory back, after the device ran out of it."""
+    @contextmanager
+    def surviving(self, key: Hashable) -> Iterator[None]:
+        """Memory that runs out in the block leaves room behind, and raises: other pictures' editors go, that
+        of ``key`` (see `editor_key`) keeps half as much.
+        """
+        try:
+            yield
+        except Exception as error:
+            if is_out_of_memory(error):
+                self._make_room(key)
+            raise
+
+    def _make_room(self, key: Hashable) -> None:
         with self._lock:
-            editors = list(self._editors.values())
-        for editor in editors:
-            editor.shrink()
+            for other in [other for other in self._editors if other != key]:
+                del self._editors[other]
+            editors = list(self._editors.items())
+        for known, editor in editors:
+            if editor.report().budget >= self._budgets.get(known, 0):  # it may have seen to it itself
+                editor.shrink()
+            self._budgets[known] = editor.report().budget
         _give_back()
 
     def holds(self, picture_key: Hashable) -> bool:

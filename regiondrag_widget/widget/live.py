@@ -15,8 +15,8 @@ from ..regions.pair import RegionPair
 from . import protocol
 from .drafting import DraftRequest
 from .drafts import Drafts
-from .editing import Failure
 from .editor import Report, shared_editors
+from .failures import Failure
 from .host import Outbox
 from .readout import Readout, as_dict
 from .sessions import is_local
@@ -149,9 +149,12 @@ class Live:
             self._drafts.resume()
 
     def run_ended(self) -> None:
-        """Memory may have changed."""
+        """Memory may have changed; and where drafts were too slow for live, they may not be any more."""
         with self._host.lock:
             self._readout.update(settled=True)
+            latency = self._readout.latency
+            if self._shown and latency.draft_ms is not None and not latency.quick and not self._drafts.paused:
+                self._warm.repeat()
 
     def picture_changed(self) -> None:
         """What was drafted and prepared is of another picture."""

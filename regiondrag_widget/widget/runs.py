@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from . import protocol
-from .editing import PREPARING, EditRequest, Failure, run_edit
+from .editing import PREPARING, EditRequest, run_edit
 from .editor import Step, editor_key, shared_editors
+from .failures import Failure
 from .host import POLL, Outbox
 from .pictures import PREVIEW_SIZE, encode_png, encode_preview, encode_thumb
 from .protocol import StateName

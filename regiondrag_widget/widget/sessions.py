@@ -17,6 +17,11 @@ from .settings import EditSettings
 if TYPE_CHECKING:
     from .editor import Drafted, Editor, Report, Step
 
+_WHERE_KEPT = {
+    "host": "keys and values lie in the computer's own memory",
+    "recompute": "keys and values are computed anew each time: they do not fit",
+}
+
 _given: dict[str, Any] = {}  # pipelines that users made themselves, by the name shown in the settings
 
 
@@ -103,12 +108,13 @@ class SessionEditor:
     def report(self) -> Report:
         from .editor import Report
 
-        backbone, kept = self._session.pipe.backbone, self._session.cache_report()
+        weights, kept = next(self._session.pipe.backbone.unet.parameters()), self._session.cache_report()
         return Report(
-            device=str(backbone.device),
-            dtype=str(backbone.dtype).removeprefix("torch."),
+            device=str(weights.device),
+            dtype=str(weights.dtype).removeprefix("torch."),
             memory=kept.used,
             budget=kept.budget,
+            note=_WHERE_KEPT.get(kept.keys_values, ""),
         )
 
     def shrink(self) -> None:

@@ -18,8 +18,8 @@ from PIL import Image
 
 from ..regions.pair import RegionPair
 from .drafting import Watch, draft_once
-from .editing import is_out_of_memory, let_go
 from .editor import EditorCache, editor_key, shared_editors
+from .failures import let_go
 from .settings import EditSettings
 from .worker import InferenceWorker, Job, Urgency
 
@@ -67,6 +67,7 @@ class WarmUp:
         self._job: Job | None = None
         self._begun: tuple[Hashable, bool] | None = None  # what was tried, whatever came of it
         self._covered: Hashable = None
+        self._last: WarmUpRequest | None = None  # the last that came to its end
 
     @property
     def running(self) -> bool:
@@ -83,10 +84,16 @@ class WarmUp:
             self._begun = (request.needs, bool(request.pairs))
             self._submit(request)
 
+    def repeat(self) -> None:
+        """Time a draft anew: what slowed the last one down may be over."""
+        with self._lock:
+            if self._last is not None and not self.running:
+                self._submit(self._last)
+
     def cancel(self) -> None:
         """Its picture, or the whole widget, is gone."""
         with self._lock:
-            self._job = self._begun = self._covered = None
+            self._job = self._begun = self._covered = self._last = None
             self._worker.cancel(self._owner)
 
     def _submit(self, request: WarmUpRequest) -> None:
@@ -101,12 +108,11 @@ class WarmUp:
 
     def _work(self, request: WarmUpRequest, editors: EditorCache, job: Job) -> None:
         try:
-            done = self._warm(request, editors, job)
+            with editors.surviving(request.needs):
+                done = self._warm(request, editors, job)
         except Exception as error:
             log.debug("preparing ahead of the run failed: %s", error)
             let_go(error)
-            if is_out_of_memory(error):
-                editors.shrink()
             return
         with self._lock:
             if not done and self._job is job:
@@ -134,6 +140,7 @@ class WarmUp:
             seconds = draft.seconds
         if seconds is not None:
             self._measured(seconds)
+        self._last = request
         if request.pairs or editor.one_view:
             self._covered = request.needs
         return True

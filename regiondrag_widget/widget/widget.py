@@ -57,7 +57,12 @@ class RegionDragWidget(WidgetCore):
     result, history : EditResult, list of EditResult
         The result on show, and the last 20: ``w.result.save("out.png")``.
     settings : dict
-        Checked at once: ``w.settings["seed"] = 3``.
+        Checked at once: ``w.settings["seed"] = 3``. With ``live`` the kernel's drafts follow the pointer
+        while a region is dragged; None, the default, leaves it to how fast drafts are here.
+    measured : dict
+        How fast drafts are here: ``w.measured["draft_ms"]``, and whether ``live`` left to itself is on;
+        besides the device, the memory of the prepared pictures and its budget. Known once the widget has
+        been shown.
     state : str
         "ready", "loading", "running", "stopping", "done" or "error".
     last_error : str or None

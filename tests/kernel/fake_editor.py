@@ -65,6 +65,7 @@ class FakeEngine:
         self.stepping = threading.Semaphore(0)  # released after every step
         self.closed = 0  # generators of edits that ended, by any way
         self.drafts_closed = 0
+        self.fail_draft: Callable[..., Any] | None = None  # in place of a draft's steps
         self.one_view = True
         self.budget = 1000
         self.note = ""
@@ -130,6 +131,9 @@ class FakeEditor:
     ) -> Generator[FakeStep, None, None]:
         engine = self._engine
         asked = {"stop": stop, "vacated": vacated, "matte": matte, "editable": editable, "pairs": list(pairs)}
+        if engine.fail_draft is not None:
+            yield from engine.fail_draft()
+            return
         engine.drafts.append(asked)
         engine.began.append("draft")
         rgb = paste(np.asarray(self._image.convert("RGB")), pairs, editable)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import types
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 
 import regiondrag_widget as rd
 from regiondrag_widget.regions import encode_mask
+from regiondrag_widget.widget import drafts
+from regiondrag_widget.widget.drafts import PUMP_LIMIT
 from regiondrag_widget.widget.host import PUMP_VARIABLE, needs_pump
-from tests.kernel.fake_browser import FakeBrowser, run_message
+from tests.kernel.fake_browser import FakeBrowser, run_message, until
 
 
 @pytest.fixture
@@ -135,3 +138,73 @@ def test_messages_and_reports_on_two_threads_lose_no_notification(w, engine, han
     w.stop()
     assert heard == {"pairs": 150, "settings": 150}
     assert np.array_equal(w.pairs[0].handle, target)
+
+
+# -- drafts where only the main thread's messages arrive -----------------------------------------------------
+
+
+def test_in_pump_mode_a_draft_is_delivered_by_the_thread_that_asked(pumped, engine, handle):
+    browser = FakeBrowser(pumped)
+    browser.drag(1, handle, 10)
+    assert browser.answers() == [(1, "drafted")]
+    assert browser.threads == {threading.current_thread().name}
+    assert engine.threads == {"regiondrag-inference"}
+
+
+def test_in_pump_mode_a_preparation_does_not_hold_the_main_thread(pumped, engine, handle):
+    browser = FakeBrowser(pumped)
+    engine.stage_go.clear()
+    began = time.monotonic()
+    browser.drag(1, handle, 10)
+    assert time.monotonic() - began < 5 * PUMP_LIMIT
+    assert browser.answers() == []
+    engine.stage_go.set()
+    until(lambda: engine.drafts_closed == 1 and not pumped._runs._worker.busy)
+    browser.send({"type": "ping"})  # whatever comes next delivers it
+    assert browser.answers() == [(1, "drafted")]
+
+
+def test_in_pump_mode_a_draft_that_hangs_does_not_hold_the_main_thread(pumped, engine, handle, monkeypatch):
+    monkeypatch.setattr(drafts, "MAX_AGE", 0.2)
+    browser = FakeBrowser(pumped)
+    engine.draft_go.clear()
+    began = time.monotonic()
+    browser.drag(1, handle, 10)
+    assert 0.2 <= time.monotonic() - began < 2
+    engine.draft_go.set()
+    until(lambda: not pumped._runs._worker.busy)
+    browser.send({"type": "ping"})
+    assert browser.answers() == [(1, "stale")]
+
+
+def test_in_pump_mode_a_draft_behind_another_widgets_run_does_not_wait_for_it(
+    pumped, engine, rgb, handle, target
+):
+    browser = FakeBrowser(pumped)
+    other = rd.RegionDragWidget(rgb[::-1].copy(), steps=3)
+    other._outbox.pump = False  # its run does not hold this thread
+    other.add_pair(handle, target)
+    engine.go.clear()
+    other.run()
+    until(lambda: engine.edits)
+    began = time.monotonic()
+    browser.drag(1, handle, 10)
+    assert time.monotonic() - began < 5 * PUMP_LIMIT
+    browser.drag(2, handle, 20)
+    assert browser.answers() == [(1, "stale")]
+    engine.go.set()
+    other.wait(10)
+    until(lambda: not pumped._runs._worker.busy)
+    browser.send({"type": "rest", "seq": 1})
+    assert browser.answers() == [(1, "stale"), (2, "drafted")]
+    other.close()
+
+
+def test_in_pump_mode_the_warm_up_is_told_with_the_next_message(pumped, engine):
+    browser = FakeBrowser(pumped)
+    browser.show()
+    until(lambda: engine.drafts_closed == 2 and not pumped._runs._worker.busy)
+    assert browser.of("measured") == []
+    browser.send({"type": "ping"})
+    assert browser.of("measured")[0]["live"] is True
+    assert browser.threads == {threading.current_thread().name}

@@ -43,7 +43,13 @@ def test_a_page_that_lacks_the_picture_gets_it(w, browser):
 
 
 @pytest.mark.parametrize(
-    ("what", "trait"), [("image", "_image_info"), ("result", "_result_info"), ("thumbs", "_history")]
+    ("what", "trait"),
+    [
+        ("image", "_image_info"),
+        ("result", "_result_info"),
+        ("thumbs", "_history"),
+        ("masks", "_regions_rev"),
+    ],
 )
 def test_bytes_that_are_missing_are_sent_again(w, browser, what, trait):
     browser.send({"type": "need", "what": what})
@@ -322,6 +328,28 @@ def test_a_bad_trait_from_the_browser_is_refused_told_and_sent_back(w, browser, 
     assert len(w.pairs) == 1
     assert w.settings["steps"] == 6
     assert browser.trait(next(iter(state))) is not None
+
+
+def test_after_a_refused_save_the_page_takes_back_what_the_kernel_has(w, browser, handle, target):
+    browser.draw("a", handle, target)
+    before = w._regions_rev
+    browser.updates.clear()
+    browser.write(_pairs=[{"id": "b"}], _masks={"h:b": b"nonsense"}, _regions_rev=before + 1)
+    sent = next(data for data in browser.updates if "_regions_rev" in data["state"])  # all in one patch
+    assert sent["state"]["_regions_rev"] > before + 1  # a lower number would pass for an echo
+    assert [pair["id"] for pair in sent["state"]["_pairs"]] == ["a"]
+    assert sent["buffer_paths"] == [["_masks", "h:a"], ["_masks", "t:a"]]
+    browser.draw("a", target, handle)
+    assert np.array_equal(w.pairs[0].handle, target)
+
+
+def test_a_second_page_can_ask_for_the_masks_that_the_first_has_drawn(w, browser, handle, target):
+    browser.draw("a", handle, target)
+    browser.updates.clear()
+    browser.send({"type": "need", "what": "masks"})
+    (data,) = browser.updates
+    assert set(data["state"]) >= {"_pairs", "_masks", "_regions_rev"}
+    assert data["state"]["_regions_rev"] == w._regions_rev
 
 
 def test_the_browser_cannot_overwrite_what_belongs_to_the_kernel(w, browser):

@@ -50,6 +50,8 @@ def test_a_run_is_read_with_its_pairs_and_buffers():
         ({"type": "visible", "visible": False}, p.Visible(False)),
         ({"type": "ping"}, p.Ping()),
         ({"type": "stats", "on": True}, p.Stats(True)),
+        ({"type": "rest", "seq": 12}, p.Rest(12)),
+        ({"type": "need", "what": "masks"}, p.Need("masks")),
     ],
 )
 def test_each_message_of_the_browser_is_read(content, expected):
@@ -117,6 +119,36 @@ def test_a_run_with_a_bad_field_is_refused_by_that_fields_name(change, word):
     assert word in str(refusal({**RUN, **change}, THREE))
 
 
+def test_a_draft_is_read_as_a_run_is_with_its_number():
+    draft = parse({**RUN, "type": "draft", "seq": 1_700_000_000_123}, THREE)
+    run = parse(RUN, THREE)
+    assert isinstance(draft, p.Draft)
+    assert draft.seq == 1_700_000_000_123
+    for name in ("params", "rev", "pairs", "protect", "buffers"):
+        assert getattr(draft, name) == getattr(run, name)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"seq": None}, "seq"),
+        ({"seq": -1}, "seq"),
+        ({"seq": 1.5}, "seq"),
+        ({"pairs": [{"id": "a", "handle": 3}]}, "handle"),
+        ({"params": []}, "params"),
+    ],
+)
+def test_a_draft_with_a_bad_field_is_refused_by_that_fields_name(change, word):
+    assert word in str(refusal({**RUN, "type": "draft", "seq": 3, **change}, THREE))
+
+
+def test_a_refused_draft_tells_which_one_it_was_and_a_refused_run_does_not_pass_for_one():
+    pairs = [{"id": "a", "handle": 3}]
+    assert refusal({**RUN, "type": "draft", "seq": 3, "pairs": pairs}, THREE).seq == 3
+    assert refusal({**RUN, "seq": 3, "pairs": pairs}, THREE).seq is None
+    assert refusal({"v": 1, "type": "rest", "seq": -1}).seq is None
+
+
 def test_a_refused_run_tells_which_run_it_was():
     assert refusal({**RUN, "params": 3}, THREE).run == 4
 
@@ -144,7 +176,9 @@ json = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
     max_leaves=12,
 )
-names = st.sampled_from(["run", "hello", "ack", "need", "load", "stop", "visible", "restore"])
+names = st.sampled_from(
+    ["run", "draft", "rest", "hello", "ack", "need", "load", "stop", "visible", "restore"]
+)
 keys = st.sampled_from(
     ["run", "seq", "pairs", "params", "what", "have", "result", "part", "parts", "view", "protect"]
 )
@@ -169,6 +203,9 @@ SENT = [
     p.Error(3, "memory", "too little", "smaller"),
     p.Blob("result", "image/png", b"png", "r1"),
     p.Pong(),
+    p.Drafted(7, 60, 40, (0, 0, 60, 40), 0.12, b"jpeg"),
+    p.Undrafted(8, "stale"),
+    p.Measured(120.5, True, "cpu", "bfloat16", 4_000_000, 2**31, "compiled"),
 ]
 
 
@@ -186,3 +223,23 @@ def test_pictures_travel_as_buffers():
     assert preview.content()["box"] == (0, 0, 640, 400)
     assert preview.content()["mime"] == "image/jpeg"
     assert p.Pong().buffers() == []
+
+
+def test_a_draft_travels_as_agreed():
+    drafted, undrafted, measured = SENT[-3:]
+    assert drafted.buffers() == [b"jpeg"]
+    assert drafted.content() == {
+        "v": 1, "type": "drafted", "seq": 7, "width": 60, "height": 40, "box": (0, 0, 60, 40),
+        "seconds": 0.12, "mime": "image/jpeg",
+    }  # fmt: skip
+    assert undrafted.content() == {
+        "v": 1,
+        "type": "undrafted",
+        "seq": 8,
+        "reason": "stale",
+        "message": "",
+    }
+    assert measured.content() == {
+        "v": 1, "type": "measured", "draft_ms": 120.5, "live": True, "device": "cpu", "dtype": "bfloat16",
+        "memory": 4_000_000, "budget": 2**31, "note": "compiled",
+    }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from regiondrag_widget.widget.settings import MAX_SEED, EditSettings
+from regiondrag_widget.widget.settings import MAX_SEED, EditSettings, known
 
 
 def test_the_defaults_are_valid_and_plain():
@@ -16,6 +16,16 @@ def test_the_defaults_are_valid_and_plain():
 def test_changes_make_new_settings():
     assert EditSettings().updated({"seed": 5, "steps": 8}).seed == 5
     assert EditSettings().seed == 0
+
+
+@pytest.mark.parametrize("live", [None, True, False])
+def test_live_is_automatic_on_or_off(live):
+    assert EditSettings().live is None
+    assert EditSettings().updated({"live": live}).live is live
+
+
+def test_what_a_newer_page_sends_besides_is_left_out():
+    assert known({"seed": 3, "sparkle": True}) == {"seed": 3}
 
 
 def test_whole_numbers_from_the_browser_serve_as_fractions():
@@ -43,6 +53,7 @@ def test_whole_numbers_from_the_browser_serve_as_fractions():
         ({"prompt": "x" * 5000}, ValueError, "prompt"),
         ({"model": " "}, ValueError, "model"),
         ({"live": 1}, TypeError, "live"),
+        ({"live": "auto"}, TypeError, "live"),
         ({"colour": "red"}, ValueError, "colour"),
     ],
 )

@@ -8,7 +8,8 @@ import threading
 
 import pytest
 
-from regiondrag_widget.widget.worker import InferenceWorker, Job
+from regiondrag_widget.widget import worker as worker_module
+from regiondrag_widget.widget.worker import InferenceWorker, Job, Urgency
 
 WAIT = 5.0
 
@@ -30,7 +31,7 @@ class Recorder:
         self.go = threading.Event()
         self.entered = threading.Event()
 
-    def job(self, owner: str, name: str, hold: bool = False) -> Job:
+    def job(self, owner: str, name: str, hold: bool = False, **more: object) -> Job:
         def work(job: Job) -> None:
             self.began.append(name)
             self.threads.add(threading.get_ident())
@@ -38,7 +39,7 @@ class Recorder:
             while hold and not self.go.is_set() and not job.cancelled:
                 self.go.wait(0.005)
 
-        return Job(owner, work, lambda: self.dropped.append(name))
+        return Job(owner, work, lambda: self.dropped.append(name), **more)
 
 
 @pytest.fixture
@@ -140,3 +141,125 @@ def test_the_thread_knows_itself(worker):
     assert job.wait(WAIT)
     assert seen == [True]
     assert not worker.is_current_thread()
+
+
+# -- urgency -------------------------------------------------------------------------------------------------
+
+
+def held(worker, recorder, urgency=Urgency.RUN, needs=None):
+    """A job that runs until ``recorder.go``."""
+    job = recorder.job("held", "held", hold=True, urgency=urgency, needs=needs)
+    worker.submit(job)
+    assert recorder.entered.wait(WAIT)
+    return job
+
+
+def test_runs_go_before_drafts_and_drafts_before_the_background(worker, recorder, monkeypatch):
+    monkeypatch.setattr(worker_module, "QUIET", 0.0)
+    held(worker, recorder)
+    jobs = [
+        recorder.job(name, name, urgency=urgency)
+        for name, urgency in [
+            ("background", Urgency.BACKGROUND),
+            ("draft 1", Urgency.DRAFT),
+            ("run 1", Urgency.RUN),
+            ("draft 2", Urgency.DRAFT),
+            ("run 2", Urgency.RUN),
+        ]
+    ]
+    for job in jobs:
+        worker.submit(job)
+    recorder.go.set()
+    assert all(job.wait(WAIT) for job in jobs)
+    assert recorder.began == ["held", "run 1", "run 2", "draft 1", "draft 2", "background"]
+
+
+def test_the_background_waits_until_nothing_has_been_asked_for_a_while(worker, recorder, monkeypatch):
+    monkeypatch.setattr(worker_module, "QUIET", 0.3)
+    asked = recorder.job("w", "run")
+    worker.submit(asked)
+    assert asked.wait(WAIT)
+    background = recorder.job("b", "background", urgency=Urgency.BACKGROUND)
+    worker.submit(background)
+    assert not background.wait(0.1)
+    worker.submit(recorder.job("w", "draft", urgency=Urgency.DRAFT))
+    assert background.wait(WAIT)
+    assert recorder.began == ["run", "draft", "background"]
+
+
+def test_a_first_job_in_the_background_begins_at_once(worker, recorder, monkeypatch):
+    monkeypatch.setattr(worker_module, "QUIET", 1000.0)
+    background = recorder.job("b", "background", urgency=Urgency.BACKGROUND)
+    worker.submit(background)
+    assert background.wait(WAIT)
+
+
+@pytest.mark.parametrize(
+    ("running", "waiting", "stops"),
+    [
+        (Urgency.DRAFT, Urgency.RUN, True),
+        (Urgency.BACKGROUND, Urgency.DRAFT, True),
+        (Urgency.DRAFT, Urgency.DRAFT, False),
+        (Urgency.DRAFT, Urgency.BACKGROUND, False),
+        (Urgency.RUN, Urgency.RUN, False),
+    ],
+)
+def test_what_is_less_urgent_than_what_waits_should_stop(worker, recorder, running, waiting, stops):
+    job = held(worker, recorder, running)
+    assert not worker.should_stop(job)
+    worker.submit(recorder.job("other", "other", urgency=waiting))
+    assert worker.should_stop(job) is stops
+    recorder.go.set()
+
+
+def test_a_cancelled_job_should_stop(worker, recorder):
+    job = held(worker, recorder)
+    worker.cancel("held")
+    assert worker.should_stop(job)
+    assert worker.should_stop(job, preparing=True)
+
+
+@pytest.mark.parametrize(
+    ("needs", "more", "stops"),
+    [
+        ("picture", {}, False),
+        ("another", {}, True),
+        ("picture", {"third": "another"}, True),
+        ("picture", {"third": "picture"}, False),
+    ],
+)
+def test_a_preparation_goes_on_while_all_that_come_next_need_it(worker, recorder, needs, more, stops):
+    job = held(worker, recorder, Urgency.DRAFT, "picture")
+    worker.submit(recorder.job("run", "run", needs=needs))
+    for owner, need in more.items():
+        worker.submit(recorder.job(owner, owner, needs=need))
+    worker.cancel("held")
+    assert worker.should_stop(job)
+    assert worker.should_stop(job, preparing=True) is stops
+    recorder.go.set()
+
+
+def test_a_preparation_that_none_can_share_stops(worker, recorder):
+    job = held(worker, recorder, Urgency.BACKGROUND, None)
+    worker.submit(recorder.job("run", "run", needs=None))
+    assert worker.should_stop(job, preparing=True)
+    recorder.go.set()
+
+
+def test_a_newer_job_of_the_same_owner_inherits_the_preparation(worker, recorder):
+    job = recorder.job("held", "old", hold=False, urgency=Urgency.DRAFT, needs="picture")
+    began, seen = threading.Event(), []
+
+    def work(job):
+        began.set()
+        recorder.go.wait(WAIT)
+        seen.append((worker.should_stop(job), worker.should_stop(job, preparing=True)))
+
+    job.work = work
+    worker.submit(job)
+    assert began.wait(WAIT)
+    newer = recorder.job("held", "new", urgency=Urgency.DRAFT, needs="picture")
+    worker.submit(newer)
+    recorder.go.set()
+    assert newer.wait(WAIT)
+    assert seen == [(True, False)]

@@ -1,0 +1,79 @@
+"""Exceptions of the engine in words for the user, without what their frames hold."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+
+from .outgoing import ErrorCode
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong, in words for the user, and the traceback as text (its frames would hold device
+    memory).
+    """
+
+    code: ErrorCode
+    message: str
+    remedy: str
+    traceback: str
+
+
+def describe(error: BaseException) -> Failure:
+    """Turn an exception into words, a remedy, and its traceback as text."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    words = str(error).strip() or type(error).__name__
+    if is_out_of_memory(error):
+        return Failure(
+            "memory",
+            "The edit needs more memory than there is.",
+            "Try a smaller picture, fewer steps or a smaller model, or shut other notebooks down.",
+            text,
+        )
+    if isinstance(error, ImportError):
+        return Failure(
+            "engine", f"A library is missing: {words}", "Install it, then restart the kernel.", text
+        )
+    if isinstance(error, (ValueError, TypeError)):
+        return Failure("bad-input", words, "Change the regions or the settings, then run again.", text)
+    if isinstance(error, FileNotFoundError):
+        return Failure("bad-input", words, "Choose another model in the settings.", text)
+    if is_device_lost(error):
+        return Failure(
+            "engine",
+            f"The device stopped answering: {words.splitlines()[0]}"[:500],
+            "Restart the kernel: a process does not get a lost device back.",
+            text,
+        )
+    return Failure(
+        "engine",
+        f"The edit failed: {type(error).__name__}: {words}"[:500],
+        "Run again; if it fails again, w.last_error has the details.",
+        text,
+    )
+
+
+def let_go(error: BaseException | None) -> None:
+    """Forget the frames of an exception and of those behind it: they hold the step's tensors."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Host memory, or a device's (torch's class is told by name: torch may not be loaded)."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower())
+    )
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """Whether the GPU, not the edit, is what failed (torch's words and classes, by name)."""
+    words = str(error).lower()
+    return type(error).__name__ == "AcceleratorError" or (
+        isinstance(error, RuntimeError)
+        and any(sign in words for sign in ("cuda error", "hip error", "cudnn_status", "cublas_status"))
+    )
