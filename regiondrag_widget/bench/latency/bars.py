@@ -8,7 +8,15 @@ from typing import Any
 
 from regiondrag_widget.bench.latency.growth import PAIRS_GROUP
 from regiondrag_widget.bench.latency.rounds import Result
-from regiondrag_widget.bench.latency.rows import COLD, DRAFT, POINT_DRAG, RELEASED, SAME_LEVELS, WARM
+from regiondrag_widget.bench.latency.rows import (
+    COLD,
+    DRAFT,
+    POINT_DRAG,
+    POINT_TRAINING,
+    RELEASED,
+    SAME_LEVELS,
+    WARM,
+)
 
 __all__ = ["Bar", "bars"]
 
@@ -40,6 +48,7 @@ def bars(
     """The bars for this network, size and kind of device ("cpu", "cuda"); none where none was set."""
     medians = {r.row.name: r.median for r in results if r.median is not None}
     draft = DRAFT.format(2)
+    training = [POINT_DRAG, POINT_TRAINING]
 
     def under(what: str, name: str, seconds: float) -> Bar:
         found = medians.get(name)
@@ -48,30 +57,35 @@ def bars(
             what, f"at most {seconds * 1000:.0f} ms", shown, None if found is None else found <= seconds
         )
 
-    def times(what: str, slow: str, fast: str, least: float) -> Bar:
-        if slow not in medians or fast not in medians:
+    def times(what: str, slow: Sequence[str], fast: str, least: float) -> Bar:
+        if not {*slow, fast} <= set(medians):
             return Bar(what, f"at least {least:g}x", "not measured", None)
-        ratio = medians[slow] / medians[fast]
+        ratio = sum(medians[name] for name in slow) / medians[fast]
         return Bar(what, f"at least {least:g}x", f"{ratio:.1f}x", ratio >= least)
 
+    dragging = [
+        times("warm edit against a point drag on a trained picture", [POINT_DRAG], WARM, 100),
+        times("warm edit against a point drag, the picture's training included", training, WARM, 100),
+        times("draft of two calls against a point drag on a trained picture", [POINT_DRAG], draft, 100),
+    ]
     if device == "cpu" and model.startswith("mini") and size == 256:
         same = WARM + SAME_LEVELS
         return [
-            times("warm edit against the released schedule", RELEASED, WARM, 2),
-            times("the same with as many levels as released", RELEASED, same, 2),
+            times("warm edit against the released schedule", [RELEASED], WARM, 2),
+            times("the same with as many levels as released", [RELEASED], same, 2),
             under("draft of two calls", draft, 0.2),
             _marks("pointer to the kernel's draft on screen, median", pointer, "draft", 350),
             _marks("script time of the browser's own preview, median", pointer, "preview", 16),
-            times("region against point dragging, warm edit", POINT_DRAG, WARM, 100),
+            *dragging,
             _pairs(results),
         ]
     if device == "cuda" and model.startswith("sd15") and size == 512:
         return [
             under("warm edit", WARM, 0.12),
-            times("warm edit against the released schedule", RELEASED, WARM, 8),
+            times("warm edit against the released schedule", [RELEASED], WARM, 8),
             under("draft of two calls", draft, 0.03),
             under("cold edit", COLD, 0.3),
-            times("region against point dragging, warm edit", POINT_DRAG, WARM, 100),
+            *dragging,
             _pairs(results),
         ]
     if device == "cuda" and model.startswith("sdxl") and size == 1024:

@@ -40,8 +40,8 @@ class Case:
 
 
 def make_case(size: int) -> Case:
-    """The bundled duck, dragged about a fifth of the picture away: its suggested edit and others."""
-    example = assets.load("rubber-duck")
+    """The bundled wren, dragged about a third of the picture away: its suggested edit and others."""
+    example = assets.load("canyon-wren")
     scale = size / example.image.width
     picture = _resized(np.asarray(example.image), size)
     handle = _resized(example.handle.astype(np.uint8) * 255, size) > 127
@@ -53,7 +53,7 @@ def make_case(size: int) -> Case:
 
 def make_pairs_case(size: int, count: int) -> Case:
     """The same area in all, shared by ``count`` discs (at most 8) that move by a tenth of the picture."""
-    picture = _resized(np.asarray(assets.load("rubber-duck").image), size)
+    picture = _resized(np.asarray(assets.load("canyon-wren").image), size)
     y, x = np.mgrid[:size, :size]
     radius = 0.11 * size / count**0.5
     discs = [

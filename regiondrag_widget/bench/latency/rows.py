@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from regiondrag_widget.bench.latency.lora import train_adapters
 from regiondrag_widget.bench.latency.released import STEPS, released_calls, released_edit
 from regiondrag_widget.bench.latency.rounds import Row, Trial
 from regiondrag_widget.bench.latency.workbench import Workbench
 from regiondrag_widget.bench.network import BenchNetwork
 from regiondrag_widget.bench.pointdrag import PointDrag, point_drag
 
-__all__ = ["COLD", "DRAFT", "POINT_DRAG", "RELEASED", "SAME_LEVELS", "WARM", "edit_rows"]
+__all__ = ["COLD", "DRAFT", "POINT_DRAG", "POINT_TRAINING", "RELEASED", "SAME_LEVELS", "WARM", "edit_rows"]
 
 RELEASED, COLD, WARM, DRAFT, POINT_DRAG = (
     "released schedule",
@@ -17,6 +18,7 @@ RELEASED, COLD, WARM, DRAFT, POINT_DRAG = (
     "draft, {} calls",
     "point drag",
 )
+POINT_TRAINING = "point drag, LoRA training"
 SAME_LEVELS = ", as many levels as released"
 # DragDiffusion's own: 50 levels, from the 35th on, 80 steps of Adam
 DRAG_DIFFUSION = PointDrag(steps=80, levels=50, start=0.7)
@@ -64,9 +66,21 @@ def edit_rows(work: Workbench, levels: int) -> list[Row]:
             POINT_DRAG,
             "edits",
             lambda: _point_drag(work),
-            "DragDiffusion's schedule without its LoRA training: 35 inversion calls, "
-            "80 optimisation steps with their backward passes, 35 denoising calls",
+            "DragDiffusion's schedule: 35 calls of inversion, 80 optimisation steps with their backward "
+            "passes, 35 levels of denoising beside the original",
+            35 + 80 + 2 * 35,
             most=3,
+            warmups=1,
+        )
+    )
+    rows.append(
+        Row(
+            POINT_TRAINING,
+            "edits",
+            lambda: _training(work),
+            "what it does to each new picture first: 200 steps of low-rank adapters",
+            200,
+            most=1,
             warmups=1,
         )
     )
@@ -89,5 +103,17 @@ def _point_drag(work: Workbench) -> Trial:
     def trial(i: int) -> None:
         how = short if i < 0 else DRAG_DIFFUSION  # a warm-up needs each kind of call once or twice
         point_drag(network, how).run(work.case.scene(i))
+
+    return trial
+
+
+def _training(work: Workbench) -> Trial:
+    pipe = work.pipe("released")
+
+    def trial(i: int) -> None:
+        if i < 0:
+            train_adapters(pipe, work.case.picture, steps=2)
+        else:
+            train_adapters(pipe, work.case.picture)
 
     return trial
