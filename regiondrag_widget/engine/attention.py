@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "captured",
     "injected",
     "installed",
+    "score_biases",
     "swapped_layers",
 ]
 
@@ -30,23 +32,43 @@ AttentionSwap = bool | Callable[[str], bool]
 class KeyValueCache:
     """Keys and values of one picture's inversion.
 
+    host : keep them in the computer's own memory, pinned where a CUDA GPU computes, instead of on the device
+
     keys, values : by layer, K tensors (tokens, channels) in the network's dtype, entry k - 1 for level k
     """
 
-    def __init__(self) -> None:
+    def __init__(self, host: bool = False) -> None:
+        self.host = host
         self.keys: dict[str, list[Tensor]] = {}
         self.values: dict[str, list[Tensor]] = {}
 
     def append(self, layer: str, key: Tensor, value: Tensor) -> None:
         """Add the keys and values (B, tokens, channels) of the next B levels."""
+        if self.host:
+            key, value = _on_host(key), _on_host(value)
         self.keys.setdefault(layer, []).extend(key.unbind(0))
         self.values.setdefault(layer, []).extend(value.unbind(0))
+
+    def level(self, k: int, layers: Sequence[str]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Key and value, (tokens, channels), of each of the layers at level k."""
+        for name in layers:
+            yield self.keys[name][k - 1], self.values[name][k - 1]
+
+    def will_read(self, order: Sequence[int]) -> None:
+        """The levels an edit is about to read, in order; of use where they come from elsewhere."""
 
     @property
     def nbytes(self) -> int:
         """Memory the tensors take, in bytes."""
         stored = [*self.keys.values(), *self.values.values()]
         return sum(t.numel() * t.element_size() for levels in stored for t in levels)
+
+
+def _on_host(t: Tensor) -> Tensor:
+    if t.device.type == "cpu":
+        return t
+    kept = torch.empty(t.shape, dtype=t.dtype, pin_memory=t.device.type == "cuda")
+    return kept.copy_(t)
 
 
 class _SelfAttention:
@@ -131,7 +153,7 @@ class Injection:
     """An inversion's keys and values, for the chosen layers of a UNet to read while installed.
 
     One object serves all steps of an edit, so what does not change between them is made once, and nothing
-    waits for the device.
+    waits for the device. It does not keep the cache alive.
 
     hidden : (h, w) bool, latent cells whose keys may not be looked at (the moved object's old ones, which
         would bring it back)
@@ -151,7 +173,7 @@ class Injection:
         hidden: Tensor | None = None,
         blind: Tensor | None = None,
     ) -> None:
-        self.cache = cache
+        self._cache = weakref.ref(cache)
         self.layers = swapped_layers(unet, swap)
         found = attention_layers(unet)
         self._modules = [found[name] for name in self.layers]
@@ -160,26 +182,34 @@ class Injection:
         stored = [cache.keys[name][0] for name in self.layers if cache.keys.get(name)]
         self.biases: dict[int, Tensor] = {}
         if hidden is not None:
-            for tokens, allowed in _key_masks(hidden, blind, {len(key) for key in stored}).items():
-                bias = torch.zeros(allowed.shape, dtype=self._weight.dtype, device=allowed.device)
-                self.biases[tokens] = bias.masked_fill_(~allowed, float("-inf"))
+            self.biases = score_biases(hidden, blind, self._weight.dtype, {len(key) for key in stored})
 
     def at(self, k: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Key and value, (tokens, channels), of every layer at level k of the cache."""
-        for name in self.layers:
-            yield self.cache.keys[name][k - 1], self.cache.values[name][k - 1]
+        cache = self._cache()
+        if cache is None:
+            raise RuntimeError("the inversion these keys and values belong to is gone")
+        return cache.level(k, self.layers)
 
     def set_level(self, k: int) -> None:
         """Let the layers read what the cache keeps of level k."""
         for reader, (key, value) in zip(self._readers, self.at(k), strict=True):
-            reader.key, reader.value = key[None].to(self._weight), value[None].to(self._weight)
+            reader.key, reader.value = (self._here(t)[None] for t in (key, value))
             reader.bias = self.biases.get(len(key))
+
+    def _here(self, t: Tensor) -> Tensor:
+        # from pinned memory the copy goes on beside the computation
+        return t.to(self._weight.device, self._weight.dtype, non_blocking=True)
 
     @contextmanager
     def installed(self) -> Iterator[None]:
         """While open, the layers read; before and after, the UNet is as it was found."""
-        with installed(zip(self._modules, self._readers, strict=True)):
-            yield
+        try:
+            with installed(zip(self._modules, self._readers, strict=True)):
+                yield
+        finally:
+            for reader in self._readers:
+                reader.key = reader.value = reader.bias = None
 
 
 def attention_layers(unet: Any) -> dict[str, Any]:
@@ -232,6 +262,21 @@ def injected(
         if cache.keys:
             injection.set_level(1)
         yield injection.set_level
+
+
+def score_biases(
+    hidden: Tensor, blind: Tensor | None, dtype: torch.dtype, tokens: set[int] | None = None
+) -> dict[int, Tensor]:
+    """Token count -> (1, 1, 1 or N, N), 0 where a query may see a key and -inf where not.
+
+    hidden, blind : as `Injection` has them
+    tokens : the counts that are wanted; all when left out
+    """
+    biases = {}
+    for count, allowed in _key_masks(hidden, blind, tokens).items():
+        bias = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
+        biases[count] = bias.masked_fill_(~allowed, float("-inf"))
+    return biases
 
 
 def _key_masks(hidden: Tensor, blind: Tensor | None, tokens: set[int] | None = None) -> dict[int, Tensor]:

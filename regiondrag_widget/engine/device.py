@@ -1,10 +1,13 @@
-"""Which device and number format to compute in, when nobody says."""
+"""Which device and number format to compute in, when nobody says; and what to say when a device is gone."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
-__all__ = ["choose_device", "choose_dtype"]
+__all__ = ["DeviceLostError", "choose_device", "choose_dtype", "device_errors", "lost_device"]
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -52,5 +55,44 @@ def choose_dtype(device: torch.device, dtype: str | torch.dtype | None = None) -
 
 
 def _cpu_computes_bfloat16() -> bool:
-    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(probe()) if callable(probe) else False
+    """Dot products of bfloat16 in the instruction set, and torch built and allowed to use it.
+
+    Without them bfloat16 is converted back and forth and slower than float32.
+    """
+    if not str(torch.backends.cpu.get_cpu_capability()).startswith("AVX512"):
+        return False  # ATEN_CPU_CAPABILITY may hold torch to less than the processor has
+    probes = (getattr(torch.cpu, n, None) for n in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(bool(probe()) for probe in probes if callable(probe))
+
+
+class DeviceLostError(RuntimeError):
+    """The GPU answers no more: nothing on it can be used again by this process."""
+
+    def __init__(self, error: BaseException | str) -> None:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        super().__init__(
+            f"the GPU stopped answering ({first}): restart the kernel, or load the model with device='cpu'"
+        )
+
+
+def lost_device(error: BaseException) -> bool:
+    """Whether an error says that the device is gone, and not that it is short of memory."""
+    if isinstance(error, DeviceLostError):
+        return True
+    if not isinstance(error, RuntimeError) or isinstance(error, torch.cuda.OutOfMemoryError):
+        return False
+    text = str(error).lower()
+    if "out of memory" in text or "capture" in text:  # a capture that failed leaves the device as it was
+        return False
+    return any(sign in text for sign in ("cuda error", "cuda driver error", "device-side assert"))
+
+
+@contextmanager
+def device_errors() -> Iterator[None]:
+    """Raises DeviceLostError, one sentence, for what torch says in many where a GPU is gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        if lost_device(error) and not isinstance(error, DeviceLostError):
+            raise DeviceLostError(error) from error
+        raise
