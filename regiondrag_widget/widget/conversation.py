@@ -42,9 +42,9 @@ class Conversation:
             protocol.Stop: lambda m: widget._runs.stop(m.run),
             protocol.Ack: lambda m: widget._runs.acknowledge(m.run, m.seq),
             protocol.Need: self._need,
-            protocol.Accept: lambda m: widget._accept(m.result),
-            protocol.Discard: lambda m: widget._discard(m.result),
-            protocol.Restore: lambda m: widget._restore(m.result),
+            protocol.Accept: lambda m: widget._staging.accept(m.result),
+            protocol.Discard: lambda m: widget._staging.discard(m.result),
+            protocol.Restore: lambda m: widget._staging.restore(m.result),
             protocol.Load: self._load,
             protocol.Visible: self._visible,
             protocol.Ping: lambda m: self.send(protocol.Pong()),
@@ -142,7 +142,7 @@ class Conversation:
         elif message.result is None or message.result == widget._result_info.get("id"):
             widget.send_state(["_result", "_result_info"])
         else:
-            png = encode_png(widget._results.get(message.result).result.image)
+            png = encode_png(widget._staging.get(message.result).result.image)
             self.send(protocol.Blob("result", "image/png", png, message.result))
 
     def _load(self, message: protocol.Load) -> None:

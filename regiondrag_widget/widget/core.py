@@ -30,13 +30,13 @@ from .drawn import PROTECT, PairList, Regions, checked
 from .editing import EditRequest
 from .editor import shared_editors
 from .failures import Failure
-from .history import History, HistoryEntry
 from .host import Outbox, needs_pump
 from .live import Live, Snapshot
-from .pictures import content_key, encode_for_display, encode_png, picture_name, to_image
+from .pictures import content_key, encode_for_display, picture_name, to_image
 from .readout import UNMEASURED, as_dict
 from .runs import EditRuns, idle_state
 from .settings import EditSettings, LiveSettings
+from .staging import Staging
 from .traits import LockedDict, Routed
 from .worker import shared_worker
 
@@ -100,7 +100,7 @@ class WidgetCore(anywidget.AnyWidget):
         self._picture = image
         self._key: str | None = None
         self._edit_settings = settings
-        self._results = History()
+        self._staging = Staging(self)
         self._pair_list = PairList(self._read_regions, self._change_regions)
         worker = shared_worker()
         self._outbox = Outbox(pump=needs_pump(), on_inference_thread=worker.is_current_thread)
@@ -162,26 +162,9 @@ class WidgetCore(anywidget.AnyWidget):
 
     def show_result(self, request: EditRequest, result: Any, seconds: float, png: bytes, thumb: bytes) -> str:
         """Show a result and remember it; its key in the history."""
-        key = f"r{request.run}"
-        entry = HistoryEntry(
-            key=key,
-            run=request.run,
-            result=result,
-            before=request.image,
-            before_name=self._image_info["name"],
-            picture_rev=self._image_info["rev"],
-            regions=request.regions,
-            settings=request.settings.as_dict(),
-            seconds=seconds,
-            thumb=thumb,
-        )
         with _observers_may_fail(), self.lock:
-            self._results.add(entry)
-            with self.hold_sync():
-                self._history, self._thumbs = self._results.summaries(), self._results.thumbs()
-                self._put_result(entry, png)
-            self.set_trait("history", self._results.results())
-        return key
+            self._staging.add(request, result, seconds, png, thumb)
+        return self._staging.key_of(request)
 
     # -- the picture -----------------------------------------------------------------------------------------
 
@@ -199,7 +182,7 @@ class WidgetCore(anywidget.AnyWidget):
             with self.hold_sync():
                 for trait, value in traits.items():
                     setattr(self, trait, value)
-                self._put_result(None)
+                self._staging.put(None)
                 self._put_regions(Regions())
             self._first_rev = self._regions_rev
             self._live.picture_changed()
@@ -272,59 +255,6 @@ class WidgetCore(anywidget.AnyWidget):
         self._selected = min(self._selected, len(self._pairs) - 1) if self._pairs else -1
         if self._pairs and self._selected < 0:
             self._selected = 0
-
-    # -- results ---------------------------------------------------------------------------------------------
-
-    def _put_result(self, entry: HistoryEntry | None, png: bytes | None = None) -> None:
-        if entry is None:
-            self._result, self._result_info = b"", {}
-            self.set_trait("result", None)
-            return
-        image = entry.result.image
-        self._result = encode_png(image) if png is None else png
-        self._result_info = {
-            "id": entry.key,
-            "run": entry.run,
-            "seed": entry.settings["seed"],
-            "seconds": round(entry.seconds, 3),
-            "width": image.width,
-            "height": image.height,
-            "settings": entry.settings,
-        }
-        self.set_trait("result", entry.result)
-
-    def _current_result(self) -> str:
-        key = self._result_info.get("id")
-        if key is None:
-            raise ValueError("there is no result on show: run an edit first")
-        return str(key)
-
-    def _accept(self, key: str) -> None:
-        with self.lock:
-            entry = self._results.get(key)
-            self._set_picture(entry.result.image, name=self._image_info["name"])
-            self._runs.settle("ready", "Result accepted")
-
-    def _discard(self, key: str) -> None:
-        with self.lock:
-            if key != self._result_info.get("id"):
-                return  # it is off the screen already
-            with self.hold_sync():
-                self._put_result(None)
-            self._runs.settle("ready", "Result discarded")
-
-    def _restore(self, key: str) -> None:
-        with self.lock:
-            entry = self._results.get(key)
-            self._runs.abandon()
-            if entry.picture_rev != self._image_info["rev"] and entry.before is not self._picture:
-                self._set_picture(entry.before, name=entry.before_name)
-            with self.hold_sync():
-                self._put_regions(entry.regions)
-                self._put_result(entry)
-                self.settings = {**entry.settings, "live": self._edit_settings.live}
-            self._tell("pairs", self._pair_list)
-            self._runs.settle("done", "Earlier result")
 
     # -- running ---------------------------------------------------------------------------------------------
 

@@ -182,14 +182,14 @@ class RegionDragWidget(WidgetCore):
 
         >>> w.accept()
         """
-        self._accept(self._current_result())
+        self._staging.accept(self._staging.current())
 
     def discard(self) -> None:
         """Take the result off the screen; the drawing stays, and so does the history.
 
         >>> w.discard()
         """
-        self._discard(self._current_result())
+        self._staging.discard(self._staging.current())
 
     # -- files -----------------------------------------------------------------------------------------------
 
