@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,20 +11,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.attention import AttentionSwap, KeyValueCache
+from regiondrag_widget.engine import keyvalues
+from regiondrag_widget.engine.attention import AttentionSwap
+from regiondrag_widget.engine.keyvalues import injecting
 from regiondrag_widget.engine.levels import clean_and_noise, reverse_mean
 from regiondrag_widget.engine.path import Inversion, Network
 
 __all__ = ["EditPlan", "EditStep", "reverse"]
 
 
-class EditingNetwork(Network, Protocol):
-    """What the reverse pass asks of a backbone on top."""
-
-    def inject(
-        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, blind: Tensor | None
-    ) -> AbstractContextManager[Callable[[int, int, Tensor], Tensor]]:
-        """Predictions that read the inversion's keys and values: `predict(k, timestep, x)` for level k."""
+class EditingNetwork(Network, keyvalues.EditingNetwork, Protocol):
+    """What the reverse pass asks of a backbone."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +88,11 @@ def reverse(
     """
     levels, kind = inversion.levels, network.prediction_type
     total = len(levels)
+    inversion.cache.will_read([inversion.slot(k) for k in range(total, 0, -1)])
     y = plan.start
     for k in range(total, 0, -1):
         # nothing stays installed while the caller has the step: its own use of the network is undisturbed
-        injected = network.inject(inversion.cache, swap, plan.hidden, plan.blind)
+        injected = injecting(network, inversion.cache, swap, plan.hidden, plan.blind)
         with torch.inference_mode(), injected as predict:
             y = torch.where(plan.pinned[k], plan.anchors[k], y)
             output = predict(inversion.slot(k), levels.timesteps[k], y[None])[0]

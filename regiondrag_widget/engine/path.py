@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from regiondrag_widget.engine.attention import KeyValueCache
+from regiondrag_widget.engine.keyvalues import HostKeyValues, SourcePath
 from regiondrag_widget.engine.levels import Levels, PredictionType, clean_and_noise, reverse_mean
 
 __all__ = ["Cancelled", "Inversion", "Network", "draw_path_noise", "invert", "noising_path", "thinned"]
@@ -110,11 +111,13 @@ def invert(
     levels: Levels,
     noise: Tensor,
     cancelled: Callable[[], bool] = lambda: False,
+    keeping: str = "device",
 ) -> Inversion:
     """Noise `clean` (C, h, w) along `levels` and keep what makes the way back exact.
 
     noise : (K, C, h, w), the standard normal draw of each step
     cancelled : asked before each batched call
+    keeping : where keys and values go: "device", "host", or "recompute" for nowhere
 
     The residuals are those of CycleDiffusion (Wu, De la Torre 2023). Raises ValueError for noise of another
     shape, Cancelled where `cancelled` said so.
@@ -126,13 +129,17 @@ def invert(
         )
     path = noising_path(clean, noise, levels)
     timesteps = torch.tensor(levels.timesteps[1:], device=clean.device)
-    cache = KeyValueCache()
+    if keeping == "recompute":
+        cache: KeyValueCache = SourcePath(path[1:])
+    else:
+        cache = HostKeyValues(clean.device) if keeping == "host" else KeyValueCache()
     outputs = []
     size = max(1, network.batch_size(*clean.shape[-2:]))
     for x, t in zip(path[1:].split(size), timesteps.split(size), strict=True):
         if cancelled():
             raise Cancelled("the inversion was stopped")
-        outputs.append(network.capture(x, t, cache))
+        alone = keeping == "recompute"
+        outputs.append(network.predict(x, t) if alone else network.capture(x, t, cache))
     output = torch.cat(outputs)
     residuals = _residuals(path, output, levels, network.prediction_type)
     return Inversion(levels, path, noise, residuals, cache, output)

@@ -17,6 +17,7 @@ from regiondrag_widget.engine.backbones.unet import UNetNetwork
 from regiondrag_widget.engine.cache import ByteCache
 from regiondrag_widget.engine.composite import Background, Composite, Opacity, compose, empty, opacity_of
 from regiondrag_widget.engine.images import Picture
+from regiondrag_widget.engine.keyvalues import bytes_a_level, choose_keeping
 from regiondrag_widget.engine.levels import Levels
 from regiondrag_widget.engine.path import Inversion, draw_path_noise, invert, thinned
 from regiondrag_widget.engine.preview import LatentColours
@@ -81,6 +82,7 @@ class PreparedPicture:
     pipe, network : the model, and its UNet under the prompt's condition
     seed, path_noise : of the noising path; the draws (K, C, h, w) themselves where given
     cache : keeps everything, by bytes
+    keeping : where keys and values go, one of `KEEPING`
     clock : gets the stages "encode", "inversion" and "compose"
 
     place : "device" or "host", where the network computes
@@ -97,12 +99,13 @@ class PreparedPicture:
         seed: int,
         path_noise: Tensor | None,
         cache: ByteCache,
+        keeping: str,
         clock: Stopwatch,
     ) -> None:
         self._pipe, self._network, self._picture, self._levels = pipe, network, picture, levels
         self._seed, self._path_noise, self._cache, self._clock = seed, path_noise, cache, clock
         self.place = "device" if cache.budget("device") else "host"
-        self.keys_values = ""
+        self._keeping, self.keys_values = keeping, ""
 
     def view_for(
         self, pairs: RegionPairs | None, cancelled: Callable[[], bool] = lambda: False
@@ -131,13 +134,25 @@ class PreparedPicture:
             if noise is None:
                 generator = torch.Generator().manual_seed(self._seed)
                 noise = draw_path_noise(len(self._levels), tuple(latents.shape), generator)
-            inversion = invert(self._network, latents, self._levels, noise.to(latents), cancelled)
-            self.keys_values = "device"
+            keeping = self._keeping_for(latents)
+            inversion = invert(self._network, latents, self._levels, noise.to(latents), cancelled, keeping)
+            self.keys_values = keeping
         pixels = torch.from_numpy(working).permute(2, 0, 1).to(latents.device) / 127.5 - 1
         colours = LatentColours(latents, pixels)
         prepared = PreparedView(view, inversion, colours, sheet, sheet.at_working(working), {})
-        self._cache.put(("view", view), prepared, {self.place: inversion.nbytes})
+        sizes = {"host": inversion.cache.nbytes if keeping == "host" else 0}
+        sizes[self.place] = inversion.nbytes - (sizes["host"] if self.place == "device" else 0)
+        self._cache.put(("view", view), prepared, sizes)
         return prepared
+
+    def _keeping_for(self, latents: Tensor) -> str:
+        """Where the keys and values of a view with these latents (C, h, w) go."""
+        if self._keeping != "auto":
+            return self._keeping
+        h, w = latents.shape[-2:]
+        needed = len(self._levels) * bytes_a_level(self._network.unet, h, w)
+        budgets = {place: self._cache.budget(place) for place in {self.place, "host"}}
+        return choose_keeping(needed, budgets)
 
     def inversion_of(self, prepared: PreparedView, calls: int | None) -> Inversion:
         """The view's inversion, or one of it with at most `calls` levels."""
@@ -205,7 +220,7 @@ class PreparedPicture:
         pairs : masks (H, W) of the sheet's size
         editable : (H, W) bool of that size, False where nothing may change; None for everywhere
         """
-        cheap = draft and getattr(self._pipe.backbone, "encode_draft", None) is not None
+        cheap = draft and getattr(self._pipe.backbone, "draft_vae", None) is not None
         key = (
             "composite",
             sheet.key,

@@ -20,6 +20,7 @@ from regiondrag_widget.engine.cache import ByteCache, CacheReport, default_budge
 from regiondrag_widget.engine.drafts import Draft, check_calls, draft_of
 from regiondrag_widget.engine.edit import EditStep
 from regiondrag_widget.engine.images import Picture, PictureSource, load_picture
+from regiondrag_widget.engine.keyvalues import checked_keeping
 from regiondrag_widget.engine.levels import Levels, edit_levels, released_levels
 from regiondrag_widget.engine.passes import Passes
 from regiondrag_widget.engine.prepared import PreparedPicture
@@ -54,6 +55,8 @@ class ImageSession:
         (K, C, h, w) of the path; the text condition itself, (1, tokens, dim)
     max_bytes : memory that what is kept may take before the least recently used goes, on the device and on
         the host each; a quarter of what is free when left out
+    keys_values : where the inversion's keys and values live: on the "device", on the "host" in pinned memory,
+        or nowhere ("recompute": the source runs beside each edit); "auto" is the fastest that fits
 
     Attributes
     ----------
@@ -92,6 +95,7 @@ class ImageSession:
         path_noise: Tensor | None = None,
         prompt_embeds: Tensor | None = None,
         max_bytes: int | None = None,
+        keys_values: str = "auto",
     ) -> None:
         check_preset(preset)
         self.pipe, self.prompt, self.preset = pipe, prompt, preset
@@ -120,6 +124,7 @@ class ImageSession:
             seed=self.seed,
             path_noise=path_noise,
             cache=self._cache,
+            keeping=checked_keeping(keys_values),
             clock=self._clock,
         )
         self._passes = Passes(self.picture.rgb, self._prepared, self._network, self._clock)
