@@ -1,7 +1,4 @@
-"""Ours with one decision changed at a time, a group for each decision.
-
-Injecting keys and values gathered by the correspondence is no method here: the engine has no such swap.
-"""
+"""Ours with one decision changed at a time, a group for each decision."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ def ablations(network: BenchNetwork, most_scenes: int | None = None) -> list[Met
 
 def _settings(defaults: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Name, group and settings of every changed edit."""
-    swap = {True: "all", False: "none"}.get(defaults["attention_swap"], "its own choice")
+    swap = {True: "all", False: "none"}.get(defaults["attention_swap"], str(defaults["attention_swap"]))
     for layers in ATTENTION:
         if layers != swap:
             group = f"attention swap (default: {swap})"

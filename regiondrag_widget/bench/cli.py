@@ -213,6 +213,8 @@ def _edits(scenes: int, methods: Sequence[Method]) -> int:
 
 def _scenes(args: argparse.Namespace) -> tuple[list[Scene | SceneError], dict[str, Any]]:
     """The scenes to run and what the report says about them."""
+    from tqdm import tqdm
+
     from regiondrag_widget.bench.photos import bundled_photos, load_photos
     from regiondrag_widget.bench.scene import read_scenes
     from regiondrag_widget.bench.scenes import build_scenes
@@ -223,7 +225,9 @@ def _scenes(args: argparse.Namespace) -> tuple[list[Scene | SceneError], dict[st
     about = {"seed": args.seed, "size": args.size, "photographs": len(photos)}
     if args.photos:
         about["split"] = args.split
-    return list(build_scenes(photos, args.count, args.size, args.seed)), {**about, **_versions()}
+    built = build_scenes(photos, args.count, args.size, args.seed)
+    shown = tqdm(built, "building scenes", args.count, leave=False, file=sys.stderr)
+    return list(shown), {**about, **_versions()}
 
 
 def _readable(scenes: Iterable[Scene | SceneError]) -> Iterator[Scene]:

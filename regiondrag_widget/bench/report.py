@@ -124,8 +124,8 @@ _LEGEND = (
 _DECISIONS = (
     "Differences scene by scene, mean ± standard error. Earned: better in PSNR or FLIP (by two standard "
     "errors, and 0.05 dB or 0.001) and worse in neither; trade: better in one, worse in the other; lost: "
-    "worse in one, better in none; by blur or noise: the winner's texture ratio is outside 0.7 to 1.4. Keys "
-    "and values gathered by the correspondence are not among the swaps: the engine has none."
+    "worse in one, better in none; by blur or noise: the winner's texture ratio is outside 0.7 to 1.4. "
+    "Attention swap gathered: all layers, each cell's keys and values taken from where its content came from."
 )
 
 

@@ -20,8 +20,11 @@ ATTENTION: dict[str, bool | str] = {
     "middle": "mid_block",
     "up": "up_blocks",
     "all": True,
+    "gathered": "gathered",
 }
-"""Which self-attention layers read the inversion's keys and values, by the start of their names."""
+"""Which self-attention layers read the inversion's keys and values, by the start of their names;
+``gathered``: all of them, keys and values moved along with the content.
+"""
 
 
 def session_method(
@@ -96,9 +99,9 @@ def warp_and_inpaint(network: BenchNetwork) -> Method:
     return session_method(network, "warp + inpaint", "baseline", settings)
 
 
-def _layers(part: str) -> bool | Callable[[str], bool]:
+def _layers(part: str) -> bool | str | Callable[[str], bool]:
     prefix = ATTENTION[part]
-    if isinstance(prefix, bool):
+    if isinstance(prefix, bool) or prefix == "gathered":
         return prefix
 
     def chosen(layer: str) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from regiondrag_widget.engine import keyvalues
 from regiondrag_widget.engine.attention import AttentionSwap
+from regiondrag_widget.engine.gathered import gathered
 from regiondrag_widget.engine.keyvalues import injecting
 from regiondrag_widget.engine.levels import clean_and_noise, reverse_mean
 from regiondrag_widget.engine.path import Inversion, Network
@@ -35,6 +36,8 @@ class EditPlan:
     fresh : (h, w) bool, cells denoised deterministically instead, without a residual
     hidden : (h, w) bool or None, cells whose inverted keys must not be looked at
     blind : (h, w) bool or None, the cells that must not look at them; every cell where None
+    sources : (h, w) int64 or None, the cell, counted row by row, whose inverted keys and values each cell
+        offers; its own where None
     """
 
     start: Tensor
@@ -44,6 +47,7 @@ class EditPlan:
     fresh: Tensor
     hidden: Tensor | None = None
     blind: Tensor | None = None
+    sources: Tensor | None = None
 
 
 @dataclass
@@ -88,11 +92,12 @@ def reverse(
     """
     levels, kind = inversion.levels, network.prediction_type
     total = len(levels)
+    cache = inversion.cache if plan.sources is None else gathered(inversion.cache, plan.sources)
     inversion.cache.will_read([inversion.slot(k) for k in range(total, 0, -1)])
     y = plan.start
     for k in range(total, 0, -1):
         # nothing stays installed while the caller has the step: its own use of the network is undisturbed
-        injected = injecting(network, inversion.cache, swap, plan.hidden, plan.blind)
+        injected = injecting(network, cache, swap, plan.hidden, plan.blind)
         with torch.inference_mode(), injected as predict:
             y = torch.where(plan.pinned[k], plan.anchors[k], y)
             output = predict(inversion.slot(k), levels.timesteps[k], y[None])[0]

@@ -79,7 +79,7 @@ def edit_latents(
         generator=torch.Generator().manual_seed(seed + 1),
     )
     final = clean
-    with closing(reverse(network, inversion, plan, settings.attention_swap)) as steps_of_edit:
+    with closing(reverse(network, inversion, plan, settings.swap)) as steps_of_edit:
         for step in steps_of_edit:
             if on_step is not None:
                 on_step(step)

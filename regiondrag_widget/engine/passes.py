@@ -209,7 +209,7 @@ class Passes:
         if draft:  # before the first call, so that a draft no longer wanted costs none
             total, top = len(inversion.levels), inversion.levels.timesteps[-1]
             yield EditStep(0, total, top, plan.start, clean, render)
-        for step in reverse(self.network, inversion, plan, settings.attention_swap, render):
+        for step in reverse(self.network, inversion, plan, settings.swap, render):
             if not draft:
                 previews.append(step.preview(256))
             yield step

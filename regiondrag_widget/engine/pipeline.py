@@ -208,7 +208,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         seed: int = 0,
         generator: torch.Generator | None = None,
         handle_noise_scale: float | None = None,
-        attention_swap: bool | Callable[[str], bool] | None = None,
+        attention_swap: bool | str | Callable[[str], bool] | None = None,
         content: str | None = None,
         residual: str | None = None,
         vacated: str | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -94,7 +95,8 @@ def latent_plan(
     if released:
         pinned[0] = False  # as released, nothing is imposed after the last step
     anchors = torch.where(free, gather(path), path)
-    return EditPlan(start, anchors, pinned, residuals, fresh, hidden, blind)
+    plan = EditPlan(start, anchors, pinned, residuals, fresh, hidden, blind)
+    return _gathering(plan, gather) if settings.gathers else plan
 
 
 def pixel_plan(
@@ -123,8 +125,8 @@ def pixel_plan(
     """
     h, w = composite.shape[-2:]
     noise, residuals = inversion.noise, inversion.residuals
+    gather = gather_of(correspondence, h, w, composite.device)
     if settings.residual == "follow":
-        gather = gather_of(correspondence, h, w, composite.device)
         noise, residuals = gather(noise), gather(residuals)
     anchors = noising_path(composite, noise, inversion.levels)
     start = anchors[-1].clone()
@@ -142,9 +144,19 @@ def pixel_plan(
         else free
     )
     veiled = bool(hidden.any()) and bool(free.any())
-    return EditPlan(
+    plan = EditPlan(
         start, anchors, pinned, residuals, fresh, hidden if veiled else None, free if veiled else None
     )
+    return _gathering(plan, gather) if settings.gathers else plan
+
+
+def _gathering(plan: EditPlan, gather: Gather) -> EditPlan:
+    """The plan with keys and values that move along; what came to a cell hides what was there before."""
+    sources = gather.index.view(gather.target.shape)
+    hidden = None if plan.hidden is None else plan.hidden & ~gather.target
+    if hidden is None or not bool(hidden.any()):
+        return replace(plan, sources=sources, hidden=None, blind=None)
+    return replace(plan, sources=sources, hidden=hidden)
 
 
 def _copying(inversion: Inversion, settings: EditSettings, copy_until: float | None) -> list[bool]:

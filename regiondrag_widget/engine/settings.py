@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -37,12 +37,13 @@ class EditSettings:
     prefill : first content of a filled place: "exemplar" copies texture, "smooth" continues tones
     handle_noise_scale : in [0, 1], fresh noise blended into the handle's latents at the top level
         (RegionDrag section 3.4)
-    attention_swap : True, False, or a predicate on layer names
+    attention_swap : True, False, a predicate on layer names, or "gathered": in all layers, each cell's keys
+        and values taken from where its content came from
     method : correspondence of pairs without a matrix
     preset : "default", or "released" for the released code's rule
 
     Raises ValueError for a value that is not one of these or out of range, TypeError for an attention_swap
-    that is neither a bool nor callable.
+    that is neither a bool nor callable nor "gathered".
     """
 
     stop: float = 0.0
@@ -52,7 +53,7 @@ class EditSettings:
     matte: str = "auto"
     prefill: str = "exemplar"
     handle_noise_scale: float = 0.0
-    attention_swap: AttentionSwap = True
+    attention_swap: AttentionSwap | Literal["gathered"] = True
     method: str = "auto"
     preset: str = "default"
 
@@ -66,11 +67,21 @@ class EditSettings:
             if not is_number or not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
             object.__setattr__(self, name, float(value))
-        if not (isinstance(self.attention_swap, bool) or callable(self.attention_swap)):
+        if not (isinstance(self.attention_swap, bool) or callable(self.attention_swap) or self.gathers):
             raise TypeError(
-                "attention_swap must be True, False or a function of a layer's name, "
+                "attention_swap must be True, False or a function of a layer's name, or 'gathered', "
                 f"got {self.attention_swap!r}"
             )
+
+    @property
+    def gathers(self) -> bool:
+        """Whether keys and values move along with the content."""
+        return isinstance(self.attention_swap, str) and self.attention_swap == "gathered"
+
+    @property
+    def swap(self) -> AttentionSwap:
+        """Which layers read the inversion's keys and values."""
+        return True if isinstance(self.attention_swap, str) else self.attention_swap
 
     def as_json(self) -> dict[str, Any]:
         """The settings as JSON has them: a predicate becomes its name."""
