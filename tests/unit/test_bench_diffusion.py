@@ -94,6 +94,7 @@ def test_the_costly_methods_see_few_scenes(network: BenchNetwork) -> None:
 def test_ablations_have_a_name_each_and_leave_the_defaults_own_values_out(network: BenchNetwork) -> None:
     names = [method.name for method in ablations(network)]
     assert len(set(names)) == len(names)
+    assert {"attention swap gathered", "released rule, attention swap gathered"} <= set(names)
     assert {"attention swap none", "vacated noise", "matte none", "content latents", "stop 0"} <= set(names)
     assert not {"attention swap all", "vacated fill", "matte auto", "content pixels", "stop 0.2"} & set(names)
 
