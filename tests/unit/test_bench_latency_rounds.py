@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -173,11 +175,13 @@ def test_every_lever_runs_and_is_off(work: Workbench):
     for row in lever_rows(work, LEVELS, torch.bfloat16):
         trial = row.prepare()
         trial(0)
-        pipes = work.pipes()
-        with counted(pipes[-1]) as counts:
+        with ExitStack() as stack:
+            counters = [stack.enter_context(counted(pipe)) for pipe in work.pipes()]
             trial(1)
+        counts = sum(counters, Counter())
         calls[row.name] = dict(counts)
     assert calls["without batched inversion"]["unet"] == 2 * LEVELS  # one picture each
+    assert calls["without keys and values cache"]["latents"] == 2 * LEVELS
 
 
 def test_without_its_cache_the_background_is_made_for_each_target(work: Workbench):

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from regiondrag_widget.bench.latency.rounds import Row, Trial
 from regiondrag_widget.bench.latency.rows import COLD, DRAFT, WARM
 from regiondrag_widget.bench.latency.workbench import Workbench
 from regiondrag_widget.engine import prepared
+from regiondrag_widget.engine.attention import Reader
 from regiondrag_widget.engine.backbones.unet import UNetNetwork
 from regiondrag_widget.engine.pipeline import RegionDragPipeline
 from regiondrag_widget.engine.session import ImageSession
+from regiondrag_widget.engine.textattention import TextAttention
 
 __all__ = ["GROUP", "lever_rows"]
 
@@ -42,6 +46,27 @@ def lever_rows(work: Workbench, levels: int, dtype: torch.dtype) -> list[Row]:
             2 * levels,
         ),
         row(
+            "keys and values cache",
+            lambda: work.warm(work.pipe(), keys_values="recompute"),
+            "the original runs beside the edit, two pictures a call",
+            WARM,
+            2 * levels,
+        ),
+        row(
+            "skipping overwritten projections",
+            lambda: _patched(work.warm(work.pipe("projecting")), Reader, "_keys_values", _projecting),
+            "keys and values computed, then those of the inversion read",
+            WARM,
+            levels,
+        ),
+        row(
+            "the prompt's keys and values",
+            lambda: _patched(work.warm(work.pipe("prompting")), TextAttention, "installed", nullcontext),
+            "cross attention computes them at each call",
+            WARM,
+            levels,
+        ),
+        row(
             "background cache",
             lambda: _forgetful(work.warm, work),
             "matte and fill made anew for each target",
@@ -57,7 +82,7 @@ def lever_rows(work: Workbench, levels: int, dtype: torch.dtype) -> list[Row]:
         ),
         row(
             "decoding the crop",
-            lambda: _undivided(work.warm(work.pipe())),
+            lambda: _patched(work.warm(work.pipe()), prepared, "LINEAR_HALO", WHOLE, "HALO"),
             "the whole view decoded",
             WARM,
             levels,
@@ -99,13 +124,25 @@ def _forgetful(make: Callable[..., Trial], work: Workbench) -> Trial:
     return forgetting
 
 
-def _undivided(trial: Trial) -> Trial:
-    def whole(i: int) -> Any:
-        before = prepared.HALO, prepared.LINEAR_HALO
-        prepared.HALO = prepared.LINEAR_HALO = WHOLE
+def _patched(trial: Trial, owner: Any, name: str, value: Any, *others: str) -> Trial:
+    """The trial with attributes of a module or a class of the engine replaced while it runs."""
+
+    def patched(i: int) -> Any:
+        before = {n: getattr(owner, n) for n in (name, *others)}
+        for n in before:
+            setattr(owner, n, value)
         try:
             return trial(i)
         finally:
-            prepared.HALO, prepared.LINEAR_HALO = before
+            for n, old in before.items():
+                setattr(owner, n, old)
 
-    return whole
+    return patched
+
+
+_READ = Reader._keys_values
+
+
+def _projecting(self: Reader, attn: Any, hidden_states: Tensor) -> tuple[Tensor, Tensor]:
+    attn.to_k(hidden_states), attn.to_v(hidden_states)
+    return _READ(self, attn, hidden_states)
