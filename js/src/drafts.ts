@@ -190,7 +190,15 @@ export class Drafts {
     this.flying = { seq: newest, ...wanted, carried, arrived: false }
     this.last = this.flying
     clearTimeout(this.timer)
-    this.timer = setTimeout(() => this.free(), LOST)
+    this.timer = setTimeout(() => {
+      this.repeat(wanted.place)
+      this.free()
+    }, LOST)
+  }
+
+  /** Asks once more where the pointer still rests there. */
+  private repeat(place: string): void {
+    this.wanted ??= { place, stamp: performance.now(), again: true }
   }
 
   private free(): void {
@@ -205,7 +213,7 @@ export class Drafts {
     clearTimeout(this.timer)
     this.timer = setTimeout(() => {
       this.paused = false
-      if (place !== undefined) this.wanted ??= { place, stamp: performance.now(), again: true }
+      if (place !== undefined) this.repeat(place)
       this.next()
     }, milliseconds)
   }

@@ -15,6 +15,9 @@ export interface RunMasks {
 
 export class RegionSync {
   private rev = -1
+  /** The masks' trait as last read or written, and whether the kernel was asked for newer ones. */
+  private masks: unknown = null
+  private asked = false
 
   constructor(
     private readonly host: Host,
@@ -22,6 +25,7 @@ export class RegionSync {
     private readonly complain: (message: string) => void,
   ) {
     this.rev = host.number("_regions_rev", 0)
+    this.masks = host.model.get("_masks")
     store.committed.on(() => this.write())
     store.selection.on(() => host.save({ _selected: store.regions.selected }))
     let waiting = false
@@ -44,6 +48,7 @@ export class RegionSync {
   /** Forgets the store's drawings and takes the kernel's, as after a new picture. */
   reset(width: number, height: number): void {
     this.rev = this.host.number("_regions_rev", 0)
+    this.masks = this.host.model.get("_masks")
     this.store.reset(readRegions(this.host, { ...this.store.regions, width, height }, this.complain))
   }
 
@@ -73,16 +78,31 @@ export class RegionSync {
   private write(): void {
     this.rev = Math.max(this.rev, this.host.number("_regions_rev", 0)) + 1
     this.host.save({ ...writeRegions(this.store.regions), _regions_rev: this.rev })
+    this.masks = this.host.model.get("_masks")
   }
 
   private read(): void {
     const rev = this.host.number("_regions_rev", 0)
     // A lower number is an echo of what this page wrote before.
-    if (rev <= this.rev) return
+    if (rev < this.rev || (rev === this.rev && !this.asked)) return
     this.rev = rev
     const { width, height } = this.store.regions
     if (!width || !height) return
+    const masks = this.host.model.get("_masks")
+    // Masks are not echoed: another page's pairs arrive without them.
+    this.asked = masks === this.masks && this.otherPairs()
+    this.masks = masks
     this.store.adopt(readRegions(this.host, this.store.regions, this.complain))
+    if (this.asked) this.host.send("need", { what: "masks" })
+  }
+
+  /** Whether the kernel's list has a pair that this page does not know, or knows as it was before. */
+  private otherPairs(): boolean {
+    const { pairs } = this.store.regions
+    return this.host.list("_pairs").some((value) => {
+      const wire = value as Record<string, unknown> | null
+      return pairs.find((pair) => pair.id === wire?.id)?.rev !== wire?.rev
+    })
   }
 }
 

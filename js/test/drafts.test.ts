@@ -103,6 +103,16 @@ describe("requests for drafts", () => {
     expect(asked).toHaveLength(2)
   })
 
+  it("are made again after two seconds where the pointer rests, and answered then", async () => {
+    const { want, answer, asked, wait, look } = setUp()
+    want("a")
+    await wait(LOST)
+    expect(asked).toHaveLength(2)
+    await wait(200)
+    await answer(asked[1])
+    expect(look("a")).toBe("a whole")
+  })
+
   it.each(["stale", "stopped"])("go on at once when one is %s, without a word", async (reason) => {
     const { want, refuse, asked, failed } = setUp()
     want("a")

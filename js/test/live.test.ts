@@ -98,11 +98,12 @@ describe("a drag while it is on", () => {
   })
 
   it("of a painted target asks with the target where it is now", async () => {
-    const { move, sent, session } = await openLive()
+    const { move, sent, session, answer } = await openLive()
     session.store.commit(withMask(session.store.regions, 0, "target", disc(W, H, 20, 12, 3)))
+    await answer()
     move(4, true)
-    expect(sent("draft")[0]?.content.pairs).toMatchObject([{ matrix: null, handle: 0, target: 1 }])
-    const bytes = new Uint8Array(sent("draft")[0]?.buffers[1] as ArrayBuffer)
+    expect(sent("draft")[1]?.content.pairs).toMatchObject([{ matrix: null, handle: 0, target: 1 }])
+    const bytes = new Uint8Array(sent("draft")[1]?.buffers[1] as ArrayBuffer)
     expect(textOf(decodeMask(bytes, W, H))).toEqual(textOf(disc(W, H, 24, 12, 3)))
   })
 

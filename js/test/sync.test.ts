@@ -117,6 +117,28 @@ describe("regions from the kernel", () => {
     expect(store.regions.pairs[0]?.handle).toBe(mask)
   })
 
+  it("drawn on another page come without their masks, which are asked for and taken", async () => {
+    const { model, store } = setUp()
+    draw(store)
+    const pair = { ...(model.get("_pairs") as object[])[0], rev: 7, hasTarget: true }
+    model.update({ _pairs: [pair], _regions_rev: 5 })
+    await Promise.resolve()
+    const needs = () => model.sent.filter((m) => m.content.type === "need").map((m) => m.content.what)
+    expect(needs()).toEqual(["masks"])
+    const id = store.regions.pairs[0]?.id
+    const masks = {
+      [`h:${id}`]: encodeMask(blob).slice(),
+      [`t:${id}`]: encodeMask(disc(W, H, 30, 20, 3)).slice(),
+    }
+    model.update({ _pairs: [pair], _masks: masks, _regions_rev: 5 })
+    await Promise.resolve()
+    expect(textOf(store.regions.pairs[0]?.target ?? blob)).toEqual(textOf(disc(W, H, 30, 20, 3)))
+    const before = store.regions
+    model.update({ _masks: { ...masks } })
+    await Promise.resolve()
+    expect([store.regions, needs().length]).toEqual([before, 1])
+  })
+
   it("of another picture's size are refused in words, and the rest is kept", async () => {
     const { model, store, complain } = setUp()
     const masks = { "h:p": encodeMask(disc(99, 9, 5, 5, 3)).slice(), protect: encodeMask(blob).slice() }

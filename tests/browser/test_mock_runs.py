@@ -275,13 +275,3 @@ def test_settings_reach_the_kernel_and_reset(open_widget: Open) -> None:
     drawer.get_by_role("button", name="Reset").click()
     assert widget.page.evaluate("host.model.get('settings').steps") == 20
     assert drawer.get_by_label("Prompt").input_value() == ""
-
-
-def test_live_mode_runs_after_a_drag(open_widget: Open) -> None:
-    widget = open_widget()
-    widget.click("Settings")
-    widget.root.get_by_label("Edit after each drag").check()
-    widget.click("Settings")
-    draw_pair(widget)
-    showing(widget, "result")
-    assert len(widget.sent("run")) == 1

@@ -2,6 +2,8 @@
 //
 // `window.host` is what the tests drive: `host.open(options)`, `host.show(width)`, `host.hide()`, `host.sent`, ...
 
+import { Drafting } from "/drafts.js"
+
 const KINDS = {
   dataview: (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
   uint8: (bytes) => bytes,
@@ -72,11 +74,13 @@ class Model {
 
 /** Answers as the real kernel does: `steps` previews a run; at step `hold` it waits until a test calls `go()`. */
 class Kernel {
-  constructor(model, { steps = 4, hold = 0 } = {}) {
+  constructor(model, { steps = 4, hold = 0, drafts = 20 } = {}) {
     Object.assign(this, { model, steps, hold, run: 0, acks: [], stopped: new Set(), results: [], go: () => {} })
+    this.drafts = new Drafting(model, drafts)
   }
   message(content, buffers) {
     const { model } = this
+    this.drafts.hear(content, buffers)
     const answer = (type, fields = {}) => setTimeout(() => model.receive({ v: 1, type, ...fields }))
     if (content.type === "hello") answer("ready", { kernel: "mock", busy: false, run: this.run })
     if (content.type === "ping") answer("pong")
@@ -183,7 +187,7 @@ const defaults = {
   vacated: "fill",
   model: "mini",
   matte: "auto",
-  live: false,
+  live: null,
 }
 
 const host = {
