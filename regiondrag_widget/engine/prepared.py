@@ -43,6 +43,7 @@ BACKGROUNDS_KEPT = 4
 class PreparedView:
     """One view of the picture, encoded and inverted.
 
+    weights : fingerprint of the network it was made with
     sheet : the view's box at the picture's own resolution, what a full edit paints on
     draft_sheet : the same at the working resolution where that is lower
     colours : shows the view's latents as colour
@@ -50,6 +51,7 @@ class PreparedView:
     """
 
     view: View
+    weights: tuple[object, ...]
     inversion: Inversion
     colours: LatentColours
     sheet: Sheet
@@ -114,6 +116,7 @@ class PreparedPicture:
 
         Raises Cancelled where `cancelled`, asked between the inversion's batches, says so.
         """
+        weights = self._pipe.backbone.fingerprint()  # adapters may come and go between two edits
         view = choose_view(
             self._picture.shape,
             None if pairs is None else bounding_box(pairs.handle | pairs.target),
@@ -122,7 +125,7 @@ class PreparedPicture:
             multiple=self._pipe.backbone.multiple,
             known=[prepared.view for prepared in self._cache.values("view")],
         )
-        known: PreparedView | None = self._cache.get(("view", view))
+        known: PreparedView | None = self._cache.get(("view", view, weights))
         if known is not None:
             return known
         sheet = Sheet.of(self._picture, view)
@@ -139,10 +142,10 @@ class PreparedPicture:
             self.keys_values = keeping
         pixels = torch.from_numpy(working).permute(2, 0, 1).to(latents.device) / 127.5 - 1
         colours = LatentColours(latents, pixels)
-        prepared = PreparedView(view, inversion, colours, sheet, sheet.at_working(working), {})
+        prepared = PreparedView(view, weights, inversion, colours, sheet, sheet.at_working(working), {})
         sizes = {"host": inversion.cache.nbytes if keeping == "host" else 0}
         sizes[self.place] = inversion.nbytes - (sizes["host"] if self.place == "device" else 0)
-        self._cache.put(("view", view), prepared, sizes)
+        self._cache.put(("view", view, weights), prepared, sizes)
         return prepared
 
     def _keeping_for(self, latents: Tensor) -> str:
@@ -224,6 +227,7 @@ class PreparedPicture:
         key = (
             "composite",
             sheet.key,
+            prepared.weights,
             tuple((_digest(p.handle), _digest(p.target), _bytes(p.matrix)) for p in pairs),
             _digest(editable),
             settings.vacated,
@@ -269,7 +273,8 @@ class PreparedPicture:
 
         def decoded(difference: Tensor) -> Tensor:
             with torch.inference_mode():  # the codec is linear: a difference decodes to a difference
-                return backbone.decode(difference[None])[0] - origin
+                shown = backbone.decode(difference[None])[0]
+                return shown - origin[:, : shown.shape[1], : shown.shape[2]]  # the same in every cell
 
         return decoded
 

@@ -11,11 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regiondrag_widget.engine.view import View, resized
+from regiondrag_widget.engine.view import View, bounding_box, resized
 
 __all__ = ["LatentColours", "Previewer"]
 
 Float = npt.NDArray[np.float32]
+
+HALO = 2  # cells around what is shown: a linear decoder sees one
 
 
 class LatentColours:
@@ -60,6 +62,7 @@ class Previewer:
         """
         self._picture, self._view, self._composite, self._weight = picture, view, composite, weight
         self._anchor, self._to_colour = anchor, to_colour
+        self._cells = _cells_under(weight, view, (anchor.shape[1], anchor.shape[2]))
         self._scaled: dict[int, tuple[npt.NDArray[np.uint8], Float, Float, tuple[slice, slice]]] = {}
 
     def __call__(self, clean: Tensor, max_size: int) -> npt.NDArray[np.uint8]:
@@ -67,16 +70,26 @@ class Previewer:
         if max_size < 1:
             raise ValueError(f"max_size must be at least 1 pixel, got {max_size!r}")
         base, composite, weight, box = self._at(max_size)
-        difference = self._to_colour((clean - self._anchor).float()) * 127.5
-        working = difference.permute(1, 2, 0).cpu().numpy().astype(np.float32)
+        out = base.copy()
+        shown = composite
+        if self._cells is not None:
+            shown = composite + weight[..., None] * self._change(clean, composite.shape[:2])
+        out[box] = shown.clip(0, 255).round().astype(np.uint8)
+        return out
+
+    def _change(self, clean: Tensor, shape: tuple[int, int]) -> Float:
+        """What the diffusion has changed of the composite's box, at (h, w): (h, w, 3) float32."""
+        assert self._cells is not None
+        rows, columns = self._cells
+        part = (clean - self._anchor)[:, rows, columns].float()
+        colours = (self._to_colour(part) * 127.5).permute(1, 2, 0).cpu().numpy()
+        size = colours.shape[0] // part.shape[1]  # pixels shown a cell
+        working = np.zeros((clean.shape[1] * size, clean.shape[2] * size, 3), np.float32)
+        working[rows.start * size : rows.stop * size, columns.start * size : columns.stop * size] = colours
         share = (self._view.inner[0] / self._view.size[0], self._view.inner[1] / self._view.size[1])
         h, w = max(1, round(working.shape[0] * share[0])), max(1, round(working.shape[1] * share[1]))
-        change = cv2.resize(
-            working[:h, :w], (composite.shape[1], composite.shape[0]), interpolation=cv2.INTER_LINEAR
-        )
-        out = base.copy()
-        out[box] = (composite + weight[..., None] * change).clip(0, 255).round().astype(np.uint8)
-        return out
+        resized_change = cv2.resize(working[:h, :w], shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return np.asarray(resized_change, np.float32)
 
     def _at(self, max_size: int) -> tuple[npt.NDArray[np.uint8], Float, Float, tuple[slice, slice]]:
         if max_size not in self._scaled:
@@ -90,3 +103,16 @@ class Previewer:
             small = [resized(a, (y1 - y0, x1 - x0)) for a in (self._composite, self._weight)]
             self._scaled[max_size] = (base, small[0], small[1], box)
         return self._scaled[max_size]
+
+
+def _cells_under(weight: Float, view: View, grid: tuple[int, int]) -> tuple[slice, slice] | None:
+    """Rows and columns of the latent cells under what has weight, and a halo; None where nothing has."""
+    if not (weight > 0).any():
+        return None
+    x0, y0, x1, y1 = bounding_box(weight > 0)
+    spans = []
+    for low, high, cells, pixels in ((y0, y1, grid[0], view.size[0]), (x0, x1, grid[1], view.size[1])):
+        scale = view.scale * cells / pixels
+        start, stop = int(low * scale) - HALO, int(np.ceil(high * scale)) + HALO
+        spans.append(slice(max(0, min(start, cells - 1)), min(cells, max(stop, 1))))
+    return spans[0], spans[1]

@@ -275,3 +275,18 @@ def test_windows_of_a_large_picture_give_way_to_newer_ones(pipe: Any):
         limited.prepare([rd.RegionPair.move(box((512, 512), x + 40, y + 40, x + 60, y + 60), 10, 10)])
     assert limited.nbytes <= 2.5 * one
     assert limited.cache_report().entries["view"] == 2
+
+
+# ---- the network changes behind a session ----
+
+
+def test_other_weights_invert_and_encode_anew():
+    pipe = tiny_pipeline()
+    session = rd.ImageSession(pipe, picture(*SHAPE))
+    before = run(session, PAIRS)
+    with torch.no_grad():
+        for weight in (*pipe.unet.parameters(), *pipe.vae.parameters()):
+            weight.mul_(1.05)
+    after = run(session, PAIRS)
+    assert not np.array_equal(before, after)
+    assert np.array_equal(after, run(rd.ImageSession(pipe, picture(*SHAPE)), PAIRS))
