@@ -1,44 +1,22 @@
-"""A real Jupyter server for the tests: its own folders, a free port, a way into the kernel past the page."""
+"""A real Jupyter server for the tests, and a way into the kernel past the page."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 from jupyter_client.blocking.client import BlockingKernelClient
 from playwright.sync_api import Locator, Page
 
+from regiondrag_widget.bench.latency.jupyter import KERNEL_READY, LabServer
 from tests.browser.mock_host.page import Widget
-
-ROOT = Path(__file__).resolve().parents[2]
-
-# the kernel's status is idle before it is connected, and a cell that is run then silently does nothing
-READY = """async () => {
-  const app = window.jupyterapp
-  if (!app) return false
-  await app.started
-  const widgets = [app.shell.currentWidget, ...app.shell.widgets('main')]
-  const panel = widgets.find(w => w && w.context)
-  if (!panel) return false
-  await panel.context.sessionContext.ready
-  const kernel = panel.context.sessionContext.session?.kernel
-  if (!kernel) return false
-  await kernel.info
-  return kernel.status === 'idle'
-}"""
-
 
 SETUP = """
 import numpy as np
@@ -69,94 +47,11 @@ WATCH = """() => {
 }"""
 
 
-class JupyterServer:
-    """`jupyter lab` on 127.0.0.1; it serves JupyterLab at /lab and Notebook 7 at /notebooks."""
+class JupyterServer(LabServer):
+    """A server of its own for the tests, and a way into its kernels."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.notebooks = folder / "notebooks"
-        self.notebooks.mkdir(parents=True)
-        news = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-        news.parent.mkdir(parents=True)
-        news.write_text('{"fetchNews": "false", "checkForUpdates": false}')  # no question over the page
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        environment = {
-            **os.environ,
-            "JUPYTER_CONFIG_DIR": str(folder / "config"),
-            "JUPYTER_DATA_DIR": str(folder / "data"),
-            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-            "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-            "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-            "IPYTHONDIR": str(folder / "ipython"),
-            "JUPYTER_PREFER_ENV_PATH": "1",
-            "PYTHONPATH": str(ROOT),
-            "HF_HUB_OFFLINE": "1",
-            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),
-        }
-        self._log = (folder / "server.log").open("wb")
-        options = [
-            "--allow-root",
-            "--no-browser",
-            f"--ServerApp.port={self.port}",
-            "--ServerApp.port_retries=0",
-            "--ServerApp.ip=127.0.0.1",
-            f"--ServerApp.root_dir={self.notebooks}",
-            "--IdentityProvider.token=",
-            "--ServerApp.password=",
-            "--ServerApp.disable_check_xsrf=True",
-            "--LabApp.expose_app_in_browser=True",
-            "--JupyterNotebookApp.expose_app_in_browser=True",
-            "--LabApp.extension_manager=readonly",
-            # were the tests killed, nobody else would end it
-            "--ServerApp.shutdown_no_activity_timeout=600",
-            "--MappingKernelManager.cull_idle_timeout=300",
-            "--MappingKernelManager.cull_connected=True",
-        ]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options],
-            cwd=self.notebooks,
-            env=environment,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        self._wait()
-
-    def _wait(self, seconds: float = 60) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if self._process.poll() is not None:
-                break
-            try:
-                with urllib.request.urlopen(f"{self.url}/api/status", timeout=2):
-                    return
-            except OSError:
-                time.sleep(0.1)
-        self.close()
-        raise AssertionError(f"the server did not start:\n{(self.folder / 'server.log').read_text()[-3000:]}")
-
-    def close(self) -> None:
-        """Ends the server and its kernels: they are one process group of ours."""
-        for ending in (signal.SIGTERM, signal.SIGKILL):
-            if self._process.poll() is not None:
-                break
-            os.killpg(self._process.pid, ending)
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                continue
-        self._log.close()
-
-    def write(self, name: str, cells: Sequence[str]) -> None:
-        """A new notebook with these code cells."""
-        notebook = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(source) for source in cells],
-            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-        )
-        nbformat.write(notebook, self.notebooks / name)
+        super().__init__(folder, {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2")})
 
     def sessions(self) -> list[dict[str, Any]]:
         with urllib.request.urlopen(f"{self.url}/api/sessions", timeout=5) as answer:
@@ -228,7 +123,7 @@ class NotebookPage:
         """Goes there and waits until cells can be run."""
         self.page.goto(self.address, timeout=60_000)
         end = time.monotonic() + 60
-        while not self.page.evaluate(READY):
+        while not self.page.evaluate(KERNEL_READY):
             if time.monotonic() > end:
                 raise AssertionError(f"the notebook's kernel is not ready: {self.address}")
             time.sleep(0.1)
