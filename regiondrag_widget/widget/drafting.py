@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -90,28 +90,21 @@ def make_draft(request: DraftRequest, editors: EditorCache, watch: Watch) -> Dra
     if watch.should_stop_preparing():
         return None
     editor = editors.get(request.picture_key, request.image, request.settings)
-    if not editor.prepare(pairs, watch.should_stop_preparing):
+    how = {**request.settings.of_the_edit(), "editable": None if protect is None else ~protect}
+    if not editor.prepare(pairs, watch.should_stop_preparing, **how):
         return None
     watch.prepared()
     if watch.should_stop():
         return None
-    editable = None if protect is None else ~protect
-    return draft_once(editor, pairs, request.settings, watch, editable)
+    return draft_once(editor, pairs, how, watch)
 
 
 def draft_once(
-    editor: Editor, pairs: Sequence[RegionPair], settings: EditSettings, watch: Watch, editable: Any = None
+    editor: Editor, pairs: Sequence[RegionPair], how: Mapping[str, Any], watch: Watch
 ) -> DraftPicture | None:
     """A draft of a picture that is prepared, timed; None when it was stopped."""
     began = watch.clock()
-    steps = editor.draft(
-        pairs,
-        calls=CALLS,
-        stop=settings.stop,
-        vacated=settings.vacated,
-        matte=settings.matte,
-        editable=editable,
-    )
+    steps = editor.draft(pairs, calls=CALLS, **how)
     with closing(steps):  # a generator that is closed puts the network back as it was
         for _ in steps:
             if watch.should_stop():

@@ -91,17 +91,12 @@ def run_edit(
         if not editors.holds(request.picture_key):
             listener.preparing(request.run, PREPARING)
         editor = editors.get(request.picture_key, request.image, request.settings)
-        if not editor.prepare(request.pairs, stop_preparing) or cancelled():
+        editable = None if request.protect is None else ~request.protect
+        how = {**request.settings.of_the_edit(), "editable": editable}
+        if not editor.prepare(request.pairs, stop_preparing, **how) or cancelled():
             listener.stopped(request.run, 0)
             return
-        settings = request.settings
-        steps = editor.edit(
-            request.pairs,
-            stop=settings.stop,
-            vacated=settings.vacated,
-            matte=settings.matte,
-            editable=None if request.protect is None else ~request.protect,
-        )
+        steps = editor.edit(request.pairs, **how)
         with closing(steps):  # a generator that is closed puts the network back as it was
             for step in steps:
                 done = step.index

@@ -51,9 +51,18 @@ class Editor(Protocol):
     ) -> Generator[Step, None, None]:
         """The reverse pass, one `Step` a level; closing the generator cancels."""
 
-    def prepare(self, pairs: Sequence[RegionPair], cancelled: Callable[[], bool]) -> bool:
-        """Do ahead of `edit` what these pairs need: the inversion. False when ``cancelled``, which is asked
-        now and then, ended it.
+    def prepare(
+        self,
+        pairs: Sequence[RegionPair],
+        cancelled: Callable[[], bool],
+        *,
+        stop: float,
+        vacated: str,
+        matte: str,
+        editable: NDArray[np.bool_] | None,
+    ) -> bool:
+        """Do ahead of `edit` what these handles need, the inversion above all. False when ``cancelled``,
+        which is asked now and then, ended it.
         """
 
     def draft(

@@ -40,9 +40,10 @@ def describe(error: BaseException) -> Failure:
     if isinstance(error, FileNotFoundError):
         return Failure("bad-input", words, "Choose another model in the settings.", text)
     if is_device_lost(error):
+        first = (str(error.__cause__ or "").strip() or words).splitlines()[0]
         return Failure(
             "engine",
-            f"The device stopped answering: {words.splitlines()[0]}"[:500],
+            f"The device stopped answering: {first}"[:500],
             "Restart the kernel: a process does not get a lost device back.",
             text,
         )
@@ -73,7 +74,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def is_device_lost(error: BaseException) -> bool:
     """Whether the GPU, not the edit, is what failed (torch's words and classes, by name)."""
     words = str(error).lower()
-    return type(error).__name__ == "AcceleratorError" or (
+    return type(error).__name__ in ("DeviceLostError", "AcceleratorError") or (
         isinstance(error, RuntimeError)
         and any(sign in words for sign in ("cuda error", "hip error", "cudnn_status", "cublas_status"))
     )

