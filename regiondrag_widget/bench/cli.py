@@ -31,8 +31,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         description="Compose scenes with known truth, edit them with every method, and report the figures.",
         epilog="A finished scene is a folder, at any depth under --scenes, with before.png, after.png, "
         "handle.png, target.png and scene.json: an object whose matrix, 3 rows of 3, takes a handle pixel "
-        "(x, y, 1) to its target pixel (null where there is none). Exit codes: 0 done, 1 some scenes or edits "
-        "failed, 2 wrong input, 130 interrupted: the same command goes on.",
+        "(x, y, 1) to its target pixel (null where there is none). Exit codes: 0 done, 1 some scenes or "
+        "edits failed, 2 wrong input, 130 interrupted: the same command goes on.",
     )
     given = truth.add_mutually_exclusive_group()
     given.add_argument(
