@@ -10,7 +10,7 @@ PIP    := $(PY) -m pip --disable-pip-version-check
 TORCH_ARGS := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 STAMPS := $(VENV)/.stamps
 
-.PHONY: help demo test test-py test-js bench-truth lab lint build-js chromium clean
+.PHONY: help demo test test-py test-js bench-truth bench-latency lab lint build-js chromium clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make lab       open JupyterLab on the notebooks"
 	@echo "make test      front end, engine, kernel and browser tests (test-js, test-py: one half)"
 	@echo "make bench-truth PHOTOS=DIR   run the benchmark of truth and write its figures into docs and README"
+	@echo "make bench-latency            measure the speed of edits on this machine, likewise"
 	@echo "make lint      ruff, mypy, and the front end's linter and type checker"
 	@echo "make build-js  build the front end into regiondrag_widget/widget/static"
 	@echo "make clean     remove what was built (not .venv, not node_modules)"
@@ -42,6 +43,10 @@ bench-truth: $(STAMPS)/test
 	@test -d "$(PHOTOS)" || { echo "make: say which photographs: make bench-truth PHOTOS=DIR"; exit 1; }
 	$(VENV)/bin/regiondrag bench truth --photos "$(PHOTOS)" --ablations -o bench-out/truth $(BENCH_ARGS)
 	$(PY) scripts/publish_truth.py bench-out/truth
+
+bench-latency: $(STAMPS)/test chromium build-js
+	$(VENV)/bin/regiondrag bench latency --pointer -o docs/benchmarks $(BENCH_ARGS)
+	$(PY) scripts/publish_latency.py
 
 lint: $(STAMPS)/dev node_modules/.package-lock.json
 	$(VENV)/bin/ruff check .
