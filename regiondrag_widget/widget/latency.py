@@ -7,6 +7,7 @@ from statistics import median
 
 QUICK = 0.250  # seconds; a draft under this is worth showing while a region is dragged
 SLOW = 0.300  # over this it no longer is: two limits, lest one draft more or less switch it off and on
+HOPELESS = 4 * QUICK
 KEPT = 9  # drafts, of which the median counts: one that waited for another program does not
 
 
@@ -42,3 +43,8 @@ class Latency:
     def quick(self) -> bool:
         """Whether drafts can follow a pointer."""
         return self._quick
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether they cannot, but might on a machine that has less else to do."""
+        return bool(self._seconds) and not self._quick and median(self._seconds) < HOPELESS

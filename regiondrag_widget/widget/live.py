@@ -15,7 +15,7 @@ from ..regions.pair import RegionPair
 from . import protocol
 from .drafting import DraftRequest
 from .drafts import Drafts
-from .editor import Report, shared_editors
+from .editor import Report, editor_key, shared_editors
 from .failures import Failure
 from .host import Outbox
 from .readout import Readout, as_dict
@@ -152,8 +152,7 @@ class Live:
         """Memory may have changed; and where drafts were too slow for live, they may not be any more."""
         with self._host.lock:
             self._readout.update(settled=True)
-            latency = self._readout.latency
-            if self._shown and latency.draft_ms is not None and not latency.quick and not self._drafts.paused:
+            if self._shown and self._readout.latency.doubtful and not self._drafts.paused:
                 self._warm.repeat()
 
     def picture_changed(self) -> None:
@@ -176,6 +175,8 @@ class Live:
                     self._drafts.void("stopped")
                 return
             self._drafts.void("stale")
+            if editor_key(None, new) != editor_key(None, old):
+                self._warm.cancel()
             if new.model != old.model:
                 self._readout.forget(model=True)
             self._prepare()
@@ -221,8 +222,13 @@ class Live:
         self._host.show_measured(as_dict(measured))
         self._host.send_message(measured)
 
-    def _timed(self, seconds: float) -> None:
-        self._later(lambda: self._readout.latency.begin(seconds))
+    def _timed(self, needs: Hashable, seconds: float) -> None:
+        def note() -> None:
+            now = self._host.snapshot()
+            if needs == editor_key(now.picture_key, now.settings):  # not of a model that was chosen before
+                self._readout.latency.begin(seconds)
+
+        self._later(note)
 
     def _took(self, seconds: float) -> None:
         self._later(lambda: self._readout.latency.add(seconds))

@@ -49,14 +49,14 @@ class WarmUp:
     owner
         The widget.
     measured
-        Told, on the inference thread, the seconds of a timed draft.
+        Told, on the inference thread, the seconds of a timed draft, and of what (see `editor_key`).
     """
 
     def __init__(
         self,
         owner: object,
         worker: InferenceWorker,
-        measured: Callable[[float], None],
+        measured: Callable[[Hashable, float], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._owner = ("warm", id(owner))
@@ -140,7 +140,7 @@ class WarmUp:
                 return False
             seconds = draft.seconds
         if seconds is not None:
-            self._measured(seconds)
+            self._measured(request.needs, seconds)
         self._last = request
         if request.pairs or editor.one_view:
             self._covered = request.needs

@@ -42,17 +42,18 @@ class FakeDraft:
 class FakeEngine:
     """The factory.
 
-    ``seconds`` is the time of an edit's step, ``draft_seconds`` of a draft's, ``stage_seconds`` of each of
-    the four stages in which a picture is prepared. Clear ``go`` to hold every edit before its next step,
-    ``draft_go`` and ``stage_go`` to hold drafts and preparations.
+    ``seconds`` is the time of an edit's step, ``draft_seconds`` of a draft's. Clear ``go`` to hold every edit
+    before its next step, ``draft_go`` and ``stage_go`` to hold drafts and preparations, which take four
+    stages.
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
-        self.draft_seconds = self.stage_seconds = 0.0
+        self.draft_seconds = 0.0
         self.go, self.draft_go, self.stage_go = (threading.Event() for _ in range(3))
         self.release()
         self.prepared: list[tuple[tuple[int, int], EditSettings]] = []
+        self.preparing = 0  # preparations that began
         self.stages = 0  # of all preparations
         self.warmed: list[list[RegionPair]] = []  # one entry for every preparation that came to its end
         self.edits: list[dict[str, Any]] = []
@@ -108,13 +109,13 @@ class FakeEditor:
     def prepare(self, pairs: Sequence[RegionPair], cancelled: Callable[[], bool], **how: Any) -> bool:
         assert set(how) == {"stop", "vacated", "matte", "editable"}
         engine = self._engine
-        while not self._ready:
+        if not self._ready:
+            engine.preparing += 1
             for _ in range(4):
                 while not engine.stage_go.wait(0.005) and not cancelled():
                     pass
                 if cancelled():
                     return False
-                time.sleep(engine.stage_seconds)
                 engine.stages += 1
             self._ready = True
             engine.warmed.append(list(pairs))

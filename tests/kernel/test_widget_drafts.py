@@ -286,22 +286,23 @@ def test_closing_the_widget_ends_the_draft(w, browser, engine, handle):
 
 
 def test_a_newer_draft_goes_on_with_the_preparation_of_the_older(w, browser, engine, handle):
-    engine.stage_seconds = 0.03
+    engine.stage_go.clear()
     browser.drag(1, handle, 10)
-    until(lambda: engine.stages >= 2)
+    until(lambda: engine.preparing)
     browser.drag(2, handle, 20)
+    engine.stage_go.set()
     assert browser.answered(2) == "drafted"
-    assert engine.stages == 4
-    assert len(engine.drafts) == 1
+    assert engine.preparing == len(engine.drafts) == 1
 
 
 def test_a_run_goes_on_with_the_preparation_of_the_draft_it_voids(w, browser, engine, handle, target):
-    engine.stage_seconds = 0.03
+    engine.stage_go.clear()
     browser.drag(1, handle, 10)
-    until(lambda: engine.stages >= 2)
+    until(lambda: engine.preparing)
     browser.run(1, handle, target)
+    engine.stage_go.set()
     browser.until("done")
-    assert engine.stages == 4
+    assert engine.preparing == 1
     assert engine.drafts == []
 
 

@@ -66,6 +66,26 @@ def test_a_measurement_on_a_busy_machine_is_made_anew_after_a_run(w, browser, en
     assert len(engine.prepared) == 1
 
 
+def test_a_machine_that_is_far_too_slow_is_not_measured_again(w, browser, engine, handle, target):
+    engine.draft_seconds = 0.6
+    browser.show()
+    browser.until("measured")
+    w.add_pair(handle, target)
+    w.run(wait=True)
+    until(lambda: not w._runs._worker.busy)
+    assert engine.began == ["draft", "draft", "edit"]
+
+
+def test_a_measurement_of_a_model_chosen_before_does_not_count(w, browser, engine):
+    engine.draft_go.clear()
+    browser.show()
+    until(lambda: engine.drafts)
+    w.settings["model"] = "some/checkpoint"  # not on this machine: nothing of it is timed
+    engine.draft_go.set()
+    until(lambda: not w._runs._worker.busy)
+    assert w.measured["draft_ms"] is None
+
+
 def test_another_model_is_not_judged_by_the_one_before(shown, browser):
     shown.settings["model"] = "some/checkpoint"
     assert shown.measured["draft_ms"] is None

@@ -161,33 +161,35 @@ def test_a_run_stops_the_timed_draft(w, browser, engine, handle, target):
 def test_a_run_of_the_same_picture_waits_for_its_preparation_and_gains_by_it(
     w, browser, engine, handle, target
 ):
-    engine.stage_seconds = 0.03
+    engine.stage_go.clear()
     browser.show()
-    until(lambda: engine.stages >= 1)
+    until(lambda: engine.preparing)
     browser.run(1, handle, target)
     assert browser.of("status")[-1]["message"] == "Preparing the model and the picture"
+    engine.stage_go.set()
     browser.until("done")
-    assert engine.stages == 4
-    assert len(engine.prepared) == 1
+    assert engine.preparing == len(engine.prepared) == 1
 
 
 def test_the_middle_of_a_large_picture_is_given_up_for_a_run(w, browser, engine, handle, target):
     engine.one_view = False
-    engine.stage_seconds = 0.05
+    engine.stage_go.clear()
     browser.show()
-    until(lambda: engine.stages >= 1)
+    until(lambda: engine.preparing)
     browser.run(1, handle, target)
+    until(lambda: engine.preparing == 2)
+    engine.stage_go.set()
     browser.until("done")
-    assert engine.stages > 4
 
 
 def test_a_draft_takes_over_what_the_warm_up_has_begun(w, browser, engine, handle):
-    engine.stage_seconds = 0.03
+    engine.stage_go.clear()
     browser.show()
-    until(lambda: engine.stages >= 1)
+    until(lambda: engine.preparing)
     browser.drag(1, handle, 10)
+    engine.stage_go.set()
     assert browser.answered(1) == "drafted"
-    assert engine.stages == 4
+    assert engine.preparing == 1
 
 
 def test_a_warm_up_that_fails_is_silent_and_tried_no_more_until_something_changes(w, browser, engine):

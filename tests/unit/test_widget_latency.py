@@ -48,6 +48,11 @@ def test_between_the_limits_it_stays_as_it_was():
     assert not quick.quick
 
 
+@pytest.mark.parametrize(("seconds", "doubtful"), [(0.1, False), (0.4, True), (5.0, False)])
+def test_a_draft_that_is_a_little_too_slow_leaves_a_doubt(seconds, doubtful):
+    assert measured(seconds).doubtful is doubtful
+
+
 def test_a_new_beginning_forgets_what_was_before():
     latency = measured(*[2.0] * KEPT)
     latency.begin(0.05)
