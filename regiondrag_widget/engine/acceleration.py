@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 KEPT = 4  # calls of different shapes kept at once: each has its own activations' memory
 WARM_UPS = 3
 Call = Callable[[], Tensor]
+Level = Sequence[tuple[Tensor, Tensor]]  # key and value of each layer
 
 
 class Inputs:
@@ -61,7 +62,12 @@ class StaticCall:
     """
 
     def __init__(
-        self, unet: Any, inputs: Inputs, injection: Injection, weights: tuple[object, ...] = ()
+        self,
+        unet: Any,
+        inputs: Inputs,
+        injection: Injection,
+        level: Level,
+        weights: tuple[object, ...] = (),
     ) -> None:
         with torch.inference_mode(False), torch.no_grad():
             self._x, self._timestep = inputs.x.clone(), inputs.timestep.clone()
@@ -69,7 +75,7 @@ class StaticCall:
             self._text = inputs.text.twin()
             self._biases = {n: bias.clone() for n, bias in injection.biases.items()}
             self._readers = [Reader() for _ in injection.layers]
-            for reader, (key, value) in zip(self._readers, injection.at(1), strict=True):
+            for reader, (key, value) in zip(self._readers, level, strict=True):
                 reader.key, reader.value = (
                     torch.zeros_like(t, device=inputs.x.device, dtype=inputs.x.dtype)[None]
                     for t in (key, value)
@@ -99,12 +105,12 @@ class StaticCall:
         stack.enter_context(self._text.installed())
         return stack
 
-    def load(self, inputs: Inputs, injection: Injection, k: int) -> None:
+    def load(self, inputs: Inputs, injection: Injection, level: Level) -> None:
         """Copy everything in; what stays the same for an edit only once."""
         self._x.copy_(inputs.x)
         self._timestep.copy_(inputs.timestep)
         targets = [t for r in self._readers for t in (r.key, r.value) if t is not None]
-        sources = [t[None] for pair in injection.at(k) for t in pair]
+        sources = [t[None] for pair in level for t in pair]
         if targets:
             torch._foreach_copy_(targets, sources, non_blocking=True)
         if self._loaded is None or self._loaded[0] is not inputs.text:
@@ -147,13 +153,15 @@ class Accelerator:
         """
         if not self._lock.acquire(blocking=False):
             return None  # another thread is at it: its tensors are not ours to write
-        key = _shapes(inputs, injection, k)
+        key: tuple[object, ...] = ()
         try:
+            level = list(injection.at(k))
+            key = _shapes(inputs, injection, level)
             if key in self._refused:
                 return None
             with torch.inference_mode():
-                call = self._made(key, weights, unet, inputs, injection, k)
-                call.load(inputs, injection, k)
+                call = self._made(key, weights, unet, inputs, injection, level)
+                call.load(inputs, injection, level)
                 if self._needs_layers:
                     with call.installed():
                         return call.replay().clone()
@@ -176,7 +184,7 @@ class Accelerator:
         unet: Any,
         inputs: Inputs,
         injection: Injection,
-        k: int,
+        level: Level,
     ) -> StaticCall:
         known = self._calls.get(key)
         if known is not None and known.fits(weights):
@@ -187,8 +195,8 @@ class Accelerator:
             self._calls.popitem(last=False)
         if hooked(unet):
             raise RuntimeError("the UNet is moved or cast for every call (offloading)")
-        call = StaticCall(unet, inputs, injection, weights)
-        call.load(inputs, injection, k)
+        call = StaticCall(unet, inputs, injection, level, weights)
+        call.load(inputs, injection, level)
         with call.installed():
             call.replay = self._record(call.forward)
         self._calls[key] = call
@@ -276,11 +284,11 @@ def _cloned(value: Any) -> Any:
     return value.clone()
 
 
-def _shapes(inputs: Inputs, injection: Injection, k: int) -> tuple[object, ...]:
+def _shapes(inputs: Inputs, injection: Injection, level: Level) -> tuple[object, ...]:
     given = [inputs.x, *inputs.conditions, *(t for r in inputs.text.readers for t in r.tensors)]
     return (
         tuple((tuple(t.shape), t.dtype, str(t.device)) for t in given),
         tuple(injection.layers),
-        tuple(tuple(key.shape) for key, _ in injection.at(k)),
+        tuple(tuple(key.shape) for key, _ in level),
         tuple((n, tuple(bias.shape)) for n, bias in sorted(injection.biases.items())),
     )

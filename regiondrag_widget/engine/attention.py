@@ -32,20 +32,15 @@ AttentionSwap = bool | Callable[[str], bool]
 class KeyValueCache:
     """Keys and values of one picture's inversion.
 
-    host : keep them in the computer's own memory, pinned where a CUDA GPU computes, instead of on the device
-
     keys, values : by layer, K tensors (tokens, channels) in the network's dtype, entry k - 1 for level k
     """
 
-    def __init__(self, host: bool = False) -> None:
-        self.host = host
+    def __init__(self) -> None:
         self.keys: dict[str, list[Tensor]] = {}
         self.values: dict[str, list[Tensor]] = {}
 
     def append(self, layer: str, key: Tensor, value: Tensor) -> None:
         """Add the keys and values (B, tokens, channels) of the next B levels."""
-        if self.host:
-            key, value = _on_host(key), _on_host(value)
         self.keys.setdefault(layer, []).extend(key.unbind(0))
         self.values.setdefault(layer, []).extend(value.unbind(0))
 
@@ -62,13 +57,6 @@ class KeyValueCache:
         """Memory the tensors take, in bytes."""
         stored = [*self.keys.values(), *self.values.values()]
         return sum(t.numel() * t.element_size() for levels in stored for t in levels)
-
-
-def _on_host(t: Tensor) -> Tensor:
-    if t.device.type == "cpu":
-        return t
-    kept = torch.empty(t.shape, dtype=t.dtype, pin_memory=t.device.type == "cuda")
-    return kept.copy_(t)
 
 
 class _SelfAttention:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["check_folder", "explain_hub_failure"]
+from diffusers import AutoencoderTiny
+from huggingface_hub import try_to_load_from_cache
 
+__all__ = ["check_folder", "explain_hub_failure", "load_draft_vae"]
+
+# the small autoencoders of Stable Diffusion's latents, by the scaling factor that tells the latents apart
+TINY = {0.18215: "madebyollin/taesd", 0.13025: "madebyollin/taesdxl"}
 REQUIRED = ("unet", "vae", "scheduler")
 
 
@@ -79,3 +85,30 @@ def explain_hub_failure(model: str, error: Exception) -> str:
         f"({type(error).__name__}): check the id and the network, or download the model elsewhere and pass "
         "its folder; 'mini' is always there"
     )
+
+
+def load_draft_vae(given: Any, vae: Any, dtype: Any, **options: Any) -> Any:
+    """The `AutoencoderTiny` that decodes drafts in place of `vae`, or None where "auto" finds none here.
+
+    given : a diffusers folder, a hub id, "auto", or a loaded autoencoder, which comes back as it is
+    options : passed on to the hub (`cache_dir`, `local_files_only`, `token`)
+
+    Raises ValueError in one sentence where a named one cannot be loaded.
+    """
+    if not isinstance(given, (str, os.PathLike)):
+        return given
+    name, automatic = os.fspath(given), os.fspath(given) == "auto"
+    if automatic:
+        name = TINY.get(round(float(vae.config.get("scaling_factor") or 0), 5), "")
+        cached = {"cache_dir": options["cache_dir"]} if options.get("cache_dir") else {}
+        if not name or not isinstance(try_to_load_from_cache(name, "config.json", **cached), str):
+            return None
+        options = {**options, "local_files_only": True}  # nobody asked for a download
+    try:
+        tiny = AutoencoderTiny.from_pretrained(name, use_safetensors=True, **options)
+    except Exception as error:  # the hub, safetensors and diffusers have exceptions of their own
+        if automatic:
+            return None
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"draft_vae {name} could not be loaded: {first}") from error
+    return tiny.to(dtype).eval()

@@ -6,7 +6,6 @@ import inspect
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -16,11 +15,11 @@ from torch import Tensor
 
 from regiondrag_widget.engine.backbones.profile import BackboneProfile, stable_diffusion_profile
 from regiondrag_widget.engine.backbones.unet import Condition, UNetBackbone, UNetNetwork
-from regiondrag_widget.engine.checkpoint import check_folder, explain_hub_failure
-from regiondrag_widget.engine.device import choose_device, choose_dtype
+from regiondrag_widget.engine.checkpoint import load_draft_vae
 from regiondrag_widget.engine.edit import EditStep
 from regiondrag_widget.engine.images import PictureSource
 from regiondrag_widget.engine.latents import edit_latents
+from regiondrag_widget.engine.loading import load_pretrained
 from regiondrag_widget.engine.output import OUTPUT_TYPES, RegionDragOutput, decoded, pictured
 from regiondrag_widget.engine.prompt import encode_prompt
 from regiondrag_widget.engine.session import ImageSession
@@ -47,9 +46,16 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
     tokenizer: Any
     text_encoder_2: Any
     tokenizer_2: Any
+    draft_vae: Any
 
     model_cpu_offload_seq = "text_encoder->text_encoder_2->unet->vae"
-    _optional_components: ClassVar[list[str]] = ["text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"]
+    _optional_components: ClassVar[list[str]] = [
+        "text_encoder",
+        "tokenizer",
+        "text_encoder_2",
+        "tokenizer_2",
+        "draft_vae",
+    ]
     _callback_tensor_inputs: ClassVar[list[str]] = ["latents", "pred_original_sample"]
 
     def __init__(
@@ -61,6 +67,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         tokenizer: Any = None,
         text_encoder_2: Any = None,
         tokenizer_2: Any = None,
+        draft_vae: Any = None,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -71,9 +78,10 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             tokenizer=tokenizer,
             text_encoder_2=text_encoder_2,
             tokenizer_2=tokenizer_2,
+            draft_vae=draft_vae,
         )
-        self.backbone = UNetBackbone(vae, unet, scheduler)
-        self.profile: BackboneProfile = stable_diffusion_profile(unet, self.backbone.cell)
+        self.backbone = UNetBackbone(vae, unet, scheduler, draft_vae)
+        self.profile: BackboneProfile = stable_diffusion_profile(unet, self.backbone.cell, scheduler)
         self.name = "custom"
         self._interrupt = False
 
@@ -86,6 +94,10 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         *,
         device: str | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
+        compile: bool | str = "auto",
+        draft_vae: Any = "auto",
+        lora: str | os.PathLike[str] | None = None,
+        lora_scale: float = 1.0,
         **options: Any,
     ) -> RegionDragPipeline:
         """Load a model: `"mini"` (bundled), a local diffusers folder, or a hub id; only safetensors weights.
@@ -93,51 +105,40 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         device : "cuda", "mps" or "cpu"; the best there is when left out
         dtype : "float16", "bfloat16" or "float32"; when left out, float16 on GPUs, bfloat16 on CPUs that
             compute in it, float32 elsewhere
+        compile : see `accelerate`
+        draft_vae : a small autoencoder that decodes drafts: a diffusers folder or hub id of an
+            `AutoencoderTiny`, a loaded one, or None; "auto" takes madebyollin/taesd or taesdxl where they are
+            in the hub's local cache, and downloads nothing
+        lora, lora_scale : LoRA weights to add for good, such as few-step ones (LCM, Hyper-SD): a .safetensors
+            file, a folder, a hub id, or "owner/name/file.safetensors"; and their strength
         options : passed on to diffusers (`variant`, `revision`, `cache_dir`, `local_files_only`...)
 
         Raises ValueError or FileNotFoundError in one sentence: parts missing, pickled weights, a wrong id, no
         such device.
         """
-        if options.pop("trust_remote_code", False) or options.pop("custom_pipeline", None):
-            raise ValueError(
-                "code from model folders is never run: leave trust_remote_code and custom_pipeline out"
-            )
-        place = choose_device(device)
-        kind = choose_dtype(place, dtype if dtype is not None else options.pop("torch_dtype", None))
-        if str(model) == "mini":
-            return cls._mini(place, kind)
-        folder = Path(model).expanduser()
-        local = folder.is_dir() or len(folder.parts) > 2 or str(model).startswith((".", "/", "~", "\\"))
-        if local:
-            options = {**check_folder(folder), **options}
-        options["use_safetensors"] = True
         load: Callable[..., Any] = super().from_pretrained
-        named = _dtype_argument()
-        try:
-            pipe: RegionDragPipeline = load(str(folder if local else model), **{named: kind}, **options)
-        except (OSError, ValueError) as error:
-            if local:
-                raise ValueError(f"{folder} could not be loaded: {_first_line(error)}") from error
-            raise ValueError(explain_hub_failure(str(model), error)) from error
-        pipe.to(place)
-        if pipe.vae.config.get("force_upcast") and kind == torch.float16:
-            pipe.vae.float()  # ours to cast: SDXL's autoencoder overflows in half precision
-        pipe.name = str(model)
+        pipe: RegionDragPipeline = load_pretrained(
+            cls,
+            load,
+            model,
+            device=device,
+            dtype=dtype if dtype is not None else options.pop("torch_dtype", None),
+            compile=compile,
+            draft_vae=draft_vae,
+            lora=lora,
+            lora_scale=lora_scale,
+            **options,
+        )
         return pipe
 
     @classmethod
-    def _mini(cls, device: torch.device, dtype: torch.dtype) -> RegionDragPipeline:
-        from regiondrag_widget.engine.backbones.mini import MINI_PROFILE, load_mini
-
-        pipe = cls(**load_mini(dtype))
-        pipe.profile, pipe.name = MINI_PROFILE, "mini"
-        pipe.vae.to(device)
-        pipe.unet.to(device)
-        return pipe
-
-    @classmethod
-    def from_pipe(cls, pipeline: Any, **_: Any) -> RegionDragPipeline:
+    def from_pipe(
+        cls, pipeline: Any, *, compile: bool | str = "auto", draft_vae: Any = None, **_: Any
+    ) -> RegionDragPipeline:
         """Edit with the parts of a pipeline that is already loaded.
+
+        compile : see `accelerate`
+        draft_vae : as `from_pretrained` has it
 
         The parts are shared, not copied: no memory is taken, nothing is cast or moved. The scheduler
         is copied.
@@ -153,9 +154,37 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         wanted = {k: components.get(k) for k in inspect.signature(cls.__init__).parameters if k != "self"}
         scheduler = wanted["scheduler"]
         wanted["scheduler"] = type(scheduler).from_config(scheduler.config)
+        if draft_vae is not None:
+            unet = wanted["unet"]
+            tiny = load_draft_vae(draft_vae, wanted["vae"], unet.dtype)
+            wanted["draft_vae"] = None if tiny is None else tiny.to(unet.device)
         pipe = cls(**wanted)
+        pipe.accelerate(compile)
         pipe.name = str(getattr(pipeline, "_name_or_path", "") or type(pipeline).__name__)
         return pipe
+
+    def set_draft_vae(self, draft_vae: Any) -> None:
+        """Decode drafts by another small autoencoder, where the network is; None for the full one."""
+        self.backbone.set_draft_vae(draft_vae)
+        self.register_modules(draft_vae=draft_vae)
+
+    # -- speed ----
+
+    def accelerate(self, compile: bool | str = "auto") -> None:
+        """Choose how the network's calls are made faster.
+
+        compile : "auto" replays each call as one CUDA graph on a GPU, and does nothing elsewhere; True has
+            torch.compile make the kernels too, which takes minutes once; False makes plain calls
+
+        Results differ by rounding only. Where it fails (too little memory, a compiler that is missing) calls
+        are plain ones: `acceleration` says so. Raises ValueError for anything else.
+        """
+        self.backbone.accelerate(compile)
+
+    @property
+    def acceleration(self) -> str:
+        """How the network's calls are made, in words: "CUDA graph", "eager: nothing to gain on cpu"..."""
+        return self.backbone.acceleration
 
     # -- editing ----
 
@@ -344,13 +373,3 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
     @interrupt.setter
     def interrupt(self, value: bool) -> None:
         self._interrupt = bool(value)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _dtype_argument() -> str:
-    """What this version of diffusers calls the number format to load in."""
-    documented = DiffusionPipeline.from_pretrained.__doc__ or ""
-    return "dtype" if "\n            dtype (" in documented else "torch_dtype"

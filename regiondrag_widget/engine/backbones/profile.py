@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-__all__ = ["BackboneProfile", "stable_diffusion_profile"]
+__all__ = ["BackboneProfile", "few_steps", "stable_diffusion_profile"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,44 @@ class BackboneProfile:
     defaults: dict[str, Any] = field(default_factory=dict)
 
 
-def stable_diffusion_profile(unet: Any, cell: int) -> BackboneProfile:
-    """The size the network was trained at; the paper's levels (20 steps from 0.5, pasting down to 0.2)."""
+def stable_diffusion_profile(unet: Any, cell: int, scheduler: Any = None, name: str = "") -> BackboneProfile:
+    """The size the network was trained at; the paper's levels (20 steps from 0.5, pasting down to 0.2).
+
+    Weights distilled to few steps get few levels: see `few_steps`.
+    """
     side = int(unet.config.sample_size or 64) * cell
-    return BackboneProfile(side=side, min_side=side, defaults={"steps": 20, "start": 0.5, "stop": 0.2})
+    steps = few_steps(unet, scheduler, name) or 20
+    return BackboneProfile(side=side, min_side=side, defaults={"steps": steps, "start": 0.5, "stop": 0.2})
+
+
+def few_steps(unet: Any, scheduler: Any, name: str) -> int | None:
+    """Levels of the whole schedule for weights distilled to few steps; None for others.
+
+    They are told by their scheduler, by the guidance a latent consistency model is told, or by what the model
+    or its LoRA is called ("lcm", "turbo", "hyper", "lightning", "4step").
+
+    The levels are timesteps the distillation knows: every 100th of a latent consistency model's 50, the
+    4 of Turbo's, the N trailing ones of an N-step Hyper-SD or Lightning, at least 4 of which 2 are edited at.
+    """
+    kind, text = type(scheduler).__name__, _called(name)
+    counted = re.search(r"(\d+)-?steps?\b", text)
+    if counted and re.search(r"hyper|lightning|turbo|lcm|tcd", text):
+        return min(20, max(4, int(counted[1])))
+    if (
+        re.search(r"\blcm\b", text)
+        or kind == "LCMScheduler"
+        or unet.config.get("time_cond_proj_dim") is not None
+    ):
+        return 10
+    if re.search(r"\bturbo\b", text):
+        return 4
+    if re.search(r"hyper-?sd|lightning", text) or kind == "TCDScheduler":
+        return 8
+    trailing = scheduler is not None and scheduler.config.get("timestep_spacing") == "trailing"
+    return 4 if trailing and kind == "EulerAncestralDiscreteScheduler" else None
+
+
+def _called(name: str) -> str:
+    """The telling end of a model's name and of its LoRA's; the folders above it say nothing."""
+    ends = [Path(part.strip()).parts[-2:] for part in name.split(" + ")]
+    return " ".join(part for end in ends for part in end).lower().replace("_", "-")

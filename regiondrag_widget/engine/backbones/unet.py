@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regiondrag_widget.engine.acceleration import Accelerator, Inputs
+from regiondrag_widget.engine.acceleration import Accelerator, Inputs, accelerator_for
 from regiondrag_widget.engine.attention import AttentionSwap, Injection, KeyValueCache, captured
 from regiondrag_widget.engine.backbones.fingerprint import fingerprint
 from regiondrag_widget.engine.device import device_errors
@@ -54,10 +54,10 @@ class UNetBackbone:
                 f"this UNet takes {channels} channels and gives {wanted}: it inpaints or upscales; "
                 "use a text-to-image one"
             )
-        self.vae, self.unet, self.draft_vae = vae, unet, draft_vae
-        if draft_vae is not None:
-            _check_draft_vae(draft_vae, channels)
-        self.accelerator: Accelerator | None = None
+        self.vae, self.unet = vae, unet
+        self.draft_vae: Any = None
+        self.set_draft_vae(draft_vae)
+        self._acceleration: tuple[bool | str, torch.device | None, Accelerator | str] = ("auto", None, "")
         self.alphas_cumprod: Tensor = scheduler.alphas_cumprod.detach().cpu()
         kind = scheduler.config.get("prediction_type", "epsilon")
         if kind not in ("epsilon", "v_prediction", "sample"):
@@ -102,6 +102,32 @@ class UNetBackbone:
         latents = latents / vae.config.scaling_factor + (vae.config.get("shift_factor") or 0.0)
         with device_errors():
             return vae.decode(latents.to(_dtype(vae)), return_dict=True).sample.float()  # type: ignore[no-any-return]
+
+    def set_draft_vae(self, draft_vae: Any) -> None:
+        """Another `AutoencoderTiny` for drafts, or None; ValueError where its latents are not the model's."""
+        if draft_vae is not None:
+            _check_draft_vae(draft_vae, self.unet.config.in_channels)
+        self.draft_vae = draft_vae
+
+    def accelerate(self, compile: bool | str) -> None:
+        """See `RegionDragPipeline.accelerate`."""
+        accelerator_for(self.device, compile)  # what is wrong is said now
+        self._acceleration = (compile, None, "")
+
+    @property
+    def accelerator(self) -> Accelerator | str:
+        """What replays the UNet's calls, or in words why nothing does; made anew where the UNet was moved."""
+        compile, place, made = self._acceleration
+        if place != self.device:
+            made = accelerator_for(self.device, compile)
+            self._acceleration = (compile, self.device, made)
+        return made
+
+    @property
+    def acceleration(self) -> str:
+        """How the UNet's calls are made, in words."""
+        made = self.accelerator
+        return made if isinstance(made, str) else made.words
 
     def decode_draft(self, latents: Tensor) -> Tensor:
         """`decode` by the small autoencoder where there is one: an approximation, many times faster."""
@@ -200,7 +226,7 @@ class UNetNetwork:
         def predict(k: int, timestep: int, x: Tensor) -> Tensor:
             t, text = self._timestep(timestep, x.device), self._text_attention(weights, x.device)
             fast = self._backbone.accelerator
-            if fast is not None and len(x) == 1:
+            if not isinstance(fast, str) and len(x) == 1:
                 inputs = Inputs(x.to(_dtype(self.unet)), t, self._condition_at(x.device), text)
                 out = fast.predict(self.unet, inputs, injection, k, weights)
                 if out is not None:

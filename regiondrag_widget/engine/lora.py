@@ -1,0 +1,112 @@
+"""LoRA weights added to a network we loaded: few-step weights (LCM, Hyper-SD) or a style, for good."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.loaders import StableDiffusionLoraLoaderMixin
+from diffusers.utils.state_dict_utils import convert_unet_state_dict_to_peft
+from torch import Tensor
+
+__all__ = ["fuse_lora", "lora_source"]
+
+FACTOR = re.compile(r"^unet\.(?P<layer>.+)\.lora_(?P<which>[AB])\.weight$")
+
+
+def lora_source(lora: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
+    """Where LoRA weights are, as diffusers' loaders take it: a place, and the file's name in it.
+
+    lora : a .safetensors file, a folder that holds one, a hub id, or a file in a hub repository
+        ("owner/name/file.safetensors")
+
+    Raises ValueError or FileNotFoundError for anything else, pickled weights above all.
+    """
+    text, path = os.fspath(lora), Path(lora).expanduser()
+    if path.suffix in (".bin", ".ckpt", ".pt", ".pth"):
+        raise ValueError(f"{text} holds pickled weights, which can run code when loaded: use .safetensors")
+    if path.is_file():
+        if path.suffix != ".safetensors":
+            raise ValueError(f"{text} is no .safetensors file")
+        return str(path.parent), {"weight_name": path.name}
+    if path.is_dir():
+        files = sorted(f.name for f in path.glob("*.safetensors"))
+        usual = "pytorch_lora_weights.safetensors"
+        if not files:
+            raise ValueError(f"{text} holds no .safetensors file")
+        if usual not in files and len(files) > 1:
+            raise ValueError(f"{text} holds several .safetensors files: name the one to use")
+        return str(path), {"weight_name": usual if usual in files else files[0]}
+    parts = text.split("/")
+    if path.is_absolute() or text.startswith((".", "~", "\\")) or len(parts) < 2:
+        raise FileNotFoundError(f"{text} is not there: name a .safetensors file, its folder, or a hub id")
+    if path.suffix == ".safetensors":
+        if len(parts) < 3:
+            raise FileNotFoundError(f"{text} is not there: name a .safetensors file, its folder, or a hub id")
+        return "/".join(parts[:2]), {"weight_name": "/".join(parts[2:])}
+    if len(parts) != 2:
+        raise FileNotFoundError(f"{text} is not there: name a .safetensors file, its folder, or a hub id")
+    return text, {}
+
+
+@torch.no_grad()
+def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **options: Any) -> int:
+    """Add `scale` times a LoRA to the UNet's weights (Hu et al. 2022): W + scale alpha / rank B A.
+
+    The network keeps its layers, so an edit costs what it cost without. Parts for text encoders are left out:
+    few-step weights have none.
+
+    lora : see `lora_source`
+    options : passed on to the hub (`revision`, `cache_dir`, `local_files_only`...)
+
+    Returns the number of layers changed. Raises ValueError or OSError in one sentence where the weights are
+    missing, pickled, or not this network's.
+    """
+    place, named = lora_source(lora)
+    try:
+        state, alphas = StableDiffusionLoraLoaderMixin.lora_state_dict(
+            place, unet_config=unet.config, use_safetensors=True, **named, **options
+        )
+    except Exception as error:  # safetensors and the hub have exceptions of their own
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"the LoRA {os.fspath(lora)} could not be loaded: {first}") from error
+    factors: dict[str, dict[str, Tensor]] = {}
+    for key, value in convert_unet_state_dict_to_peft(state).items():
+        found = FACTOR.match(key)
+        if found is not None:
+            factors.setdefault(found["layer"], {})[found["which"]] = value
+    layers = {
+        name: _layer(unet, name, pair, lora) for name, pair in factors.items()
+    }  # checked before any change
+    if not layers:
+        raise ValueError(f"{os.fspath(lora)} holds no LoRA of a UNet")
+    for name, (module, up, down) in layers.items():
+        rank = len(down)
+        strength = float((alphas or {}).get(f"unet.{name}.alpha", rank)) / rank * scale
+        weight = module.weight
+        change = up.to(weight.device, torch.float32).flatten(1) @ down.to(
+            weight.device, torch.float32
+        ).flatten(1)
+        weight.copy_(weight.float() + strength * change.view(weight.shape))
+    return len(layers)
+
+
+def _layer(
+    unet: Any, name: str, pair: dict[str, Tensor], lora: str | os.PathLike[str]
+) -> tuple[Any, Tensor, Tensor]:
+    """The module of a layer's name and the factors B, A; ValueError where they do not belong together."""
+    try:
+        module = unet.get_submodule(name)
+        up, down = pair["B"], pair["A"]
+    except (AttributeError, KeyError):
+        raise ValueError(
+            f"the LoRA {os.fspath(lora)} is not this model's: it has no matching layer {name}"
+        ) from None
+    weight = module.weight
+    fits = len(up) == len(weight) and up[0].numel() == len(down) and down[0].numel() == weight[0].numel()
+    if not fits:
+        raise ValueError(f"the LoRA {os.fspath(lora)} is not this model's: its {name} has another size")
+    return module, up, down
