@@ -182,7 +182,7 @@ def run(page: Page, w: rd.RegionDragWidget, handle: np.ndarray, target: np.ndarr
 def judge(count: Count, most_grown: float) -> list[str]:
     """What is wrong with it, in words."""
     wrong = list(dict.fromkeys(count.troubles))
-    if count.oldest > MAX_AGE + 0.1:
+    if count.oldest > MAX_AGE + 0.25:
         wrong.append(f"a draft was {count.oldest} s old when it was sent")
     if count.threads_grown > 0:
         wrong.append(f"{count.threads_grown} threads more")

@@ -156,7 +156,7 @@ def test_in_pump_mode_a_preparation_does_not_hold_the_main_thread(pumped, engine
     engine.stage_go.clear()
     began = time.monotonic()
     browser.drag(1, handle, 10)
-    assert time.monotonic() - began < 5 * PUMP_LIMIT
+    assert time.monotonic() - began < 10 * PUMP_LIMIT
     assert browser.answers() == []
     engine.stage_go.set()
     until(lambda: engine.drafts_closed == 1 and not pumped._runs._worker.busy)
@@ -189,7 +189,7 @@ def test_in_pump_mode_a_draft_behind_another_widgets_run_does_not_wait_for_it(
     until(lambda: engine.edits)
     began = time.monotonic()
     browser.drag(1, handle, 10)
-    assert time.monotonic() - began < 5 * PUMP_LIMIT
+    assert time.monotonic() - began < 10 * PUMP_LIMIT
     browser.drag(2, handle, 20)
     assert browser.answers() == [(1, "stale")]
     engine.go.set()
