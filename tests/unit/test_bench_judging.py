@@ -159,3 +159,18 @@ def test_a_report_without_a_network_claims_nothing(scenes: list[Scene]) -> None:
     report = run(scenes[:2], [method("paste", 0.5, "baseline")])
     assert not claims(report)
     assert "What the paper claims" not in markdown(report)
+
+
+@pytest.mark.parametrize(("share", "vacuous"), [(0.8, True), (0.95, False)])
+def test_layers_that_do_nothing_are_named_in_the_claim(
+    scenes: list[Scene], share: float, vacuous: bool
+) -> None:
+    methods = [
+        method("ours", 0.7, "ours"),
+        method("attention swap none", 0.8, "attention swap", seconds=2.0),
+        method("attention swap middle", share, "attention swap"),
+        method("attention swap up", 0.6, "attention swap"),
+    ]
+    (found,) = (bar for bar in claims(run(scenes[:3], methods)) if bar.claim.startswith("middle"))
+    assert ("attends to nothing in the middle" in found.found) == vacuous
+    assert found.holds != vacuous

@@ -229,6 +229,7 @@ def test_an_interrupted_command_keeps_what_was_finished(
     assert json.loads((tmp_path / "report.json").read_text())["scenes"] == 1
 
 
+@pytest.mark.timeout(1200)  # two whole processes, torch and all
 def test_two_processes_find_the_same_figures_with_the_bundled_model(tmp_path: Path) -> None:
     def figures(hash_seed: str) -> list[dict[str, object]]:
         words = (
@@ -249,7 +250,7 @@ def test_two_processes_find_the_same_figures_with_the_bundled_model(tmp_path: Pa
             env=environment,
             check=True,
             capture_output=True,
-            timeout=240,
+            timeout=600,
         )
         rows = json.loads((tmp_path / hash_seed / "report.json").read_text())["rows"]
         return [{**row["figures"], "method": row["method"], "seconds": 0} for row in rows]
