@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.engine.fill import Fill, exemplar_fill, smooth_fill
+from regiondrag_widget.engine.fill import Fill, exemplar_fill, mixed_fill, smooth_fill
 from regiondrag_widget.engine.matte import handle_alpha
 from regiondrag_widget.engine.view import Box, bounding_box, crop_pairs
 from regiondrag_widget.regions import RegionPair, RegionPairs, pixel_map
@@ -125,7 +125,7 @@ def empty(
     alpha: Pixels | None = None,
     editable: Bool | None = None,
     vacated: str = "fill",
-    prefill: str = "exemplar",
+    prefill: str = "mixed",
     seed: int = 0,
 ) -> Background:
     """Take out of the picture what the handles carry and fill the place.
@@ -135,7 +135,7 @@ def empty(
     alpha : (H, W) uint8, the picture's transparency
     editable : (H, W) bool, False keeps the picture's own pixel
     vacated : "fill" and "noise" empty the handles, "keep" leaves their content (a copy instead of a move)
-    prefill : "exemplar" copies surrounding texture into the hole, "smooth" continues tones only
+    prefill : see `EditSettings`
     seed : of the texture's search
     """
     picture = rgb.astype(np.float32)
@@ -151,8 +151,9 @@ def empty(
         hole[inside] |= (cv2.dilate((opacity.values > 0.02).astype(np.uint8), kernel) > 0) & handle[inside]
     if editable is not None:
         hole &= editable
-    if prefill == "exemplar":
-        first = exemplar_fill(picture, hole, seed=seed)
+    if prefill != "smooth":
+        fill = mixed_fill if prefill == "mixed" else exemplar_fill
+        first = fill(picture, hole, seed=seed)
     else:
         first = Fill(smooth_fill(picture, hole), None, hole.astype(np.float32))
     if transparency is not None:

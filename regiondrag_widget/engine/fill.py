@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from regiondrag_widget.engine.patches import PatchSearch
 
-__all__ = ["Fill", "exemplar_fill", "smooth_fill"]
+__all__ = ["Fill", "exemplar_fill", "mixed_fill", "smooth_fill"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
@@ -26,6 +26,10 @@ WORK_SIDE = 192
 ROUGHNESS_WEIGHT = 50.0**0.5
 # grey levels by which a patch may differ from its source and be taken for right, or not
 SURE, UNSURE = 2.0, 8.0
+# structures larger than this, in searched pixels, are taken in part from a smooth continuation
+TONE_SIGMA = 2.0
+# the copy's share of them where it is surely right, and where it is in doubt
+SHARE_SURE, SHARE_DOUBTED = 0.5, 0.1
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,13 @@ class Fill:
 
 def smooth_fill(rgb: Float, hole: Bool) -> Float:
     """Telea's inpainting (2004, by OpenCV): rgb (H, W, 3) float32 in 0..255, hole (H, W) bool -> as rgb."""
-    picture = rgb.clip(0, 255).astype(np.uint8)
+    return _inpainted(rgb, hole, cv2.INPAINT_TELEA)
+
+
+def _inpainted(rgb: Float, hole: Bool, how: int) -> Float:
     if hole.all():
         return np.full_like(rgb, 127.5)
-    filled = cv2.inpaint(picture, hole.astype(np.uint8), 5, cv2.INPAINT_TELEA)
+    filled = cv2.inpaint(rgb.clip(0, 255).astype(np.uint8), hole.astype(np.uint8), 5, how)
     return np.where(hole[..., None], filled, rgb).astype(np.float32)
 
 
@@ -63,14 +70,29 @@ def exemplar_fill(rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed
 
     Where too little is known to copy from, it is that of `smooth_fill`, with no sources and full doubt.
     """
+    return _filled(rgb, hole, forbidden, seed, mixed=False)
+
+
+def mixed_fill(rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0) -> Fill:
+    """The fine texture of `exemplar_fill` on tones that lie between the copy's and a smooth continuation's.
+
+    A copied patch goes on as its surroundings do and then ends somewhere: what is large in it is one guess
+    among many, and nearer to their mean it is nearer to any truth. What is fine in it is right in kind
+    wherever it stands. The continuation is Navier-Stokes inpainting (Bertalmio et al. 2001, by OpenCV). Takes
+    and returns what `exemplar_fill` does.
+    """
+    return _filled(rgb, hole, forbidden, seed, mixed=True)
+
+
+def _filled(rgb: Float, hole: Bool, forbidden: Bool | None, seed: int, *, mixed: bool) -> Fill:
     everywhere = hole.astype(np.float32)
     if not hole.any():
         return Fill(rgb.astype(np.float32), None, everywhere)
     forbidden = np.zeros_like(hole) if forbidden is None else forbidden & ~hole
-    y0, y1, x0, x1 = _window(hole)
-    window = (slice(y0, y1), slice(x0, x1))
+    window = _window(hole)
     result = rgb.astype(np.float32).copy()
-    found = _fill_window(result[window], hole[window], forbidden[window], np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    found = _fill_window(result[window], hole[window], forbidden[window], rng, mixed)
     if found is None:
         return Fill(smooth_fill(result, hole), None, everywhere)
     xs, ys = np.meshgrid(np.arange(hole.shape[1]), np.arange(hole.shape[0]))
@@ -81,40 +103,87 @@ def exemplar_fill(rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed
     return Fill(result, source_xy, doubt * hole)
 
 
-def _fill_window(
-    rgb: Float, hole: Bool, forbidden: Bool, rng: np.random.Generator
-) -> tuple[Float, Float, Float] | None:
-    """The filled window, for each of its pixels the offset (x, y) of its source, and the doubt."""
+@dataclass(frozen=True)
+class _Guess:
+    """Patches chosen for a hole, at a size that can be searched; all arrays (h, w, ...).
+
+    hole : bool
+    voted : RGB float32, what the chosen patches make of the picture and its hole
+    offsets : x, y float32, from each pixel to its source
+    mismatch : float32 in grey levels, how much a pixel's patch differs from its source
+    coherence : float32 in [0, 1], how many of a pixel's neighbours are copied from beside its own source
+    """
+
+    hole: Bool
+    voted: Float
+    offsets: Float
+    mismatch: Float
+    coherence: Float
+
+
+def _guess(continued: Float, hole: Bool, forbidden: Bool, rng: np.random.Generator) -> _Guess | None:
+    """Choose patches for a hole; None where too little is known to copy from.
+
+    continued : (H, W, 3) float32 in 0..255, the picture continued into the hole by `smooth_fill`
+    hole, forbidden : (H, W) bool, what to fill and what not to copy
+    """
     height, width = hole.shape
     ratio = max(1.0, max(height, width) / WORK_SIDE)
-    size = (max(8, round(width / ratio)), max(8, round(height / ratio)))
-    base = smooth_fill(rgb, hole | forbidden)
-    small = cv2.resize(base, size, interpolation=cv2.INTER_AREA) if ratio > 1 else base
+    size = max(8, round(width / ratio)), max(8, round(height / ratio))
+    small = cv2.resize(continued, size, interpolation=cv2.INTER_AREA) if ratio > 1 else continued
     small_hole, small_forbidden = _shrink(hole, size), _shrink(forbidden, size)
-    found = _synthesise(
-        _with_roughness(small, small_hole | small_forbidden), small_hole, small_forbidden, rng
-    )
+    rough = _with_roughness(small, small_hole | small_forbidden)
+    found = _synthesise(rough, small_hole, small_forbidden, rng)
     if found is None:
         return None
-    voted, offsets, mismatch = found  # (h, w, 3), (h, w, 2) x, y, (h, w)
-    scale = np.array([width / size[0], height / size[1]], np.float32)
-    flow = cv2.resize(offsets.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST) * scale
+    voted, offsets, mismatch = found
+    return _Guess(small_hole, voted, offsets, mismatch, _coherence(offsets))
+
+
+def _fill_window(
+    rgb: Float, hole: Bool, forbidden: Bool, rng: np.random.Generator, mixed: bool
+) -> tuple[Float, Float, Float] | None:
+    """The filled window, for each of its pixels the offset (x, y) of its source, and the doubt."""
+    continued = smooth_fill(rgb, hole | forbidden)
+    found = _guess(continued, hole, forbidden, rng)
+    if found is None:
+        return None
+    height, width = hole.shape
+    h, w = found.hole.shape
+    ratio = max(1.0, width / w)
+    scale = np.array([width / w, height / h], np.float32)
+    flow = cv2.resize(found.offsets, (width, height), interpolation=cv2.INTER_NEAREST) * scale
     xs, ys = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     copied = cv2.remap(
-        base, xs + flow[..., 0], ys + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+        continued,
+        xs + flow[..., 0],
+        ys + flow[..., 1],
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT,
     )
-    tone = cv2.resize(voted, (width, height), interpolation=cv2.INTER_CUBIC)
+    tone = cv2.resize(found.voted, (width, height), interpolation=cv2.INTER_CUBIC)
     # the vote has the tones and no seams, the copy the texture: low frequencies of one, high of the other.
     # Where neighbours come from different places the copy would be noise: there the vote's own detail is kept
     sigma = 1.5 * ratio + 0.5
-    sharp = cv2.resize(_coherence(offsets), (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
+    sharp = cv2.resize(found.coherence, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
     low = cv2.GaussianBlur(tone, (0, 0), sigma)
     merged = low + sharp * (copied - cv2.GaussianBlur(copied, (0, 0), sigma)) + (1 - sharp) * (tone - low)
     doubt = cv2.resize(
-        cv2.GaussianBlur(mismatch, (0, 0), 2.0), (width, height), interpolation=cv2.INTER_LINEAR
+        cv2.GaussianBlur(found.mismatch, (0, 0), 2.0), (width, height), interpolation=cv2.INTER_LINEAR
     )
     doubt = np.clip((doubt - SURE) / (UNSURE - SURE), 0, 1)
+    if mixed:
+        smooth = _inpainted(continued, hole, cv2.INPAINT_NS)
+        share = SHARE_SURE + (SHARE_DOUBTED - SHARE_SURE) * doubt
+        merged = merged + _within((1 - share)[..., None] * (smooth - merged), hole, TONE_SIGMA * ratio)
     return np.where(hole[..., None], merged.clip(0, 255), rgb).astype(np.float32), flow, doubt
+
+
+def _within(difference: Float, hole: Bool, sigma: float) -> Float:
+    """The low frequencies of a difference, of the hole alone."""
+    difference = np.where(hole[..., None], difference, 0).astype(np.float32)
+    share = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), sigma)[..., None]
+    return np.asarray(cv2.GaussianBlur(difference, (0, 0), sigma) / np.maximum(share, 1e-3), np.float32)
 
 
 def _coherence(offsets: Float) -> Float:
@@ -139,15 +208,13 @@ def _with_roughness(rgb: Float, unknown: Bool) -> Float:
     return np.dstack([rgb, continued * ROUGHNESS_WEIGHT]).astype(np.float32)
 
 
-def _window(hole: Bool) -> tuple[int, int, int, int]:
-    """y0, y1, x0, x1 of the hole's bounding box, widened to hold enough to copy from."""
+def _window(hole: Bool) -> tuple[slice, slice]:
+    """Rows and columns of the hole's bounding box, widened to hold enough to copy from."""
     ys, xs = np.nonzero(hole.any(1))[0], np.nonzero(hole.any(0))[0]
     pad = int(max(24, 1.0 * max(ys[-1] - ys[0], xs[-1] - xs[0])))
     return (
-        max(0, int(ys[0]) - pad),
-        min(hole.shape[0], int(ys[-1]) + pad + 1),
-        max(0, int(xs[0]) - pad),
-        min(hole.shape[1], int(xs[-1]) + pad + 1),
+        slice(max(0, int(ys[0]) - pad), min(hole.shape[0], int(ys[-1]) + pad + 1)),
+        slice(max(0, int(xs[0]) - pad), min(hole.shape[1], int(xs[-1]) + pad + 1)),
     )
 
 

@@ -18,7 +18,7 @@ CHOICES = {
     "residual": ("follow", "stay"),
     "vacated": ("fill", "noise", "keep"),
     "matte": ("auto", "none"),
-    "prefill": ("exemplar", "smooth"),
+    "prefill": ("mixed", "exemplar", "smooth"),
     "method": METHODS,
 }
 PRESETS = ("default", "released")
@@ -34,12 +34,15 @@ class EditSettings:
     vacated : the place content left is filled from its surroundings ("fill"), made of noise ("noise"), or
         keeps the content too ("keep")
     matte : "auto" cuts the object out of the drawn handle, "none" carries the handle whole
-    prefill : first content of a filled place: "exemplar" copies texture, "smooth" continues tones
+    prefill : first content of a filled place: "exemplar" copies what is around it, "smooth" continues tones,
+        "mixed" lays the copy's fine texture on tones between the two
     handle_noise_scale : in [0, 1], fresh noise blended into the handle's latents at the top level
         (RegionDrag section 3.4)
     attention_swap : True, False, a predicate on layer names, or "gathered": in all layers, each cell's keys
         and values taken from where its content came from
     method : correspondence of pairs without a matrix
+    crop : True runs the network on the changing part alone where that is under half of the picture: faster,
+        and a little different, since the network's means are then those of the part
     preset : "default", or "released" for the released code's rule
 
     Raises ValueError for a value that is not one of these or out of range, TypeError for an attention_swap
@@ -51,16 +54,19 @@ class EditSettings:
     residual: str = "follow"
     vacated: str = "fill"
     matte: str = "auto"
-    prefill: str = "exemplar"
+    prefill: str = "mixed"
     handle_noise_scale: float = 0.0
     attention_swap: AttentionSwap | Literal["gathered"] = True
     method: str = "auto"
+    crop: bool = False
     preset: str = "default"
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if not isinstance(self.crop, bool):
+            raise TypeError(f"crop must be True or False, got {self.crop!r}")
         for name in ("stop", "handle_noise_scale"):
             value = getattr(self, name)
             is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)

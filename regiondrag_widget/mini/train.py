@@ -50,8 +50,8 @@ def train(
     init : folder with `codec/` and `unet/` of an earlier run, to begin from its averaged weights (a run that
         is resumed goes on from its own state)
 
-    Raises ValueError where the folder holds no pictures, or a file that is none; where `init` holds no weights,
-    or those of another shape.
+    Raises ValueError where the folder holds no pictures, or a file that is none; where `init` holds no
+    weights, or those of another shape.
     """
     out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from regiondrag_widget.engine.fill import exemplar_fill, smooth_fill
+from regiondrag_widget.engine.fill import exemplar_fill, mixed_fill, smooth_fill
 from regiondrag_widget.engine.matte import handle_alpha
 from tests.unit.engine_kit import box, picture
 
@@ -18,7 +18,11 @@ def exemplar(rgb: np.ndarray, hole: np.ndarray, *args: np.ndarray, seed: int = 0
     return exemplar_fill(rgb, hole, *args, seed=seed).rgb
 
 
-FILLS = [exemplar, smooth_fill]
+def mixed(rgb: np.ndarray, hole: np.ndarray, *args: np.ndarray, seed: int = 0) -> np.ndarray:
+    return mixed_fill(rgb, hole, *args, seed=seed).rgb
+
+
+FILLS = [exemplar, mixed, smooth_fill]
 
 
 def texture(period: int = 8) -> np.ndarray:
@@ -236,3 +240,21 @@ def test_a_matte_is_the_same_every_time():
 def test_an_unknown_matte_is_refused():
     with pytest.raises(ValueError, match="matte must be 'auto' or 'none', got 'sam'"):
         handle_alpha(*disc_on_ground()[::2], "sam")
+
+
+def test_mixed_tones_lie_between_the_copy_and_the_continuation():
+    rgb = picture(*SHAPE).astype(np.float32)
+    copied, between, smooth = exemplar(rgb, HOLE), mixed(rgb, HOLE), smooth_fill(rgb, HOLE)
+    low = [cv2.GaussianBlur(a, (0, 0), 4)[HOLE] for a in (copied, between, smooth)]
+    apart = np.abs(low[0] - low[2]).mean()
+    assert 0 < np.abs(low[1] - low[0]).mean() < apart
+    assert np.abs(low[1] - low[2]).mean() < apart
+
+
+def test_mixed_fill_keeps_most_of_the_texture():
+    def slope(a: np.ndarray) -> float:
+        return float(np.abs(np.diff(a, axis=1))[HOLE[:, 1:]].mean())
+
+    rng = np.random.default_rng(0)
+    rough = (128 + 30 * rng.standard_normal((*SHAPE, 1))).repeat(3, -1).astype(np.float32)
+    assert slope(mixed(rough, HOLE)) > 0.6 * slope(rough) > slope(smooth_fill(rough, HOLE))

@@ -33,7 +33,7 @@ def test_a_fraction_in_range_is_taken(name: str, value: Any):
         ("residual", "follow, stay"),
         ("vacated", "fill, noise, keep"),
         ("matte", "auto, none"),
-        ("prefill", "exemplar, smooth"),
+        ("prefill", "mixed, exemplar, smooth"),
         ("method", "auto, scanline, polygon"),
     ],
 )
