@@ -15,7 +15,8 @@ from torch import Tensor
 from regiondrag_widget.engine.backbones.unet import UNetNetwork
 from regiondrag_widget.engine.cells import cells_of, copied_cells, moved_cells
 from regiondrag_widget.engine.composite import warp_residual
-from regiondrag_widget.engine.edit import EditPlan, EditStep, reverse
+from regiondrag_widget.engine.edit import WHOLE, EditPlan, EditStep, Window, reverse, window_of
+from regiondrag_widget.engine.keyvalues import SourcePath
 from regiondrag_widget.engine.path import Inversion
 from regiondrag_widget.engine.plan import latent_plan, pixel_plan
 from regiondrag_widget.engine.prepared import PreparedPicture, PreparedView
@@ -193,6 +194,16 @@ class Passes:
             return Previewer(sheet.rgb, sheet.view, base, weight, anchor, colour)
         return Previewer(self.picture, view.view, base, weight, anchor, colour)
 
+    def _window(self, inversion: Inversion, plan: EditPlan, settings: EditSettings) -> Window:
+        """The cells to compute: all, but where a crop was asked for and keys and values are kept for it.
+
+        A network whose calls are replayed at fixed shapes would have to be recorded anew for every crop.
+        """
+        replayed = self.prepared.replays
+        if not settings.crop or replayed or isinstance(inversion.cache, SourcePath):
+            return WHOLE
+        return window_of(plan, 2 ** (len(self.network.unet.config.block_out_channels) - 1))
+
     def _reverse(
         self,
         inversion: Inversion,
@@ -209,7 +220,8 @@ class Passes:
         if draft:  # before the first call, so that a draft no longer wanted costs none
             total, top = len(inversion.levels), inversion.levels.timesteps[-1]
             yield EditStep(0, total, top, plan.start, clean, render)
-        for step in reverse(self.network, inversion, plan, settings.swap, render):
+        window = self._window(inversion, plan, settings)
+        for step in reverse(self.network, inversion, plan, settings.swap, render, window):
             if not draft:
                 previews.append(step.preview(256))
             yield step

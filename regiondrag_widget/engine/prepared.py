@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from regiondrag_widget.engine.acceleration import Accelerator
 from regiondrag_widget.engine.backbones.unet import UNetNetwork
 from regiondrag_widget.engine.cache import ByteCache
 from regiondrag_widget.engine.composite import Background, Composite, Opacity, compose, empty, opacity_of
@@ -108,6 +109,11 @@ class PreparedPicture:
         self._seed, self._path_noise, self._cache, self._clock = seed, path_noise, cache, clock
         self.place = "device" if cache.budget("device") else "host"
         self._keeping, self.keys_values = keeping, ""
+
+    @property
+    def replays(self) -> bool:
+        """Whether the network's calls are replayed from tensors of fixed shapes."""
+        return isinstance(self._pipe.backbone.accelerator, Accelerator)
 
     def view_for(
         self, pairs: RegionPairs | None, cancelled: Callable[[], bool] = lambda: False

@@ -174,10 +174,10 @@ def test_there_are_never_more_calls_than_levels(mini: Any):
 
 def test_a_moving_target_cuts_out_and_fills_once(mini: Any, monkeypatch: pytest.MonkeyPatch):
     made = []
-    for name in ("handle_alpha", "exemplar_fill"):
-        original = getattr(rd.engine.composite, name)
+    for name in ("opacity_of", "empty"):
+        original = getattr(rd.engine.prepared, name)
         monkeypatch.setattr(
-            rd.engine.composite,
+            rd.engine.prepared,
             name,
             lambda *a, _original=original, _name=name, **k: made.append(_name) or _original(*a, **k),
         )
@@ -185,21 +185,21 @@ def test_a_moving_target_cuts_out_and_fills_once(mini: Any, monkeypatch: pytest.
     for dx in (30, 40, 50):
         drafted(session, [box_pair(SHAPE, dx=dx)], calls=1)
     edited(session, PAIRS)
-    assert sorted(made) == ["exemplar_fill", "handle_alpha"]
+    assert sorted(made) == ["empty", "opacity_of"]
 
 
 def test_preparing_the_handles_leaves_drafts_nothing_to_cut_out(mini: Any, monkeypatch: pytest.MonkeyPatch):
     session = session_of(mini)
     session.prepare(PAIRS)
-    for name in ("handle_alpha", "exemplar_fill"):
-        monkeypatch.setattr(rd.engine.composite, name, lambda *_, **__: 1 / 0)
+    for name in ("opacity_of", "empty"):
+        monkeypatch.setattr(rd.engine.prepared, name, lambda *_, **__: 1 / 0)
     drafted(session, [box_pair(SHAPE, dx=33)])
 
 
 def test_what_is_protected_beside_the_handles_fills_nothing_anew(mini: Any, monkeypatch: pytest.MonkeyPatch):
     session = session_of(mini)
     session.prepare(PAIRS)
-    monkeypatch.setattr(rd.engine.composite, "exemplar_fill", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(rd.engine.prepared, "empty", lambda *_, **__: 1 / 0)
     drafted(session, PAIRS, editable=~box(SHAPE, 140, 0, 160, 20))
 
 

