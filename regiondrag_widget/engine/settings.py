@@ -18,7 +18,7 @@ CHOICES = {
     "residual": ("follow", "stay"),
     "vacated": ("fill", "noise", "keep"),
     "matte": ("auto", "none"),
-    "prefill": ("exemplar", "smooth"),
+    "prefill": ("mixed", "exemplar", "smooth"),
     "method": METHODS,
 }
 PRESETS = ("default", "released")
@@ -34,7 +34,8 @@ class EditSettings:
     vacated : the place content left is filled from its surroundings ("fill"), made of noise ("noise"), or
         keeps the content too ("keep")
     matte : "auto" cuts the object out of the drawn handle, "none" carries the handle whole
-    prefill : first content of a filled place: "exemplar" copies texture, "smooth" continues tones
+    prefill : first content of a filled place: "exemplar" copies what is around it, "smooth" continues tones,
+        "mixed" lays the copy's fine texture on tones between the two
     handle_noise_scale : in [0, 1], fresh noise blended into the handle's latents at the top level
         (RegionDrag section 3.4)
     attention_swap : True, False, a predicate on layer names, or "gathered": in all layers, each cell's keys
@@ -53,7 +54,7 @@ class EditSettings:
     residual: str = "follow"
     vacated: str = "fill"
     matte: str = "auto"
-    prefill: str = "exemplar"
+    prefill: str = "mixed"
     handle_noise_scale: float = 0.0
     attention_swap: AttentionSwap | Literal["gathered"] = True
     method: str = "auto"

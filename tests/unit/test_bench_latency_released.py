@@ -114,6 +114,10 @@ def test_an_architecture_without_checkpoint_edits_with_random_weights(name: str,
     assert edited.shape == (128, 128, 3)
     session = rd.ImageSession(pipe, picture(128, 128), steps=4)
     assert [step.index for step in session.edit([box_pair((128, 128))])] == [1, 2]
+    assert pipe.draft_vae is not None  # drafts are timed with a small decoder
+    for _ in session.draft([box_pair((128, 128))], calls=1):
+        pass
+    assert load_network(name, device="cpu", draft_vae=None).draft_vae is None
 
 
 def test_making_a_network_leaves_torchs_defaults_alone(small_architectures: None):

@@ -75,7 +75,7 @@ def test_stages_and_figures_of_a_row():
 def test_a_row_without_memory_says_so_and_the_others_go_on(when: str):
     def prepare() -> Callable[[int], None]:
         if when == "prepare":
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
         def trial(i: int) -> None:
             if (when == "warm-up") == (i < 0) and i != 0:
@@ -168,6 +168,15 @@ def test_a_lever_is_compared_with_a_row_there_is(work: Workbench):
         row.name for row in levers
     }
     assert not any("float32" in row.what for row in lever_rows(work, LEVELS, torch.float32))
+
+
+def test_a_gpu_has_levers_of_its_own(work: Workbench):
+    names = {row.name for row in edit_rows(work, LEVELS)}
+    levers = lever_rows(work, LEVELS, torch.float16, "cuda", small_decoder=True)
+    assert {row.against for row in levers} <= names
+    assert {"without CUDA graph", "without channels-last", "without the small decoder, draft"} <= {
+        row.name for row in levers
+    }
 
 
 def test_every_lever_runs_and_is_off(work: Workbench):

@@ -191,7 +191,13 @@ def _rows(args: argparse.Namespace, work: Workbench, size: int) -> list[Row]:
     few = min(GROWTH_REPETITIONS, args.repetitions)
     rows = [
         *edit_rows(work, levels),
-        *lever_rows(work, levels, next(pipe.unet.parameters()).dtype),
+        *lever_rows(
+            work,
+            levels,
+            next(pipe.unet.parameters()).dtype,
+            pipe.backbone.device.type,
+            small_decoder=pipe.draft_vae is not None,
+        ),
         *size_rows(work, few),
         *pairs_rows(work, size, few),
     ]

@@ -27,8 +27,12 @@ WHOLE = 1 << 20
 """More cells of halo than any picture has: the whole view is decoded."""
 
 
-def lever_rows(work: Workbench, levels: int, dtype: torch.dtype) -> list[Row]:
-    """A row a lever; its ``against`` is the same with the lever on.
+def lever_rows(
+    work: Workbench, levels: int, dtype: torch.dtype, device: str = "cpu", small_decoder: bool = False
+) -> list[Row]:
+    """A row a lever that this kind of device has; its ``against`` is the same with the lever on.
+
+    small_decoder : whether drafts are decoded by an autoencoder of their own
 
     The session cache has no row of its own: without it a warm edit is a cold one.
     """
@@ -88,6 +92,18 @@ def lever_rows(work: Workbench, levels: int, dtype: torch.dtype) -> list[Row]:
             levels,
         ),
     ]
+    if small_decoder:
+        rows.append(
+            row(
+                "the small decoder, draft",
+                lambda: work.draft(work.pipe("full decoder", draft_vae=None), 2),
+                "drafts decoded by the full autoencoder",
+                draft,
+                2,
+            )
+        )
+    if device == "cuda":
+        rows += _cuda_rows(work, levels, dtype, row)
     if dtype != torch.float32:
         name = str(dtype).removeprefix("torch.")
         rows.append(
@@ -95,6 +111,52 @@ def lever_rows(work: Workbench, levels: int, dtype: torch.dtype) -> list[Row]:
                 name,
                 lambda: work.warm(work.pipe("float32", dtype="float32")),
                 "the UNet in float32",
+                WARM,
+                levels,
+            )
+        )
+    return rows
+
+
+def _cuda_rows(work: Workbench, levels: int, dtype: torch.dtype, row: Callable[..., Row]) -> list[Row]:
+    draft = DRAFT.format(2)
+    rows = [
+        row(
+            "CUDA graph",
+            lambda: work.warm(work.pipe("eager", compile=False)),
+            "every kernel launched by the host",
+            WARM,
+            levels,
+        ),
+        row(
+            "CUDA graph, draft",
+            lambda: work.draft(work.pipe("eager", compile=False), 2),
+            "every kernel launched by the host",
+            draft,
+            2,
+        ),
+        row(
+            "keys and values on the GPU",
+            lambda: work.warm(work.pipe(), keys_values="host"),
+            "they wait in pinned host memory",
+            WARM,
+            levels,
+        ),
+        Row(
+            "with torch.compile as well",
+            GROUP,
+            lambda: work.warm(work.pipe("compiled", compile=True)),
+            "fused kernels inside the graph; off by default, as it takes minutes once",
+            levels,
+            WARM,
+        ),
+    ]
+    if dtype != torch.float32:
+        rows.append(
+            row(
+                "channels-last",
+                lambda: work.warm(work.pipe("contiguous", channels_last=False)),
+                "convolutions in the usual layout",
                 WARM,
                 levels,
             )

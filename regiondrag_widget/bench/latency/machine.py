@@ -29,6 +29,7 @@ def about(pipe: RegionDragPipeline, size: int) -> dict[str, Any]:
         "size": size,
         "device": _device(device),
         "dtype": str(next(pipe.unet.parameters()).dtype).removeprefix("torch."),
+        "calls": pipe.acceleration,
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from regiondrag_widget.engine.device import choose_device, choose_dtype
@@ -141,12 +141,18 @@ def load_network(
     random_weights: bool = False,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
+    compile: bool | str = "auto",
+    channels_last: bool = True,
+    draft_vae: Any = "auto",
 ) -> RegionDragPipeline:
     """A pipeline of its own each time, so that what one row does to its network no other row sees.
 
     model : "mini", a name of `ARCHITECTURES`, a diffusers folder or a hub id
     random_weights : no checkpoint is looked for; a named architecture whose checkpoint is not in the hub's
         cache gets random weights in any case, and `pipe.name` says so
+    compile, draft_vae : as `RegionDragPipeline.from_pretrained` has them; "auto" gives a network of random
+        weights a small decoder of random weights
+    channels_last : False keeps the weights in the other layout, where loading would have changed it
 
     Raises ValueError or FileNotFoundError in one sentence, as `RegionDragPipeline.from_pretrained` does.
     """
@@ -154,17 +160,26 @@ def load_network(
     kind = choose_dtype(place, dtype)
     architecture = ARCHITECTURES.get(model)
     if architecture is None:
-        pipe = RegionDragPipeline.from_pretrained(model, device=place, dtype=kind)
+        pipe = RegionDragPipeline.from_pretrained(
+            model, device=place, dtype=kind, compile=compile, draft_vae=draft_vae
+        )
         if random_weights:
             _randomise(pipe.unet)
             pipe.name = f"{model}, random weights"
-        return pipe
-    if not random_weights and _cached(architecture.checkpoint):
-        return RegionDragPipeline.from_pretrained(
-            architecture.checkpoint, device=place, dtype=kind, local_files_only=True
+    elif not random_weights and _cached(architecture.checkpoint):
+        pipe = RegionDragPipeline.from_pretrained(
+            architecture.checkpoint,
+            device=place,
+            dtype=kind,
+            compile=compile,
+            draft_vae=draft_vae,
+            local_files_only=True,
         )
-    pipe = _built(architecture, place, kind)
-    pipe.name = f"{model}, random weights"
+    else:
+        pipe = _built(architecture, place, kind, draft_vae)
+        pipe.accelerate(compile)
+        pipe.name = f"{model}, random weights"
+    _arrange(pipe, channels_last and place.type == "cuda" and kind != torch.float32)
     return pipe
 
 
@@ -173,7 +188,9 @@ def random_unet(architecture: Architecture) -> Any:
     return UNet2DConditionModel(**architecture.unet).eval()
 
 
-def _built(architecture: Architecture, device: torch.device, dtype: torch.dtype) -> RegionDragPipeline:
+def _built(
+    architecture: Architecture, device: torch.device, dtype: torch.dtype, draft_vae: Any
+) -> RegionDragPipeline:
     with _made_in(device, dtype):
         torch.manual_seed(0)
         unet = random_unet(architecture)
@@ -186,12 +203,19 @@ def _built(architecture: Architecture, device: torch.device, dtype: torch.dtype)
     single = bool(vae["force_upcast"]) and dtype == torch.float16
     with _made_in(device, torch.float32 if single else dtype):
         codec = AutoencoderKL(**vae).eval()
+    with _made_in(device, dtype):
+        tiny = AutoencoderTiny().eval() if draft_vae == "auto" else draft_vae
     scheduler = DDIMScheduler(**{**_SCHEDULER, **architecture.scheduler})
     words = _tokenizer()
     made: Callable[..., RegionDragPipeline] = RegionDragPipeline
-    if text_2 is None:
-        return made(codec, unet, scheduler, text, words)
-    return made(codec, unet, scheduler, text, words, text_2, words)
+    second = {} if text_2 is None else {"text_encoder_2": text_2, "tokenizer_2": words}
+    return made(codec, unet, scheduler, text, words, **second, draft_vae=tiny)
+
+
+def _arrange(pipe: RegionDragPipeline, channels_last: bool) -> None:
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    for part in (pipe.unet, pipe.vae):
+        part.to(memory_format=layout)
 
 
 @contextmanager

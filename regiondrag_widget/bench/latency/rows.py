@@ -8,6 +8,7 @@ from regiondrag_widget.bench.latency.rounds import Row, Trial
 from regiondrag_widget.bench.latency.workbench import Workbench
 from regiondrag_widget.bench.network import BenchNetwork
 from regiondrag_widget.bench.pointdrag import PointDrag, point_drag
+from regiondrag_widget.engine.pipeline import RegionDragPipeline
 
 __all__ = ["COLD", "DRAFT", "POINT_DRAG", "POINT_TRAINING", "RELEASED", "SAME_LEVELS", "WARM", "edit_rows"]
 
@@ -87,8 +88,13 @@ def edit_rows(work: Workbench, levels: int) -> list[Row]:
     return rows
 
 
+def plain(work: Workbench) -> RegionDragPipeline:
+    """The network as diffusers loads it, for what is not ours."""
+    return work.pipe("released", compile=False, channels_last=False, draft_vae=None)
+
+
 def _released(work: Workbench) -> Trial:
-    pipe, case = work.pipe("released"), work.case
+    pipe, case = plain(work), work.case
 
     def trial(i: int) -> None:
         released_edit(pipe, case.picture, case.drag(i))
@@ -97,7 +103,7 @@ def _released(work: Workbench) -> Trial:
 
 
 def _point_drag(work: Workbench) -> Trial:
-    network = BenchNetwork(work.pipe("released"))
+    network = BenchNetwork(plain(work))
     short = PointDrag(**{**vars(DRAG_DIFFUSION), "steps": 2})
 
     def trial(i: int) -> None:
@@ -108,7 +114,7 @@ def _point_drag(work: Workbench) -> Trial:
 
 
 def _training(work: Workbench) -> Trial:
-    pipe = work.pipe("released")
+    pipe = plain(work)
 
     def trial(i: int) -> None:
         if i < 0:
