@@ -110,7 +110,7 @@ class SessionEditor:
 
         backbone, kept = self._session.pipe.backbone, self._session.cache_report()
         weights, accelerator = next(backbone.unet.parameters()), backbone.accelerator
-        words = "" if accelerator is None else accelerator.words
+        words = "" if isinstance(accelerator, str) else accelerator.words
         return Report(
             device=str(weights.device),
             dtype=str(weights.dtype).removeprefix("torch."),
