@@ -82,7 +82,7 @@ def lost_device(error: BaseException) -> bool:
     if not isinstance(error, RuntimeError) or isinstance(error, torch.cuda.OutOfMemoryError):
         return False
     text = str(error).lower()
-    if "out of memory" in text or "capture" in text:  # a capture that failed leaves the device as it was
+    if "out of memory" in text or "captur" in text:  # a capture that failed leaves the device as it was
         return False
     return any(sign in text for sign in ("cuda error", "cuda driver error", "device-side assert"))
 

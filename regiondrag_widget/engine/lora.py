@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,13 @@ def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **opt
     """
     place, named = lora_source(lora)
     try:
-        state, alphas = StableDiffusionLoraLoaderMixin.lora_state_dict(
-            place, unet_config=unet.config, use_safetensors=True, **named, **options
+        state, alphas, *described = StableDiffusionLoraLoaderMixin.lora_state_dict(
+            place,
+            unet_config=unet.config,
+            use_safetensors=True,
+            return_lora_metadata=True,
+            **named,
+            **options,
         )
     except Exception as error:  # safetensors and the hub have exceptions of their own
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -83,15 +89,26 @@ def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **opt
     }  # checked before any change
     if not layers:
         raise ValueError(f"{os.fspath(lora)} holds no LoRA of a UNet")
+    alpha_of = _alphas(alphas or {}, described[0] if described and described[0] else {})
     for name, (module, up, down) in layers.items():
         rank = len(down)
-        strength = float((alphas or {}).get(f"unet.{name}.alpha", rank)) / rank * scale
+        strength = float(alpha_of(name) or rank) / rank * scale
         weight = module.weight
         change = up.to(weight.device, torch.float32).flatten(1) @ down.to(
             weight.device, torch.float32
         ).flatten(1)
         weight.copy_(weight.float() + strength * change.view(weight.shape))
     return len(layers)
+
+
+def _alphas(alphas: dict[str, float], described: dict[str, Any]) -> Callable[[str], float | None]:
+    """Layer's name -> its alpha, None for the rank: said beside each layer, or in the file's description."""
+    beside = {
+        re.sub(r"(\.lora_A\.weight)?\.alpha$", "", key).removeprefix("unet."): value
+        for key, value in convert_unet_state_dict_to_peft(alphas).items()
+    }
+    pattern, usual = described.get("unet.alpha_pattern") or {}, described.get("unet.lora_alpha")
+    return lambda name: beside.get(name, pattern.get(name, usual))
 
 
 def _layer(
