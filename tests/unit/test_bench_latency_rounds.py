@@ -173,6 +173,7 @@ def test_a_lever_is_compared_with_a_row_there_is(work: Workbench):
 def test_a_gpu_has_levers_of_its_own(work: Workbench):
     names = {row.name for row in edit_rows(work, LEVELS)}
     levers = lever_rows(work, LEVELS, torch.float16, "cuda", small_decoder=True)
+    assert len({row.name for row in levers}) == len(levers)
     assert {row.against for row in levers} <= names
     assert {"without CUDA graph", "without channels-last", "without the small decoder, draft"} <= {
         row.name for row in levers

@@ -92,6 +92,7 @@ def lever_rows(
             levels,
         ),
     ]
+    rows += _crop_rows(work, levels, bool(work.pipe().edit_defaults.get("crop")))
     if small_decoder:
         rows.append(
             row(
@@ -116,6 +117,24 @@ def lever_rows(
             )
         )
     return rows
+
+
+def _crop_rows(work: Workbench, levels: int, cropping: bool) -> list[Row]:
+    """The reverse pass on the changing cells alone: off where that is the default, on where it is not."""
+    name = "without the crop of the reverse pass" if cropping else "with the reverse pass on a crop"
+    what = "the network at all cells" if cropping else "the network at the changing cells alone"
+    settings = {"crop": not cropping}
+    return [
+        Row(name, GROUP, lambda: work.warm(work.pipe(), settings=settings), what, levels, WARM),
+        Row(
+            f"{name}, draft",
+            GROUP,
+            lambda: work.draft(work.pipe(), 2, settings=settings),
+            what,
+            2,
+            DRAFT.format(2),
+        ),
+    ]
 
 
 def _cuda_rows(work: Workbench, levels: int, dtype: torch.dtype, row: Callable[..., Row]) -> list[Row]:

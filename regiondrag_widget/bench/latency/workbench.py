@@ -63,6 +63,7 @@ class Workbench:
         pipe: RegionDragPipeline,
         case: Case | None = None,
         change: Callable[[ImageSession], object] | None = None,
+        settings: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Trial:
         """Another target each time on one session: what does not depend on the regions is there."""
@@ -71,7 +72,7 @@ class Workbench:
         if change is not None:
             change(session)
         session.prepare(chosen.drag(0))
-        return lambda i: _edited(session, chosen, i)
+        return lambda i: _edited(session, chosen, i, **(settings or {}))
 
     def draft(
         self,
@@ -79,6 +80,7 @@ class Workbench:
         calls: int,
         case: Case | None = None,
         change: Callable[[ImageSession], object] | None = None,
+        settings: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Trial:
         """The draft of another target each time on one session."""
@@ -89,15 +91,15 @@ class Workbench:
         session.prepare(chosen.drag(0))
 
         def trial(i: int) -> Mapping[str, float]:
-            for _ in session.draft(chosen.drag(i), calls=calls):
+            for _ in session.draft(chosen.drag(i), calls=calls, **(settings or {})):
                 pass
             return _stages(session)
 
         return trial
 
 
-def _edited(session: ImageSession, case: Case, i: int) -> Mapping[str, float]:
-    for _ in session.edit(case.drag(i)):
+def _edited(session: ImageSession, case: Case, i: int, **settings: Any) -> Mapping[str, float]:
+    for _ in session.edit(case.drag(i), **settings):
         pass
     return _stages(session)
 
