@@ -26,6 +26,7 @@ from regiondrag_widget.engine.passes import Passes
 from regiondrag_widget.engine.prepared import PreparedPicture
 from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.settings import EditSettings, check_preset, check_stop, checked_seed, resolve
+from regiondrag_widget.engine.threads import settle_threads
 from regiondrag_widget.engine.timing import Stopwatch
 from regiondrag_widget.regions import RegionPair, RegionPairs
 from regiondrag_widget.regions.masks import as_mask
@@ -99,6 +100,8 @@ class ImageSession:
     ) -> None:
         check_preset(preset)
         self.pipe, self.prompt, self.preset = pipe, prompt, preset
+        if pipe.backbone.device.type == "cpu":
+            settle_threads()
         self.picture: Picture = load_picture(image)
         self.seed = checked_seed(seed)
         defaults = pipe.edit_defaults

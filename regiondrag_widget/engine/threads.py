@@ -1,0 +1,60 @@
+"""How many of the processor's threads an edit may take, when nobody says."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import psutil
+import torch
+
+__all__ = ["available_cpus", "settle_threads"]
+
+SAID = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_THREAD_LIMIT")
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def settle_threads() -> int:
+    """Hold torch to the processors this process may use; returns the number of threads it has then.
+
+    torch counts the machine's cores. In a container with a quota, or under `taskset`, it so starts many times
+    the threads that can run, and they wait for each other. A number that the user chose, by environment or
+    `torch.set_num_threads`, stays; it is never raised.
+    """
+    present = torch.get_num_threads()
+    counted = {psutil.cpu_count(logical=True), psutil.cpu_count(logical=False)}
+    if any(os.environ.get(name) for name in SAID) or present not in counted:
+        return present
+    usable = available_cpus()
+    if usable < present:
+        torch.set_num_threads(usable)
+    return torch.get_num_threads()
+
+
+def available_cpus(cgroup: Path = CGROUP) -> int:
+    """Processors this process may use: of its affinity, and of a container's quota, at least one.
+
+    cgroup : where the quota is written, as version 2 (`cpu.max`) or 1 (`cpu/cpu.cfs_quota_us`) has it
+    """
+    affinity = getattr(os, "sched_getaffinity", None)
+    count = len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
+    quota = _quota(cgroup)
+    return max(1, count if quota is None else min(count, math.ceil(quota)))
+
+
+def _quota(cgroup: Path) -> float | None:
+    """Processors' worth of time that a container gets; None without a limit."""
+    try:
+        limit, period = (cgroup / "cpu.max").read_text().split()[:2]
+    except (OSError, ValueError):
+        try:
+            limit = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text().strip()
+            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    try:
+        quota = float(limit) / float(period)
+    except (ValueError, ZeroDivisionError):  # "max": no limit
+        return None
+    return quota if quota > 0 else None
