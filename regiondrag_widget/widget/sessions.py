@@ -15,6 +15,7 @@ from ..regions.pair import RegionPair
 from .settings import EditSettings
 
 if TYPE_CHECKING:
+    from ..engine.session import ImageSession
     from .editor import Drafted, Editor, Report, Step
 
 _WHERE_KEPT = {
@@ -72,16 +73,14 @@ def engine_editor(image: Image.Image, settings: EditSettings) -> Editor:
 class SessionEditor:
     """An `ImageSession` as the widget's `Editor`."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: ImageSession) -> None:
         self._session = session
 
     def edit(self, pairs: Sequence[RegionPair], **settings: Any) -> Generator[Step, None, None]:
-        steps: Generator[Step, None, None] = self._session.edit(pairs, **settings)
-        return steps
+        return self._session.edit(pairs, **settings)
 
     def draft(self, pairs: Sequence[RegionPair], **settings: Any) -> Generator[Step, None, None]:
-        steps: Generator[Step, None, None] = self._session.draft(pairs, **settings)
-        return steps
+        return self._session.draft(pairs, **settings)
 
     def prepare(self, pairs: Sequence[RegionPair], cancelled: Callable[[], bool], **settings: Any) -> bool:
         from ..engine.path import Cancelled
@@ -98,12 +97,11 @@ class SessionEditor:
 
     @property
     def drafted(self) -> Drafted | None:
-        drafted: Drafted | None = self._session.drafted
-        return drafted
+        return self._session.drafted
 
     @property
     def one_view(self) -> bool:
-        return bool(max(self._session.picture.shape) <= self._session.pipe.profile.side)
+        return max(self._session.picture.shape) <= self._session.pipe.profile.side
 
     def report(self) -> Report:
         from .editor import Report
