@@ -37,9 +37,9 @@ export class Live {
     this.drafts = new Drafts({
       ask: (seq) => (session.sendDraft(seq) ? allCarried(store.regions, store) : null),
       shown: () => session.changed.emit(),
-      painted: ({ stamp, painted }) => {
+      painted: ({ seq, stamp, painted }) => {
         this.meter.add(painted - stamp, painted)
-        mark("regiondrag.draft", stamp, painted)
+        mark("regiondrag.draft", stamp, painted, { seq, whole: this.look?.whole === true })
       },
       failed: (message) => session.said.emit(message),
     })

@@ -86,10 +86,13 @@ function megabytes(bytes: number): string {
 const KEPT = 400
 const marked = new Map<string, number>()
 
+/** From the pointer's event to its draft on the screen; the script time of the own preview for one event. */
+type Mark = "regiondrag.draft" | "regiondrag.preview"
+
 /** A span on the browser's timeline, read by benchmarks; a long session keeps the newest few hundred. */
-export function mark(name: "regiondrag.draft" | "regiondrag.preview", start: number, end: number): void {
+export function mark(name: Mark, start: number, end: number, detail?: Record<string, unknown>): void {
   const count = (marked.get(name) ?? 0) + 1
   if (count > KEPT) performance.clearMeasures(name)
   marked.set(name, count > KEPT ? 1 : count)
-  performance.measure(name, { start, end })
+  performance.measure(name, { start, end, detail })
 }

@@ -56,6 +56,29 @@ export class Slot {
   }
 }
 
+/**
+ * The picture that the traits tell of, its revision and its name; null where
+ * there is none, or where its bytes are missing and are asked for.
+ */
+export function sourceFrom(
+  host: Host,
+  given: Uint8Array<ArrayBuffer> | undefined,
+): { source: Source; rev: string; name: string } | null {
+  const info = host.record("_image_info")
+  const side = (value: unknown) => (typeof value === "number" && value > 0 ? Math.round(value) : 0)
+  const [width, height] = [side(info.width), side(info.height)]
+  if (width === 0) return null
+  const bytes = given ?? host.bytes("_image")
+  if (!bytes) {
+    host.send("need", { what: "image" })
+    return null
+  }
+  const rev = `${String(info.rev)}/${width}x${height}`
+  const mime = typeof info.mime === "string" ? info.mime : "image/png"
+  const source = { key: `${rev}/${bytes.length}`, bytes, mime, width, height, alpha: info.alpha === true }
+  return { source, rev, name: typeof info.name === "string" ? info.name : "" }
+}
+
 /** The largest part of a file in one message; notebook servers close the socket above ten mebibytes. */
 const PART = 8 * 1024 * 1024
 export const LARGEST_FILE = 64 * 1024 * 1024

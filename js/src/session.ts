@@ -7,7 +7,7 @@ import type { Frames } from "./frames"
 import { Host, type HostModel, type Message } from "./host"
 import { Live } from "./live"
 import type { Liveness } from "./liveness"
-import { LARGEST_FILE, type Picture, Slot, upload } from "./pictures"
+import { LARGEST_FILE, type Picture, Slot, sourceFrom, upload } from "./pictures"
 import { type Entry, type ResultInfo, Results } from "./results"
 import { Runs } from "./runs"
 import { isBusy, type Progress, progressFrom, type Settings } from "./settings"
@@ -292,28 +292,20 @@ export class Session {
   }
 
   private async loadPicture(given?: Uint8Array<ArrayBuffer>): Promise<void> {
-    const info = this.host.record("_image_info")
-    const { width, height } = sizeOf(info)
-    if (width === 0) return
-    const bytes = given ?? this.host.bytes("_image")
-    if (!bytes) {
-      this.host.send("need", { what: "image" })
-      return
-    }
-    const rev = `${String(info.rev)}/${width}x${height}`
-    const mime = typeof info.mime === "string" ? info.mime : "image/png"
-    const source = { key: `${rev}/${bytes.length}`, bytes, mime, width, height, alpha: info.alpha === true }
+    const told = sourceFrom(this.host, given)
+    if (!told) return
+    const { source, rev, name } = told
     try {
       if (!(await this.pictureSlot.take(source)) || this.closed) return
     } catch {
       return this.complain("This picture does not decode in the browser.", "Open another one.")
     }
-    this.pictureName = typeof info.name === "string" ? info.name : ""
+    this.pictureName = name
     if (!this.host.bytes("_result")) this.show = "edit"
     // The same picture sent anew keeps its drawings and their history.
     if (rev !== this.rev) {
       this.live.reset()
-      this.sync.reset(width, height)
+      this.sync.reset(source.width, source.height)
     }
     this.rev = rev
     this.changed.emit()
@@ -353,9 +345,4 @@ export class Session {
     if (message.what === "image") void this.loadPicture(bytes)
     if (message.what === "result") void this.loadResult(bytes)
   }
-}
-
-function sizeOf(info: Record<string, unknown>): { width: number; height: number } {
-  const side = (value: unknown) => (typeof value === "number" && value > 0 ? Math.round(value) : 0)
-  return { width: side(info.width), height: side(info.height) }
 }

@@ -41,7 +41,7 @@ def test_the_models_drafts_follow_the_pointer_and_the_edit_follows_the_drag(note
         nonlocal lap
         lap += 1
         mouse.move(*widget.screen((130 + 30 * np.cos(lap / 4), 125 + 15 * np.sin(lap / 4))))
-        return page.page.evaluate(count) >= 3
+        return bool(page.page.evaluate(count) >= 3)
 
     page.until(painted, "three of the model's drafts were painted while the pointer moved", 60)
     mouse.move(*widget.screen((150, 125)))

@@ -3,94 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.mock_host.page import Point, Widget
+from tests.browser.mock_host.drags import answer, asked, base, begin, go, is_color, overlay, showing
+from tests.browser.mock_host.page import Widget
 
+pytest_plugins = ["tests.browser.live_fixtures"]
 pytestmark = pytest.mark.browser
-Open = Callable[..., Widget]
-
-COLORS = {"magenta": (255, 0, 200), "green": (0, 200, 60), "blue": (20, 60, 255)}
-HANDLE, GRAB = ((60, 100), (110, 150)), (85, 125)
-
-
-@pytest.fixture
-def live(open_widget: Open) -> Callable[..., Widget]:
-    """A widget with a handle, the move tool in hand and a kernel that measured itself quick.
-
-    ``drafts=None``: the test answers each draft itself; else milliseconds until the kernel does.
-    """
-
-    def open_live(measured: bool = True, **options: Any) -> Widget:
-        widget = open_widget(**{"drafts": None, **options})
-        widget.click("Rectangle")
-        widget.drag(*HANDLE)
-        widget.press("v")
-        widget.page.wait_for_function("host.sent('hello').length > 0")
-        widget.page.evaluate("live => host.kernel.drafts.measure({live})", measured)
-        return widget
-
-    return open_live
-
-
-def begin(widget: Widget, *points: Point) -> None:
-    """Takes hold of the handle and goes to each point; the button stays down."""
-    widget.page.mouse.move(*widget.screen(GRAB))
-    widget.page.mouse.down()
-    go(widget, *points)
-
-
-def go(widget: Widget, *points: Point) -> None:
-    for point in points:
-        widget.page.mouse.move(*widget.screen(point))
-
-
-def asked(widget: Widget, count: int) -> None:
-    widget.page.wait_for_function("n => host.kernel.drafts.asked.length === n", arg=count)
-
-
-def answer(widget: Widget, index: int, color: str) -> None:
-    widget.page.evaluate(
-        "([i, rgb]) => host.kernel.drafts.answer(i, `rgb(${rgb})`)",
-        [index, ",".join(map(str, COLORS[color]))],
-    )
-
-
-def base(widget: Widget, at: Point) -> tuple[int, ...]:
-    """The lower canvas at a picture pixel."""
-    return _pixel(widget, 0, at)
-
-
-def overlay(widget: Widget, at: Point) -> tuple[int, ...]:
-    """The upper canvas at a picture pixel, with its opacity."""
-    return _pixel(widget, 1, at)
-
-
-def _pixel(widget: Widget, layer: int, at: Point) -> tuple[int, ...]:
-    pixel: list[int] = (
-        widget.root.locator(".rd-layer")
-        .nth(layer)
-        .evaluate(
-            """(c, [x, y]) => {
-            const {x: left, y: top, scale} = document.querySelector('.rd-input').dataset
-            const at = (offset, v) => (Number(offset) + (v + 0.5) * scale) * devicePixelRatio
-            return [...c.getContext('2d').getImageData(at(left, x), at(top, y), 1, 1).data]
-        }""",
-            at,
-        )
-    )
-    return tuple(pixel)
-
-
-def is_color(pixel: tuple[int, ...], color: str) -> bool:
-    return all(abs(a - b) < 12 for a, b in zip(pixel, COLORS[color], strict=False))
-
-
-def showing(widget: Widget, what: str) -> None:
-    expect(widget.canvas).to_have_attribute("data-showing", what)
 
 
 def test_a_draft_replaces_the_own_preview_and_is_called_so(live: Callable[..., Widget]) -> None:
@@ -284,7 +205,7 @@ def test_the_toggle_says_what_is_measured_and_a_click_is_for_good(live: Callable
     expect(button).to_have_attribute("aria-pressed", "true")
 
 
-def test_without_a_kernel_the_toggle_is_off_and_says_why(open_widget: Open) -> None:
+def test_without_a_kernel_the_toggle_is_off_and_says_why(open_widget: Callable[..., Widget]) -> None:
     widget = open_widget(kernel=False)
     button = widget.button("Live")
     expect(button).to_be_disabled(timeout=10_000)
@@ -323,65 +244,3 @@ def test_marks_tell_the_way_from_pointer_to_screen(live: Callable[..., Widget]) 
     assert all(30 <= d < 1_000 for d in durations), "from the pointer's event, over the kernel, to the frame"
     previews: int = widget.page.evaluate("performance.getEntriesByName('regiondrag.preview').length")
     assert previews >= 10
-
-
-def test_twenty_seconds_of_dragging_leave_nothing_behind(live: Callable[..., Widget]) -> None:
-    """Answers at random delays, some never shown: pictures are closed, listeners and nodes do not grow."""
-    widget = live(drafts=[5, 700])
-    page = widget.page
-    page.evaluate(
-        """() => {
-            window.alive = 0
-            const decode = createImageBitmap
-            window.createImageBitmap = async (...given) => {
-                const image = await decode(...given)
-                const close = image.close.bind(image)
-                window.alive++
-                image.close = () => { window.alive--; close() }
-                return image
-            }
-            window.newest = 0
-            window.backwards = 0
-            const canvas = document.querySelector('.rd-input')
-            const look = () => {
-                const seq = Number(canvas.dataset.draft)
-                if (seq && seq < window.newest) window.backwards++
-                window.newest = Math.max(window.newest, seq)
-                if (!window.over) requestAnimationFrame(look)
-            }
-            look()
-        }"""
-    )
-    devtools = page.context.new_cdp_session(page)
-
-    def counts() -> dict[str, int]:
-        page.request_gc()
-        counters: dict[str, int] = devtools.send("Memory.getDOMCounters")
-        return {"nodes": counters["nodes"], "listeners": counters["jsEventListeners"]}
-
-    begin(widget)
-    xs = [*range(110, 250, 7), *range(250, 110, -7)]
-    end = page.evaluate("performance.now()") + 20_000
-    before, lap = None, 0
-    while page.evaluate("performance.now()") < end:
-        go(widget, *((x, 110 + lap % 30) for x in xs))
-        lap += 1
-        if lap == 2:
-            before = counts()
-    assert before is not None
-    after = counts()
-    assert after["nodes"] <= before["nodes"] + 5
-    assert after["listeners"] <= before["listeners"]
-    assert page.evaluate("host.model.listenerCount") < 40
-    assert page.evaluate("alive") <= 2, "the one on show, and one that decodes"
-    assert page.evaluate("backwards") == 0
-    painted: list[float] = page.evaluate(
-        "performance.getEntriesByName('regiondrag.draft').map(e => e.duration)"
-    )
-    assert len(painted) > 10
-    assert max(painted) < 1_500, "those of more than a second are dropped before they are drawn"
-    page.keyboard.press("Escape")
-    page.mouse.up()
-    page.wait_for_timeout(1_500)
-    assert page.evaluate("alive") == 0
-    page.evaluate("window.over = true")
