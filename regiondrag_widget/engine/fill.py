@@ -26,10 +26,12 @@ WORK_SIDE = 192
 ROUGHNESS_WEIGHT = 50.0**0.5
 # grey levels by which a patch may differ from its source and be taken for right, or not
 SURE, UNSURE = 2.0, 8.0
-# structures larger than this, in searched pixels, are taken in part from a smooth continuation
-TONE_SIGMA = 2.0
-# the copy's share of them where it is surely right, and where it is in doubt
-SHARE_SURE, SHARE_DOUBTED = 0.5, 0.1
+# tones: structures larger than this, in searched pixels
+TONE_SIGMA, BROAD_SIGMA = 2.0, 4.0
+# grey levels by which the copy's broad tones may stand off from a smooth continuation's: up to the first the
+# copy is believed, from the second on it has the shares below, where its patches agree and where they do not
+NEAR, FAR = 20.0, 28.0
+SHARE_SURE, SHARE_DOUBTED = 0.2, 0.1
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,13 @@ def exemplar_fill(rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed
 
 
 def mixed_fill(rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0) -> Fill:
-    """The fine texture of `exemplar_fill` on tones that lie between the copy's and a smooth continuation's.
+    """`exemplar_fill`, held back where it invents: then its tones go towards a smooth fill's.
 
-    A copied patch goes on as its surroundings do and then ends somewhere: what is large in it is one guess
-    among many, and nearer to their mean it is nearer to any truth. What is fine in it is right in kind
-    wherever it stands. The continuation is Navier-Stokes inpainting (Bertalmio et al. 2001, by OpenCV). Takes
-    and returns what `exemplar_fill` does.
+    A copied patch goes on as its surroundings do and then ends somewhere. Where the copy stays close to the
+    smooth continuation it is kept as it is. Where it stands far off, what is large in it is one guess among
+    many, and nearer to their mean it is nearer to any truth; what is fine in it is right in kind wherever it
+    stands. The continuation is Navier-Stokes inpainting (Bertalmio et al. 2001, by OpenCV). Takes and returns
+    what `exemplar_fill` does.
     """
     return _filled(rgb, hole, forbidden, seed, mixed=True)
 
@@ -174,8 +177,10 @@ def _fill_window(
     doubt = np.clip((doubt - SURE) / (UNSURE - SURE), 0, 1)
     if mixed:
         smooth = _inpainted(continued, hole, cv2.INPAINT_NS)
-        share = SHARE_SURE + (SHARE_DOUBTED - SHARE_SURE) * doubt
-        merged = merged + _within((1 - share)[..., None] * (smooth - merged), hole, TONE_SIGMA * ratio)
+        apart = _within(smooth - merged, hole, BROAD_SIGMA * ratio)[hole]
+        far = np.clip((float(np.sqrt((apart**2).mean())) - NEAR) / (FAR - NEAR), 0, 1)
+        held = far * (1 - SHARE_SURE - (SHARE_DOUBTED - SHARE_SURE) * doubt)
+        merged = merged + _within(held[..., None] * (smooth - merged), hole, TONE_SIGMA * ratio)
     return np.where(hole[..., None], merged.clip(0, 255), rgb).astype(np.float32), flow, doubt
 
 

@@ -35,7 +35,7 @@ class EditSettings:
         keeps the content too ("keep")
     matte : "auto" cuts the object out of the drawn handle, "none" carries the handle whole
     prefill : first content of a filled place: "exemplar" copies what is around it, "smooth" continues tones,
-        "mixed" lays the copy's fine texture on tones between the two
+        "mixed" copies, and where the copy stands far off from the tones keeps its fine texture alone
     handle_noise_scale : in [0, 1], fresh noise blended into the handle's latents at the top level
         (RegionDrag section 3.4)
     attention_swap : True, False, a predicate on layer names, or "gathered": in all layers, each cell's keys

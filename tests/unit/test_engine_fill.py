@@ -242,13 +242,24 @@ def test_an_unknown_matte_is_refused():
         handle_alpha(*disc_on_ground()[::2], "sam")
 
 
-def test_mixed_tones_lie_between_the_copy_and_the_continuation():
-    rgb = picture(*SHAPE).astype(np.float32)
-    copied, between, smooth = exemplar(rgb, HOLE), mixed(rgb, HOLE), smooth_fill(rgb, HOLE)
-    low = [cv2.GaussianBlur(a, (0, 0), 4)[HOLE] for a in (copied, between, smooth)]
+def blocks() -> np.ndarray:
+    """Large patches of random colours: a copy of one says nothing of what stood elsewhere."""
+    small = 255 * np.random.default_rng(4).integers(0, 2, (6, 8, 3)).astype(np.float32)
+    return cv2.resize(small, SHAPE[::-1], interpolation=cv2.INTER_NEAREST)
+
+
+def test_mixed_tones_lie_between_a_far_copy_and_the_continuation():
+    rgb = blocks()
+    low = [cv2.GaussianBlur(fill(rgb, HOLE), (0, 0), 4)[HOLE] for fill in (exemplar, mixed, smooth_fill)]
     apart = np.abs(low[0] - low[2]).mean()
-    assert 0 < np.abs(low[1] - low[0]).mean() < apart
-    assert np.abs(low[1] - low[2]).mean() < apart
+    assert apart > 10
+    assert 0.1 * apart < np.abs(low[1] - low[0]).mean()
+    assert np.abs(low[1] - low[2]).mean() < 0.9 * apart
+
+
+def test_a_copy_near_the_continuation_is_left_alone():
+    rgb = 100 + 0.2 * (picture(*SHAPE).astype(np.float32) - 100)
+    assert np.array_equal(mixed(rgb, HOLE), exemplar(rgb, HOLE))
 
 
 def test_mixed_fill_keeps_most_of_the_texture():
