@@ -16,7 +16,7 @@ from regiondrag_widget.engine.checkpoint import check_folder, explain_hub_failur
 from regiondrag_widget.engine.device import choose_device, choose_dtype
 from regiondrag_widget.engine.lora import fuse_lora
 
-__all__ = ["load_pretrained"]
+__all__ = ["arrange", "load_pretrained"]
 
 HUB = ("cache_dir", "local_files_only", "token")
 
@@ -60,7 +60,7 @@ def load_pretrained(
         if draft_vae is not None and pipe.draft_vae is None:
             pipe.set_draft_vae(load_draft_vae(draft_vae, pipe.vae, precision, **shared))
         pipe.to(place)
-        _arrange(pipe, place, precision)
+        arrange(pipe, place, precision)
         pipe.name = str(model) if lora is None else f"{model} + {os.fspath(lora)}"
         pipe.profile = stable_diffusion_profile(pipe.unet, pipe.backbone.cell, pipe.scheduler, pipe.name)
     pipe.accelerate(compile)
@@ -93,7 +93,8 @@ def _diffusers(
         raise ValueError(explain_hub_failure(str(model), error)) from error
 
 
-def _arrange(pipe: Any, place: torch.device, dtype: torch.dtype) -> None:
+def arrange(pipe: Any, place: torch.device, dtype: torch.dtype) -> None:
+    """Lay a pipeline of our own out for a device and a number format."""
     if place.type == "cuda" and dtype != torch.float32:
         # half precision convolutions run on tensor cores in this layout; on processors it wins nothing
         for part in (pipe.unet, pipe.vae):

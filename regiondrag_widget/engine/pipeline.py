@@ -160,7 +160,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             wanted["draft_vae"] = None if tiny is None else tiny.to(unet.device)
         pipe = cls(**wanted)
         pipe.accelerate(compile)
-        pipe.name = str(getattr(pipeline, "_name_or_path", "") or type(pipeline).__name__)
+        pipe.name = str(getattr(pipeline, "name_or_path", "") or type(pipeline).__name__)
         return pipe
 
     def set_draft_vae(self, draft_vae: Any) -> None:

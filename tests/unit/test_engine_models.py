@@ -13,7 +13,6 @@ import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 
 import regiondrag_widget as rd
-from regiondrag_widget.engine.device import choose_device, choose_dtype
 from tests.unit.engine_kit import (
     TEXT_WIDTH,
     box_pair,
@@ -293,57 +292,8 @@ def test_pickled_weights_may_not_be_asked_for(folder: Path):
     assert "only pickled weights" in refusal(folder, use_safetensors=False)
 
 
-# ---- device and number format ----
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-@pytest.mark.parametrize("device", ["cuda", "cuda:0", torch.device("cuda")])
-def test_a_gpu_where_there_is_none_is_refused(device: Any):
-    assert "torch sees no CUDA GPU" in refusal("mini", device=device)
-
-
-def test_a_gpu_number_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(ValueError, match="device cuda:2 was asked for but there are only 2 GPUs"):
-        choose_device("cuda:2")
-
-
-@pytest.mark.skipif(torch.backends.mps.is_available(), reason="this is a Mac")
-def test_apples_gpu_where_there_is_none_is_refused():
-    assert "device mps was asked for but this machine has none" in refusal("mini", device="mps")
-
-
-@pytest.mark.parametrize("device", ["tpu", "gpu", "", "meta"])
-def test_an_unknown_device_is_refused(device: str):
-    assert "use cuda, mps or cpu" in refusal("mini", device=device)
-
-
-@pytest.mark.parametrize("dtype", ["float64", "half", torch.int8, 16])
-def test_an_unknown_number_format_is_refused(dtype: Any):
-    assert "dtype must be one of float32, float16, bfloat16" in refusal("mini", dtype=dtype)
-
-
-def test_a_gpu_is_taken_when_there_is_one(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device().type == "cuda"
-
-
-@pytest.mark.parametrize("mps", [True, False])
-def test_apples_gpu_is_taken_when_there_is_one(monkeypatch: pytest.MonkeyPatch, mps: bool):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert choose_device().type == ("mps" if mps else "cpu")
-
-
-@pytest.mark.parametrize(("able", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_a_cpu_computes_in_bfloat16_where_it_can(
-    monkeypatch: pytest.MonkeyPatch, able: bool, expected: torch.dtype
-):
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: able, raising=False)
-    assert choose_dtype(torch.device("cpu")) == expected
-
-
-@pytest.mark.parametrize("device", ["cuda", "mps"])
-def test_a_gpu_computes_in_half_precision(device: str):
-    assert choose_dtype(torch.device(device)) == torch.float16
+def test_a_users_pipeline_keeps_its_layout(sd15_folder: Path):
+    theirs = StableDiffusionPipeline.from_pretrained(sd15_folder, local_files_only=True)
+    ours = rd.RegionDragPipeline.from_pipe(theirs)
+    edit(ours)
+    assert not theirs.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
