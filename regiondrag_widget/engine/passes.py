@@ -148,7 +148,7 @@ class Passes:
             if changing.any():
                 x0, y0, x1, y1 = bounding_box(changing)
                 part = box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1
-                change = self.prepared.change(sheet.view, last, composed.latents, part, draft=draft)
+                change = self.prepared.coder.change(sheet.view, last, composed.latents, part, draft=draft)
                 out[y0:y1, x0:x1] += weight[at][y0:y1, x0:x1, None] * change
             alpha = None if composite.alpha is None else composite.alpha[at]
         return out, alpha, previews
@@ -180,7 +180,7 @@ class Passes:
         render = self._previewer(view, sheet, picture, touched.astype(np.float32), view.latents, draft)
         last, previews = yield from self._reverse(inversion, plan, settings, render, view.latents, draft)
         with self.clock.stage("decode"):
-            decoded = self.prepared.decode(torch.stack([last, view.latents]))
+            decoded = self.prepared.coder.decode(torch.stack([last, view.latents]))
             edited, reconstructed = (sheet.view.from_working(d) + 127.5 for d in decoded)
             out = edited + warp_residual(picture - reconstructed, pairs, method=settings.method)
         return out[box[1] : box[3], box[0] : box[2]], None, previews
@@ -189,7 +189,7 @@ class Passes:
         self, view: PreparedView, sheet: Sheet, base: Float, weight: Float, anchor: Tensor, draft: bool
     ) -> Previewer:
         """Draws an edit's steps in the whole picture, a draft's on its sheet."""
-        colour = self.prepared.colour_of(view)
+        colour = self.prepared.coder.colour_of(view.latents, view.colours)
         if draft:
             return Previewer(sheet.rgb, sheet.view, base, weight, anchor, colour)
         return Previewer(self.picture, view.view, base, weight, anchor, colour)

@@ -16,6 +16,7 @@ from torch import Tensor
 from regiondrag_widget.engine.acceleration import Accelerator
 from regiondrag_widget.engine.backbones.unet import UNetNetwork
 from regiondrag_widget.engine.cache import ByteCache
+from regiondrag_widget.engine.coding import Coder
 from regiondrag_widget.engine.composite import Background, Composite, Opacity, compose, empty, opacity_of
 from regiondrag_widget.engine.images import Picture
 from regiondrag_widget.engine.keyvalues import bytes_a_level, choose_keeping
@@ -25,7 +26,7 @@ from regiondrag_widget.engine.preview import LatentColours
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.engine.sheet import Sheet
 from regiondrag_widget.engine.timing import Stopwatch
-from regiondrag_widget.engine.view import Box, View, bounding_box, choose_view
+from regiondrag_widget.engine.view import View, bounding_box, choose_view
 from regiondrag_widget.regions import RegionPairs
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EncodedComposite", "PreparedPicture", "PreparedView"]
 
-Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
 COMPOSITES_KEPT = 4  # a person goes back and forth between a few drawings; a drag makes one with every move
@@ -88,6 +88,7 @@ class PreparedPicture:
     keeping : where keys and values go, one of `KEEPING`
     clock : gets the stages "encode", "inversion" and "compose"
 
+    coder : between pixels and latents
     place : "device" or "host", where the network computes
     keys_values : where the latest inversion's keys and values are; "" before the first
     """
@@ -107,6 +108,7 @@ class PreparedPicture:
     ) -> None:
         self._pipe, self._network, self._picture, self._levels = pipe, network, picture, levels
         self._seed, self._path_noise, self._cache, self._clock = seed, path_noise, cache, clock
+        self.coder = Coder(pipe)
         self.place = "device" if cache.budget("device") else "host"
         self._keeping, self.keys_values = keeping, ""
 
@@ -137,7 +139,7 @@ class PreparedPicture:
         sheet = Sheet.of(self._picture, view)
         with self._clock.stage("encode"):
             working = view.to_working(sheet.rgb.astype(np.float32))
-            latents = self.encode(working)
+            latents = self.coder.encode(working)
         with self._clock.stage("inversion"):
             noise = self._path_noise
             if noise is None:
@@ -229,7 +231,7 @@ class PreparedPicture:
         pairs : masks (H, W) of the sheet's size
         editable : (H, W) bool of that size, False where nothing may change; None for everywhere
         """
-        cheap = draft and getattr(self._pipe.backbone, "draft_vae", None) is not None
+        cheap = draft and self.coder.has_cheap_encoder
         key = (
             "composite",
             sheet.key,
@@ -258,77 +260,17 @@ class PreparedPicture:
             )
         with self._clock.stage("encode"):
             working = sheet.view.to_working(composite.rgb)
-            latents = self._encode_draft(prepared, working) if cheap else self.encode(working)
+            if cheap:
+                before = prepared.view.to_working(prepared.sheet.rgb.astype(np.float32))
+                latents = self.coder.encode_draft(working, before, prepared.latents)
+            else:
+                latents = self.coder.encode(working)
         encoded = EncodedComposite(composite, latents)
         sizes = {"host": composite.nbytes}
         sizes[self.place] = sizes.get(self.place, 0) + latents.nbytes
         self._cache.put(key, encoded, sizes)
         self._cache.trim("composite", COMPOSITES_KEPT)
         return encoded
-
-    def colour_of(self, prepared: PreparedView) -> Callable[[Tensor], Tensor]:
-        """What shows a difference of latents (C, h, w) as one of colour, (3, any size), in [-1, 1] units.
-
-        The model's own decoder where it is linear and cheap, the view's fitted colours otherwise.
-        """
-        if not self._pipe.profile.cheap_decoder:
-            return prepared.colours
-        backbone = self._pipe.backbone
-        with torch.inference_mode():
-            origin = backbone.decode(torch.zeros_like(prepared.latents)[None])[0]
-
-        def decoded(difference: Tensor) -> Tensor:
-            with torch.inference_mode():  # the codec is linear: a difference decodes to a difference
-                shown = backbone.decode(difference[None])[0]
-                return shown - origin[:, : shown.shape[1], : shown.shape[2]]  # the same in every cell
-
-        return decoded
-
-    @torch.inference_mode()
-    def encode(self, working: Float) -> Tensor:
-        """(H, W, 3) float32 in 0..255 at working size -> (C, h, w) float32 clean latents."""
-        return self._pipe.backbone.encode(_tensor(working))[0]
-
-    @torch.inference_mode()
-    def _encode_draft(self, prepared: PreparedView, working: Float) -> Tensor:
-        """The same by the cheap encoder: the view's own latents, and what the cheap one says has changed."""
-        before = prepared.view.to_working(prepared.sheet.rgb.astype(np.float32))
-        encode: Callable[[Tensor], Tensor] = getattr(self._pipe.backbone, "encode_draft")  # noqa: B009
-        after, original = encode(torch.cat([_tensor(working), _tensor(before)]))
-        changed: Tensor = prepared.latents + (after - original)
-        return changed
-
-    @torch.inference_mode()
-    def decode(self, latents: Tensor) -> Float:
-        """(B, C, h, w) latents -> (B, H, W, 3) float32 in -127.5..127.5, but for overshoot."""
-        pixels = torch.cat([self._pipe.backbone.decode(z[None]) for z in latents]) * 127.5
-        return np.asarray(pixels.permute(0, 2, 3, 1).cpu().numpy(), np.float32)
-
-    @torch.inference_mode()
-    def change(self, view: View, edited: Tensor, anchor: Tensor, box: Box, *, draft: bool = False) -> Float:
-        """What decoding `edited` instead of `anchor`, (C, h, w) each, changes in a box of the view.
-
-        box : x0, y0, x1, y1 in pixels of the view's own box
-
-        Only the cells under the box and a halo around it are decoded, by the cheap decoder for a draft.
-        Returns (y1 - y0, x1 - x0, 3) float32 in 0..255 units.
-        """
-        backbone = self._pipe.backbone
-        decode: Callable[[Tensor], Tensor] = backbone.decode
-        if draft:
-            decode = getattr(backbone, "decode_draft", backbone.decode)
-        h, w = edited.shape[-2:]
-        cell_y, cell_x = view.size[0] / h, view.size[1] / w  # working pixels a cell
-        halo = LINEAR_HALO if self._pipe.profile.cheap_decoder else HALO
-        x0, x1 = _cell_span(box[0] * view.scale / cell_x, box[2] * view.scale / cell_x, halo, w)
-        y0, y1 = _cell_span(box[1] * view.scale / cell_y, box[3] * view.scale / cell_y, halo, h)
-        part = torch.stack([edited, anchor])[..., y0:y1, x0:x1]
-        pixels = torch.cat([decode(z[None]) for z in part])
-        difference = ((pixels[0] - pixels[1]) * 127.5).permute(1, 2, 0).cpu().numpy()
-        working = np.zeros((*view.size, 3), np.float32)
-        at = round(y0 * cell_y), round(x0 * cell_x)
-        working[at[0] : at[0] + difference.shape[0], at[1] : at[1] + difference.shape[1]] = difference
-        return view.from_working(working)[box[1] : box[3], box[0] : box[2]]
 
     def _kept(self, key: tuple[Hashable, ...], make: Callable[[], Any]) -> Any:
         """The value of a key, on the host, made where there is none."""
@@ -337,22 +279,6 @@ class PreparedPicture:
             made = make()
             known = self._cache.put(key, made, {"host": made.nbytes})
         return known
-
-
-HALO = 8  # cells around what is decoded: about what a decoder's convolutions see
-LINEAR_HALO = 2  # the bundled codec sees one
-
-
-def _cell_span(low: float, high: float, halo: int, limit: int) -> tuple[int, int]:
-    """First and last + 1 cell of a span and its halo, in steps of 4 cells so that few sizes occur."""
-    start = max(0, (int(np.floor(low)) - halo) // 4 * 4)
-    end = min(limit, -(-(int(np.ceil(high)) + halo) // 4) * 4)
-    return start, max(end, start + 1)
-
-
-def _tensor(working: Float) -> Tensor:
-    """(H, W, 3) float32 in 0..255 -> (1, 3, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(working)).permute(2, 0, 1)[None] / 127.5 - 1
 
 
 def _digest(mask: Bool | None) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderTiny
 
 import regiondrag_widget as rd
 from regiondrag_widget.engine.drafts import Draft
@@ -214,6 +215,46 @@ def test_nothing_kept_is_taken_for_what_other_settings_give(mini: Any, settings:
     assert np.array_equal(
         drafted(session, pairs, **settings).rgb, drafted(session_of(mini), pairs, **settings).rgb
     )
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_number_of_pairs_adds_no_network_call(tiny: Any, count: int):
+    session = session_of(tiny)
+    pairs = [rd.RegionPair.move(box(SHAPE, 8 + 45 * i, 8, 28 + 45 * i, 28), 0, 50) for i in range(count)]
+    session.prepare(pairs)
+    with counted(tiny) as counts:
+        drafted(session, pairs, calls=2)
+        edited(session, pairs)
+    assert counts["unet"] == 2 + LEVELS
+
+
+def test_a_draft_is_encoded_and_decoded_by_the_small_autoencoder_where_there_is_one():
+    torch.manual_seed(0)
+    pipe = tiny_pipeline()
+    small = AutoencoderTiny(
+        encoder_block_out_channels=(4,) * 4,
+        decoder_block_out_channels=(4,) * 4,
+        num_encoder_blocks=(1,) * 4,
+        num_decoder_blocks=(1,) * 4,
+    ).eval()
+    pipe.backbone.draft_vae = small
+    shape = (96, 128)
+    pairs, image = [box_pair(shape, dx=40)], picture(*shape)
+    session = session_of(pipe, image)
+    session.prepare(pairs)
+    calls = []
+    for name in ("encode", "decode"):
+        original = getattr(small, name)
+        setattr(small, name, lambda *a, _o=original, _n=name, **k: calls.append(_n) or _o(*a, **k))
+    with counted(pipe) as counts:
+        with_small = drafted(session, pairs)
+    assert (counts["encode"], counts["decode"]) == (0, 0)
+    assert set(calls) == {"encode", "decode"}
+    touched = crop_of(pairs[0].handle | pairs[0].target, with_small)
+    assert np.array_equal(with_small.rgb[~touched], crop_of(image, with_small)[~touched])
+    calls.clear()
+    assert np.array_equal(edited(session, pairs), edited(session_of(tiny_pipeline(), image), pairs))
+    assert not calls
 
 
 # ---- cancelling ----

@@ -1,0 +1,112 @@
+"""Between pixels and latents: whole pictures, an edit's crop, and the cheap ways that do for a draft."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from regiondrag_widget.engine.preview import LatentColours
+from regiondrag_widget.engine.view import Box, View
+
+if TYPE_CHECKING:
+    from regiondrag_widget.engine.pipeline import RegionDragPipeline
+
+__all__ = ["Coder"]
+
+Float = npt.NDArray[np.float32]
+
+HALO = 8  # cells around what is decoded: about what a decoder's convolutions see
+LINEAR_HALO = 2  # the bundled codec sees one
+
+
+class Coder:
+    """The autoencoder of a pipeline, for pictures as numpy has them."""
+
+    def __init__(self, pipe: RegionDragPipeline) -> None:
+        self._backbone, self._profile = pipe.backbone, pipe.profile
+
+    @property
+    def has_cheap_encoder(self) -> bool:
+        """Whether drafts are encoded by another autoencoder than edits."""
+        return self._backbone.draft_vae is not None
+
+    def colour_of(self, latents: Tensor, fitted: LatentColours) -> Callable[[Tensor], Tensor]:
+        """What shows a difference of latents (C, h, w) as one of colour, (3, any size), in [-1, 1] units.
+
+        The model's own decoder where it is linear and cheap, the fitted colours otherwise.
+
+        latents : (C, h, w), any of the view's
+        """
+        if not self._profile.cheap_decoder:
+            return fitted
+        backbone = self._backbone
+        with torch.inference_mode():
+            origin = backbone.decode(torch.zeros_like(latents)[None])[0]
+
+        def decoded(difference: Tensor) -> Tensor:
+            with torch.inference_mode():  # the codec is linear: a difference decodes to a difference
+                shown = backbone.decode(difference[None])[0]
+                return shown - origin[:, : shown.shape[1], : shown.shape[2]]  # the same in every cell
+
+        return decoded
+
+    @torch.inference_mode()
+    def encode(self, working: Float) -> Tensor:
+        """(H, W, 3) float32 in 0..255 at working size -> (C, h, w) float32 clean latents."""
+        return self._backbone.encode(_tensor(working))[0]
+
+    @torch.inference_mode()
+    def encode_draft(self, working: Float, before: Float, latents: Tensor) -> Tensor:
+        """Latents (C, h, w) of `working`: the true ones of `before`, and the change by the cheap encoder.
+
+        working, before : (H, W, 3) float32 in 0..255; latents : (C, h, w) of `before` by the true encoder
+        """
+        after, original = self._backbone.encode_draft(torch.cat([_tensor(working), _tensor(before)]))
+        changed: Tensor = latents + (after - original)
+        return changed
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> Float:
+        """(B, C, h, w) latents -> (B, H, W, 3) float32 in -127.5..127.5, but for overshoot."""
+        pixels = torch.cat([self._backbone.decode(z[None]) for z in latents]) * 127.5
+        return np.asarray(pixels.permute(0, 2, 3, 1).cpu().numpy(), np.float32)
+
+    @torch.inference_mode()
+    def change(self, view: View, edited: Tensor, anchor: Tensor, box: Box, *, draft: bool = False) -> Float:
+        """What decoding `edited` instead of `anchor`, (C, h, w) each, changes in a box of the view.
+
+        box : x0, y0, x1, y1 in pixels of the view's own box
+
+        Only the cells under the box and a halo around it are decoded, by the cheap decoder for a draft.
+        Returns (y1 - y0, x1 - x0, 3) float32 in 0..255 units.
+        """
+        decode = self._backbone.decode_draft if draft else self._backbone.decode
+        h, w = edited.shape[-2:]
+        cell_y, cell_x = view.size[0] / h, view.size[1] / w  # working pixels a cell
+        halo = LINEAR_HALO if self._profile.cheap_decoder else HALO
+        x0, x1 = _cell_span(box[0] * view.scale / cell_x, box[2] * view.scale / cell_x, halo, w)
+        y0, y1 = _cell_span(box[1] * view.scale / cell_y, box[3] * view.scale / cell_y, halo, h)
+        part = torch.stack([edited, anchor])[..., y0:y1, x0:x1]
+        pixels = torch.cat([decode(z[None]) for z in part])
+        difference = ((pixels[0] - pixels[1]) * 127.5).permute(1, 2, 0).cpu().numpy()
+        working = np.zeros((*view.size, 3), np.float32)
+        at = round(y0 * cell_y), round(x0 * cell_x)
+        working[at[0] : at[0] + difference.shape[0], at[1] : at[1] + difference.shape[1]] = difference
+        return view.from_working(working)[box[1] : box[3], box[0] : box[2]]
+
+
+def _cell_span(low: float, high: float, halo: int, limit: int) -> tuple[int, int]:
+    """First and last + 1 cell of a span and its halo, in steps of 4 cells so that few sizes occur."""
+    start = max(0, (int(np.floor(low)) - halo) // 4 * 4)
+    end = min(limit, -(-(int(np.ceil(high)) + halo) // 4) * 4)
+    return start, max(end, start + 1)
+
+
+def _tensor(working: Float) -> Tensor:
+    """(H, W, 3) float32 in 0..255 -> (1, 3, H, W) in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(working)).permute(2, 0, 1)[None] / 127.5 - 1
