@@ -57,6 +57,31 @@ def test_training_saves_what_the_engine_loads_and_resumes(
     assert json.loads((run / "state.json").read_text()) == second
 
 
+def test_a_run_begins_from_an_earlier_ones_weights(photos: Path, config: dict[str, Any], tmp_path: Path):
+    earlier, run, fresh = tmp_path / "earlier", tmp_path / "run", tmp_path / "fresh"
+    train(photos, earlier, config, minutes=0.01)
+    train(photos, run, config, minutes=1e-6, init=earlier)  # one step, at a rate that is still rising
+    train(photos, fresh, config, minutes=1e-6, seed=1)
+
+    def weights(folder: Path) -> torch.Tensor:
+        tensors = load_file(folder / "unet" / "diffusion_pytorch_model.safetensors")
+        return torch.cat([tensors[name].float().flatten() for name in sorted(tensors)])
+
+    assert (weights(run) - weights(earlier)).abs().max() < 1e-3
+    assert (weights(fresh) - weights(earlier)).abs().max() > 1e-2
+    codecs = [load_file(f / "codec" / "diffusion_pytorch_model.safetensors") for f in (run, earlier)]
+    assert all(torch.equal(codecs[0][name], codecs[1][name]) for name in codecs[0])
+
+
+def test_weights_to_begin_from_are_checked(photos: Path, config: dict[str, Any], tmp_path: Path):
+    with pytest.raises(ValueError, match="holds no weights to begin from"):
+        train(photos, tmp_path / "run", config, minutes=0.01, init=tmp_path)
+    train(photos, tmp_path / "small", config, minutes=1e-6)
+    config["unet"] |= {"block_out_channels": [16, 16, 32]}
+    with pytest.raises(ValueError, match="not of this configuration's shape"):
+        train(photos, tmp_path / "other", config, minutes=0.01, init=tmp_path / "small")
+
+
 def test_a_folder_without_pictures_is_refused(config: dict[str, Any], tmp_path: Path):
     with pytest.raises(ValueError, match="holds no pictures"):
         train(tmp_path, tmp_path / "run", config, minutes=0.01)
