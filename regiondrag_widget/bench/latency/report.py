@@ -95,9 +95,7 @@ def _lines(measured: Measured, plot: str | None) -> Iterator[str]:
             ("", "network calls", "median", "p95", "least", "repetitions", "released takes"),
             (_edit_row(result, measured.named(RELEASED)) for result in edits),
         )
-        yield "\nMilliseconds. " + " ".join(
-            f"*{r.row.name}*: {r.row.what}." for r in edits if r.row.what != "the same"
-        )
+        yield "\nMilliseconds. " + " ".join(f"*{r.row.name}*: {r.row.what}." for r in edits)
         yield from _stages(edits)
     if levers := measured.of_group(LEVERS):
         yield "\n## Each lever off in turn\n"
