@@ -126,7 +126,7 @@ def test_a_second_run_replaces_the_first(open_widget: Open) -> None:
     widget = open_widget(hold=2)
     draw_pair(widget)
     widget.click("Run")
-    expect(widget.status).to_contain_text("Step 2")
+    widget.page.wait_for_function("host.kernel.acks.at(-1)?.[1] === 2")  # so it is held by now
     widget.page.evaluate("host.kernel.hold = 0")
     widget.press("Control+Enter")
     showing(widget, "result")
