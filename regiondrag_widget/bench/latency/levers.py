@@ -13,7 +13,7 @@ from torch import Tensor
 from regiondrag_widget.bench.latency.rounds import Row, Trial
 from regiondrag_widget.bench.latency.rows import COLD, DRAFT, WARM
 from regiondrag_widget.bench.latency.workbench import Workbench
-from regiondrag_widget.engine import prepared
+from regiondrag_widget.engine import coding
 from regiondrag_widget.engine.attention import Reader
 from regiondrag_widget.engine.backbones.unet import UNetNetwork
 from regiondrag_widget.engine.pipeline import RegionDragPipeline
@@ -86,7 +86,7 @@ def lever_rows(
         ),
         row(
             "decoding the crop",
-            lambda: _patched(work.warm(work.pipe()), prepared, "LINEAR_HALO", WHOLE, "HALO"),
+            lambda: _patched(work.warm(work.pipe()), coding, "LINEAR_HALO", WHOLE, "HALO"),
             "the whole view decoded",
             WARM,
             levels,
