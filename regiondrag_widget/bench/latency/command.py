@@ -152,7 +152,8 @@ def _measure(
     from regiondrag_widget.bench.latency.pointer import pointer_to_pixels
     from regiondrag_widget.bench.latency.rounds import Result, measure
 
-    if work.pipe().backbone.device.type == "cpu":
+    flushed = work.pipe().backbone.device.type == "cpu"
+    if flushed:
         torch.set_flush_denormal(True)  # random weights reach numbers that processors are slow with
     clock = Clock(work.pipe().backbone.device)
     noise = Noise(clock)
@@ -160,23 +161,27 @@ def _measure(
     ways = WAYS if _wanted(args.only, "memory") else ()
     pointer = args.pointer or (args.only is not None and _named(args.only, "pointer"))
     total = sum(min(args.repetitions, r.most or args.repetitions) + 1 for r in rows)
-    with tqdm(total=total + len(ways) + int(pointer), file=sys.stderr) as bar:
+    try:
+        with tqdm(total=total + len(ways) + int(pointer), file=sys.stderr) as bar:
 
-        def note(name: str) -> None:
-            bar.set_postfix_str(name)
-            bar.update()
+            def note(name: str) -> None:
+                bar.set_postfix_str(name)
+                bar.update()
 
-        # rows of one group are measured together: two groups are different pictures, not a comparison
-        for groups in (("edits", "levers"), ("picture size",), ("number of pairs",)):
-            results = [Result(row) for row in rows if row.group in groups]
-            measured.results += results
-            measure(results, args.repetitions, clock, noise, note)
-        for way in ways:
-            note(f"memory: {way}")
-            measured.memory.append(peak_memory(way, network, size))
-        if pointer:
-            note("pointer to pixels")
-            measured.pointer = pointer_to_pixels(network, size, args.repetitions)
+            # rows of one group are measured together: two groups are different pictures, not a comparison
+            for groups in (("edits", "levers"), ("picture size",), ("number of pairs",)):
+                results = [Result(row) for row in rows if row.group in groups]
+                measured.results += results
+                measure(results, args.repetitions, clock, noise, note)
+            for way in ways:
+                note(f"memory: {way}")
+                measured.memory.append(peak_memory(way, network, size))
+            if pointer:
+                note("pointer to pixels")
+                measured.pointer = pointer_to_pixels(network, size, args.repetitions)
+    finally:
+        if flushed:  # the process is the caller's: its other numbers keep their subnormals
+            torch.set_flush_denormal(False)
 
 
 def _rows(args: argparse.Namespace, work: Workbench, size: int) -> list[Row]:
