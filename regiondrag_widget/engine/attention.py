@@ -59,6 +59,35 @@ class KeyValueCache:
         return sum(t.numel() * t.element_size() for levels in stored for t in levels)
 
 
+def attended(
+    attn: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor | None = None,
+    scale: float | None = None,
+) -> Tensor:
+    """Scaled-dot-product attention of diffusers' `Attention`, from projections to output.
+
+    query : (B, N, C); key, value : (B or 1, M, C)
+    bias : (1, 1, 1 or N, M), added to the scores; scale : of the scores, one over the root of a head's width
+        when left out
+
+    Returns (B, N, C').
+    """
+    batch, tokens, _ = query.shape
+    query, key, value = (t.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for t in (query, key, value))
+    if attn.norm_q is not None:
+        query = attn.norm_q(query)
+    if attn.norm_k is not None:
+        key = attn.norm_k(key)
+    key, value = (t.expand(batch, -1, -1, -1) for t in (key, value))
+    out = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=scale)
+    out = out.transpose(1, 2).reshape(batch, tokens, -1).to(query.dtype)
+    projected: Tensor = attn.to_out[1](attn.to_out[0](out))
+    return projected
+
+
 class _SelfAttention:
     """Scaled-dot-product attention of diffusers' `Attention`, but for where keys and values come from.
 
@@ -85,17 +114,9 @@ class _SelfAttention:
             hidden_states = hidden_states.flatten(2).transpose(1, 2)  # (B, N, C)
         if attn.group_norm is not None:
             hidden_states = attn.group_norm(hidden_states.transpose(1, 2)).transpose(1, 2)
-        batch, tokens, _ = hidden_states.shape
         query = attn.to_q(hidden_states)
         key, value = self._keys_values(attn, hidden_states)
-        query, key, value = (self._heads(attn, t) for t in (query, key, value))
-        if attn.norm_q is not None:
-            query = attn.norm_q(query)
-        if attn.norm_k is not None:
-            key = attn.norm_k(key)
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=self.bias, scale=attn.scale)
-        out = out.transpose(1, 2).reshape(batch, tokens, -1).to(query.dtype)
-        out = attn.to_out[1](attn.to_out[0](out))
+        out = attended(attn, query, key, value, self.bias, attn.scale)
         if len(shape) == 4:
             out = out.transpose(1, 2).reshape(shape)
         if attn.residual_connection:
@@ -104,11 +125,6 @@ class _SelfAttention:
 
     def _keys_values(self, attn: Any, hidden_states: Tensor) -> tuple[Tensor, Tensor]:
         return attn.to_k(hidden_states), attn.to_v(hidden_states)
-
-    @staticmethod
-    def _heads(attn: Any, t: Tensor) -> Tensor:
-        heads: Tensor = t.unflatten(-1, (attn.heads, -1)).transpose(1, 2)  # (B, heads, N, C / heads)
-        return heads
 
 
 class _Writer(_SelfAttention):

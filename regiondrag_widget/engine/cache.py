@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import torch
 
-__all__ = ["ByteCache", "CacheReport", "default_budgets", "is_out_of_memory"]
+__all__ = ["ByteCache", "CacheReport", "default_budgets"]
 
 DEVICE_SHARE = 0.25  # of a GPU's free memory: the network's own activations need the rest
 HOST_SHARE = 0.25  # of the memory that is available: a notebook has other work
@@ -136,11 +136,3 @@ def default_budgets(device: torch.device, max_bytes: int | None = None) -> dict[
         return {"host": host}
     free = max_bytes if max_bytes is not None else int(torch.cuda.mem_get_info(device)[0] * DEVICE_SHARE)
     return {"device": free, "host": host}
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that the host's or a device's memory ran out."""
-    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
-        return True
-    words = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in words or "can't allocate memory" in words)

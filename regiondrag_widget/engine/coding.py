@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,13 +46,16 @@ class Coder:
         if not self._profile.cheap_decoder:
             return fitted
         backbone = self._backbone
-        with torch.inference_mode():
-            origin = backbone.decode(torch.zeros_like(latents)[None])[0]
+
+        @cache  # decoded when a step is looked at: drafts show none
+        def origin() -> Tensor:
+            black: Tensor = backbone.decode(torch.zeros_like(latents)[None])[0]
+            return black
 
         def decoded(difference: Tensor) -> Tensor:
             with torch.inference_mode():  # the codec is linear: a difference decodes to a difference
                 shown = backbone.decode(difference[None])[0]
-                return shown - origin[:, : shown.shape[1], : shown.shape[2]]  # the same in every cell
+                return shown - origin()[:, : shown.shape[1], : shown.shape[2]]  # the same in every cell
 
         return decoded
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from regiondrag_widget.engine.fill import Fill, exemplar_fill, mixed_fill, smooth_fill
 from regiondrag_widget.engine.matte import handle_alpha
-from regiondrag_widget.engine.view import Box, bounding_box, crop_pairs
+from regiondrag_widget.engine.view import Box, bounding_box, crop_pairs, slices_of
 from regiondrag_widget.regions import RegionPair, RegionPairs, pixel_map
 
 __all__ = ["Background", "Composite", "Opacity", "compose", "empty", "opacity_of", "warp_residual"]
@@ -147,7 +147,7 @@ def empty(
     growth = max(1, round(HOLE_GROWTH * max(hole.shape)))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * growth + 1,) * 2)
     for handle, opacity in zip(handles, opacities, strict=True):
-        inside = _slices(opacity.box)
+        inside = slices_of(opacity.box)
         hole[inside] |= (cv2.dilate((opacity.values > 0.02).astype(np.uint8), kernel) > 0) & handle[inside]
     if editable is not None:
         hole &= editable
@@ -185,7 +185,7 @@ def compose(
     carried = np.zeros(rgb.shape[:2], np.float32)
     for pair, opacity in zip(pairs, opacities, strict=True):
         box = bounding_box(pair.target)
-        at = _slices(box)
+        at = slices_of(box)
         map_x, map_y = _map_into(box, pair, method)
         cover = _sample(opacity.values, opacity.box, map_x, map_y) * pair.target[at]
         if editable is not None:
@@ -230,8 +230,3 @@ def _sample(a: Float | Pixels, box: Box, map_x: Float, map_y: Float) -> Float:
     kind = cv2.INTER_CUBIC if a.ndim == 3 else cv2.INTER_LINEAR
     sampled = cv2.remap(part, map_x - left, map_y - top, kind, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(sampled, np.float32)
-
-
-def _slices(box: Box) -> tuple[slice, slice]:
-    x0, y0, x1, y1 = box
-    return slice(y0, y1), slice(x0, x1)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.engine.passes import Painted
-from regiondrag_widget.engine.view import Box
+from regiondrag_widget.engine.view import Box, slices_of
 
 __all__ = ["Draft", "check_calls", "draft_of"]
 
@@ -42,7 +42,7 @@ def draft_of(painted: Painted, seconds: float) -> Draft:
     h, w = sheet.shape
     x0, y0, x1, y1 = painted.box
     box = max(0, x0 - MARGIN), max(0, y0 - MARGIN), min(w, x1 + MARGIN), min(h, y1 + MARGIN)
-    rgb = sheet.rgb[box[1] : box[3], box[0] : box[2]].copy()
+    rgb = sheet.rgb[slices_of(box)].copy()
     inner = rgb[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
     inner[painted.touched] = np.rint(painted.rgb[painted.touched].clip(0, 255)).astype(np.uint8)
     return Draft(rgb, sheet.to_picture(box), painted.calls, seconds)

@@ -178,7 +178,10 @@ def beside_source(
     names = swapped_layers(network.unet, swap)
     found = attention_layers(network.unet)
     dtype = next(network.unet.parameters()).dtype
-    biases = {} if hidden is None else score_biases(hidden, blind, dtype)
+    biases = {}
+    if hidden is not None:
+        tokens = layer_tokens(network.unet, *hidden.shape)
+        biases = score_biases(hidden, blind, dtype, {tokens[name] for name in names})
     readers = [(found[name], _BesideSource(biases)) for name in names]
 
     def predict(k: int, timestep: int, x: Tensor) -> Tensor:
@@ -192,19 +195,26 @@ def beside_source(
     yield predict
 
 
-def bytes_a_level(unet: Any, height: int, width: int) -> int:
-    """Bytes of all self-attentions' keys and values at one level, for (height, width) latent cells."""
+def layer_tokens(unet: Any, height: int, width: int) -> dict[str, int]:
+    """By the name of each self-attention, its tokens for (height, width) latent cells."""
     deepest = len(unet.config.block_out_channels) - 1
-    size = torch.finfo(next(unet.parameters()).dtype).bits // 8
-    total = 0
-    layers = attention_layers(unet)
+    found = {}
     for name in swapped_layers(unet, True):
         block, _, rest = name.partition(".")
         index = int(rest.split(".", 1)[0]) if block != "mid_block" else deepest
         depth = {"down_blocks": index, "up_blocks": deepest - index}.get(block, deepest)
-        tokens = -(-height // 2**depth) * -(-width // 2**depth)
-        total += tokens * (layers[name].to_k.out_features + layers[name].to_v.out_features) * size
-    return total
+        found[name] = -(-height // 2**depth) * -(-width // 2**depth)
+    return found
+
+
+def bytes_a_level(unet: Any, height: int, width: int) -> int:
+    """Bytes of all self-attentions' keys and values at one level, for (height, width) latent cells."""
+    size = torch.finfo(next(unet.parameters()).dtype).bits // 8
+    layers = attention_layers(unet)
+    return sum(
+        tokens * (layers[name].to_k.out_features + layers[name].to_v.out_features) * size
+        for name, tokens in layer_tokens(unet, height, width).items()
+    )
 
 
 def choose_keeping(needed: int, budgets: Mapping[str, int]) -> str:

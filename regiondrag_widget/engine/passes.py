@@ -25,7 +25,7 @@ from regiondrag_widget.engine.seam import change_weight
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.engine.sheet import Sheet
 from regiondrag_widget.engine.timing import Stopwatch
-from regiondrag_widget.engine.view import Box, bounding_box
+from regiondrag_widget.engine.view import Box, bounding_box, slices_of
 from regiondrag_widget.regions import RegionPairs
 
 __all__ = ["Painted", "Passes"]
@@ -56,6 +56,26 @@ class Painted:
     alpha: Float | None
     calls: int
     previews: list[npt.NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One edit, as it is done on one sheet: masks of the sheet's size.
+
+    inversion : with the levels that are visited
+    drawn : (h, w) bool, all handles and targets; box : x0, y0, x1, y1, their bounding box
+    """
+
+    view: PreparedView
+    sheet: Sheet
+    inversion: Inversion
+    pairs: RegionPairs
+    editable: Bool | None
+    settings: EditSettings
+    rng: torch.Generator
+    drawn: Bool
+    box: Box
+    draft: bool
 
 
 @dataclass(frozen=True)
@@ -91,41 +111,43 @@ class Passes:
         sheet = view.sheet if calls is None else view.draft_sheet
         local = sheet.pairs(pairs)
         inside = None if editable is None else sheet.mask(editable)
+        drawn = local.handle | local.target
         inversion = self.prepared.inversion_of(view, calls)
-        touched = local.handle | local.target
-        box = bounding_box(touched)
-        if inside is not None:
-            touched = touched & inside
-        by = self._in_pixels if settings.content == "pixels" else self._in_latents
-        rgb, alpha, previews = yield from by(
-            view, sheet, inversion, local, inside, settings, rng, box, calls is not None
+        task = _Task(
+            view,
+            sheet,
+            inversion,
+            local,
+            inside,
+            settings,
+            rng,
+            drawn,
+            bounding_box(drawn),
+            calls is not None,
         )
-        at = slice(box[1], box[3]), slice(box[0], box[2])
-        return Painted(sheet, box, touched[at], rgb, alpha, len(inversion.levels), previews)
+        rgb, alpha, previews = yield from (
+            self._in_pixels(task) if settings.content == "pixels" else self._in_latents(task)
+        )
+        touched = drawn if inside is None else drawn & inside
+        return Painted(
+            sheet, task.box, touched[slices_of(task.box)], rgb, alpha, len(inversion.levels), previews
+        )
 
-    def _in_pixels(
-        self,
-        view: PreparedView,
-        sheet: Sheet,
-        inversion: Inversion,
-        pairs: RegionPairs,
-        editable: Bool | None,
-        settings: EditSettings,
-        rng: torch.Generator,
-        box: Box,
-        draft: bool,
-    ) -> Generator[EditStep, None, Pixels]:
-        """The composite's own path, the vacated place left to the network; masks of the sheet's size."""
-        composed = self.prepared.composite_for(view, sheet, pairs, editable, settings, draft=draft)
+    def _in_pixels(self, task: _Task) -> Generator[EditStep, None, Pixels]:
+        """The composite's own path, the vacated place left to the network."""
+        view, sheet, settings, box = task.view, task.sheet, task.settings, task.box
+        composed = self.prepared.composite_for(
+            view, sheet, task.pairs, task.editable, settings, draft=task.draft
+        )
         composite, device = composed.composite, composed.latents.device
         with self.clock.stage("plan"):
             doubtful = composite.vacated
             if settings.vacated != "noise":
                 doubtful = doubtful & (composite.doubt > 0.05)
             free = cells_of(sheet.view, doubtful, view.grid, 0.02)
-            moved = moved_cells(sheet.view, pairs, view.grid, settings.method)
+            moved = moved_cells(sheet.view, task.pairs, view.grid, settings.method)
             plan = pixel_plan(
-                inversion,
+                task.inversion,
                 composed.latents,
                 settings,
                 free=free.to(device),
@@ -135,64 +157,54 @@ class Passes:
                     moved, sheet.view, composite.source_xy, composite.hole, free.numpy()
                 ),
                 copied=composite.source_xy is not None,
-                generator=rng,
+                generator=task.rng,
             )
             weight = change_weight(composite, settings, sheet.view.scale)
-        render = self._previewer(view, sheet, composite.rgb, weight, composed.latents, draft)
-        last, previews = yield from self._reverse(inversion, plan, settings, render, composed.latents, draft)
+        render = self._previewer(task, composite.rgb, weight, composed.latents)
+        last, previews = yield from self._reverse(task, plan, render, composed.latents)
         with self.clock.stage("decode"):
             # what the codec loses is given back: only the diffusion's change passes through it
-            at = slice(box[1], box[3]), slice(box[0], box[2])
+            at = slices_of(box)
             out = composite.rgb[at].copy()
             changing = weight[at] > 0
             if changing.any():
                 x0, y0, x1, y1 = bounding_box(changing)
                 part = box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1
-                change = self.prepared.coder.change(sheet.view, last, composed.latents, part, draft=draft)
+                change = self.prepared.coder.change(
+                    sheet.view, last, composed.latents, part, draft=task.draft
+                )
                 out[y0:y1, x0:x1] += weight[at][y0:y1, x0:x1, None] * change
             alpha = None if composite.alpha is None else composite.alpha[at]
         return out, alpha, previews
 
-    def _in_latents(
-        self,
-        view: PreparedView,
-        sheet: Sheet,
-        inversion: Inversion,
-        pairs: RegionPairs,
-        editable: Bool | None,
-        settings: EditSettings,
-        rng: torch.Generator,
-        box: Box,
-        draft: bool,
-    ) -> Generator[EditStep, None, Pixels]:
-        """Noised latents pasted, as in the paper; masks of the sheet's size."""
+    def _in_latents(self, task: _Task) -> Generator[EditStep, None, Pixels]:
+        """Noised latents pasted, as in the paper."""
+        view, sheet, settings = task.view, task.sheet, task.settings
         with self.clock.stage("plan"):
-            cells = None if editable is None else ~cells_of(sheet.view, ~editable, view.grid, 0.5)
+            cells = None
+            if task.editable is not None:
+                cells = ~cells_of(sheet.view, ~task.editable, view.grid, 0.5)
             plan = latent_plan(
-                inversion,
-                moved_cells(sheet.view, pairs, view.grid, settings.method),
+                task.inversion,
+                moved_cells(sheet.view, task.pairs, view.grid, settings.method),
                 settings,
                 editable=cells,
-                generator=rng,
+                generator=task.rng,
             )
         picture = sheet.rgb.astype(np.float32)
-        touched = pairs.handle | pairs.target
-        render = self._previewer(view, sheet, picture, touched.astype(np.float32), view.latents, draft)
-        last, previews = yield from self._reverse(inversion, plan, settings, render, view.latents, draft)
+        render = self._previewer(task, picture, task.drawn.astype(np.float32), view.latents)
+        last, previews = yield from self._reverse(task, plan, render, view.latents)
         with self.clock.stage("decode"):
             decoded = self.prepared.coder.decode(torch.stack([last, view.latents]))
             edited, reconstructed = (sheet.view.from_working(d) + 127.5 for d in decoded)
-            out = edited + warp_residual(picture - reconstructed, pairs, method=settings.method)
-        return out[box[1] : box[3], box[0] : box[2]], None, previews
+            out = edited + warp_residual(picture - reconstructed, task.pairs, method=settings.method)
+        return out[slices_of(task.box)], None, previews
 
-    def _previewer(
-        self, view: PreparedView, sheet: Sheet, base: Float, weight: Float, anchor: Tensor, draft: bool
-    ) -> Previewer:
+    def _previewer(self, task: _Task, base: Float, weight: Float, anchor: Tensor) -> Previewer:
         """Draws an edit's steps in the whole picture, a draft's on its sheet."""
-        colour = self.prepared.coder.colour_of(view.latents, view.colours)
-        if draft:
-            return Previewer(sheet.rgb, sheet.view, base, weight, anchor, colour)
-        return Previewer(self.picture, view.view, base, weight, anchor, colour)
+        colour = self.prepared.coder.colour_of(task.view.latents, task.view.colours)
+        picture, view = (task.sheet.rgb, task.sheet.view) if task.draft else (self.picture, task.view.view)
+        return Previewer(picture, view, base, weight, anchor, colour)
 
     def _window(self, inversion: Inversion, plan: EditPlan, settings: EditSettings) -> Window:
         """The cells to compute: all, but where a crop was asked for and keys and values are kept for it.
@@ -205,24 +217,18 @@ class Passes:
         return window_of(plan, 2 ** (len(self.network.unet.config.block_out_channels) - 1))
 
     def _reverse(
-        self,
-        inversion: Inversion,
-        plan: EditPlan,
-        settings: EditSettings,
-        render: Previewer,
-        clean: Tensor,
-        draft: bool,
+        self, task: _Task, plan: EditPlan, render: Previewer, clean: Tensor
     ) -> Generator[EditStep, None, tuple[Tensor, list[npt.NDArray[np.uint8]]]]:
         """The reverse pass, timed; returns the final latents (C, h, w) and a preview of each step."""
         previews: list[npt.NDArray[np.uint8]] = []
-        last = plan.start
+        last, inversion, settings = plan.start, task.inversion, task.settings
         begun = time.perf_counter()
-        if draft:  # before the first call, so that a draft no longer wanted costs none
+        if task.draft:  # before the first call, so that a draft no longer wanted costs none
             total, top = len(inversion.levels), inversion.levels.timesteps[-1]
             yield EditStep(0, total, top, plan.start, clean, render)
         window = self._window(inversion, plan, settings)
         for step in reverse(self.network, inversion, plan, settings.swap, render, window):
-            if not draft:
+            if not task.draft:
                 previews.append(step.preview(256))
             yield step
             last = step.latents

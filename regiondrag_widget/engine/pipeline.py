@@ -244,6 +244,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         matte: str | None = None,
         prefill: str | None = None,
         method: str | None = None,
+        crop: bool | None = None,
         editable: Any = None,
         preset: str = "default",
         output_type: str = "pil",
@@ -263,7 +264,8 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         steps, start, stop : levels of the whole schedule; its fractions where the edit begins and pasting
             ends
         seed, generator : of all draws; the generator, where given, draws before the seed does
-        handle_noise_scale, attention_swap, content, residual, vacated, matte, prefill, method, preset : see
+        handle_noise_scale, attention_swap, content, residual, vacated, matte, prefill, method, crop, preset :
+            see
             `EditSettings`
         editable : (H, W) bool mask of the picture, or (1, 1, h, w) of the latents; 0 where nothing may change
         output_type : "pil", "np" ((1, H, W, 3) uint8), "pt" ((1, 3, H, W) in [0, 1]) or "latent"
@@ -294,6 +296,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             "matte": matte,
             "prefill": prefill,
             "method": method,
+            "crop": crop,
         }
         self._interrupt = False
         if generator is not None:

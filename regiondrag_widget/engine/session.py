@@ -16,18 +16,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.cache import ByteCache, CacheReport, default_budgets, is_out_of_memory
+from regiondrag_widget.engine.cache import ByteCache, CacheReport, default_budgets
 from regiondrag_widget.engine.drafts import Draft, check_calls, draft_of
 from regiondrag_widget.engine.edit import EditStep
 from regiondrag_widget.engine.images import Picture, PictureSource, load_picture
 from regiondrag_widget.engine.keyvalues import checked_keeping
 from regiondrag_widget.engine.levels import Levels, edit_levels, released_levels
+from regiondrag_widget.engine.memory import is_out_of_memory
 from regiondrag_widget.engine.passes import Passes
 from regiondrag_widget.engine.prepared import PreparedPicture
 from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.settings import EditSettings, check_preset, check_stop, checked_seed, resolve
 from regiondrag_widget.engine.threads import settle_threads
 from regiondrag_widget.engine.timing import Stopwatch
+from regiondrag_widget.engine.view import slices_of
 from regiondrag_widget.regions import RegionPair, RegionPairs
 from regiondrag_widget.regions.masks import as_mask
 
@@ -281,14 +283,14 @@ class ImageSession:
         with self._surviving():
             prepared = self._prepared.view_for(pairs)
             painted = yield from self._passes.run(prepared, pairs, editable, settings, self._rng(generator))
-        box, touched = painted.box, painted.touched
+        at, touched = slices_of(painted.box), painted.touched
         rgb = self.picture.rgb.copy()
-        inside = rgb[prepared.view.crop][box[1] : box[3], box[0] : box[2]]
+        inside = rgb[prepared.view.crop][at]
         inside[touched] = np.rint(painted.rgb.clip(0, 255)).astype(np.uint8)[touched]
         alpha = self.picture.alpha
         if alpha is not None and painted.alpha is not None:
             alpha = alpha.copy()
-            inside = alpha[prepared.view.crop][box[1] : box[3], box[0] : box[2]]
+            inside = alpha[prepared.view.crop][at]
             inside[touched] = np.rint(painted.alpha.clip(0, 255)).astype(np.uint8)[touched]
         self._finish(pairs, settings, rgb, alpha, painted.previews, begun)
 

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import Tensor
 
-from regiondrag_widget.engine.attention import attention_layers, installed
+from regiondrag_widget.engine.attention import attended, attention_layers, installed
 
 __all__ = ["PromptReader", "TextAttention"]
 
@@ -56,23 +55,10 @@ class PromptReader:
         if self.single is not None:
             out = self.single.expand(batch, tokens, -1)
         else:
-            query = self._heads(attn, attn.to_q(hidden_states))
-            key, value = (self._heads(attn, t).expand(batch, -1, -1, -1) for t in (self.key, self.value))
-            if attn.norm_q is not None:
-                query = attn.norm_q(query)
-            if attn.norm_k is not None:
-                key = attn.norm_k(key)
-            out = F.scaled_dot_product_attention(query, key, value)
-            out = out.transpose(1, 2).reshape(batch, tokens, -1).to(query.dtype)
-            out = attn.to_out[1](attn.to_out[0](out))
+            out = attended(attn, attn.to_q(hidden_states), self.key, self.value)
         if attn.residual_connection:
             out = out + hidden_states
         return out / attn.rescale_output_factor  # type: ignore[no-any-return]
-
-    @staticmethod
-    def _heads(attn: Any, t: Tensor) -> Tensor:
-        heads: Tensor = t.unflatten(-1, (attn.heads, -1)).transpose(1, 2)  # (B, heads, N, C / heads)
-        return heads
 
 
 class TextAttention:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from regiondrag_widget.regions import RegionPair, RegionPairs
 
-__all__ = ["Box", "View", "bounding_box", "choose_view", "crop_pairs"]
+__all__ = ["Box", "View", "bounding_box", "choose_view", "crop_pairs", "slices_of"]
 
 Box: TypeAlias = "tuple[int, int, int, int]"
 """x0, y0, x1, y1 in pixels; x1 and y1 are one past the last."""
@@ -37,8 +37,7 @@ class View:
     @property
     def crop(self) -> tuple[slice, slice]:
         """Rows and columns of the box in the picture."""
-        x0, y0, x1, y1 = self.box
-        return slice(y0, y1), slice(x0, x1)
+        return slices_of(self.box)
 
     @property
     def inner(self) -> tuple[int, int]:
@@ -46,7 +45,7 @@ class View:
         x0, y0, x1, y1 = self.box
         return max(1, round((y1 - y0) * self.scale)), max(1, round((x1 - x0) * self.scale))
 
-    def holds(self, box: tuple[int, int, int, int]) -> bool:
+    def holds(self, box: Box) -> bool:
         """Whether x0, y0, x1, y1 lies inside the view's box."""
         return (
             self.box[0] <= box[0]
@@ -123,10 +122,10 @@ def choose_view(
     return _view((box[0][0], box[1][0], box[0][1], box[1][1]), min(1.0, side / window), multiple)
 
 
-def crop_pairs(pairs: RegionPairs, box: tuple[int, int, int, int]) -> RegionPairs:
+def crop_pairs(pairs: RegionPairs, box: Box) -> RegionPairs:
     """The same pairs seen from the box: masks cut out, matrices moved to its origin."""
-    x0, y0, x1, y1 = box
-    crop = (slice(y0, y1), slice(x0, x1))
+    x0, y0, _, _ = box
+    crop = slices_of(box)
     to_box = np.array([[1.0, 0, -x0], [0, 1, -y0], [0, 0, 1]])
     back = np.array([[1.0, 0, x0], [0, 1, y0], [0, 0, 1]])
     cropped = []
@@ -136,13 +135,19 @@ def crop_pairs(pairs: RegionPairs, box: tuple[int, int, int, int]) -> RegionPair
     return RegionPairs(cropped)
 
 
-def bounding_box(mask: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
+def slices_of(box: Box) -> tuple[slice, slice]:
+    """Rows and columns of a box, to index a picture with."""
+    x0, y0, x1, y1 = box
+    return slice(y0, y1), slice(x0, x1)
+
+
+def bounding_box(mask: npt.NDArray[np.bool_]) -> Box:
     """x0, y0, x1, y1 of the smallest box that holds the mask (H, W) bool, which has at least one pixel."""
     ys, xs = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
     return int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
 
 
-def _widened(edit: tuple[int, int, int, int], shape: tuple[int, int]) -> tuple[int, int, int, int]:
+def _widened(edit: Box, shape: tuple[int, int]) -> Box:
     x0, y0, x1, y1 = edit
     pad = int(max(32, MARGIN * max(x1 - x0, y1 - y0)))
     return max(0, x0 - pad), max(0, y0 - pad), min(shape[1], x1 + pad), min(shape[0], y1 + pad)

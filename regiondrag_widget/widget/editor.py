@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..engine.memory import is_out_of_memory
 from ..regions.pair import RegionPair
-from .failures import is_out_of_memory
 from .sessions import engine_editor
 from .settings import EditSettings
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 
+from ..engine.memory import is_out_of_memory
 from .outgoing import ErrorCode
 
 
@@ -60,15 +61,6 @@ def let_go(error: BaseException | None) -> None:
     while error is not None:
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Host memory, or a device's (torch's class is told by name: torch may not be loaded)."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower())
-    )
 
 
 def is_device_lost(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from regiondrag_widget.engine.backbones.profile import BackboneProfile
@@ -54,6 +54,21 @@ def tiny_vae(seed: int = 1, **changes: Any) -> AutoencoderKL:
         "force_upcast": False,
     }
     return AutoencoderKL(**{**config, **changes}).eval()
+
+
+def save_tiny_sd15(folder: Path, tokenizer: Path, **scheduler: Any) -> Path:
+    """A tiny model folder as Stable Diffusion 1.5's is; `tokenizer` is an empty folder to work in."""
+    StableDiffusionPipeline(
+        vae=tiny_vae(),
+        text_encoder=tiny_text_encoder(),
+        tokenizer=tiny_tokenizer(tokenizer),
+        unet=tiny_unet(),
+        scheduler=tiny_scheduler(steps_offset=1, **scheduler),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)
+    return folder
 
 
 def tiny_scheduler(**changes: Any) -> DDIMScheduler:

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import regiondrag_widget as rd
-from regiondrag_widget.engine.cache import ByteCache, default_budgets, is_out_of_memory
+from regiondrag_widget.engine.cache import ByteCache, default_budgets
+from regiondrag_widget.engine.memory import is_out_of_memory
 from regiondrag_widget.engine.path import Cancelled
 from tests.unit.engine_kit import box, box_pair, counted, picture, processors_of, tiny_pipeline
 

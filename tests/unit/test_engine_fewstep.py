@@ -12,7 +12,6 @@ from diffusers import (
     EulerAncestralDiscreteScheduler,
     LatentConsistencyModelPipeline,
     LCMScheduler,
-    StableDiffusionPipeline,
     TCDScheduler,
 )
 from safetensors.torch import save_file
@@ -25,10 +24,9 @@ from regiondrag_widget.engine.lora import fuse_lora, lora_source
 from tests.unit.engine_kit import (
     box_pair,
     picture,
+    save_tiny_sd15,
     tiny_embeds,
     tiny_scheduler,
-    tiny_text_encoder,
-    tiny_tokenizer,
     tiny_unet,
     tiny_vae,
 )
@@ -69,18 +67,8 @@ def write_lora(path: Path, style: str, unet: Any) -> Path:
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model folder as Stable Diffusion 1.5's is."""
-    place = tmp_path_factory.mktemp("sd15")
-    StableDiffusionPipeline(
-        vae=tiny_vae(),
-        text_encoder=tiny_text_encoder(),
-        tokenizer=tiny_tokenizer(tmp_path_factory.mktemp("tokenizer")),
-        unet=tiny_unet(),
-        scheduler=tiny_scheduler(steps_offset=1),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    ).save_pretrained(place)
-    return place
+    folder, tokenizer = tmp_path_factory.mktemp("sd15"), tmp_path_factory.mktemp("tokenizer")
+    return save_tiny_sd15(folder, tokenizer)
 
 
 def load(model: Any, **options: Any) -> rd.RegionDragPipeline:

@@ -17,6 +17,7 @@ from tests.unit.engine_kit import (
     TEXT_WIDTH,
     box_pair,
     picture,
+    save_tiny_sd15,
     tiny_scheduler,
     tiny_text_encoder,
     tiny_tokenizer,
@@ -34,18 +35,8 @@ def edit(pipe: Any, **options: Any) -> Any:
 @pytest.fixture(scope="session")
 def sd15_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model folder as Stable Diffusion 1.5's is: do not change it, copy it."""
-    folder = tmp_path_factory.mktemp("sd15")
-    StableDiffusionPipeline(
-        vae=tiny_vae(),
-        text_encoder=tiny_text_encoder(),
-        tokenizer=tiny_tokenizer(tmp_path_factory.mktemp("tokenizer")),
-        unet=tiny_unet(),
-        scheduler=tiny_scheduler(steps_offset=1, prediction_type="v_prediction"),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    ).save_pretrained(folder)
-    return folder
+    folder, tokenizer = tmp_path_factory.mktemp("sd15"), tmp_path_factory.mktemp("tokenizer")
+    return save_tiny_sd15(folder, tokenizer, prediction_type="v_prediction")
 
 
 @pytest.fixture(scope="session")

@@ -68,10 +68,7 @@ class Workbench:
     ) -> Trial:
         """Another target each time on one session: what does not depend on the regions is there."""
         chosen = case or self.case
-        session = ImageSession(pipe, chosen.picture, **options)
-        if change is not None:
-            change(session)
-        session.prepare(chosen.drag(0))
+        session = _prepared(pipe, chosen, change, options)
         return lambda i: _edited(session, chosen, i, **(settings or {}))
 
     def draft(
@@ -85,10 +82,7 @@ class Workbench:
     ) -> Trial:
         """The draft of another target each time on one session."""
         chosen = case or self.case
-        session = ImageSession(pipe, chosen.picture, **options)
-        if change is not None:
-            change(session)
-        session.prepare(chosen.drag(0))
+        session = _prepared(pipe, chosen, change, options)
 
         def trial(i: int) -> Mapping[str, float]:
             for _ in session.draft(chosen.drag(i), calls=calls, **(settings or {})):
@@ -96,6 +90,20 @@ class Workbench:
             return _stages(session)
 
         return trial
+
+
+def _prepared(
+    pipe: RegionDragPipeline,
+    case: Case,
+    change: Callable[[ImageSession], object] | None,
+    options: Mapping[str, Any],
+) -> ImageSession:
+    """A session that has all but what depends on the target."""
+    session = ImageSession(pipe, case.picture, **options)
+    if change is not None:
+        change(session)
+    session.prepare(case.drag(0))
+    return session
 
 
 def _edited(session: ImageSession, case: Case, i: int, **settings: Any) -> Mapping[str, float]:

@@ -98,10 +98,7 @@ class UNetBackbone:
 
     def decode(self, latents: Tensor) -> Tensor:
         """(B, C, h, w) scaled latents -> (B, 3, H, W) float32 in [-1, 1], but for overshoot."""
-        vae = self._codec()
-        latents = latents / vae.config.scaling_factor + (vae.config.get("shift_factor") or 0.0)
-        with device_errors():
-            return vae.decode(latents.to(_dtype(vae)), return_dict=True).sample.float()  # type: ignore[no-any-return]
+        return _decoded(self._codec(), latents)
 
     def set_draft_vae(self, draft_vae: Any) -> None:
         """Another `AutoencoderTiny` for drafts, or None; ValueError where its latents are not the model's."""
@@ -131,13 +128,7 @@ class UNetBackbone:
 
     def decode_draft(self, latents: Tensor) -> Tensor:
         """`decode` by the small autoencoder where there is one: an approximation, many times faster."""
-        tiny = self.draft_vae
-        if tiny is None:
-            return self.decode(latents)
-        # its latents are the scaled ones themselves: its own scaling factor is 1
-        latents = latents / tiny.config.scaling_factor + (tiny.config.get("shift_factor") or 0.0)
-        with device_errors():
-            return tiny.decode(latents.to(_dtype(tiny)), return_dict=True).sample.float()  # type: ignore[no-any-return]
+        return _decoded(self._codec() if self.draft_vae is None else self.draft_vae, latents)
 
     def encode_draft(self, pixels: Tensor) -> Tensor:
         """`encode` by the small autoencoder where there is one; compare its latents with its own alone."""
@@ -305,6 +296,13 @@ def guidance_embedding(guidance: float, size: int) -> Tensor:
     frequencies = torch.exp(torch.arange(half).float() * (-math.log(10000.0) / (half - 1)))
     angles = 1000.0 * guidance * frequencies
     return F.pad(torch.cat([angles.sin(), angles.cos()]), (0, size % 2))[None]
+
+
+def _decoded(vae: Any, latents: Tensor) -> Tensor:
+    """Scaled latents to pixels; an AutoencoderTiny's own scaling factor is 1: it works on the scaled ones."""
+    latents = latents / vae.config.scaling_factor + (vae.config.get("shift_factor") or 0.0)
+    with device_errors():
+        return vae.decode(latents.to(_dtype(vae)), return_dict=True).sample.float()  # type: ignore[no-any-return]
 
 
 def _check_draft_vae(tiny: Any, channels: int) -> None:
