@@ -80,7 +80,7 @@ class Live:
         self._clock = clock
         self._shown = False
         self._readout = Readout(self._report, self._measured, clock)
-        self._warm = WarmUp(host, worker, self._timed, clock)
+        self._warm = WarmUp(host, worker, self._timed, self._unprepared, clock)
         self._drafts = Drafts(
             host,
             worker,
@@ -177,6 +177,7 @@ class Live:
             self._drafts.void("stale")
             if editor_key(None, new) != editor_key(None, old):
                 self._warm.cancel()
+                self._readout.unprepared("")
             if new.model != old.model:
                 self._readout.forget(model=True)
             self._prepare()
@@ -226,7 +227,16 @@ class Live:
         def note() -> None:
             now = self._host.snapshot()
             if needs == editor_key(now.picture_key, now.settings):  # not of a model that was chosen before
+                self._readout.unprepared("")
                 self._readout.latency.begin(seconds)
+
+        self._later(note)
+
+    def _unprepared(self, needs: Hashable, failure: Failure) -> None:
+        def note() -> None:
+            now = self._host.snapshot()
+            if needs == editor_key(now.picture_key, now.settings):
+                self._readout.unprepared(failure.message)
 
         self._later(note)
 

@@ -43,7 +43,7 @@ class Readout:
         self._clock = clock
         self._open = False
         self._shrunk = False
-        self._pause = ""
+        self._pause = self._unprepared = ""
         self._known = Report()
         self._sent: Measured | None = None
         self._sent_at = float("-inf")
@@ -59,6 +59,11 @@ class Readout:
         self._pause = why
         self.update()
 
+    def unprepared(self, why: str) -> None:
+        """The picture could not be prepared ahead of a run; with no words: it can be, or that is not known."""
+        self._unprepared = f"could not prepare ahead: {why}" if why else ""
+        self.update()
+
     def shrunk(self) -> None:
         """Memory ran out, so that less is kept."""
         self._shrunk = True
@@ -66,7 +71,7 @@ class Readout:
 
     def forget(self, *, model: bool) -> None:
         """Another picture, or another ``model``, of which nothing is known yet."""
-        self._shrunk = False
+        self._shrunk, self._unprepared = False, ""
         if model:
             self._known = Report()
             self.latency.forget()
@@ -95,6 +100,7 @@ class Readout:
         self._known = self._report() or self._known
         known, latency = self._known, self.latency
         slow = TOO_SLOW if (latency.draft_ms or 0) > MAX_AGE * 1000 else ""
+        notes = known.note, slow, SHRUNK if self._shrunk else "", self._pause, self._unprepared
         return Measured(
             draft_ms=latency.draft_ms,
             live=latency.quick and not self._pause,
@@ -102,7 +108,7 @@ class Readout:
             dtype=known.dtype,
             memory=known.memory,
             budget=known.budget,
-            note="; ".join(filter(None, (known.note, slow, SHRUNK if self._shrunk else "", self._pause))),
+            note="; ".join(filter(None, notes)),
         )
 
     def _tell(self, measured: Measured) -> None:

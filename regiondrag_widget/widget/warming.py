@@ -2,7 +2,7 @@
 
 A warm-up loads the model, inverts the picture and times a draft. It goes on only while the inference thread
 has nothing better to do, and never downloads weights because a picture is merely looked at. What fails in it
-is told by the run that needs it.
+is a note in the read-out, no error: the run that needs it tells the whole.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from PIL import Image
 from ..regions.pair import RegionPair
 from .drafting import Watch, draft_once
 from .editor import EditorCache, editor_key, shared_editors
-from .failures import let_go
+from .failures import Failure, describe, let_go
 from .settings import EditSettings
 from .worker import InferenceWorker, Job, Urgency
 
@@ -50,6 +50,8 @@ class WarmUp:
         The widget.
     measured
         Told, on the inference thread, the seconds of a timed draft, and of what (see `editor_key`).
+    failed
+        Told, on the inference thread, of what (likewise) the preparation failed, and why.
     """
 
     def __init__(
@@ -57,11 +59,12 @@ class WarmUp:
         owner: object,
         worker: InferenceWorker,
         measured: Callable[[Hashable, float], None],
+        failed: Callable[[Hashable, Failure], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._owner = ("warm", id(owner))
         self._worker = worker
-        self._measured = measured
+        self._measured, self._failed = measured, failed
         self._clock = clock
         self._lock = threading.Lock()
         self._job: Job | None = None
@@ -112,6 +115,7 @@ class WarmUp:
                 done = self._warm(request, editors, job)
         except Exception as error:
             log.debug("preparing ahead of the run failed: %s", error)
+            self._failed(request.needs, describe(error))
             let_go(error)
             return
         with self._lock:

@@ -192,9 +192,10 @@ def test_a_draft_takes_over_what_the_warm_up_has_begun(w, browser, engine, handl
     assert engine.preparing == 1
 
 
-def test_a_warm_up_that_fails_is_silent_and_tried_no_more_until_something_changes(w, browser, engine):
+def test_a_warm_up_that_fails_is_noted_and_tried_no_more_until_something_changes(w, browser, engine):
     engine.prepare_error = RuntimeError("no such model")
     browser.show()
+    assert "could not prepare ahead" in browser.until("measured")["note"]
     idle(w)
     engine.prepare_error = None
     browser.show()
@@ -203,8 +204,10 @@ def test_a_warm_up_that_fails_is_silent_and_tried_no_more_until_something_change
     assert browser.of("error") == []
     assert w.state == "ready"
     assert w.last_error is None
+    before = len(browser.of("measured"))
     w.settings["seed"] = 3
-    browser.until("measured")
+    until(lambda: len(browser.of("measured")) > before and browser.of("measured")[-1]["draft_ms"])
+    assert browser.of("measured")[-1]["note"] == ""
 
 
 def test_a_warm_up_that_runs_out_of_memory_makes_room(w, browser, engine):
