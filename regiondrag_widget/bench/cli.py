@@ -40,7 +40,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     given.add_argument("--scenes", type=Path, metavar="DIR", help="a folder of finished scenes instead")
     truth.add_argument(
-        "--split", choices=("test", "all"), default="test", help="which photographs (default: test)"
+        "--split",
+        choices=("test", "train", "all"),
+        default="test",
+        help="which photographs (default: test; train: to choose settings by)",
     )
     truth.add_argument("--count", type=int, default=100, help="number of scenes to build (default: 100)")
     truth.add_argument(

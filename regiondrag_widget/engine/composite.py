@@ -13,38 +13,22 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from regiondrag_widget.engine.cutout import Cutout
 from regiondrag_widget.engine.fill import Fill, exemplar_fill, mixed_fill, smooth_fill
-from regiondrag_widget.engine.matte import handle_alpha
 from regiondrag_widget.engine.view import Box, bounding_box, crop_pairs, slices_of
 from regiondrag_widget.regions import RegionPair, RegionPairs, pixel_map
 
-__all__ = ["Background", "Composite", "Opacity", "compose", "empty", "opacity_of", "warp_residual"]
+__all__ = ["Background", "Composite", "compose", "empty", "warp_residual"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
-# how far the hole reaches beyond the object cut out of the handle, as a share of the side: its blurred edge
-HOLE_GROWTH = 2 / 256
-RIM = 2  # pixels of zeros kept around an opacity, for the samples just outside
+# opacity above which what lies behind the object cannot be told from the picture, and is filled
+HIDDEN = 0.3
+# how far the hole reaches beyond that, as a share of the side
+HOLE_GROWTH = 0 / 256
 CUBIC_REACH = 3  # pixels around a sample that cubic interpolation may look at
-
-
-@dataclass(frozen=True)
-class Opacity:
-    """How much of each pixel a handle carries, kept inside a box.
-
-    box : x0, y0, x1, y1, the handle's own and a rim of zeros where the picture goes on
-    values : (y1 - y0, x1 - x0) float32 in [0, 1]
-    """
-
-    box: Box
-    values: Float
-
-    @property
-    def nbytes(self) -> int:
-        """Memory taken, in bytes."""
-        return self.values.nbytes
 
 
 @dataclass(frozen=True)
@@ -102,25 +86,10 @@ class Composite:
         return self.rgb.nbytes + self.carried.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
 
 
-def opacity_of(rgb: Pixels, handle: Bool, matte: str = "auto") -> Opacity:
-    """The opacity of what one handle carries, by `handle_alpha` on the part of the picture around it.
-
-    rgb : (H, W, 3) uint8; handle : (H, W) bool with at least one pixel; matte : see `handle_alpha`
-    """
-    x0, y0, x1, y1 = bounding_box(handle)
-    pad = max(x1 - x0, y1 - y0) + 32
-    ox, oy = max(0, x0 - pad), max(0, y0 - pad)
-    around = slice(oy, y1 + pad), slice(ox, x1 + pad)
-    values = handle_alpha(np.ascontiguousarray(rgb[around]), np.ascontiguousarray(handle[around]), matte)
-    height, width = handle.shape
-    box = max(0, x0 - RIM), max(0, y0 - RIM), min(width, x1 + RIM), min(height, y1 + RIM)
-    return Opacity(box, values[box[1] - oy : box[3] - oy, box[0] - ox : box[2] - ox].copy())
-
-
 def empty(
     rgb: Pixels,
     handles: Sequence[Bool],
-    opacities: Sequence[Opacity],
+    cutouts: Sequence[Cutout],
     *,
     alpha: Pixels | None = None,
     editable: Bool | None = None,
@@ -131,7 +100,7 @@ def empty(
     """Take out of the picture what the handles carry and fill the place.
 
     rgb : (H, W, 3) uint8
-    handles : (H, W) bool each; opacities : those of `opacity_of`, in the same order
+    handles : (H, W) bool each; cutouts : those of `cut_out`, in the same order
     alpha : (H, W) uint8, the picture's transparency
     editable : (H, W) bool, False keeps the picture's own pixel
     vacated : "fill" and "noise" empty the handles, "keep" leaves their content (a copy instead of a move)
@@ -144,13 +113,14 @@ def empty(
     hole = np.zeros(rgb.shape[:2], bool)
     if vacated == "keep":
         return Background(picture, transparency, hole, None, hole.astype(np.float32))
-    growth = max(1, round(HOLE_GROWTH * max(hole.shape)))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * growth + 1,) * 2)
-    for handle, opacity in zip(handles, opacities, strict=True):
-        inside = slices_of(opacity.box)
-        hole[inside] |= (cv2.dilate((opacity.values > 0.02).astype(np.uint8), kernel) > 0) & handle[inside]
-    if editable is not None:
-        hole &= editable
+    free = np.ones_like(hole) if editable is None else editable
+    for handle, cutout in zip(handles, cutouts, strict=True):
+        inside = slices_of(cutout.box)
+        hidden = _grown(cutout.opacity > HIDDEN, round(HOLE_GROWTH * max(hole.shape))) & handle[inside]
+        hole[inside] |= hidden
+        faint = free[inside] & ~hidden & (cutout.opacity > 0)
+        picture[inside][faint] = _behind(picture[inside], cutout)[faint]
+    hole &= free
     if prefill != "smooth":
         fill = mixed_fill if prefill == "mixed" else exemplar_fill
         first = fill(picture, hole, seed=seed)
@@ -161,11 +131,21 @@ def empty(
     return Background(first.rgb, transparency, hole, first.source_xy, first.doubt)
 
 
+def _grown(mask: Bool, pixels: int) -> Bool:
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1,) * 2)
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel) > 0)
+
+
+def _behind(picture: Float, cutout: Cutout) -> Float:
+    """What shines through the cutout's faint edge, (h, w, 3): the picture less the object's share of it."""
+    alpha = np.minimum(cutout.opacity, HIDDEN)[..., None]
+    return np.asarray(((picture - alpha * cutout.rgb) / (1 - alpha)).clip(0, 255), np.float32)
+
+
 def compose(
-    rgb: Pixels,
     pairs: RegionPairs,
     background: Background,
-    opacities: Sequence[Opacity],
+    cutouts: Sequence[Cutout],
     *,
     alpha: Pixels | None = None,
     editable: Bool | None = None,
@@ -173,24 +153,23 @@ def compose(
 ) -> Composite:
     """Lay what every handle carries over the background, at its target.
 
-    rgb : (H, W, 3) uint8
-    pairs : masks of that size, at least one pair; later ones come on top
-    background, opacities : those of `empty` and `opacity_of` for the same handles
+    pairs : masks of the background's size, at least one pair; later ones come on top
+    background, cutouts : those of `empty` and `cut_out` for the same handles
     alpha : (H, W) uint8, the picture's transparency, carried along
     editable : (H, W) bool, False keeps the picture's own pixel
     method : see `pixel_map`
     """
     result = background.rgb.copy()
     result_alpha = None if background.alpha is None else background.alpha.copy()
-    carried = np.zeros(rgb.shape[:2], np.float32)
-    for pair, opacity in zip(pairs, opacities, strict=True):
+    carried = np.zeros(result.shape[:2], np.float32)
+    for pair, cutout in zip(pairs, cutouts, strict=True):
         box = bounding_box(pair.target)
         at = slices_of(box)
         map_x, map_y = _map_into(box, pair, method)
-        cover = _sample(opacity.values, opacity.box, map_x, map_y) * pair.target[at]
+        cover = _sample(cutout.opacity, cutout.box, map_x, map_y) * pair.target[at]
         if editable is not None:
             cover *= editable[at]
-        moved = _sample(rgb, (0, 0, rgb.shape[1], rgb.shape[0]), map_x, map_y)
+        moved = _sample(cutout.rgb, cutout.box, map_x, map_y)
         result[at] += cover[..., None] * (moved - result[at])
         if result_alpha is not None and alpha is not None:
             moved_alpha = _sample(alpha, (0, 0, alpha.shape[1], alpha.shape[0]), map_x, map_y)

@@ -17,7 +17,8 @@ from regiondrag_widget.engine.acceleration import Accelerator
 from regiondrag_widget.engine.backbones.unet import UNetNetwork
 from regiondrag_widget.engine.cache import ByteCache
 from regiondrag_widget.engine.coding import Coder
-from regiondrag_widget.engine.composite import Background, Composite, Opacity, compose, empty, opacity_of
+from regiondrag_widget.engine.composite import Background, Composite, compose, empty
+from regiondrag_widget.engine.cutout import Cutout, cut_out
 from regiondrag_widget.engine.images import Picture
 from regiondrag_widget.engine.keyvalues import bytes_a_level, choose_keeping
 from regiondrag_widget.engine.levels import Levels
@@ -175,8 +176,8 @@ class PreparedPicture:
 
     def background_for(
         self, sheet: Sheet, pairs: RegionPairs, editable: Bool | None, settings: EditSettings
-    ) -> tuple[Background, list[Opacity]]:
-        """The sheet without what the handles carry, and the handles' opacities: independent of the targets.
+    ) -> tuple[Background, list[Cutout]]:
+        """The sheet without what the handles carry, and that itself: independent of the targets.
 
         pairs : masks (H, W) of the sheet's size
         editable : (H, W) bool, False where nothing may change; None for everywhere
@@ -184,10 +185,10 @@ class PreparedPicture:
         if editable is not None and bool((editable | ~pairs.handle).all()):
             editable = None  # what is protected beside the handles makes no difference here
         handles = [_digest(pair.handle) for pair in pairs]
-        opacities: list[Opacity] = [
+        cutouts: list[Cutout] = [
             self._kept(
-                ("opacity", sheet.key, digest, settings.matte),
-                partial(opacity_of, sheet.rgb, pair.handle, settings.matte),
+                ("cutout", sheet.key, digest, settings.matte),
+                partial(cut_out, sheet.rgb, pair.handle, settings.matte),
             )
             for pair, digest in zip(pairs, handles, strict=True)
         ]
@@ -205,7 +206,7 @@ class PreparedPicture:
                 empty,
                 sheet.rgb,
                 [pair.handle for pair in pairs],
-                opacities,
+                cutouts,
                 alpha=sheet.alpha,
                 editable=editable,
                 vacated=settings.vacated,
@@ -214,7 +215,7 @@ class PreparedPicture:
             ),
         )
         self._cache.trim("background", BACKGROUNDS_KEPT)
-        return background, opacities
+        return background, cutouts
 
     def composite_for(
         self,
@@ -248,12 +249,11 @@ class PreparedPicture:
         if known is not None:
             return known
         with self._clock.stage("compose"):
-            background, opacities = self.background_for(sheet, pairs, editable, settings)
+            background, cutouts = self.background_for(sheet, pairs, editable, settings)
             composite = compose(
-                sheet.rgb,
                 pairs,
                 background,
-                opacities,
+                cutouts,
                 alpha=sheet.alpha,
                 editable=editable,
                 method=settings.method,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from regiondrag_widget.engine.attention import AttentionSwap
+from regiondrag_widget.engine.matte import MATTES
 from regiondrag_widget.regions import METHODS
 
 __all__ = ["EditSettings", "check_preset", "check_stop", "checked_seed", "resolve"]
@@ -17,7 +18,7 @@ CHOICES = {
     "content": ("pixels", "latents"),
     "residual": ("follow", "stay"),
     "vacated": ("fill", "noise", "keep"),
-    "matte": ("auto", "none"),
+    "matte": MATTES,
     "prefill": ("mixed", "exemplar", "smooth"),
     "method": METHODS,
 }
@@ -33,7 +34,8 @@ class EditSettings:
     residual : what the reverse mean misses moves along with the content ("follow") or not ("stay")
     vacated : the place content left is filled from its surroundings ("fill"), made of noise ("noise"), or
         keeps the content too ("keep")
-    matte : "auto" cuts the object out of the drawn handle, "none" carries the handle whole
+    matte : "auto" cuts the object out of the drawn handle by the bundled matting network, "grabcut" by its
+        colours alone, "none" carries the handle whole
     prefill : first content of a filled place: "exemplar" copies what is around it, "smooth" continues tones,
         "mixed" copies, and where the copy stands far off from the tones keeps its fine texture alone
     handle_noise_scale : in [0, 1], fresh noise blended into the handle's latents at the top level

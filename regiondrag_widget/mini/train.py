@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,12 +18,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import DDIMScheduler, UNet2DConditionModel
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from regiondrag_widget.bench.split import split_photos
 from regiondrag_widget.mini.codec import LinearCodec, fit_codec
 from regiondrag_widget.mini.data import SUFFIXES, CropStream, load_photos
+from regiondrag_widget.mini.running import Run, cosine, log
 
 __all__ = ["main", "train"]
 
@@ -43,7 +42,7 @@ def train(
     """Train until `minutes` of active time have been spent on this run, counted over all its resumptions.
 
     photos : folder of pictures; the benchmark's test split of it is held out and used for the validation loss
-    out : the run's folder: `state.safetensors` and `state.json` (resume), `codec/` and `unet/` (diffusers
+    out : the run's folder: `state.safetensors` (resume), `codec/` and `unet/` (diffusers
         format, averaged weights, float16), `log.jsonl`
     config : see `config.json` beside this file
     seed : of the pictures and the noise
@@ -68,53 +67,46 @@ def train(
     if init is not None:
         _begin_from(unet, init)
     unet.to(device)
-    average = {k: v.detach().clone() for k, v in unet.state_dict().items()}
-    optimizer = torch.optim.AdamW(unet.parameters(), lr=1.0, betas=(0.9, 0.99), weight_decay=0.01)
-    step, spent = _resume(out, unet, average, optimizer)
-    torch.manual_seed(seed + step)
+    run = Run(unet, torch.optim.AdamW(unet.parameters(), lr=1.0, betas=(0.9, 0.99), weight_decay=0.01))
+    run.resume(out)
+    torch.manual_seed(seed + run.step)
 
     alphas = DDIMScheduler(**config["scheduler"]).alphas_cumprod.to(device)
     validation = _validation_batch(held_out, codec, alphas, config, device)
     print(
         f"{len(pictures)} photographs, {len(held_out)} held out, {device}; "
-        f"step {step}, {spent / 60:.1f} min spent"
+        f"step {run.step}, {run.spent / 60:.1f} min spent"
     )
-    budget, last_saved, losses = minutes * 60, spent, []
+    budget, last_saved, losses = minutes * 60, run.spent, []
     stages = config["stages"]
     stage, stream = -1, None
     batches: Iterator[Any] = iter(())
     try:
-        while spent < budget:
-            now = next(i for i, s in enumerate(stages) if spent / budget < s["until"])
+        while run.spent < budget:
+            now = next(i for i, s in enumerate(stages) if run.spent / budget < s["until"])
             if now != stage:
                 if stream is not None:
                     stream.close()
                 stage = now
                 s = stages[stage]
                 stream = CropStream(
-                    pictures, size=s["size"], batch=s["batch"], leaves=config["leaves"], seed=seed + step
+                    pictures, size=s["size"], batch=s["batch"], leaves=config["leaves"], seed=seed + run.step
                 )
                 batches = iter(stream)
             tick = time.perf_counter()
-            for group in optimizer.param_groups:
-                group["lr"] = _learning_rate(config, step, spent / budget)
+            rate = config["learning_rate"] * cosine(run.step, run.spent / budget, 200, 0.02)
             loss = _step(unet, codec, next(batches), alphas, config, device)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
-            optimizer.step()
-            step += 1
-            _average(average, unet, min(config["ema"], (1 + step) / (10 + step)))
+            run.take(loss, rate, config["ema"])
             losses.append(float(loss.detach()))
-            # a paused process (SIGSTOP, a suspended laptop) has not trained meanwhile
-            spent += min(time.perf_counter() - tick, 10.0)
-            if step % 50 == 0:
-                _log(out, step=step, minutes=spent / 60, loss=float(np.mean(losses[-50:])))
-            if spent - last_saved > config["save_minutes"] * 60 or spent >= budget:
-                score = _validate(unet, average, validation, device)
-                _log(out, step=step, minutes=spent / 60, validation=score)
-                _save(out, unet, average, optimizer, codec, config, step, spent)
-                last_saved = spent
+            run.took(time.perf_counter() - tick)
+            if run.step % 50 == 0:
+                log(out, step=run.step, minutes=run.spent / 60, loss=float(np.mean(losses[-50:])))
+            if run.spent - last_saved > config["save_minutes"] * 60 or run.spent >= budget:
+                score = _validate(unet, run.average, validation, device)
+                log(out, step=run.step, minutes=run.spent / 60, validation=score)
+                run.save(out)
+                _export(out, run.average, codec, config)
+                last_saved = run.spent
     finally:
         if stream is not None:
             stream.close()
@@ -218,21 +210,6 @@ def _predict(unet: UNet2DConditionModel, noisy: Tensor, t: Tensor) -> Tensor:
     return out.float()
 
 
-def _learning_rate(config: dict[str, Any], step: int, progress: float) -> float:
-    warm = min(1.0, (step + 1) / 200)
-    return (
-        float(config["learning_rate"])
-        * warm
-        * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(progress, 1))))
-    )
-
-
-def _average(average: dict[str, Tensor], unet: UNet2DConditionModel, decay: float) -> None:
-    with torch.no_grad():
-        for name, value in unet.state_dict().items():
-            average[name].lerp_(value, 1 - decay)
-
-
 def _validation_batch(
     held_out: list[Any], codec: LinearCodec, alphas: Tensor, config: dict[str, Any], device: torch.device
 ) -> dict[str, Tensor]:
@@ -259,62 +236,14 @@ def _validate(
     return float((error * batch["weight"]).mean())
 
 
-def _save(
-    out: Path,
-    unet: UNet2DConditionModel,
-    average: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    codec: LinearCodec,
-    config: dict[str, Any],
-    step: int,
-    spent: float,
-) -> None:
-    tensors = {f"live.{k}": v for k, v in unet.state_dict().items()} | {
-        f"average.{k}": v for k, v in average.items()
-    }
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
-    aside = out / "state.tmp"
-    save_file(
-        {k: v.cpu().contiguous() for k, v in tensors.items()},
-        aside,
-        metadata={"step": str(step), "spent": str(spent)},
-    )
-    os.replace(aside, out / "state.safetensors")
-    (out / "state.json").write_text(json.dumps({"step": step, "spent": spent}))
-
+def _export(out: Path, average: dict[str, Tensor], codec: LinearCodec, config: dict[str, Any]) -> None:
+    """What an edit loads, in diffusers' format: the averaged weights in float16, the codec, the schedule."""
     half = UNet2DConditionModel(**config["unet"])
     half.load_state_dict(average)
     half.half().save_pretrained(out / "unet")
     codec.half().save_pretrained(out / "codec")
     codec.float()
     DDIMScheduler(**config["scheduler"]).save_pretrained(out / "scheduler")
-
-
-def _resume(
-    out: Path, unet: UNet2DConditionModel, average: dict[str, Tensor], optimizer: torch.optim.Optimizer
-) -> tuple[int, float]:
-    if not (out / "state.json").exists():
-        return 0, 0.0
-    tensors = load_file(out / "state.safetensors")
-    unet.load_state_dict({k[5:]: v for k, v in tensors.items() if k.startswith("live.")})
-    for name in average:
-        average[name].copy_(tensors[f"average.{name}"])
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".")
-            state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    record = json.loads((out / "state.json").read_text())
-    return int(record["step"]), float(record["spent"])
-
-
-def _log(out: Path, **record: float) -> None:
-    line = json.dumps({k: round(v, 4) for k, v in record.items()})
-    print(line, flush=True)
-    with open(out / "log.jsonl", "a") as log:
-        log.write(line + "\n")
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -60,7 +60,7 @@ class Readout:
         self.update()
 
     def unprepared(self, why: str) -> None:
-        """The picture could not be prepared ahead of a run; with no words: it can be, or that is not known."""
+        """The picture could not be prepared ahead of a run; no words: it can be, or nobody knows."""
         self._unprepared = f"could not prepare ahead: {why}" if why else ""
         self.update()
 

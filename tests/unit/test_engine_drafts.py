@@ -175,7 +175,7 @@ def test_there_are_never_more_calls_than_levels(mini: Any):
 
 def test_a_moving_target_cuts_out_and_fills_once(mini: Any, monkeypatch: pytest.MonkeyPatch):
     made = []
-    for name in ("opacity_of", "empty"):
+    for name in ("cut_out", "empty"):
         original = getattr(rd.engine.prepared, name)
         monkeypatch.setattr(
             rd.engine.prepared,
@@ -186,13 +186,13 @@ def test_a_moving_target_cuts_out_and_fills_once(mini: Any, monkeypatch: pytest.
     for dx in (30, 40, 50):
         drafted(session, [box_pair(SHAPE, dx=dx)], calls=1)
     edited(session, PAIRS)
-    assert sorted(made) == ["empty", "opacity_of"]
+    assert made == ["cut_out", "empty"]
 
 
 def test_preparing_the_handles_leaves_drafts_nothing_to_cut_out(mini: Any, monkeypatch: pytest.MonkeyPatch):
     session = session_of(mini)
     session.prepare(PAIRS)
-    for name in ("opacity_of", "empty"):
+    for name in ("cut_out", "empty"):
         monkeypatch.setattr(rd.engine.prepared, name, lambda *_, **__: 1 / 0)
     drafted(session, [box_pair(SHAPE, dx=33)])
 

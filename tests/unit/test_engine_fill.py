@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from regiondrag_widget.engine.fill import exemplar_fill, mixed_fill, smooth_fill
-from regiondrag_widget.engine.matte import handle_alpha
+from regiondrag_widget.engine.matte import MATTES, handle_alpha
 from tests.unit.engine_kit import box, picture
 
 SHAPE = (96, 128)
@@ -181,7 +181,7 @@ def test_a_clear_disc_is_cut_from_a_plain_ground(noise: float):
     assert overlap(handle, thing) < 0.7
 
 
-@pytest.mark.parametrize("matte", ["auto", "none"])
+@pytest.mark.parametrize("matte", MATTES)
 def test_outside_the_handle_nothing_is_carried(matte: str):
     rgb, _, handle = disc_on_ground()
     assert handle_alpha(rgb, handle, matte)[~handle].max() == 0
@@ -225,7 +225,7 @@ def test_where_nothing_stands_out_the_whole_handle_is_carried(shape: tuple[int, 
     ],
     ids=["one pixel", "a line", "everything", "a corner"],
 )
-@pytest.mark.parametrize("matte", ["auto", "none"])
+@pytest.mark.parametrize("matte", MATTES)
 def test_handles_of_every_shape_carry_something(handle: np.ndarray, matte: str):
     alpha = handle_alpha(picture(96, 128), handle, matte)
     assert alpha[handle].max() > 0.3
@@ -238,7 +238,7 @@ def test_a_matte_is_the_same_every_time():
 
 
 def test_an_unknown_matte_is_refused():
-    with pytest.raises(ValueError, match="matte must be 'auto' or 'none', got 'sam'"):
+    with pytest.raises(ValueError, match="matte must be one of auto, grabcut, none, got 'sam'"):
         handle_alpha(*disc_on_ground()[::2], "sam")
 
 

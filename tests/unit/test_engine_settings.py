@@ -32,7 +32,7 @@ def test_a_fraction_in_range_is_taken(name: str, value: Any):
         ("content", "pixels, latents"),
         ("residual", "follow, stay"),
         ("vacated", "fill, noise, keep"),
-        ("matte", "auto, none"),
+        ("matte", "auto, grabcut, none"),
         ("prefill", "mixed, exemplar, smooth"),
         ("method", "auto, scanline, polygon"),
     ],
