@@ -99,8 +99,9 @@ def pixel_map(pairs: RegionPair | Iterable[RegionPair], *, method: str = "auto")
     pairs
         One pair or several on one picture; where targets overlap the later wins.
     method
-        How to infer the map of a pair without a matrix: "auto" (scale and translation, turned only when that
-        fits clearly better, blobs one by one), "scanline", or "polygon".
+        How to infer the map of a pair without a matrix: "auto" (scale and translation, turned or bent only
+        when that fits clearly better, blobs one by one), "contour" (bent, outline onto outline, unless that
+        folds), "scanline", or "polygon".
 
     Raises
     ------

@@ -8,6 +8,7 @@ from functools import partial
 
 from . import matrix as mx
 from .components import matched_components
+from .contour import contour_map
 from .masks import Points
 from .moments import moments_matrix
 from .overlap import overlap, pooled_overlap
@@ -16,9 +17,11 @@ from .polygon import polygon_map_matrix
 from .region import Region
 from .scanline import scanline_map
 
-METHODS = ("auto", "scanline", "polygon")
+METHODS = ("auto", "contour", "scanline", "polygon")
 
 _PARTS_GAIN = 0.01  # in overlap, before blobs are mapped one by one instead of the whole
+_BENT_GAIN = 0.05  # in overlap, before a region is taken for bent
+_BENT_SIDE = 8  # pixels; anything smaller has no outline to speak of
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +49,12 @@ def pieces(pair: RegionPair, method: str = "auto") -> list[Piece]:
     if method == "polygon":
         return [_by_matrix(polygon_map_matrix(handle, target), handle, target)]
     whole = moments_matrix(handle, target)
+    if method == "contour":
+        return [_bent(whole, handle, target, least=0.0)]
     parts = [(moments_matrix(h, t), h, t) for h, t in matched_components(handle, target)]
     if parts and pooled_overlap(parts) > overlap(whole, handle, target) + _PARTS_GAIN:
-        return [_by_matrix(*part) for part in parts]
-    return [_by_matrix(whole, handle, target)]
+        return [_bent(*part, least=overlap(*part) + _BENT_GAIN) for part in parts]
+    return [_bent(whole, handle, target, least=overlap(whole, handle, target) + _BENT_GAIN)]
 
 
 def infer_matrix(pair: RegionPair) -> mx.Matrix:
@@ -67,6 +72,15 @@ def check_method(method: str) -> None:
     """Raise ``ValueError`` for a name that is none of ``METHODS``."""
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
+
+
+def _bent(matrix: mx.Matrix, handle: Region, target: Region, least: float) -> Piece:
+    """By the map of outline onto outline where that overlaps more than `least`, else by the matrix."""
+    if least < 1 and min(handle.width, handle.height, target.width, target.height) >= _BENT_SIDE:
+        bent = contour_map(handle, target, matrix)
+        if bent.overlap(handle, target) > least:
+            return Piece(handle, target, bent)
+    return _by_matrix(matrix, handle, target)
 
 
 def _by_matrix(matrix: mx.Matrix, handle: Region, target: Region) -> Piece:

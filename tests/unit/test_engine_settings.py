@@ -34,7 +34,7 @@ def test_a_fraction_in_range_is_taken(name: str, value: Any):
         ("vacated", "fill, noise, keep"),
         ("matte", "auto, grabcut, none"),
         ("prefill", "mixed, exemplar, smooth"),
-        ("method", "auto, scanline, polygon"),
+        ("method", "auto, contour, scanline, polygon"),
     ],
 )
 @pytest.mark.parametrize("value", ["other", "", 3, True, ["auto"]])

@@ -39,7 +39,7 @@ def rotation(matrix: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("method", ["auto", "scanline", "polygon"])
+@pytest.mark.parametrize("method", ["auto", "contour", "scanline", "polygon"])
 @pytest.mark.parametrize("move", [(20, -13), (-60, 40), (0, 0)])
 def test_a_translation_is_found_by_every_method(shape: str, method: str, move: tuple[int, int]):
     assert error(RegionPair.move(SHAPES[shape], *move), method) < 0.05
@@ -47,7 +47,7 @@ def test_a_translation_is_found_by_every_method(shape: str, method: str, move: t
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("scale", [0.6, 1.4])
-@pytest.mark.parametrize("method", ["auto", "scanline", "polygon"])
+@pytest.mark.parametrize("method", ["auto", "contour", "scanline", "polygon"])
 def test_a_scale_is_found_by_every_method(shape: str, scale: float, method: str):
     assert error(RegionPair.move(SHAPES[shape], 5, 5, scale=scale), method) < 1
 
@@ -87,7 +87,7 @@ def test_a_flat_mouth_redrawn_open_is_stretched_and_not_turned():
     assert rotation(infer_matrix(RegionPair(closed, opened))) == pytest.approx(0, abs=1)
 
 
-@pytest.mark.parametrize("method", ["auto", "scanline", "polygon"])
+@pytest.mark.parametrize("method", ["auto", "contour", "scanline", "polygon"])
 def test_no_method_skews_a_round_region_that_is_stretched(method: str):
     y, x = np.mgrid[0:N, 0:N]
     handle, target = (((x - 128) / 60) ** 2 + ((y - 128) / h) ** 2 <= 1 for h in (15, 40))

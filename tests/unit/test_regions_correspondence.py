@@ -212,7 +212,9 @@ def test_a_grid_that_does_not_fit_is_refused(grid: tuple[int, int]):
 
 @pytest.mark.parametrize("call", [pixel_map, lambda pairs, **k: cell_correspondence(pairs, GRID, **k)])
 def test_an_unknown_method_names_the_choices(call):
-    with pytest.raises(ValueError, match="unknown method 'magic': choose one of auto, scanline, polygon"):
+    with pytest.raises(
+        ValueError, match="unknown method 'magic': choose one of auto, contour, scanline, polygon"
+    ):
         call(RegionPair(A, B), method="magic")
 
 
