@@ -15,7 +15,7 @@ from regiondrag_widget.bench.sessions import ATTENTION, session_method
 from regiondrag_widget.engine.settings import CHOICES
 from regiondrag_widget.regions import RegionPairs
 
-PAPER_STOP = 0.2
+PAPER_STOP, PAPER_START = 0.2, 0.5
 STOPS = (0.0, 0.2, 0.35)
 LEVELS = (2, 4, 8, 10, 20)
 STARTS = (0.1, 0.2, 0.35, 0.5)
@@ -60,6 +60,11 @@ def _schedules(defaults: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
     for value in STOPS:
         if value != stop and value < start:
             yield f"stop {value:g}", f"stop (default: {stop:g})", {"stop": value}
+        elif (
+            value != stop
+        ):  # pasting cannot end above where the edit begins: it begins where the paper's does
+            settings = {"stop": value, "start": PAPER_START, "steps": round(own / PAPER_START)}
+            yield f"stop {value:g}, start {PAPER_START:g}", f"stop (default: {stop:g})", settings
     for count in LEVELS:
         if count != own:
             yield f"{count} levels", f"levels (default: {own})", {"steps": round(count / start)}

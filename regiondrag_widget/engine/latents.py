@@ -14,7 +14,7 @@ from regiondrag_widget.engine.edit import EditStep, reverse
 from regiondrag_widget.engine.levels import edit_levels, released_levels
 from regiondrag_widget.engine.path import draw_path_noise, invert
 from regiondrag_widget.engine.plan import latent_plan
-from regiondrag_widget.engine.settings import EditSettings, check_stop, checked_seed
+from regiondrag_widget.engine.settings import EditSettings, check_stop, checked_seed, schedule
 from regiondrag_widget.regions import Correspondence
 
 if TYPE_CHECKING:
@@ -54,16 +54,11 @@ def edit_latents(
     channels = pipe.unet.config.in_channels
     if latents.shape[1] != channels:
         raise ValueError(f"latents must have {channels} channels for this model, got {latents.shape[1]}")
-    defaults = pipe.edit_defaults
+    steps, start = schedule(settings.preset, pipe.edit_defaults, steps, start)
     make = released_levels if settings.preset == "released" else edit_levels
-    chain = make(
-        pipe.backbone.alphas_cumprod,
-        defaults["steps"] if steps is None else steps,
-        defaults["start"] if start is None else start,
-        levels,
-    )
+    chain = make(pipe.backbone.alphas_cumprod, steps, start, levels)
     if copy_until is None and levels is None:
-        check_stop(stop, defaults["start"] if start is None else start, settings.preset)
+        check_stop(stop, start, settings.preset)
     seed = checked_seed(seed)
     clean = latents[0].to(pipe.backbone.device, torch.float32)
     if path_noise is None:

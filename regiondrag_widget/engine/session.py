@@ -26,7 +26,14 @@ from regiondrag_widget.engine.memory import is_out_of_memory
 from regiondrag_widget.engine.passes import Passes
 from regiondrag_widget.engine.prepared import PreparedPicture
 from regiondrag_widget.engine.result import EditResult
-from regiondrag_widget.engine.settings import EditSettings, check_preset, check_stop, checked_seed, resolve
+from regiondrag_widget.engine.settings import (
+    EditSettings,
+    check_preset,
+    check_stop,
+    checked_seed,
+    resolve,
+    schedule,
+)
 from regiondrag_widget.engine.threads import settle_threads
 from regiondrag_widget.engine.timing import Stopwatch
 from regiondrag_widget.engine.view import slices_of
@@ -53,7 +60,7 @@ class ImageSession:
     start : fraction of the noise schedule an edit begins at, above 0 (clean) and up to 1 (pure noise)
     seed : of the noising path, from 0 and below 2**63; the same seed gives the same result on every device
         and batch size, up to rounding
-    preset : "default", or "released" for the levels of the released code
+    preset : "default", or "released" for the levels of the released code (20 steps, from 0.5, unless given)
     levels, path_noise, prompt_embeds : for reproduction: the timesteps, cleanest first; the draws
         (K, C, h, w) of the path; the text condition itself, (1, tokens, dim)
     max_bytes : memory that what is kept may take before the least recently used goes, on the device and on
@@ -106,9 +113,7 @@ class ImageSession:
             settle_threads()
         self.picture: Picture = load_picture(image)
         self.seed = checked_seed(seed)
-        defaults = pipe.edit_defaults
-        self.steps = defaults["steps"] if steps is None else steps
-        self.start = defaults["start"] if start is None else start
+        self.steps, self.start = schedule(preset, pipe.edit_defaults, steps, start)
         make = released_levels if preset == "released" else edit_levels
         self.levels: Levels = make(pipe.backbone.alphas_cumprod, self.steps, self.start, levels)
         self._network = pipe.network(prompt, prompt_embeds)

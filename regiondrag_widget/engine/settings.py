@@ -12,7 +12,7 @@ from regiondrag_widget.engine.attention import AttentionSwap
 from regiondrag_widget.engine.matte import MATTES
 from regiondrag_widget.regions import METHODS
 
-__all__ = ["EditSettings", "check_preset", "check_stop", "checked_seed", "resolve"]
+__all__ = ["EditSettings", "check_preset", "check_stop", "checked_seed", "resolve", "schedule"]
 
 CHOICES = {
     "content": ("pixels", "latents"),
@@ -109,6 +109,20 @@ RELEASED = {
     "handle_noise_scale": 1.0,
     "stop": 0.0,
 }
+
+
+RELEASED_STEPS, RELEASED_START = 20, 0.5
+
+
+def schedule(
+    preset: str, defaults: dict[str, Any], steps: int | None, start: float | None
+) -> tuple[int, float]:
+    """Steps of the whole schedule and where an edit begins: those of a preset where they are not given."""
+    released = preset == "released"
+    own_steps, own_start = (
+        (RELEASED_STEPS, RELEASED_START) if released else (defaults["steps"], defaults["start"])
+    )
+    return own_steps if steps is None else steps, own_start if start is None else start
 
 
 def resolve(preset: str, defaults: dict[str, Any], given: dict[str, Any]) -> EditSettings:

@@ -42,7 +42,7 @@ class EditSettings:
     prompt: str = ""
     seed: int = 0
     steps: int = 10
-    start: float = 0.5
+    start: float = 0.3
     stop: float = 0.0
     vacated: Literal["fill", "noise", "keep"] = "fill"
     model: str = "mini"
@@ -70,7 +70,7 @@ class EditSettings:
     @classmethod
     def of_model(cls, model: str) -> EditSettings:
         """What an edit with ``model`` begins with: the engine's own defaults, told without importing it."""
-        return cls() if model == "mini" else cls(model=model, steps=20, stop=0.2)
+        return cls() if model == "mini" else cls(model=model, steps=20, start=0.5, stop=0.2)
 
     def updated(self, changes: Mapping[str, Any]) -> EditSettings:
         """These settings with ``changes`` applied; unknown names raise ``ValueError``."""

@@ -52,16 +52,17 @@ def test_the_network_finds_a_soft_edge_where_it_is():
 
 
 def test_it_is_nearer_to_the_truth_than_grabcut():
-    """On composed scenes of no photograph at all, as the benchmark makes them."""
+    """On composed scenes of no photograph at all, with a handle drawn some pixels too wide."""
     errors = {"auto": [], "grabcut": [], "none": []}
     for one in build_scenes(count=11, seed=5):
         # after the move the object's opacity is known: take it from there
-        handle = one.target
+        handle = cv2.dilate(one.target.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
         for matte, found in errors.items():
             alpha = handle_alpha(one.after, handle, matte)
             found.append(np.abs(alpha - one.alpha)[handle].mean())
     means = {matte: float(np.mean(found)) for matte, found in errors.items()}
-    assert means["auto"] < 0.6 * means["grabcut"] < means["none"]
+    assert means["auto"] < 0.8 * means["grabcut"]
+    assert means["grabcut"] < means["none"]
 
 
 def test_a_careless_handle_finds_the_same_object():

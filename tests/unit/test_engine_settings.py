@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from regiondrag_widget.engine.settings import EditSettings, resolve
+from regiondrag_widget.engine.settings import EditSettings, resolve, schedule
 
 NAN = float("nan")
 
@@ -79,6 +79,14 @@ def test_the_released_preset_is_the_released_rule():
     settings = resolve("released", {"stop": 0.2, "content": "pixels"}, {})
     assert (settings.content, settings.residual, settings.vacated) == ("latents", "stay", "keep")
     assert (settings.matte, settings.handle_noise_scale, settings.stop) == ("none", 1.0, 0.0)
+
+
+def test_the_released_preset_has_the_released_schedule_unless_told_otherwise():
+    defaults = {"steps": 10, "start": 0.3}
+    assert schedule("default", defaults, None, None) == (10, 0.3)
+    assert schedule("released", defaults, None, None) == (20, 0.5)
+    assert schedule("released", defaults, 8, None) == (8, 0.5)
+    assert schedule("released", defaults, None, 0.6) == (20, 0.6)
 
 
 def test_the_released_preset_may_be_changed_in_parts():

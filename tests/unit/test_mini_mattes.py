@@ -57,7 +57,7 @@ def test_handles_are_drawn_in_many_ways(examples: list[Example]):
 
 
 def test_the_same_draws_give_the_same_example():
-    photos = [Photo("p", "p", dead_leaves(np.random.default_rng(1), 256))] * 2
+    photos = [Photo(f"p{i}", f"p{i}", dead_leaves(np.random.default_rng(i), 256)) for i in range(3)]
     a, b = (make_example(photos, np.random.default_rng(9)) for _ in range(2))
     assert all(np.array_equal(x, y) for x, y in zip(vars(a).values(), vars(b).values(), strict=True))
 
