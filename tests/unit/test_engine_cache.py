@@ -119,7 +119,7 @@ def test_the_report_tells_what_is_kept(pipe: Any):
     run(session, PAIRS)
     full = session.cache_report()
     assert full.used == session.nbytes > 0
-    assert full.entries == {"view": 1, "opacity": 1, "background": 1, "composite": 1}
+    assert full.entries == {"view": 1, "cutout": 1, "background": 1, "composite": 1}
     assert full.keys_values == "device"
 
 

@@ -23,7 +23,10 @@ MAY_IMPORT = {
     "widget": {"widget", "engine", "regions", "assets"},
     "bench": {"bench", "engine", "regions", "mini", "assets"},
     "cli": {"cli", "bench", "engine", "regions", "mini", "assets"},
-    "mini/train.py": {"mini", "bench", "engine", "regions"},  # a program of its own, run by whoever trains
+    # programs of their own, run by whoever trains, and the pictures they train on
+    "mini/train.py": {"mini", "bench", "engine", "regions"},
+    "mini/train_matte.py": {"mini", "bench", "engine", "regions"},
+    "mini/mattes.py": {"mini", "bench", "engine", "regions"},
 }
 ANYWHERE = {"", "_version", "__version__"}
 

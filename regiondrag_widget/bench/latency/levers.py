@@ -198,7 +198,7 @@ def _forgetful(make: Callable[..., Trial], work: Workbench) -> Trial:
     trial = make(work.pipe(), change=sessions.append)
 
     def forgetting(i: int) -> Any:
-        for kind in ("background", "opacity", "composite"):
+        for kind in ("background", "cutout", "composite"):
             sessions[0]._cache.trim(kind, 0)
         return trial(i)
 
