@@ -219,7 +219,8 @@ def test_the_bundled_model_moves_a_lighthouse(notebook, keep) -> None:
         "import numpy as np\nimport regiondrag_widget as rd\nexample = rd.examples.load()",
         # a quarter of the pixels: the point is the way through all parts, not the picture
         "half = example.image.resize((256, 256))\n"
-        "w = rd.RegionDragWidget(half, pairs=[rd.RegionPair.move(example.handle[::2, ::2], 56, 0)])\nw",
+        "w = rd.RegionDragWidget(half, pairs=[rd.RegionPair.move(example.handle[::2, ::2], 56, 0)])\n"
+        "w.settings['steps'] = 100  # thirty levels, to have time to look at them\nw",
     ]
     page, kernel = notebook("lab", cells, color_scheme="dark")
     page.page.evaluate(
@@ -240,4 +241,4 @@ def test_the_bundled_model_moves_a_lighthouse(notebook, keep) -> None:
     changed = kernel.mask("(np.asarray(w.result.image) != np.asarray(w.image)).any(-1)")
     allowed = kernel.mask("w.pairs[0].handle | w.pairs[0].target")
     assert not (changed & ~allowed).any()
-    assert changed.sum() > 0.3 * allowed.sum()
+    assert changed.sum() > 0.2 * allowed.sum()
