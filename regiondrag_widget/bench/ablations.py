@@ -58,11 +58,11 @@ def _schedules(defaults: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
     start, steps, stop = defaults["start"], defaults["steps"], defaults["stop"]
     own = max(1, round(steps * start))
     for value in STOPS:
-        if value != stop and value < start:
+        if value == stop:
+            continue
+        if value < start:
             yield f"stop {value:g}", f"stop (default: {stop:g})", {"stop": value}
-        elif (
-            value != stop
-        ):  # pasting cannot end above where the edit begins: it begins where the paper's does
+        else:  # pasting cannot end above where the edit begins: it begins where the paper's does
             settings = {"stop": value, "start": PAPER_START, "steps": round(own / PAPER_START)}
             yield f"stop {value:g}, start {PAPER_START:g}", f"stop (default: {stop:g})", settings
     for count in LEVELS:

@@ -24,10 +24,9 @@ Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
-# opacity above which what lies behind the object cannot be told from the picture, and is filled
-HIDDEN = 0.3
-# how far the hole reaches beyond that, as a share of the side
-HOLE_GROWTH = 0 / 256
+# how far the hole reaches beyond the object cut out of the handle, as a share of the side: in photographs its
+# edge and its colour reach farther than any opacity says, and a hole that ends there leaves its outline
+HOLE_GROWTH = 2 / 256
 CUBIC_REACH = 3  # pixels around a sample that cubic interpolation may look at
 
 
@@ -113,14 +112,13 @@ def empty(
     hole = np.zeros(rgb.shape[:2], bool)
     if vacated == "keep":
         return Background(picture, transparency, hole, None, hole.astype(np.float32))
-    free = np.ones_like(hole) if editable is None else editable
+    growth = max(1, round(HOLE_GROWTH * max(hole.shape)))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * growth + 1,) * 2)
     for handle, cutout in zip(handles, cutouts, strict=True):
         inside = slices_of(cutout.box)
-        hidden = _grown(cutout.opacity > HIDDEN, round(HOLE_GROWTH * max(hole.shape))) & handle[inside]
-        hole[inside] |= hidden
-        faint = free[inside] & ~hidden & (cutout.opacity > 0)
-        picture[inside][faint] = _behind(picture[inside], cutout)[faint]
-    hole &= free
+        hole[inside] |= (cv2.dilate((cutout.opacity > 0.02).astype(np.uint8), kernel) > 0) & handle[inside]
+    if editable is not None:
+        hole &= editable
     if prefill != "smooth":
         fill = mixed_fill if prefill == "mixed" else exemplar_fill
         first = fill(picture, hole, seed=seed)
@@ -129,17 +127,6 @@ def empty(
     if transparency is not None:
         transparency = smooth_fill(np.repeat(transparency[..., None], 3, -1), hole)[..., 0]
     return Background(first.rgb, transparency, hole, first.source_xy, first.doubt)
-
-
-def _grown(mask: Bool, pixels: int) -> Bool:
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1,) * 2)
-    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel) > 0)
-
-
-def _behind(picture: Float, cutout: Cutout) -> Float:
-    """What shines through the cutout's faint edge, (h, w, 3): the picture less the object's share of it."""
-    alpha = np.minimum(cutout.opacity, HIDDEN)[..., None]
-    return np.asarray(((picture - alpha * cutout.rgb) / (1 - alpha)).clip(0, 255), np.float32)
 
 
 def compose(
