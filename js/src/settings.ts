@@ -16,7 +16,7 @@ const FALLBACK: Settings = {
   prompt: "",
   seed: 0,
   steps: 20,
-  start: 0.3,
+  start: 0.5,
   stop: 0.2,
   vacated: "fill",
   model: "mini",

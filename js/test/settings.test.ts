@@ -4,7 +4,7 @@ import { inWords, progressFrom, settingsFrom } from "../src/settings"
 describe("settings out of traits", () => {
   it("keep a default where a value has the wrong type", () => {
     const settings = settingsFrom({ seed: "7", steps: 8, prompt: null, live: true, start: Number.NaN })
-    expect(settings).toMatchObject({ seed: 0, steps: 8, prompt: "", live: true, start: 0.3 })
+    expect(settings).toMatchObject({ seed: 0, steps: 8, prompt: "", live: true, start: 0.5 })
   })
 
   it("drop what is no setting", () => {

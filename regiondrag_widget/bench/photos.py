@@ -46,7 +46,8 @@ def load_photos(folder: Path, split: str = "test") -> list[Photo]:
         raise ValueError(f"{folder} is not a folder: give a folder of photographs")
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     names = [path.name for path in files]
-    chosen = sorted(names) if split == "all" else split_photos(names)[0 if split == "train" else 1]
+    train, test = split_photos(names)
+    chosen = {"train": train, "test": test, "all": names}[split]
     photos = [photo for name in chosen if (photo := _load(folder / name)) is not None]
     found = len({photo.series for photo in photos})
     if found < LEAST_SERIES:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.engine.mattenet import depth_inside
+from regiondrag_widget.engine.depth import depth_inside
 
 __all__ = ["grabcut"]
 

@@ -41,7 +41,7 @@ def handle_alpha(rgb: Pixels, handle: Bool, matte: str = "auto") -> Float:
     pad = max(LEAST_PAD, round(PAD * max(x1 - x0, y1 - y0)))
     around = slice(max(0, y0 - pad), y1 + pad), slice(max(0, x0 - pad), x1 + pad)
     alpha = np.zeros_like(whole)
-    alpha[around] = _found(rgb[around], handle[around], matte) * (whole[around] > 0)
+    alpha[around] = _found(rgb[around], handle[around], matte) * handle[around]
     return alpha if alpha.sum() >= LEAST_SHARE * handle.sum() and alpha.max() > 0.5 else whole
 
 

@@ -19,6 +19,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from regiondrag_widget.engine.depth import depth_inside
+
 __all__ = ["WEIGHTS", "MatteNet", "laid_out", "load_matte_net", "matte_inputs"]
 
 Float = npt.NDArray[np.float32]
@@ -48,12 +50,6 @@ def matte_inputs(rgb: Pixels, handle: Bool, cut: Bool) -> Float:
         ]
     )
     return np.ascontiguousarray(layers.transpose(2, 0, 1), np.float32)
-
-
-def depth_inside(handle: Bool) -> Float:
-    """(h, w) float32, pixels to the handle's rim; the picture's edge is no rim."""
-    framed = cv2.copyMakeBorder(handle.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1], np.float32)
 
 
 class MatteNet(nn.Module):

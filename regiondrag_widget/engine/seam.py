@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.engine.composite import Composite
+from regiondrag_widget.engine.depth import depth_inside
 from regiondrag_widget.engine.settings import EditSettings
 
 __all__ = ["change_weight"]
@@ -37,7 +37,4 @@ def change_weight(composite: Composite, settings: EditSettings, scale: float) ->
 def fading_in(mask: Bool, scale: float) -> Float:
     """(H, W) float32: 1 inside the mask, falling to 0 within it over a few working pixels at its rim."""
     width = max(2.0, 4.0 / max(scale, 1e-6))
-    # the box's edge is no seam
-    framed = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    depth = np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1])
-    return np.clip(depth / width, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(depth_inside(mask) / width, 0, 1), np.float32)

@@ -25,7 +25,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from regiondrag_widget.bench.photos import load_photos
-from regiondrag_widget.engine.mattenet import DEPTH_SEEN, MatteNet, depth_inside, laid_out
+from regiondrag_widget.engine.depth import depth_inside
+from regiondrag_widget.engine.mattenet import DEPTH_SEEN, MatteNet, laid_out
 from regiondrag_widget.mini.mattes import SIDE, Example, make_example
 from regiondrag_widget.mini.running import Run, cosine, log
 

@@ -52,9 +52,10 @@ def pieces(pair: RegionPair, method: str = "auto") -> list[Piece]:
     if method == "contour":
         return [_bent(whole, handle, target, least=0.0)]
     parts = [(moments_matrix(h, t), h, t) for h, t in matched_components(handle, target)]
-    if parts and pooled_overlap(parts) > overlap(whole, handle, target) + _PARTS_GAIN:
+    fit = overlap(whole, handle, target)
+    if parts and pooled_overlap(parts) > fit + _PARTS_GAIN:
         return [_bent(*part, least=overlap(*part) + _BENT_GAIN) for part in parts]
-    return [_bent(whole, handle, target, least=overlap(whole, handle, target) + _BENT_GAIN)]
+    return [_bent(whole, handle, target, least=fit + _BENT_GAIN)]
 
 
 def infer_matrix(pair: RegionPair) -> mx.Matrix:

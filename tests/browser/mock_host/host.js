@@ -182,7 +182,7 @@ const defaults = {
   prompt: "",
   seed: 0,
   steps: 20,
-  start: 0.3,
+  start: 0.5,
   stop: 0.2,
   vacated: "fill",
   model: "mini",
