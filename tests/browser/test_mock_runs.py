@@ -26,7 +26,8 @@ def draw_pair(widget: Widget) -> None:
 
 
 def colour_at(widget: Widget, x: float, y: float) -> list[int]:
-    """The lower canvas's colour at a fraction of the view."""
+    """The lower canvas's colour at a fraction of the view, once what was asked for last is painted."""
+    widget.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     pixel: list[int] = widget.root.locator(".rd-layer").first.evaluate(
         "(c, [x, y]) => [...c.getContext('2d').getImageData(x * c.width, y * c.height, 1, 1).data]", [x, y]
     )
