@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -122,3 +123,15 @@ def test_its_codec_gives_pictures_back():
     with torch.inference_mode():
         back = pipe.backbone.decode(pipe.backbone.encode(x))
     assert 10 * torch.log10(4 / (back - x).square().mean()) > 25  # dB
+
+
+def test_no_outline_is_left_where_a_bird_stood_before_the_sky(mini: rd.RegionDragPipeline):
+    """In a photograph the edge of a thing reaches farther than its opacity: a hole that ends there shows it."""
+    example = rd.examples.load("canyon-wren")
+    handle, pair = np.asarray(example.handle), example.pair
+    edited = np.asarray(rd.edit(example.image, [pair], model=mini).image.convert("RGB"))
+    rows = np.flatnonzero(handle.any(1))
+    sky = handle & ~pair.target
+    sky[rows[0] + int(0.6 * (rows[-1] - rows[0])) :] = False  # below lies the rock
+    smooth = cv2.medianBlur(edited, 31)
+    assert np.abs(edited.astype(float).mean(-1) - smooth.astype(float).mean(-1))[sky].max() < 5
