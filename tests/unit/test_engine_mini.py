@@ -126,7 +126,7 @@ def test_its_codec_gives_pictures_back():
 
 
 def test_no_outline_is_left_where_a_bird_stood_before_the_sky(mini: rd.RegionDragPipeline):
-    """In a photograph the edge of a thing reaches farther than its opacity: a hole that ends there shows it."""
+    """The edge of a thing reaches farther than its opacity: a hole that ends there shows where it was."""
     example = rd.examples.load("canyon-wren")
     handle, pair = np.asarray(example.handle), example.pair
     edited = np.asarray(rd.edit(example.image, [pair], model=mini).image.convert("RGB"))
