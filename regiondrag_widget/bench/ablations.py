@@ -48,22 +48,24 @@ def _settings(defaults: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
             if choice != defaults[setting]:
                 yield f"{setting} {choice}", f"{setting} (default: {defaults[setting]})", {setting: choice}
     # where every cell of the target is pinned to the end the residual has no say: below a stop it has
-    for residual in CHOICES["residual"] if defaults["start"] > PAPER_STOP else ():
+    for residual in CHOICES["residual"]:
         on_latents: dict[str, Any] = {"content": "latents", "stop": PAPER_STOP, "residual": residual}
+        if defaults["start"] <= PAPER_STOP:
+            on_latents |= _begun_earlier(defaults)
         yield f"latents, stop {PAPER_STOP:g}, residual {residual}", LATENTS_GROUP, on_latents
     yield from _schedules(defaults)
 
 
 def _schedules(defaults: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    start, steps, stop = defaults["start"], defaults["steps"], defaults["stop"]
-    own = max(1, round(steps * start))
+    start, stop = defaults["start"], defaults["stop"]
+    own = _levels(defaults)
     for value in STOPS:
         if value == stop:
             continue
         if value < start:
             yield f"stop {value:g}", f"stop (default: {stop:g})", {"stop": value}
         else:  # pasting cannot end above where the edit begins: it begins where the paper's does
-            settings = {"stop": value, "start": PAPER_START, "steps": round(own / PAPER_START)}
+            settings = {"stop": value, **_begun_earlier(defaults)}
             yield f"stop {value:g}, start {PAPER_START:g}", f"stop (default: {stop:g})", settings
     for count in LEVELS:
         if count != own:
@@ -72,6 +74,15 @@ def _schedules(defaults: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
         if value != start and value >= stop:
             settings = {"start": value, "steps": round(own / value)}  # as many levels as the default
             yield f"start {value:g}", f"start (default: {start:g})", settings
+
+
+def _levels(defaults: dict[str, Any]) -> int:
+    return max(1, round(float(defaults["steps"] * defaults["start"])))
+
+
+def _begun_earlier(defaults: dict[str, Any]) -> dict[str, Any]:
+    """As many levels as the default, from where the paper's edit begins."""
+    return {"start": PAPER_START, "steps": round(_levels(defaults) / PAPER_START)}
 
 
 def _careless(network: BenchNetwork, pixels: int, most_scenes: int | None) -> Method:

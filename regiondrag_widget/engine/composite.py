@@ -27,6 +27,17 @@ Pixels = npt.NDArray[np.uint8]
 # how far the hole reaches beyond the object cut out of the handle, as a share of the side: in photographs its
 # edge and its colour reach farther than any opacity says, and a hole that ends there leaves its outline
 HOLE_GROWTH = 2 / 256
+# opacity from which on a pixel belongs to the object: what is fainter beside it is taken in by the growth
+SEEN = 0.1
+NICK = 3 / 256  # of the side: gaps in an object as narrow as twice this are no view of what is behind it
+# an object that comes this near to the handle's edge, as a share of the side, may go on beyond it: what lies
+# there in a band this wide tells nothing of what is behind the object
+CUT_OFF, BAND = 4 / 256, 3 / 256
+UNLIKE, NEARBY = (
+    12.0,
+    15,
+)  # grey levels off the surroundings; pixels across that an object's colour is told by
+TOUCH = 0.5 / 256  # where it comes as near as this it does go on
 CUBIC_REACH = 3  # pixels around a sample that cubic interpolation may look at
 
 
@@ -112,21 +123,69 @@ def empty(
     hole = np.zeros(rgb.shape[:2], bool)
     if vacated == "keep":
         return Background(picture, transparency, hole, None, hole.astype(np.float32))
-    growth = max(1, round(HOLE_GROWTH * max(hole.shape)))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * growth + 1,) * 2)
+    remains = np.zeros_like(hole)
     for handle, cutout in zip(handles, cutouts, strict=True):
         inside = slices_of(cutout.box)
-        hole[inside] |= (cv2.dilate((cutout.opacity > 0.02).astype(np.uint8), kernel) > 0) & handle[inside]
+        seen = _closed(cutout.opacity > SEEN, NICK, max(hole.shape))
+        hole[inside] |= _grown(seen, HOLE_GROWTH, max(hole.shape)) & handle[inside]
+        remains |= _cut_off(picture, handle, cutout)
     if editable is not None:
         hole &= editable
+    remains &= ~hole
     if prefill != "smooth":
         fill = mixed_fill if prefill == "mixed" else exemplar_fill
-        first = fill(picture, hole, seed=seed)
+        first = fill(picture, hole, remains, seed=seed)
     else:
-        first = Fill(smooth_fill(picture, hole), None, hole.astype(np.float32))
+        smooth = np.where(hole[..., None], smooth_fill(picture, hole | remains), picture)
+        first = Fill(smooth, None, hole.astype(np.float32))
     if transparency is not None:
         transparency = smooth_fill(np.repeat(transparency[..., None], 3, -1), hole)[..., 0]
     return Background(first.rgb, transparency, hole, first.source_xy, first.doubt)
+
+
+def _grown(mask: Bool, share: float, side: int) -> Bool:
+    radius = max(1, round(share * side))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel) > 0)
+
+
+def _closed(mask: Bool, share: float, side: int) -> Bool:
+    radius = max(1, round(share * side))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
+    framed = np.pad(mask.astype(np.uint8), radius)
+    closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, kernel)[radius:-radius, radius:-radius]
+    return np.asarray(closed > 0)
+
+
+def _cut_off(picture: Float, handle: Bool, cutout: Cutout) -> Bool:
+    """Where (H, W) an object goes on beyond its handle: a remnant there must not colour what is filled in.
+
+    Told by colour, beside the handle's edge where the object reaches it: nearer to the object's than to what
+    continues the surroundings. None at all where the object ends at most of that edge: then a piece was
+    meant, not a thing, and what surrounds it is just what continues it.
+    """
+    height, width = handle.shape
+    side = max(height, width)
+    reach = round((CUT_OFF + BAND) * side) + NEARBY
+    x0, y0, x1, y1 = cutout.box
+    around = slice(max(0, y0 - reach), y1 + reach), slice(max(0, x0 - reach), x1 + reach)
+    solid = np.zeros_like(handle)
+    solid[slices_of(cutout.box)] = cutout.opacity > 0.5
+    remains = np.zeros_like(handle)
+    handle, solid, picture = handle[around], solid[around], np.ascontiguousarray(picture[around])
+    beyond = _grown(handle, 0, side) & ~handle
+    if 2 * (beyond & _grown(solid, TOUCH, side)).sum() > beyond.sum():
+        return remains
+    band = _grown(beyond & _grown(solid, CUT_OFF, side), BAND, side) & ~handle
+    if not band.any():
+        return remains
+    share = cv2.blur(solid.astype(np.float32), (NEARBY, NEARBY))[..., None]
+    object_ = cv2.blur(np.where(solid[..., None], picture, 0), (NEARBY, NEARBY)) / np.maximum(share, 1e-4)
+    from_surroundings = np.abs(picture - smooth_fill(picture, handle | band)).max(-1)
+    from_object = np.where(share[..., 0] > 0, np.abs(picture - object_).max(-1), np.inf)
+    like = band & (from_surroundings > UNLIKE) & (from_object < from_surroundings)
+    remains[around] = _grown(like, HOLE_GROWTH, side) & ~handle
+    return remains
 
 
 def compose(

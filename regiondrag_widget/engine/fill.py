@@ -23,6 +23,8 @@ Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
 WORK_SIDE = 192
+APART = 8  # pixels: parts of a hole nearer than twice this are one
+MOST_PLACES = 8  # that are filled one by one
 ROUGHNESS_WEIGHT = 50.0**0.5
 # grey levels by which a patch may differ from its source and be taken for right, or not
 SURE, UNSURE = 2.0, 8.0
@@ -92,18 +94,35 @@ def _filled(rgb: Float, hole: Bool, forbidden: Bool | None, seed: int, *, mixed:
     if not hole.any():
         return Fill(rgb.astype(np.float32), None, everywhere)
     forbidden = np.zeros_like(hole) if forbidden is None else forbidden & ~hole
-    window = _window(hole)
     result = rgb.astype(np.float32).copy()
-    rng = np.random.default_rng(seed)
-    found = _fill_window(result[window], hole[window], forbidden[window], rng, mixed)
-    if found is None:
-        return Fill(smooth_fill(result, hole), None, everywhere)
     xs, ys = np.meshgrid(np.arange(hole.shape[1]), np.arange(hole.shape[0]))
     source_xy = np.stack([xs, ys], -1).astype(np.float32)
     doubt = np.zeros_like(everywhere)
-    result[window], offset, doubt[window] = found
-    source_xy[window] += np.where(hole[window][..., None], offset, 0)
-    return Fill(result, source_xy, doubt * hole)
+    copied = False
+    for place in _places(hole):
+        window = _window(place)
+        rng = np.random.default_rng(seed)
+        unknown = forbidden | (hole & ~place)
+        found = _fill_window(result[window], place[window], unknown[window], rng, mixed)
+        if found is None:
+            result[place] = smooth_fill(result, hole)[place]
+            doubt[place] = 1
+            continue
+        copied = True
+        filled, offset, doubts = found
+        inside = place[window]
+        result[window][inside], doubt[window][inside] = filled[inside], doubts[inside]
+        source_xy[window][inside] += offset[inside]
+    return Fill(result, source_xy if copied else None, doubt)
+
+
+def _places(hole: Bool) -> list[Bool]:
+    """The hole's parts that lie apart: each is continued by what lies around it alone."""
+    near = cv2.dilate(hole.astype(np.uint8), np.ones((2 * APART + 1, 2 * APART + 1), np.uint8))
+    count, labels = cv2.connectedComponents(near)
+    if count - 1 > MOST_PLACES:
+        return [hole]
+    return [hole & (labels == i) for i in range(1, count)]
 
 
 @dataclass(frozen=True)

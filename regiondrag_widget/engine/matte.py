@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.engine.grabcut import grabcut
+from regiondrag_widget.engine.grabcut import grabcut, recut
 from regiondrag_widget.engine.mattenet import load_matte_net, matte_inputs
+from regiondrag_widget.engine.standout import missed_parts
 from regiondrag_widget.engine.view import bounding_box
 
 __all__ = ["MATTES", "handle_alpha"]
@@ -19,6 +20,8 @@ Pixels = npt.NDArray[np.uint8]
 MATTES = ("auto", "grabcut", "none")
 WORK_SIDE = 384  # a handle and what surrounds it are looked at no larger
 LEAST_PAD, PAD = 24, 0.3  # pixels around a handle that are looked at too, and as a share of its side
+EDGE_SIGMA = 0.8  # pixels, of the softness of an edge that is only known as a mask
+FAINT = 0.1  # opacities as near as this to none and to all are taken for those
 LEAST_SHARE = 0.05  # of the handle; an object smaller than this is not believed
 
 
@@ -58,15 +61,39 @@ def _found(rgb: Pixels, handle: Bool, matte: str) -> Float:
     if matte == "grabcut":
         alpha = _softened(handle if cut is None else cut)
     else:
-        alpha = load_matte_net().opacity(matte_inputs(rgb, handle, handle if cut is None else cut))
+        alpha = _by_network(rgb, handle, handle if cut is None else cut)
     if scale < 1:
         alpha = np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
     return np.clip(alpha, 0, 1)
 
 
+def _by_network(rgb: Pixels, handle: Bool, cut: Bool) -> Float:
+    """The network's opacity (h, w) without its blurred doubt where the colours are clear, and what it missed.
+
+    What is far from the outline the network knows better; just where the outline runs the colours do. A faint
+    opacity beside the object would take background along and make the vacated place too large.
+    """
+    opacity = load_matte_net().opacity(matte_inputs(rgb, handle, cut))
+    object_ = recut(rgb, handle, opacity)
+    if object_ is None or not object_.any():
+        return opacity
+    steep = np.clip((opacity - FAINT) / (1 - 2 * FAINT), 0, 1)
+    alpha = np.where(_grown(object_), steep, 0).astype(np.float32)
+    parts = missed_parts(rgb, handle, (opacity > 0.5) & handle)
+    if parts.any():
+        whole = object_ | parts
+        soft = cv2.GaussianBlur((whole & _grown(parts)).astype(np.float32), (0, 0), EDGE_SIGMA)
+        alpha = np.maximum(alpha, np.where(whole, soft, 0)).astype(np.float32)
+    return alpha
+
+
+def _grown(mask: Bool) -> Bool:
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+
+
 def _softened(mask: Bool) -> Float:
     """A pixel or two of ramp within the mask: edges in photographs are never steps."""
-    alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8)
+    alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), EDGE_SIGMA)
     if alpha.max() < 0.9:  # a region thinner than the ramp
         alpha = mask.astype(np.float32)
     return np.where(mask, alpha, 0).astype(np.float32)

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from regiondrag_widget.engine.bundled import BundledWeightsMissingError
 from regiondrag_widget.engine.depth import depth_inside
 
 __all__ = ["WEIGHTS", "MatteNet", "laid_out", "load_matte_net", "matte_inputs"]
@@ -110,9 +111,7 @@ def load_matte_net() -> MatteNet:
     Raises FileNotFoundError where its weights are missing.
     """
     if not WEIGHTS.is_file():
-        raise FileNotFoundError(
-            f"the bundled matting network is missing: reinstall regiondrag-widget ({WEIGHTS})"
-        )
+        raise BundledWeightsMissingError("the bundled matting network", WEIGHTS)
     net = MatteNet()
     net.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()})
     return laid_out(net).eval().requires_grad_(False)

@@ -51,6 +51,8 @@ def make_example(photos: Sequence[Photo], rng: np.random.Generator) -> Example:
             if rng.random() < 0.25:  # something else lies there, perhaps under the rim
                 picture = over(_laid(_sprite(objects, rng), rng), picture)
             layer = _laid(_sprite(objects, rng), rng)
+            if rng.random() < 0.3:
+                layer = _akin(layer, picture, rng)
             picture, alpha = over(layer, picture), layer[..., 3]
             handle = _handle(alpha > 0, rng)
         if 60 < handle.sum() < 0.8 * handle.size:
@@ -91,7 +93,8 @@ def _recut(sprite: Sprite, rng: np.random.Generator) -> Sprite:
             cv2.ellipse(mask, centre, axes, float(rng.uniform(0, 180)), 0, 360, paint, -1)
         elif kind == 1:
             end = tuple(int(v) for v in rng.uniform(0.08, 0.92, 2) * (w, h))
-            cv2.line(mask, centre, end, paint, int(rng.uniform(0.03, 0.14) * min(h, w)) + 1)
+            width = rng.uniform(0.03, 0.14) if rng.random() < 0.7 else rng.uniform(0.005, 0.03)  # masts too
+            cv2.line(mask, centre, end, paint, int(width * min(h, w)) + 1)
         else:
             corners = np.array(centre) + rng.uniform(-0.3, 0.3, (int(rng.integers(3, 6)), 2)) * (w, h)
             cv2.fillPoly(mask, [corners.astype(np.int32)], paint)
@@ -115,6 +118,28 @@ def _laid(sprite: Sprite, rng: np.random.Generator) -> Float:
     turn = float(rng.uniform(0, 360)) if rng.random() < 0.5 else 0.0
     placement: Homography = about(middle, scale=scale, degrees=turn, shift=centre - middle)
     return render(sprite, placement, None, (SIDE, SIDE))
+
+
+def _akin(layer: Float, picture: Float, rng: np.random.Generator) -> Float:
+    """The layer (h, w, 4) with colours near those of what it lies on, on one side more than on the other.
+
+    As a tower's shaded side before a hazy sky: cut from one photograph and laid on another, nearly every
+    object differs from what surrounds it, and a network that saw only such would miss what hardly does.
+    """
+    alpha = layer[..., 3:]
+    if alpha.sum() < 1:
+        return layer
+    ground = (picture * alpha).sum((0, 1)) / alpha.sum()
+    tone = ground + rng.normal(0, 1, 3) * rng.uniform(0.02, 0.12)
+    y, x = np.mgrid[: layer.shape[0], : layer.shape[1]].astype(np.float32)
+    turn = rng.uniform(0, 2 * np.pi)
+    across = x * np.cos(turn) + y * np.sin(turn)
+    inside = across[alpha[..., 0] > 0]
+    across = (across - inside.min()) / max(1.0, float(np.ptp(inside)))
+    near, far = rng.uniform(0.2, 0.6), rng.uniform(0.6, 0.95)
+    share = np.clip(near + (far - near) * across, 0, 1)[..., None]
+    rgb = layer[..., :3] * (1 - share) + np.clip(tone, 0, 1) * share * alpha
+    return np.dstack([rgb, alpha]).astype(np.float32)
 
 
 def _handle(support: Bool, rng: np.random.Generator) -> Bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 
+from ..engine.bundled import BundledWeightsMissingError
 from ..engine.memory import is_out_of_memory
 from .outgoing import ErrorCode
 
@@ -38,6 +39,10 @@ def describe(error: BaseException) -> Failure:
         )
     if isinstance(error, (ValueError, TypeError)):
         return Failure("bad-input", words, "Change the regions or the settings, then run again.", text)
+    if isinstance(error, BundledWeightsMissingError):
+        return Failure(
+            "engine", words, "Reinstall it (pip install --force-reinstall), then restart the kernel.", text
+        )
     if isinstance(error, FileNotFoundError):
         return Failure("bad-input", words, "Choose another model in the settings.", text)
     if is_device_lost(error):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import weakref
+from pathlib import Path
 
 import pytest
 
+from regiondrag_widget.engine.bundled import BundledWeightsMissingError
 from regiondrag_widget.widget.runs import EditFailed
 from tests.kernel.fake_browser import FakeBrowser, until
 
@@ -39,6 +41,23 @@ def test_a_failure_of_the_engine_is_told_in_words_with_a_remedy(drawn, engine, e
     assert words in drawn._state["message"]
     assert "Traceback" in drawn.last_error
     assert type(error).__name__ in drawn.last_error
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (FileNotFoundError("no folder called models/x"), "another model"),
+        (BundledWeightsMissingError("the bundled matting network", Path("model.safetensors")), "Reinstall"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_what_is_missing_decides_what_to_do_about_it(drawn, engine, error, remedy):
+    browser = FakeBrowser(drawn)
+    engine.error = error
+    with pytest.raises(EditFailed):
+        drawn.run(wait=True)
+    (message,) = browser.of("error")
+    assert remedy in message["remedy"]
 
 
 def test_a_failure_keeps_the_earlier_result_the_history_and_the_masks(drawn, engine):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from regiondrag_widget.bench.photos import Photo
 from regiondrag_widget.engine.mattenet import MatteNet, matte_inputs
-from regiondrag_widget.mini import train_matte
+from regiondrag_widget.mini import mattes, train_matte
 from regiondrag_widget.mini.data import dead_leaves
 from regiondrag_widget.mini.mattes import SIDE, Example, make_example
 
@@ -54,6 +54,27 @@ def test_handles_are_drawn_in_many_ways(examples: list[Example]):
     shares = [one.alpha.sum() / 255 / one.handle.sum() for one in examples]
     assert min(shares) < 0.6
     assert max(shares) > 0.85
+
+
+def test_some_objects_hardly_differ_from_what_they_lie_on():
+    """The shape stays, the colours come nearer to the ground's, on one side more than on the other."""
+    ground = np.full((96, 96, 3), (0.9, 0.6, 0.6), np.float32)
+    alpha = np.zeros((96, 96, 1), np.float32)
+    alpha[20:76, 20:76] = 1
+    layer = np.dstack([alpha * np.float32((0.1, 0.2, 0.8)), alpha])
+    unlike = np.abs(layer[..., :3] - ground)[20:76, 20:76].mean()
+    sides = []
+    for seed in range(8):
+        made = mattes._akin(layer, ground, np.random.default_rng(seed))
+        assert np.array_equal(made[..., 3:], alpha)
+        assert not made[alpha[..., 0] == 0].any()
+        off = np.abs(made[..., :3] - ground)[20:76, 20:76].mean(-1)
+        corners = [off[:8, :8].mean(), off[:8, -8:].mean(), off[-8:, :8].mean(), off[-8:, -8:].mean()]
+        assert 0 < off.mean() < 0.6 * unlike
+        sides.append(max(corners) / min(corners))
+    assert np.mean(sides) > 1.5
+    empty = np.zeros_like(layer)
+    assert mattes._akin(empty, ground, np.random.default_rng(0)) is empty
 
 
 def test_the_same_draws_give_the_same_example():
