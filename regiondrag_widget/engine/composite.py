@@ -30,14 +30,11 @@ HOLE_GROWTH = 2 / 256
 # opacity from which on a pixel belongs to the object: what is fainter beside it is taken in by the growth
 SEEN = 0.1
 NICK = 3 / 256  # of the side: gaps in an object as narrow as twice this are no view of what is behind it
-# an object that comes this near to the handle's edge, as a share of the side, may go on beyond it: what lies
-# there in a band this wide tells nothing of what is behind the object
-CUT_OFF, BAND = 4 / 256, 3 / 256
-UNLIKE, NEARBY = (
-    12.0,
-    15,
-)  # grey levels off the surroundings; pixels across that an object's colour is told by
-TOUCH = 0.5 / 256  # where it comes as near as this it does go on
+# an object that comes this near to the handle's edge, as a share of the side, may go on beyond it, in a band
+# this wide; where it comes nearer than TOUCH it does go on
+CUT_OFF, BAND, TOUCH = 4 / 256, 3 / 256, 0.5 / 256
+UNLIKE = 12.0  # grey levels by which a remnant differs from what would continue the surroundings
+NEARBY = 15  # pixels across by which an object's colour is told
 CUBIC_REACH = 3  # pixels around a sample that cubic interpolation may look at
 
 

@@ -41,8 +41,8 @@ class EditSettings:
 
     prompt: str = ""
     seed: int = 0
-    steps: int = 10
-    start: float = 0.3
+    steps: int = 15
+    start: float = 0.2
     stop: float = 0.0
     vacated: Literal["fill", "noise", "keep"] = "fill"
     model: str = "mini"

@@ -30,6 +30,13 @@ def run(session: rd.ImageSession, pairs: Any, **settings: Any) -> np.ndarray:
     return session.result.array
 
 
+def assert_alike(ours: np.ndarray, theirs: np.ndarray) -> None:
+    """Equal but for rounding: without room keys and values come from a batch of two, not of one."""
+    apart = np.abs(ours.astype(int) - theirs)
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 1e-3
+
+
 # ---- the cache by itself ----
 
 
@@ -136,7 +143,7 @@ def test_a_long_drag_keeps_no_more_than_a_short_one(pipe: Any):
 def test_a_cache_without_room_changes_no_result(pipe: Any):
     roomy, cramped = (rd.ImageSession(pipe, picture(*SHAPE), max_bytes=b) for b in (None, 1))
     for pairs in (PAIRS, OTHERS, PAIRS):
-        assert np.array_equal(run(roomy, pairs), run(cramped, pairs))
+        assert_alike(run(roomy, pairs), run(cramped, pairs))
 
 
 def test_a_shrunk_cache_makes_its_room_at_once(pipe: Any):
@@ -147,7 +154,7 @@ def test_a_shrunk_cache_makes_its_room_at_once(pipe: Any):
     session.shrink_cache()
     report = session.cache_report()
     assert report.used <= report.budget
-    assert np.array_equal(run(session, PAIRS), expected)
+    assert_alike(run(session, PAIRS), expected)
 
 
 # ---- memory runs out ----
