@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from regiondrag_widget.bench.latency import networks
 from regiondrag_widget.bench.latency.lora import adapted, train_adapters
 from regiondrag_widget.bench.latency.networks import ARCHITECTURES, Architecture, load_network, random_unet
 from regiondrag_widget.bench.latency.released import released_calls, released_edit, released_latents
-from regiondrag_widget.engine.levels import released_levels
+from regiondrag_widget.bench.latency.rows import SAME_LEVELS, WARM, edit_rows
+from regiondrag_widget.engine.levels import edit_levels, released_levels
 from regiondrag_widget.regions import RegionPairs
 from tests.unit.engine_kit import box_pair, counted, picture, relative_error, tiny_pipeline
 
@@ -175,3 +177,13 @@ def test_adapters_begin_as_nothing_and_are_all_trained():
         assert torch.equal(output, plain)
         output.square().sum().backward()
         assert all(up.grad is not None and up.grad.abs().sum() > 0 for up in parameters[1::2])
+
+
+def test_as_many_levels_as_released_are_as_many():
+    """The row's edits are asked for what makes its number of calls, whatever the model's own schedule is."""
+    asked: list[dict[str, float]] = []
+    work = SimpleNamespace(pipe=lambda *_, **__: None, warm=lambda _pipe, **options: asked.append(options))
+    (row,) = [row for row in edit_rows(work, levels=3) if row.name == WARM + SAME_LEVELS]
+    row.prepare()
+    alphas = tiny_pipeline().scheduler.alphas_cumprod
+    assert len(edit_levels(alphas, **asked[0])) == row.calls == released_calls() // 2

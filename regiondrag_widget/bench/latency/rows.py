@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regiondrag_widget.bench.latency.lora import train_adapters
-from regiondrag_widget.bench.latency.released import STEPS, released_calls, released_edit
+from regiondrag_widget.bench.latency.released import START, STEPS, released_calls, released_edit
 from regiondrag_widget.bench.latency.rounds import Row, Trial
 from regiondrag_widget.bench.latency.workbench import Workbench
 from regiondrag_widget.bench.network import BenchNetwork
@@ -50,7 +50,7 @@ def edit_rows(work: Workbench, levels: int) -> list[Row]:
             Row(
                 WARM + SAME_LEVELS,
                 "edits",
-                lambda: work.warm(work.pipe(), steps=STEPS),
+                lambda: work.warm(work.pipe(), steps=STEPS, start=START),
                 "what of the gain is not owed to fewer levels",
                 many,
             )
