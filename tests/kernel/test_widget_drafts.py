@@ -59,14 +59,14 @@ def test_a_draft_leaves_result_history_state_and_drawing_alone(w, browser, handl
 def test_the_engine_gets_the_messages_own_pairs_settings_and_protect_mask(w, browser, engine, handle, target):
     pair = {"id": "a", "name": "", "matrix": None, "handle": 0, "target": 1}
     browser.drag(1, handle, 0)
-    message = {"type": "draft", "seq": 2, "rev": 0, "params": {"stop": 0.3, "seed": 5, "matte": "none"}}
+    message = {"type": "draft", "seq": 2, "rev": 0, "params": {"stop": 0.15, "seed": 5, "matte": "none"}}
     masks = [encode_mask(handle), encode_mask(target), encode_mask(~target)]
     browser.send({**message, "pairs": [pair], "protect": 2}, masks)
     assert browser.answered(2) == "drafted"
     asked = engine.drafts[-1]
     assert np.array_equal(asked["pairs"][0].target, target)
     assert np.array_equal(asked["editable"], target)
-    assert (asked["stop"], asked["matte"]) == (0.3, "none")
+    assert (asked["stop"], asked["matte"]) == (0.15, "none")
     assert engine.prepared[-1][1].seed == 5
     assert w.settings["seed"] == 0
 

@@ -40,12 +40,12 @@ def test_settings_can_be_given_for_one_run_only(drawn, engine):
 
 
 def test_the_engine_gets_the_pairs_the_settings_and_what_may_be_changed(drawn, engine, target):
-    drawn.settings.update(stop=0.3, matte="none")
+    drawn.settings.update(stop=0.15, matte="none")
     drawn.protect = target
     drawn.run(wait=True)
     asked = engine.edits[-1]
     assert asked["pairs"] == drawn.pairs
-    assert (asked["stop"], asked["matte"], asked["vacated"]) == (0.3, "none", "fill")
+    assert (asked["stop"], asked["matte"], asked["vacated"]) == (0.15, "none", "fill")
     assert np.array_equal(asked["editable"], ~target)
 
 
