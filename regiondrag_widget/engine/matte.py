@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.engine.grabcut import grabcut, recut
-from regiondrag_widget.engine.mattenet import load_matte_net, matte_inputs
+from regiondrag_widget.engine.mattenet import continued_into, load_matte_net, matte_inputs
 from regiondrag_widget.engine.standout import missed_parts
 from regiondrag_widget.engine.view import bounding_box
 
@@ -73,13 +73,14 @@ def _by_network(rgb: Pixels, handle: Bool, cut: Bool) -> Float:
     What is far from the outline the network knows better; just where the outline runs the colours do. A faint
     opacity beside the object would take background along and make the vacated place too large.
     """
-    opacity = load_matte_net().opacity(matte_inputs(rgb, handle, cut))
+    surroundings = continued_into(rgb, handle)
+    opacity = load_matte_net().opacity(matte_inputs(rgb, handle, cut, surroundings))
     object_ = recut(rgb, handle, opacity)
     if object_ is None or not object_.any():
         return opacity
     steep = np.clip((opacity - FAINT) / (1 - 2 * FAINT), 0, 1)
     alpha = np.where(_grown(object_), steep, 0).astype(np.float32)
-    parts = missed_parts(rgb, handle, (opacity > 0.5) & handle)
+    parts = missed_parts(rgb, surroundings, handle, (opacity > 0.5) & handle)
     if parts.any():
         whole = object_ | parts
         soft = cv2.GaussianBlur((whole & _grown(parts)).astype(np.float32), (0, 0), EDGE_SIGMA)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from regiondrag_widget.engine.bundled import BundledWeightsMissingError
 from regiondrag_widget.engine.depth import depth_inside
 
-__all__ = ["WEIGHTS", "MatteNet", "laid_out", "load_matte_net", "matte_inputs"]
+__all__ = ["WEIGHTS", "MatteNet", "continued_into", "laid_out", "load_matte_net", "matte_inputs"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
@@ -34,13 +34,19 @@ MULTIPLE = 16  # of pixels that every level of the network divides evenly
 DEPTH_SEEN = 24.0  # pixels inside the handle beyond which depth tells nothing more
 
 
-def matte_inputs(rgb: Pixels, handle: Bool, cut: Bool) -> Float:
+def continued_into(rgb: Pixels, handle: Bool) -> Pixels:
+    """(h, w, 3) uint8: the picture with its handle (h, w) bool filled by what surrounds it (Telea, 2004)."""
+    return np.asarray(cv2.inpaint(rgb, handle.astype(np.uint8), 5, cv2.INPAINT_TELEA), np.uint8)
+
+
+def matte_inputs(rgb: Pixels, handle: Bool, cut: Bool, surroundings: Pixels) -> Float:
     """What the network sees, (9, h, w) float32: picture, handle, its depth, cut, what sets it off.
 
     rgb : (h, w, 3) uint8; handle : (h, w) bool; cut : (h, w) bool, GrabCut's object
+    surroundings : (h, w, 3) uint8, that of `continued_into`
     """
     picture = rgb.astype(np.float32) / 255 - 0.5
-    continued = cv2.inpaint(rgb, handle.astype(np.uint8), 5, cv2.INPAINT_TELEA).astype(np.float32) / 255 - 0.5
+    continued = surroundings.astype(np.float32) / 255 - 0.5
     layers = np.dstack(
         [
             picture,

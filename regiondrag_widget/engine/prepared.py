@@ -15,9 +15,10 @@ from torch import Tensor
 
 from regiondrag_widget.engine.acceleration import Accelerator
 from regiondrag_widget.engine.backbones.unet import UNetNetwork
+from regiondrag_widget.engine.background import Background, empty
 from regiondrag_widget.engine.cache import ByteCache
 from regiondrag_widget.engine.coding import Coder
-from regiondrag_widget.engine.composite import Background, Composite, compose, empty
+from regiondrag_widget.engine.composite import Composite, compose
 from regiondrag_widget.engine.cutout import Cutout, cut_out
 from regiondrag_widget.engine.images import Picture
 from regiondrag_widget.engine.keyvalues import bytes_a_level, choose_keeping

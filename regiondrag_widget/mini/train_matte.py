@@ -26,7 +26,7 @@ from torch import Tensor
 
 from regiondrag_widget.bench.photos import load_photos
 from regiondrag_widget.engine.depth import depth_inside
-from regiondrag_widget.engine.mattenet import DEPTH_SEEN, MatteNet, laid_out
+from regiondrag_widget.engine.mattenet import DEPTH_SEEN, MatteNet, continued_into, laid_out
 from regiondrag_widget.mini.mattes import SIDE, Example, make_example
 from regiondrag_widget.mini.running import Run, cosine, log
 
@@ -157,7 +157,7 @@ def stored(example: Example) -> Examples:
     return np.dstack(
         [
             example.rgb,
-            cv2.inpaint(example.rgb, handle, 5, cv2.INPAINT_TELEA),
+            continued_into(example.rgb, example.handle),
             handle * np.uint8(255),
             np.rint(depth * 255).astype(np.uint8),
             example.cut * np.uint8(255),

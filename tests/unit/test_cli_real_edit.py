@@ -94,7 +94,9 @@ def test_ctrl_c_stops_with_130_and_leaves_nothing(wren: np.ndarray):
         # interrupt by ending itself with the signal (a shell shows the same 130)
         seen = ""
         while not re.search(r"[1-9]\d*/\d", seen):
-            seen += process.stderr.read(1)
+            letter = process.stderr.read(1)
+            assert letter, seen  # it ended before its first step
+            seen += letter
         process.send_signal(signal.SIGINT)
         _, rest = process.communicate(timeout=120)
     assert process.returncode == 130

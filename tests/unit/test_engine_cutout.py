@@ -12,11 +12,12 @@ from safetensors.torch import load_file
 
 from regiondrag_widget.bench.scenes import build_scenes
 from regiondrag_widget.bench.sprites import over
-from regiondrag_widget.engine.composite import compose, empty
+from regiondrag_widget.engine.background import empty
+from regiondrag_widget.engine.composite import compose
 from regiondrag_widget.engine.cutout import Cutout, cut_out
 from regiondrag_widget.engine.grabcut import grabcut, recut
 from regiondrag_widget.engine.matte import handle_alpha
-from regiondrag_widget.engine.mattenet import WEIGHTS, MatteNet, load_matte_net, matte_inputs
+from regiondrag_widget.engine.mattenet import WEIGHTS, MatteNet, continued_into, load_matte_net, matte_inputs
 from regiondrag_widget.regions import RegionPair, RegionPairs
 
 OBJECT, GROUND = (210, 60, 50), (40, 150, 190)
@@ -120,7 +121,7 @@ def test_the_network_takes_any_size():
     for h, w in ((1, 1), (17, 40), (64, 33)):
         rgb = rng.integers(0, 256, (h, w, 3), dtype=np.uint8)
         handle = np.ones((h, w), bool)
-        found = net.opacity(matte_inputs(rgb, handle, handle))
+        found = net.opacity(matte_inputs(rgb, handle, handle, continued_into(rgb, handle)))
         assert (found.shape, found.dtype) == ((h, w), np.float32)
         assert 0 <= found.min() <= found.max() <= 1
 

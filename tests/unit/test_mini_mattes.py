@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from regiondrag_widget.bench.photos import Photo
-from regiondrag_widget.engine.mattenet import MatteNet, matte_inputs
+from regiondrag_widget.engine.mattenet import MatteNet, continued_into, matte_inputs
 from regiondrag_widget.mini import mattes, train_matte
 from regiondrag_widget.mini.data import dead_leaves
 from regiondrag_widget.mini.mattes import SIDE, Example, make_example
@@ -87,7 +87,7 @@ def test_training_feeds_the_network_what_an_edit_does(examples: list[Example]):
     one = examples[0]
     stored = train_matte.stored(one)[None]
     trained_on = train_matte._inputs(train_matte._scaled(stored))[0].numpy()
-    edited_with = matte_inputs(one.rgb, one.handle, one.cut)
+    edited_with = matte_inputs(one.rgb, one.handle, one.cut, continued_into(one.rgb, one.handle))
     assert np.abs(trained_on - edited_with).max() < 3 / 255
 
 
@@ -100,7 +100,7 @@ def test_training_resumes_and_saves_what_the_engine_loads(photos: Path, tmp_path
     weights = load_file(run / "model.safetensors")
     assert {w.dtype for w in weights.values()} == {torch.float16}
     MatteNet().load_state_dict({k: v.float() for k, v in weights.items()})
-    train_matte.train(photos, run, count=4, minutes=0.008)
+    train_matte.train(photos, run, count=4, minutes=first[-1]["minutes"] + 0.004)
     second = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert second[-1]["step"] > first[-1]["step"]
 
