@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 from regiondrag_widget.engine.edit import EditStep
@@ -31,10 +32,22 @@ def load_pipeline(
     )
 
 
-@lru_cache(maxsize=2)
+KEPT = 2
+_kept: OrderedDict[tuple[str, str | None, str | None], RegionDragPipeline] = OrderedDict()
+_kept_lock = threading.Lock()
+
+
 def _loaded(model: str, device: str | None, dtype: str | None) -> RegionDragPipeline:
-    kind = dtype.removeprefix("torch.") if dtype else None
-    return RegionDragPipeline.from_pretrained(model, device=device, dtype=kind)
+    key = (model, device, dtype)
+    with _kept_lock:  # held while loading: whoever asks for the same model meanwhile waits for it
+        pipe = _kept.pop(key, None)
+        if pipe is None:
+            kind = dtype.removeprefix("torch.") if dtype else None
+            while len(_kept) >= KEPT:
+                _kept.popitem(last=False)
+            pipe = RegionDragPipeline.from_pretrained(model, device=device, dtype=kind)
+        _kept[key] = pipe
+        return pipe
 
 
 def edit(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import torch
@@ -19,6 +21,7 @@ __all__ = [
     "Reader",
     "attention_layers",
     "captured",
+    "for_installing_thread",
     "injected",
     "installed",
     "score_biases",
@@ -88,6 +91,25 @@ def attended(
     return projected
 
 
+def for_installing_thread(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A processor's `__call__` that serves the thread which installed it; others get the one it replaced.
+
+    The network's owner may run it on another thread at any time, and must not notice us.
+    """
+
+    @wraps(call)
+    def served(self: Any, attn: Any, *args: Any, **kwargs: Any) -> Tensor:
+        # compiled code is traced and run by the installing thread alone
+        if not torch.compiler.is_compiling():
+            found = self.__dict__.get("installation")
+            if found is not None and found[0] != threading.get_ident():
+                replaced: Tensor = found[1](attn, *args, **kwargs)
+                return replaced
+        return call(self, attn, *args, **kwargs)
+
+    return served
+
+
 class _SelfAttention:
     """Scaled-dot-product attention of diffusers' `Attention`, but for where keys and values come from.
 
@@ -97,6 +119,7 @@ class _SelfAttention:
     _attention_backend = None
     bias: Tensor | None = None  # (1, 1, 1 or N, N), added to the scores
 
+    @for_installing_thread
     def __call__(
         self,
         attn: Any,
@@ -232,16 +255,35 @@ def swapped_layers(unet: Any, swap: AttentionSwap) -> list[str]:
 
 @contextmanager
 def installed(processors: Iterable[tuple[Any, Any]]) -> Iterator[None]:
-    """While open, attention modules work by the processors given; then the very ones they had are back."""
-    before: list[tuple[Any, Any]] = []
+    """While open, attention modules work by the processors given; then the very ones they had are back.
+
+    Only the calling thread notices: see `for_installing_thread`. Hold the network's turn (`turns_of`) so that
+    no other edit installs its own meanwhile. A processor that someone else has set in the meantime stays.
+    """
+    before: list[tuple[Any, Any, Any]] = []
+    me = threading.get_ident()
     try:
         for module, processor in processors:
-            before.append((module, module.processor))
+            before.append((module, processor, module.processor))
+            processor.installation = (me, module.processor)
             module.set_processor(processor)
         yield
     finally:
-        for module, processor in before:
-            module.set_processor(processor)
+        _restore(before)
+
+
+def _restore(before: list[tuple[Any, Any, Any]]) -> None:
+    """Put back what modules had: (module, ours, theirs) each. An interrupt in between waits until all are."""
+    try:
+        while before:
+            module, ours, theirs = before[-1]
+            if module.processor is ours:
+                module.set_processor(theirs)
+            ours.installation = None
+            before.pop()
+    except BaseException:
+        _restore(before)
+        raise
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from regiondrag_widget.engine.attention import (
     score_biases,
     swapped_layers,
 )
+from regiondrag_widget.engine.turns import Turns
 
 __all__ = [
     "KEEPING",
@@ -139,6 +140,7 @@ class EditingNetwork(Protocol):
     """What the reverse pass asks of a backbone on top of `path.Network`."""
 
     unet: Any
+    turns: Turns
 
     def predict(self, x: Tensor, timesteps: Tensor) -> Tensor:
         """The network's output at (B, C, h, w) latents and (B,) timesteps, float32."""
@@ -189,7 +191,7 @@ def beside_source(
         if not readers:
             return network.predict(x, times.expand(len(x)))
         both = torch.cat([source.path[k - 1][None].to(x), x])
-        with installed(readers):
+        with network.turns, installed(readers):
             return network.predict(both, times.expand(len(both)))[1:]
 
     yield predict

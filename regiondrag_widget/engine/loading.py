@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from regiondrag_widget.engine.lora import fuse_lora
 
 __all__ = ["arrange", "load_pretrained"]
 
+# while diffusers loads it patches torch for the whole process (accelerate's init_empty_weights): two loads at
+# once can leave the patch behind, and every layer made from then on without its weights
+_one_at_a_time = threading.RLock()
 HUB = ("cache_dir", "local_files_only", "token")
 
 
@@ -48,6 +52,22 @@ def load_pretrained(
     place = choose_device(device)
     precision = choose_dtype(place, dtype)
     accelerator_for(place, compile)  # refused before a long load
+    with _one_at_a_time:
+        return _load(kind, load, model, place, precision, compile, draft_vae, lora, lora_scale, options)
+
+
+def _load(
+    kind: Callable[..., Any],
+    load: Callable[..., Any],
+    model: str | os.PathLike[str],
+    place: torch.device,
+    precision: torch.dtype,
+    compile: bool | str,
+    draft_vae: Any,
+    lora: str | os.PathLike[str] | None,
+    lora_scale: float,
+    options: dict[str, Any],
+) -> Any:
     if str(model) == "mini":
         if lora is not None:
             raise ValueError("the bundled model takes no LoRA: name a Stable Diffusion model")

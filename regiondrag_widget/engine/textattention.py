@@ -10,7 +10,12 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import Tensor
 
-from regiondrag_widget.engine.attention import attended, attention_layers, installed
+from regiondrag_widget.engine.attention import (
+    attended,
+    attention_layers,
+    for_installing_thread,
+    installed,
+)
 
 __all__ = ["PromptReader", "TextAttention"]
 
@@ -41,6 +46,7 @@ class PromptReader:
         """All it reads."""
         return [self.key, self.value] if self.single is None else [self.single]
 
+    @for_installing_thread
     def __call__(
         self,
         attn: Any,

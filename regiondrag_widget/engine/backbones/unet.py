@@ -20,6 +20,7 @@ from regiondrag_widget.engine.backbones.fingerprint import fingerprint
 from regiondrag_widget.engine.device import device_errors
 from regiondrag_widget.engine.levels import PredictionType
 from regiondrag_widget.engine.textattention import TextAttention
+from regiondrag_widget.engine.turns import turns_of
 
 __all__ = ["Condition", "UNetBackbone", "UNetNetwork"]
 
@@ -146,9 +147,10 @@ class UNetBackbone:
     def _codec(self) -> Any:
         """The autoencoder; of SDXL's, which overflows in half precision, a float32 copy of our own."""
         if self.vae.config.get("force_upcast") and _dtype(self.vae) == torch.float16:
-            if self._decoder is None:
-                self._decoder = copy.deepcopy(self.vae).float()
-            return self._decoder
+            with turns_of(self.vae):
+                if self._decoder is None:
+                    self._decoder = copy.deepcopy(self.vae).float()
+                return self._decoder
         return self.vae
 
 
@@ -177,6 +179,7 @@ class UNetNetwork:
         self.unet, self.condition = backbone.unet, condition
         self.prediction_type = backbone.prediction_type
         self._backbone, self._batch_size = backbone, batch_size
+        self.turns = turns_of(backbone.unet)
         self.calls = 0
         self._text: tuple[tuple[object, ...], TextAttention] | None = None
         self._edit: _Edit | None = None
@@ -185,6 +188,10 @@ class UNetNetwork:
 
     def predict(self, x: Tensor, timesteps: Tensor) -> Tensor:
         """The UNet's output at (B, C, h, w) float32 latents and (B,) timesteps, float32 of the same shape."""
+        with self.turns:
+            return self._predict(x, timesteps)
+
+    def _predict(self, x: Tensor, timesteps: Tensor) -> Tensor:
         self.calls += 1
         batch, given = len(x), self._condition_at(x.device)
         expanded = {
@@ -199,9 +206,10 @@ class UNetNetwork:
 
     def capture(self, x: Tensor, timesteps: Tensor, cache: KeyValueCache) -> Tensor:
         """The same, every self-attention's keys and values appended to `cache`."""
-        text = self._text_attention(fingerprint(self.unet), x.device)
-        with text.installed(), captured(self.unet, cache):
-            return self.predict(x, timesteps)
+        with self.turns:
+            text = self._text_attention(fingerprint(self.unet), x.device)
+            with text.installed(), captured(self.unet, cache):
+                return self._predict(x, timesteps)
 
     @contextmanager
     def inject(
@@ -210,11 +218,16 @@ class UNetNetwork:
         """While open, `predict(k, timestep, x)` reads the keys and values of level k from `cache`.
 
         The UNet works by our processors during a prediction alone. Entered again with the same arguments, as
-        for the next step of an edit, nothing is made anew.
+        for the next step of an edit, nothing is made anew. Each prediction waits for the network's turn.
         """
-        weights, injection = self._injection(cache, swap, hidden, blind)
+        with self.turns:
+            weights, injection = self._injection(cache, swap, hidden, blind)
 
         def predict(k: int, timestep: int, x: Tensor) -> Tensor:
+            with self.turns:
+                return predict_in_turn(k, timestep, x)
+
+        def predict_in_turn(k: int, timestep: int, x: Tensor) -> Tensor:
             t, text = self._timestep(timestep, x.device), self._text_attention(weights, x.device)
             fast = self._backbone.accelerator
             if not isinstance(fast, str) and len(x) == 1:
@@ -225,7 +238,7 @@ class UNetNetwork:
                     return out.float()
             injection.set_level(k)
             with text.installed(), injection.installed():
-                return self.predict(x, t.expand(len(x)))
+                return self._predict(x, t.expand(len(x)))
 
         yield predict
 
