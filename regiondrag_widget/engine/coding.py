@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from regiondrag_widget.engine.preview import LatentColours
-from regiondrag_widget.engine.view import Box, View
+from regiondrag_widget.imaging.crop import Box, View
 
 if TYPE_CHECKING:
-    from regiondrag_widget.engine.pipeline import RegionDragPipeline
+    from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["Coder"]
 

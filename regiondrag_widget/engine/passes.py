@@ -12,20 +12,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.backbones.unet import UNetNetwork
-from regiondrag_widget.engine.cells import cells_of, copied_cells, moved_cells
-from regiondrag_widget.engine.composite import warp_residual
-from regiondrag_widget.engine.edit import WHOLE, EditPlan, EditStep, Window, reverse, window_of
-from regiondrag_widget.engine.keyvalues import SourcePath
-from regiondrag_widget.engine.path import Inversion
+from regiondrag_widget.engine.denoise import WHOLE, EditPlan, EditStep, Window, reverse, window_of
+from regiondrag_widget.engine.inversion import Inversion
+from regiondrag_widget.engine.latent_cells import cells_of, copied_cells, moved_cells
 from regiondrag_widget.engine.plan import latent_plan, pixel_plan
 from regiondrag_widget.engine.prepared import PreparedPicture, PreparedView
 from regiondrag_widget.engine.preview import Previewer
 from regiondrag_widget.engine.seam import change_weight
 from regiondrag_widget.engine.settings import EditSettings
-from regiondrag_widget.engine.sheet import Sheet
-from regiondrag_widget.engine.timing import Stopwatch
-from regiondrag_widget.engine.view import Box, bounding_box, slices_of
+from regiondrag_widget.engine.stopwatch import Stopwatch
+from regiondrag_widget.imaging.composite import warp_residual
+from regiondrag_widget.imaging.crop import Box, bounding_box, slices_of
+from regiondrag_widget.imaging.sheet import Sheet
+from regiondrag_widget.models.keyvalues import SourcePath
+from regiondrag_widget.models.unet import UNetNetwork
 from regiondrag_widget.regions import RegionPairs
 
 __all__ = ["Painted", "Passes"]

@@ -13,26 +13,26 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.acceleration import Accelerator
-from regiondrag_widget.engine.backbones.unet import UNetNetwork
-from regiondrag_widget.engine.background import Background, empty
 from regiondrag_widget.engine.cache import ByteCache
 from regiondrag_widget.engine.coding import Coder
-from regiondrag_widget.engine.composite import Composite, compose
-from regiondrag_widget.engine.cutout import Cutout, cut_out
-from regiondrag_widget.engine.images import Picture
-from regiondrag_widget.engine.keyvalues import bytes_a_level, choose_keeping
-from regiondrag_widget.engine.levels import Levels
-from regiondrag_widget.engine.path import Inversion, draw_path_noise, invert, thinned
+from regiondrag_widget.engine.inversion import Inversion, draw_path_noise, invert, thinned
 from regiondrag_widget.engine.preview import LatentColours
 from regiondrag_widget.engine.settings import EditSettings
-from regiondrag_widget.engine.sheet import Sheet
-from regiondrag_widget.engine.timing import Stopwatch
-from regiondrag_widget.engine.view import View, bounding_box, choose_view
+from regiondrag_widget.engine.stopwatch import Stopwatch
+from regiondrag_widget.imaging.background import Background, empty
+from regiondrag_widget.imaging.composite import Composite, compose
+from regiondrag_widget.imaging.crop import View, bounding_box, choose_view
+from regiondrag_widget.imaging.cutout import Cutout, cut_out
+from regiondrag_widget.imaging.picture import Picture
+from regiondrag_widget.imaging.sheet import Sheet
+from regiondrag_widget.models.graphs import Accelerator
+from regiondrag_widget.models.keyvalues import bytes_a_level, choose_keeping
+from regiondrag_widget.models.levels import Levels
+from regiondrag_widget.models.unet import UNetNetwork
 from regiondrag_widget.regions import RegionPairs
 
 if TYPE_CHECKING:
-    from regiondrag_widget.engine.pipeline import RegionDragPipeline
+    from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["EncodedComposite", "PreparedPicture", "PreparedView"]
 

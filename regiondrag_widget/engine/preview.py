@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regiondrag_widget.engine.view import View, bounding_box, resized
+from regiondrag_widget.imaging.crop import View, bounding_box, resized
 
 __all__ = ["LatentColours", "Previewer"]
 

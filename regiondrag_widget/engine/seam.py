@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.engine.composite import Composite
-from regiondrag_widget.engine.depth import depth_inside
 from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.imaging.composite import Composite
+from regiondrag_widget.imaging.depth import depth_inside
 
 __all__ = ["change_weight"]
 

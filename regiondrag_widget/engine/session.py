@@ -17,12 +17,8 @@ import torch
 from torch import Tensor
 
 from regiondrag_widget.engine.cache import ByteCache, CacheReport, default_budgets
+from regiondrag_widget.engine.denoise import EditStep
 from regiondrag_widget.engine.drafts import Draft, check_calls, draft_of
-from regiondrag_widget.engine.edit import EditStep
-from regiondrag_widget.engine.images import Picture, PictureSource, load_picture
-from regiondrag_widget.engine.keyvalues import checked_keeping
-from regiondrag_widget.engine.levels import Levels, edit_levels, released_levels
-from regiondrag_widget.engine.memory import is_out_of_memory
 from regiondrag_widget.engine.passes import Passes
 from regiondrag_widget.engine.prepared import PreparedPicture
 from regiondrag_widget.engine.result import EditResult
@@ -34,14 +30,18 @@ from regiondrag_widget.engine.settings import (
     resolve,
     schedule,
 )
-from regiondrag_widget.engine.threads import settle_threads
-from regiondrag_widget.engine.timing import Stopwatch
-from regiondrag_widget.engine.view import slices_of
+from regiondrag_widget.engine.stopwatch import Stopwatch
+from regiondrag_widget.imaging.crop import slices_of
+from regiondrag_widget.imaging.picture import Picture, PictureSource, load_picture
+from regiondrag_widget.models.keyvalues import checked_keeping
+from regiondrag_widget.models.levels import Levels, edit_levels, released_levels
+from regiondrag_widget.models.memory import is_out_of_memory
+from regiondrag_widget.models.threads import settle_threads
 from regiondrag_widget.regions import RegionPair, RegionPairs
-from regiondrag_widget.regions.masks import as_mask
+from regiondrag_widget.regions.mask import as_mask
 
 if TYPE_CHECKING:
-    from regiondrag_widget.engine.pipeline import RegionDragPipeline
+    from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["ImageSession"]
 

@@ -14,11 +14,11 @@ from regiondrag_widget.bench.latency.rounds import Row, Trial
 from regiondrag_widget.bench.latency.rows import COLD, DRAFT, WARM
 from regiondrag_widget.bench.latency.workbench import Workbench
 from regiondrag_widget.engine import coding
-from regiondrag_widget.engine.attention import Reader
-from regiondrag_widget.engine.backbones.unet import UNetNetwork
-from regiondrag_widget.engine.pipeline import RegionDragPipeline
 from regiondrag_widget.engine.session import ImageSession
-from regiondrag_widget.engine.textattention import TextAttention
+from regiondrag_widget.models.attention import Reader
+from regiondrag_widget.models.textattention import TextAttention
+from regiondrag_widget.models.unet import UNetNetwork
+from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["GROUP", "lever_rows"]
 
