@@ -156,5 +156,5 @@ def test_every_photograph_is_used_credited_and_the_folder_small():
 
 
 def test_the_notice_points_at_the_credits():
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     assert str((DATA / "CREDITS.md").relative_to(root)) in (root / "NOTICE").read_text("utf-8")
