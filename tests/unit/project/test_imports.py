@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "regions": {"regions"},
     "imaging": {"imaging", "regions"},
     "models": {"models", "imaging", "regions"},
-    "engine": {"engine", "models", "imaging", "regions", "pipeline"},  # the pipeline for types, for now
+    "engine": {"engine", "models", "imaging", "regions"},
     "pipeline": {"engine", "models", "imaging", "regions"},
     "api": {"pipeline", "engine", "models", "imaging", "regions"},
     "assets": {"assets", "imaging", "regions"},
