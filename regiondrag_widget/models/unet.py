@@ -96,7 +96,7 @@ class UNetBackbone:
     @property
     def replays(self) -> bool:
         """Whether the UNet's calls are replayed from tensors of fixed shapes."""
-        return isinstance(self.accelerator, Accelerator)
+        return isinstance(self.present_accelerator(), Accelerator)
 
     @property
     def has_draft_codec(self) -> bool:
@@ -154,8 +154,7 @@ class UNetBackbone:
         accelerator_for(self.device, compile)  # what is wrong is said now
         self._acceleration = (compile, None, "")
 
-    @property
-    def accelerator(self) -> Accelerator | str:
+    def present_accelerator(self) -> Accelerator | str:
         """What replays the UNet's calls, or in words why nothing does; made anew where the UNet was moved."""
         compile, place, made = self._acceleration
         if place != self.device:
@@ -166,7 +165,7 @@ class UNetBackbone:
     @property
     def acceleration(self) -> str:
         """How the UNet's calls are made, in words."""
-        made = self.accelerator
+        made = self.present_accelerator()
         return made if isinstance(made, str) else made.words
 
     def decode_draft(self, latents: Tensor) -> Tensor:
@@ -279,7 +278,7 @@ class UNetNetwork:
 
         def predict_in_turn(k: int, timestep: float, x: Tensor) -> Tensor:
             t, text = self._timestep(timestep, x.device), self._text_attention(weights, x.device)
-            fast = self._backbone.accelerator
+            fast = self._backbone.present_accelerator()
             if not isinstance(fast, str) and len(x) == 1:
                 inputs = Inputs(x.to(_dtype(self.unet)), t, self._condition_at(x.device), text)
                 out = fast.predict(self.unet, inputs, injection, k, weights)
