@@ -65,8 +65,8 @@ def _cpu_computes_bfloat16() -> bool:
     return any(bool(probe()) for probe in probes if callable(probe))
 
 
-# what CUDA reports while the device goes on working: memory, a failed capture, a kernel or a feature that this
-# card does not have, a card that was never there
+# what CUDA reports while the device goes on working: memory, a failed capture, a kernel or a feature that the
+# card lacks, a card that was never there
 STILL_THERE = (
     "out of memory",
     "alloc_failed",
