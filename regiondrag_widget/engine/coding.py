@@ -29,7 +29,7 @@ class Coder:
         self._backbone, self._profile = model.backbone, model.profile
 
     @property
-    def has_cheap_encoder(self) -> bool:
+    def has_draft_codec(self) -> bool:
         """Whether drafts are encoded by another autoencoder than edits."""
         return self._backbone.has_draft_codec
 
