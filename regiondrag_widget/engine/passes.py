@@ -19,7 +19,8 @@ from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.engine.latent_cells import cells_of, copied_cells, moved_cells
 from regiondrag_widget.engine.painting import Painted
 from regiondrag_widget.engine.plan import latent_plan, pixel_plan
-from regiondrag_widget.engine.prepared import PreparedPicture, PreparedWindow
+from regiondrag_widget.engine.prepared import PreparedPicture
+from regiondrag_widget.engine.prepared_window import PreparedWindow
 from regiondrag_widget.engine.preview import Previewer, StepPreviews
 from regiondrag_widget.engine.seam import change_weight
 from regiondrag_widget.engine.settings import EditSettings
@@ -157,7 +158,7 @@ class Passes:
     def _in_pixels(self, task: _Task) -> Generator[EditStep, None, Pixels]:
         """Follow the composite's own path, and leave the vacated place to the network."""
         window, sheet, settings, box = task.window, task.sheet, task.settings, task.box
-        composed = self.prepared.composite_for(
+        composed = self.prepared.composites.encoded(
             window, sheet, task.pairs, task.editable, settings, draft=task.draft
         )
         composite, device = composed.composite, composed.latents.device
