@@ -12,7 +12,10 @@ __all__ = ["Stopwatch"]
 class Stopwatch:
     """Seconds by stage; a stage that runs several times adds up.
 
-    seconds : stage name -> seconds, a new dict after each `reset`, so that one handed out stays as it was
+    Attributes
+    ----------
+    seconds : dict of str to float
+        By stage. `reset` makes a new dict, so a reader keeps the one it has.
     """
 
     def __init__(self) -> None:
@@ -24,7 +27,7 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the time the block takes to `name`, also where it ends by an exception."""
+        """Add the time the block takes to `name`, also when the block raises."""
         begun = time.perf_counter()
         try:
             yield
