@@ -43,11 +43,23 @@ def attended(
 ) -> Tensor:
     """Scaled-dot-product attention of diffusers' `Attention`, from projections to output.
 
-    query : (B, N, C); key, value : (B or 1, M, C)
-    bias : (1, 1, 1 or N, M), added to the scores; scale : of the scores, one over the root of a head's width
-        when left out
+    Parameters
+    ----------
+    attn : diffusers Attention
+        The layer.
+    query : (B, N, C) Tensor
+        Projected queries.
+    key, value : (B or 1, M, C) Tensor
+        Projected keys and values.
+    bias : (1, 1, 1 or N, M) Tensor, optional
+        Added to the scores.
+    scale : float, optional
+        Of the scores; one over the root of a head's width when left out.
 
-    Returns (B, N, C').
+    Returns
+    -------
+    (B, N, C') Tensor
+        The layer's output.
     """
     batch, tokens, _ = query.shape
     query, key, value = (t.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for t in (query, key, value))
@@ -63,9 +75,14 @@ def attended(
 
 
 def for_installing_thread(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A processor's `__call__` that serves the thread which installed it; others get the one it replaced.
+    """A processor's `__call__` that serves only the thread that installed it; others get the replaced one.
 
     The network's owner may run it on another thread at any time, and must not notice us.
+
+    Parameters
+    ----------
+    call : callable
+        The `__call__` of a processor.
     """
 
     @wraps(call)
@@ -82,7 +99,7 @@ def for_installing_thread(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 class _SelfAttention:
-    """Scaled-dot-product attention of diffusers' `Attention`, but for where keys and values come from.
+    """Scaled-dot-product attention of diffusers' `Attention`; subclasses choose the keys and values.
 
     diffusers re-creates processors without arguments when adapters come and go, so none may be required.
     """
@@ -153,14 +170,25 @@ class Injection:
     One object serves all steps of an edit, so what does not change between them is made once, and nothing
     waits for the device. It does not keep the cache alive.
 
-    hidden : (h, w) bool, latent cells whose keys may not be looked at (the moved object's old ones, which
-        would bring it back)
-    masked_queries : (h, w) bool, the cells that may not look at them; every cell when left out
+    Parameters
+    ----------
+    unet : UNet
+        Whose layers read.
+    cache : KeyValueCache
+        The inversion's keys and values.
+    swap : AttentionSwap
+        The layers that read them.
+    hidden : (h, w) bool Tensor, optional
+        Latent cells whose keys may not be looked at (the moved object's old ones, which would bring it back).
+    masked_queries : (h, w) bool Tensor, optional
+        The cells that may not look at them; every cell when left out.
 
     Attributes
     ----------
-    layers : names of the layers that read
-    biases : token count -> (1, 1, 1 or N, N), 0 where a query may see a key and -inf where not
+    layers : list of str
+        Names of the layers that read.
+    biases : dict of Tensor
+        By token count N: (1, 1, 1 or N, N), 0 where a query may see a key and -inf where not.
     """
 
     def __init__(
@@ -185,14 +213,20 @@ class Injection:
             )
 
     def at(self, k: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Key and value, (tokens, channels), of every layer at level k of the cache."""
+        """Key and value, (tokens, channels), of every layer at level k of the cache.
+
+        Raises
+        ------
+        RuntimeError
+            The cache is gone.
+        """
         cache = self._cache()
         if cache is None:
             raise RuntimeError("the inversion these keys and values belong to is gone")
         return cache.level(k, self.layers)
 
     def set_level(self, k: int) -> None:
-        """Let the layers read what the cache keeps of level k."""
+        """Let the layers read the cache's level k."""
         for reader, (key, value) in zip(self._readers, self.at(k), strict=True):
             reader.key, reader.value = (self._here(t)[None] for t in (key, value))
             reader.bias = self.biases.get(len(key))
@@ -228,10 +262,15 @@ def swapped_layers(unet: Any, swap: AttentionSwap) -> list[str]:
 
 @contextmanager
 def installed(processors: Iterable[tuple[Any, Any]]) -> Iterator[None]:
-    """While open, attention modules work by the processors given; then the very ones they had are back.
+    """While open, attention modules use the given processors; afterwards they have their own back.
 
-    Only the calling thread notices: see `for_installing_thread`. Hold the network's turn (`turns_of`) so that
-    no other edit installs its own meanwhile. A processor that someone else has set in the meantime stays.
+    Only the calling thread is affected: see `for_installing_thread`. Hold the network's turn (`turns_of`) so
+    that no other edit installs its own meanwhile. A processor that someone else has set meanwhile stays.
+
+    Parameters
+    ----------
+    processors : iterable of (module, processor)
+        What to install where.
     """
     before: list[tuple[Any, Any, Any]] = []
     me = threading.get_ident()
@@ -246,7 +285,7 @@ def installed(processors: Iterable[tuple[Any, Any]]) -> Iterator[None]:
 
 
 def _restore(before: list[tuple[Any, Any, Any]]) -> None:
-    """Put back what modules had: (module, ours, theirs) each. An interrupt in between waits until all are."""
+    """Put back the processors of (module, ours, theirs); an interrupt waits until all are back."""
     try:
         while before:
             module, ours, theirs = before[-1]
@@ -275,7 +314,13 @@ def injected(
     hidden: Tensor | None = None,
     masked_queries: Tensor | None = None,
 ) -> Iterator[Callable[[int], None]]:
-    """An `Injection` of the same arguments, installed; the yielded function sets which level k is read."""
+    """An `Injection` of the same arguments, installed while open.
+
+    Yields
+    ------
+    callable
+        Sets which level k is read.
+    """
     injection = Injection(unet, cache, swap, hidden, masked_queries)
     with injection.installed():
         if cache.keys:
@@ -286,10 +331,21 @@ def injected(
 def score_biases(
     hidden: Tensor, masked_queries: Tensor | None, dtype: torch.dtype, tokens: set[int] | None = None
 ) -> dict[int, Tensor]:
-    """Token count -> (1, 1, 1 or N, N), 0 where a query may see a key and -inf where not.
+    """What to add to the attention scores so that queries do not see hidden keys.
 
-    hidden, masked_queries : as `Injection` has them
-    tokens : the counts that are wanted; all when left out
+    Parameters
+    ----------
+    hidden, masked_queries : (h, w) bool Tensor
+        As `Injection` has them.
+    dtype : torch.dtype
+        Of the result.
+    tokens : set of int, optional
+        The token counts that are wanted; all when left out.
+
+    Returns
+    -------
+    dict of Tensor
+        By token count N: (1, 1, 1 or N, N), 0 where a query may see a key and -inf where not.
     """
     biases = {}
     for count, allowed in _key_masks(hidden, masked_queries, tokens).items():
@@ -301,9 +357,7 @@ def score_biases(
 def _key_masks(
     hidden: Tensor, masked_queries: Tensor | None, tokens: set[int] | None = None
 ) -> dict[int, Tensor]:
-    """Token count -> (1, 1, N or 1, N) bool, where a query may see a key, at each resolution of a UNet.
-
-    tokens : the counts that are wanted; all when left out
+    """Token count N -> (1, 1, N or 1, N) bool, where a query may see a key, at each resolution of a UNet.
 
     A resolution at which every key would be hidden hides none.
     """

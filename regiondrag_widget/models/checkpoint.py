@@ -1,4 +1,4 @@
-"""Look a model folder over before loading it: what is missing, what is not safe, said in one sentence."""
+"""Check a model folder before loading it, and explain in one sentence what is missing or not safe."""
 
 from __future__ import annotations
 
@@ -22,8 +22,22 @@ REQUIRED = ("unet", "vae", "scheduler")
 def check_folder(folder: Path) -> dict[str, Any]:
     """Refuse a folder that is no diffusers checkpoint of Stable Diffusion's family with safetensors weights.
 
-    Returns the keyword arguments loading it needs (the weights' variant).
-    Raises ValueError or FileNotFoundError.
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Returns
+    -------
+    dict
+        The keyword arguments that loading it needs (the weights' variant).
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder.
+    ValueError
+        A part is missing, unreadable, or has only pickled weights.
     """
     if not folder.is_dir():
         raise FileNotFoundError(
@@ -58,7 +72,7 @@ def check_folder(folder: Path) -> dict[str, Any]:
 
 
 def _variant(place: Path) -> str:
-    """'' for plain safetensors weights, else the variant there is ('fp16')."""
+    """'' for plain safetensors weights, otherwise their variant ('fp16')."""
     if not (place / "config.json").is_file():
         raise ValueError(f"{place} has no config.json: fetch the model again, whole")
     weights = sorted(p.name for p in place.glob("*.safetensors"))
@@ -75,7 +89,15 @@ def _variant(place: Path) -> str:
 
 
 def explain_hub_failure(model: str, error: Exception) -> str:
-    """One sentence for a hub id that could not be loaded."""
+    """One sentence for a hub id that could not be loaded.
+
+    Parameters
+    ----------
+    model : str
+        The hub id.
+    error : Exception
+        What diffusers or the hub raised.
+    """
     text = str(error)
     if ".bin" in text or ("safetensors" in text and "not find" in text):
         return (
@@ -90,12 +112,28 @@ def explain_hub_failure(model: str, error: Exception) -> str:
 
 
 def load_draft_vae(given: Any, vae: Any, dtype: Any, **options: Any) -> Any:
-    """The `AutoencoderTiny` that decodes drafts in place of `vae`, or None where "auto" finds none here.
+    """The `AutoencoderTiny` that decodes drafts in place of `vae`.
 
-    given : a diffusers folder, a hub id, "auto", or a loaded autoencoder, which comes back as it is
-    options : passed on to the hub (`cache_dir`, `local_files_only`, `token`)
+    Parameters
+    ----------
+    given : str, path or autoencoder
+        A diffusers folder, a hub id, "auto", or a loaded autoencoder, which is returned as it is.
+    vae : autoencoder
+        The model's own.
+    dtype : torch.dtype
+        Number format to load in.
+    **options
+        Passed on to the hub (`cache_dir`, `local_files_only`, `token`).
 
-    Raises ValueError in one sentence where a named one cannot be loaded.
+    Returns
+    -------
+    autoencoder or None
+        None where "auto" finds none on this machine.
+
+    Raises
+    ------
+    ValueError
+        A named one cannot be loaded.
     """
     if not isinstance(given, (str, os.PathLike)):
         return given
@@ -105,7 +143,7 @@ def load_draft_vae(given: Any, vae: Any, dtype: Any, **options: Any) -> Any:
         cached = {"cache_dir": options["cache_dir"]} if options.get("cache_dir") else {}
         if not name or not isinstance(try_to_load_from_cache(name, "config.json", **cached), str):
             return None
-        options = {**options, "local_files_only": True}  # nobody asked for a download
+        options = {**options, "local_files_only": True}  # "auto" must not download
     try:
         tiny = AutoencoderTiny.from_pretrained(name, use_safetensors=True, **options)
     except Exception as error:  # the hub, safetensors and diffusers have exceptions of their own

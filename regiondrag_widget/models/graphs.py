@@ -1,4 +1,4 @@
-"""The reverse pass's network call with every tensor at a fixed place, replayed instead of issued anew.
+"""The reverse pass's network call with every tensor at a fixed address, replayed instead of launched again.
 
 On a CUDA GPU the hundreds of small kernels of a call at batch 1 take longer to launch than to run; a CUDA
 graph launches them as one. Graphs are captured by hand and not by `torch.compile(mode="reduce-overhead")`:
@@ -39,9 +39,16 @@ Level = Sequence[tuple[Tensor, Tensor]]  # key and value of each layer
 class Inputs:
     """What one call of the UNet reads besides keys and values.
 
-    x : (1, C, h, w) in the network's format; timestep : (1,)
-    condition : further arguments of the UNet (the prompt, what SDXL adds, a distilled guidance), by name
-    text : the prompt's cross attentions
+    Parameters
+    ----------
+    x : (1, C, h, w) Tensor
+        Latents in the network's format.
+    timestep : (1,) Tensor
+        The level.
+    condition : dict
+        Further arguments of the UNet, by name: the prompt, SDXL's additions, a distilled guidance.
+    text : TextAttention
+        The prompt's cross attentions.
     """
 
     def __init__(self, x: Tensor, timestep: Tensor, condition: dict[str, Any], text: TextAttention) -> None:
@@ -49,7 +56,7 @@ class Inputs:
 
     @property
     def conditions(self) -> list[Tensor]:
-        """The condition's tensors, in order."""
+        """The condition's tensors, in the order of its arguments."""
         found: list[Tensor] = []
         for value in self.condition.values():
             found.extend(value.values() if isinstance(value, dict) else [value])
@@ -57,9 +64,25 @@ class Inputs:
 
 
 class StaticCall:
-    """One call of a UNet that reads and writes tensors of its own, always the same ones.
+    """One call of a UNet that always reads and writes the same tensors of its own.
 
-    Made for the shapes of the inputs and the injection it is given; `run` copies others of these shapes in.
+    Made for the shapes of the inputs and the injection it is given; `load` copies others of these shapes in.
+
+    Parameters
+    ----------
+    unet : UNet
+        What is called.
+    inputs, injection : Inputs, Injection
+        Of the shapes that the call is for.
+    level : sequence of (key, value)
+        Of each layer, (tokens, channels).
+    weights : tuple
+        The network's fingerprint.
+
+    Attributes
+    ----------
+    replay : callable
+        Makes the call again; plain `forward` until it is recorded.
     """
 
     def __init__(
@@ -91,11 +114,11 @@ class StaticCall:
         self.replay: Call = self.forward
 
     def fits(self, weights: tuple[object, ...]) -> bool:
-        """Whether the network still is the one this call was made for, in the same place."""
+        """Whether the network is still the one this call was made for, in the same place."""
         return self.weights == weights and self._place == _place(self._unet)
 
     def forward(self) -> Tensor:
-        """The UNet's output at what lies in the tensors now."""
+        """The UNet's output for the present content of the tensors."""
         out: Tensor = self._unet(self._x, self._timestep, return_dict=False, **self._condition)[0]
         return out
 
@@ -107,7 +130,13 @@ class StaticCall:
         return stack
 
     def load(self, inputs: Inputs, injection: Injection, level: Level) -> None:
-        """Copy everything in; what stays the same for an edit only once."""
+        """Copy everything in; what is the same for all of an edit only once.
+
+        Parameters
+        ----------
+        inputs, injection, level
+            As at creation, of the same shapes.
+        """
         self._x.copy_(inputs.x)
         self._timestep.copy_(inputs.timestep)
         targets = [t for r in self._readers for t in (r.key, r.value) if t is not None]
@@ -128,11 +157,16 @@ class StaticCall:
 
 
 class Accelerator:
-    """Replays a UNet's calls where that works; says why where not. Safe to call from any thread.
+    """Replays a UNet's calls where that works, and says why where it does not. Safe to use from any thread.
 
-    record : call with fixed tensors -> what replays it
-    needs_layers : whether the UNet's layers must be ours at every replay (compiled code looks at them)
-    words : how calls are made now, for a read-out
+    Parameters
+    ----------
+    record : callable
+        Takes a call with fixed tensors and returns what replays it.
+    words : str
+        How calls are made, for a read-out. Changed to the reason when a call cannot be replayed.
+    needs_layers : bool
+        Whether our processors must be installed at every replay (compiled code looks at them).
     """
 
     def __init__(self, record: Callable[[Call], Call], words: str, *, needs_layers: bool = False) -> None:
@@ -145,15 +179,31 @@ class Accelerator:
     def predict(
         self, unet: Any, inputs: Inputs, injection: Injection, k: int, weights: tuple[object, ...]
     ) -> Tensor | None:
-        """The UNet's output, (1, C, h, w); None where the caller must make the call itself.
+        """The UNet's output.
 
-        k : the level of the injection's cache
-        weights : the network's fingerprint: other weights lie elsewhere, and need another graph
+        Parameters
+        ----------
+        unet : UNet
+            What is called.
+        inputs, injection : Inputs, Injection
+            What it reads.
+        k : int
+            The level of the injection's cache.
+        weights : tuple
+            The network's fingerprint; other weights need another graph.
 
-        Raises DeviceLostError where the device is gone.
+        Returns
+        -------
+        (1, C, h, w) Tensor or None
+            None where the caller must make the call itself.
+
+        Raises
+        ------
+        DeviceLostError
+            The GPU is lost.
         """
         if not self._lock.acquire(blocking=False):
-            return None  # another thread is at it: its tensors are not ours to write
+            return None  # another thread is using the tensors
         key: tuple[object, ...] = ()
         try:
             level = list(injection.at(k))
@@ -168,7 +218,7 @@ class Accelerator:
                         return call.replay().clone()
                 return call.replay().clone()
         except Exception as error:
-            # whatever a compiler or a driver raises: the plain call is always there
+            # whatever a compiler or a driver raises, a plain call is still possible
             self._calls.pop(key, None)
             self._refused.add(key)
             if lost_device(error):
@@ -220,10 +270,18 @@ def hooked(unet: Any) -> bool:
 def accelerator_for(device: torch.device, compile: bool | str) -> Accelerator | str:
     """What makes a network's calls faster on a device, or in words why nothing does.
 
-    compile : "auto" is a CUDA graph on a GPU and nothing elsewhere; True adds torch.compile, anywhere;
-        False is nothing
+    Parameters
+    ----------
+    device : torch.device
+        Where the network computes.
+    compile : "auto" or bool
+        "auto" is a CUDA graph on a GPU and nothing elsewhere; True adds torch.compile on any device; False is
+        nothing.
 
-    Raises ValueError for anything else.
+    Raises
+    ------
+    ValueError
+        Anything else.
     """
     if compile not in ("auto", True, False):
         raise ValueError(f'compile must be "auto", True or False, got {compile!r}')
@@ -243,14 +301,26 @@ def accelerator_for(device: torch.device, compile: bool | str) -> Accelerator | 
 
 def _compiled(call: Call) -> Call:
     made: Call = torch.compile(call, dynamic=False)
-    made()  # where compiling fails it fails here
+    made()  # compiles now, so that a failure shows here
     return made
 
 
 def record_graph(call: Call, device: torch.device) -> Call:
-    """Capture a call as a CUDA graph; what comes back replays it and gives the same tensor every time.
+    """Capture a call as a CUDA graph.
 
     The call is made a few times first, so that libraries choose their kernels before the capture.
+
+    Parameters
+    ----------
+    call : callable
+        Reads and writes fixed tensors.
+    device : torch.device
+        A CUDA device.
+
+    Returns
+    -------
+    callable
+        Replays the call and returns the same tensor every time.
     """
     with torch.cuda.device(device):
         stream = torch.cuda.Stream()
@@ -262,7 +332,7 @@ def record_graph(call: Call, device: torch.device) -> Call:
                     call()
             torch.cuda.current_stream().wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
-            # thread_local: what other threads of the notebook do on the GPU does not spoil the capture
+            # thread_local: other threads of the notebook may use the GPU during the capture
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 out = call()
         finally:
