@@ -1,4 +1,4 @@
-"""From a model's name to a pipeline, set up to be fast: what we load ourselves is ours to change."""
+"""From a model's name to a pipeline that is set up to be fast; only models loaded here are changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from regiondrag_widget.models.profile import stable_diffusion_profile
 __all__ = ["arrange", "load_pretrained"]
 
 # while diffusers loads it patches torch for the whole process (accelerate's init_empty_weights): two loads at
-# once can leave the patch behind, and every layer made from then on without its weights
+# once can leave the patch behind, and every layer made later has no weights
 _one_at_a_time = threading.RLock()
 HUB = ("cache_dir", "local_files_only", "token")
 
@@ -39,12 +39,21 @@ def load_pretrained(
     lora_scale: float,
     **options: Any,
 ) -> Any:
-    """The pipeline of a model: see `RegionDragPipeline.from_pretrained`.
+    """The pipeline of a model.
 
-    kind : the pipeline's class
-    load : diffusers' own loader of that class
+    Parameters
+    ----------
+    kind : type
+        The pipeline's class.
+    load : callable
+        diffusers' own loader of that class.
+    model, device, dtype, compile, draft_vae, lora, lora_scale, **options
+        As `RegionDragPipeline.from_pretrained` has them.
 
-    Raises ValueError or FileNotFoundError in one sentence.
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        In one sentence: see `RegionDragPipeline.from_pretrained`.
     """
     if options.pop("trust_remote_code", False) or options.pop("custom_pipeline", None):
         raise ValueError(
@@ -115,9 +124,19 @@ def _diffusers(
 
 
 def arrange(pipe: Any, place: torch.device, dtype: torch.dtype) -> None:
-    """Lay a pipeline of our own out for a device and a number format."""
+    """Prepare the weights of a pipeline that was loaded here for a device and a number format.
+
+    Parameters
+    ----------
+    pipe : RegionDragPipeline
+        Its weights are changed in place.
+    place : torch.device
+        Where it computes.
+    dtype : torch.dtype
+        The number format it computes in.
+    """
     if place.type == "cuda" and dtype != torch.float32:
-        # half precision convolutions run on tensor cores in this layout; on processors it wins nothing
+        # half precision convolutions use tensor cores in this layout; on CPUs it is no faster
         for part in (pipe.unet, pipe.vae):
             part.to(memory_format=torch.channels_last)
     if pipe.vae.config.get("force_upcast") and dtype == torch.float16:
@@ -125,6 +144,6 @@ def arrange(pipe: Any, place: torch.device, dtype: torch.dtype) -> None:
 
 
 def _dtype_argument() -> str:
-    """What this version of diffusers calls the number format to load in."""
+    """The name that this version of diffusers gives to the number format."""
     # the version that renamed `torch_dtype`, and warns of the old name, brought this function
     return "dtype" if hasattr(pipeline_utils, "_resolve_dtype") else "torch_dtype"

@@ -18,7 +18,7 @@ __all__ = ["Model", "model_of"]
 
 @dataclass
 class Model:
-    """A backbone with all that an edit needs to know of it.
+    """A backbone with everything an edit needs to know about it.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Model:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """Settings an edit uses when it is not told: steps, start, stop..."""
+        """Settings of edits that name none: steps, start, stop..."""
         return dict(self.profile.defaults)
 
     def network(self, prompt: str = "", prompt_embeds: Tensor | None = None) -> Network:

@@ -1,4 +1,4 @@
-"""Stable Diffusion's family of UNets: 1.5, 2.1, SDXL, their few-step kin, and the bundled model."""
+"""Stable Diffusion's family of UNets: 1.5, 2.1, SDXL, their few-step versions, and the bundled model."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ __all__ = ["UNetBackbone", "UNetNetwork"]
 CPU_BUDGET = 1 << 30  # bytes of activations one batched call may take
 # live feature maps of the top level, in multiples of its width, as measured on SD 1.5
 ACTIVATION_CHANNELS = 60
-# w of the guidance a latent consistency model is told: the least of the range [2, 14] they are trained with
-# (Luo et al. 2023); an empty prompt makes it meaningless, any other asks for no more than it must
+# w of the guidance a latent consistency model is told: the lowest of the range [2, 14] they are trained with
+# (Luo et al. 2023); it means nothing with an empty prompt, and any other prompt needs no more
 DISTILLED_GUIDANCE = 2.0
 
 
@@ -39,11 +39,31 @@ class UNetBackbone:
     """An autoencoder, a UNet and a noise schedule, taken as they are: nothing is cast, moved or reconfigured.
 
     Latents are float32 (B, C, h, w), scaled as the UNet expects; pictures float32 (B, 3, H, W) in [-1, 1].
-    Raises ValueError for a scheduler whose prediction type is not epsilon, v_prediction or sample.
+
+    Parameters
+    ----------
+    vae, unet, scheduler : diffusers models and scheduler
+        Of a Stable Diffusion pipeline, or of the bundled model.
+    draft_vae : AutoencoderTiny, optional
+        Of the same latents, for drafts.
+
+    Attributes
+    ----------
+    alphas_cumprod : (T,) Tensor
+        The scheduler's cumulative products.
+    prediction_type : PredictionType
+        What the UNet's output stands for.
+    batch_size : int or None
+        Latents that one call may take; None decides by memory.
+
+    Raises
+    ------
+    ValueError
+        A scheduler whose prediction type is not epsilon, v_prediction or sample; a UNet that inpaints or
+        upscales; a draft autoencoder of other latents.
     """
 
     def __init__(self, vae: Any, unet: Any, scheduler: Any, draft_vae: Any = None) -> None:
-        """draft_vae : an `AutoencoderTiny` of the same latents, for drafts; None where there is none."""
         channels, wanted = unet.config.in_channels, unet.config.out_channels
         if channels != wanted:
             raise ValueError(
@@ -112,7 +132,10 @@ class UNetBackbone:
     def condition(self, embeds: Tensor | None) -> Condition:
         """The condition of text embeds (1, tokens, dim), or an empty one.
 
-        Raises ValueError for embeds of another width, and for SDXL, which wants more than them.
+        Raises
+        ------
+        ValueError
+            Embeds of another width; embeds for SDXL, which needs more than them.
         """
         width = self.unet.config.cross_attention_dim
         if embeds is None:
@@ -140,22 +163,33 @@ class UNetBackbone:
         return encoded.latents.float()  # type: ignore[no-any-return]
 
     def decode(self, latents: Tensor) -> Tensor:
-        """(B, C, h, w) scaled latents -> (B, 3, H, W) float32 in [-1, 1], but for overshoot."""
+        """(B, C, h, w) scaled latents -> (B, 3, H, W) float32 in [-1, 1], apart from overshoot."""
         return _decoded(self._codec(), latents)
 
     def set_draft_vae(self, draft_vae: Any) -> None:
-        """Another `AutoencoderTiny` for drafts, or None; ValueError where its latents are not the model's."""
+        """Encode and decode drafts by another small autoencoder.
+
+        Parameters
+        ----------
+        draft_vae : AutoencoderTiny or None
+            None uses the full one.
+
+        Raises
+        ------
+        ValueError
+            Its latents are not the model's.
+        """
         if draft_vae is not None:
             _check_draft_vae(draft_vae, self.unet.config.in_channels)
         self.draft_vae = draft_vae
 
     def accelerate(self, compile: bool | str) -> None:
         """See `RegionDragPipeline.accelerate`."""
-        accelerator_for(self.device, compile)  # what is wrong is said now
+        accelerator_for(self.device, compile)  # raises now for a wrong argument
         self._acceleration = (compile, None, "")
 
     def present_accelerator(self) -> Accelerator | str:
-        """What replays the UNet's calls, or in words why nothing does; made anew where the UNet was moved."""
+        """What replays the UNet's calls, or in words why nothing does; made again if the UNet moved."""
         compile, place, made = self._acceleration
         if place != self.device:
             made = accelerator_for(self.device, compile)
@@ -173,7 +207,7 @@ class UNetBackbone:
         return _decoded(self._codec() if self.draft_vae is None else self.draft_vae, latents)
 
     def encode_draft(self, pixels: Tensor) -> Tensor:
-        """`encode` by the small autoencoder where there is one; compare its latents with its own alone."""
+        """`encode` by the small autoencoder where there is one; compare its latents only with each other."""
         tiny = self.draft_vae
         if tiny is None:
             return self.encode(pixels)
@@ -186,7 +220,7 @@ class UNetBackbone:
         return fingerprint(self.unet, self.vae)
 
     def _codec(self) -> Any:
-        """The autoencoder; of SDXL's, which overflows in half precision, a float32 copy of our own."""
+        """The autoencoder; a float32 copy of SDXL's, which overflows in half precision."""
         if self.vae.config.get("force_upcast") and _dtype(self.vae) == torch.float16:
             with turns_of(self.vae):
                 if self._decoder is None:
@@ -246,7 +280,7 @@ class UNetNetwork:
         return out.float()
 
     def capture(self, x: Tensor, timesteps: Tensor, cache: KeyValueCache) -> Tensor:
-        """The same, every self-attention's keys and values appended to `cache`."""
+        """See `Network.capture`."""
         with self.turns:
             text = self._text_attention(fingerprint(self.unet), x.device)
             with text.installed(), captured(self.unet, cache):
@@ -266,8 +300,8 @@ class UNetNetwork:
     ) -> Iterator[Predict]:
         """While open, `predict(k, timestep, x)` reads the keys and values of level k from `cache`.
 
-        The UNet works by our processors during a prediction alone. Entered again with the same arguments, as
-        for the next step of an edit, nothing is made anew. Each prediction waits for the network's turn.
+        The UNet has our processors only during a prediction. Entered again with the same arguments, as for
+        the next step of an edit, it reuses what it made. Each prediction waits for the network's turn.
         """
         with self.turns:
             weights, injection = self._injection(cache, swap, hidden, masked_queries)
@@ -294,7 +328,7 @@ class UNetNetwork:
     def _injection(
         self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
     ) -> tuple[tuple[object, ...], Injection]:
-        """The weights' fingerprint and the injection, those of the step before where it is the same edit."""
+        """The weights' fingerprint and the injection; those of the previous step in the same edit."""
         known = self._edit
         if known is None or not known.serves(cache, swap, hidden, masked_queries):
             injection = Injection(self.unet, cache, swap, hidden, masked_queries)
@@ -330,7 +364,7 @@ class UNetNetwork:
         return given
 
     def _timestep(self, timestep: float, device: torch.device) -> Tensor:
-        """(1,); kept, so that no step of a later edit waits for a copy to the device."""
+        """(1,) on the device; kept, so that later edits need not wait for a copy."""
         found = self._timesteps.get(timestep)
         if found is None or found.device != device:
             found = self._timesteps[timestep] = torch.tensor([timestep], device=device)
@@ -341,12 +375,12 @@ class UNetNetwork:
         return bytes_a_level(self.unet, height, width)
 
     def batch_size(self, height: int, width: int) -> int:
-        """How many latents of this size one call may take: half of the free GPU memory, or a fixed budget."""
+        """How many latents of (height, width) cells one call may take, by the free memory of a GPU."""
         if self._batch_size is not None:
             return self._batch_size
         device = next(self.unet.parameters()).device
         if device.type == "mps":
-            return 1  # batches are documented to fail there
+            return 1  # batches are known to fail there
         budget = torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else CPU_BUDGET
         width_of_top = self.unet.config.block_out_channels[0]
         each = height * width * width_of_top * ACTIVATION_CHANNELS * torch.finfo(_dtype(self.unet)).bits // 8
@@ -354,9 +388,21 @@ class UNetNetwork:
 
 
 def guidance_embedding(guidance: float, size: int) -> Tensor:
-    """(1, size) float32, the Fourier features a distilled network is told its guidance by.
+    """Fourier features that tell a distilled network its guidance, as diffusers' pipelines compute them.
 
-    Luo et al. 2023 (latent consistency models), after Meng et al. 2023; as diffusers' pipelines compute it.
+    Luo et al. 2023 (latent consistency models), after Meng et al. 2023.
+
+    Parameters
+    ----------
+    guidance : float
+        w.
+    size : int
+        Number of features.
+
+    Returns
+    -------
+    (1, size) float32 Tensor
+        The features.
     """
     half = size // 2
     frequencies = torch.exp(torch.arange(half).float() * (-math.log(10000.0) / (half - 1)))

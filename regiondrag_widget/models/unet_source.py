@@ -1,4 +1,4 @@
-"""A UNet's keys and values computed beside the edit where none are kept, and the bytes they would take."""
+"""A UNet's keys and values computed beside the edit where none are kept, and the bytes they would need."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["beside_source", "bytes_a_level", "layer_tokens"]
 
 
 class _BesideSource(Reader):
-    """Every row attends to the first row's keys and values; the mask is for the other rows alone."""
+    """Every row attends to the first row's keys and values; the bias applies only to the other rows."""
 
     def __init__(self, biases: dict[int, Tensor]) -> None:
         self._biases = biases
@@ -48,12 +48,23 @@ def beside_source(
     hidden: Tensor | None,
     masked_queries: Tensor | None,
 ) -> Iterator[Predict]:
-    """While open, `predict(k, timestep, x)` reads the keys and values that the source has at level k now.
+    """As `Network.inject`, but each prediction is a batch of the source and the edit.
 
-    network : a `UNetNetwork`
+    The UNet has our processors only during a prediction.
 
-    As its `inject`, but each prediction is a batch of the source and the edit. The UNet works by our
-    processors during a prediction alone.
+    Parameters
+    ----------
+    network : UNetNetwork
+        What predicts.
+    source : SourcePath
+        The source's latents at each level.
+    swap, hidden, masked_queries
+        As `Network.inject` takes them.
+
+    Yields
+    ------
+    Predict
+        Reads the keys and values that the source has at level k.
     """
     names = swapped_layers(network.unet, swap)
     found = attention_layers(network.unet)
@@ -78,7 +89,7 @@ def beside_source(
 
 
 def layer_tokens(unet: Any, height: int, width: int) -> dict[str, int]:
-    """By the name of each self-attention, its tokens for (height, width) latent cells."""
+    """Tokens of each self-attention by its name, for (height, width) latent cells."""
     deepest = len(unet.config.block_out_channels) - 1
     found = {}
     for name in swapped_layers(unet, True):
