@@ -18,6 +18,7 @@ from regiondrag_widget.models.attention import (
     swapped_layers,
 )
 from regiondrag_widget.models.backbone import Predict
+from regiondrag_widget.models.device import dtype_of
 from regiondrag_widget.models.keyvalues import SourcePath
 
 __all__ = ["beside_source", "bytes_a_level", "layer_tokens"]
@@ -68,7 +69,7 @@ def beside_source(
     """
     names = swapped_layers(network.unet, swap)
     found = attention_layers(network.unet)
-    dtype = next(network.unet.parameters()).dtype
+    dtype = dtype_of(network.unet)
     biases = {}
     if hidden is not None:
         tokens = layer_tokens(network.unet, *hidden.shape)
@@ -102,7 +103,7 @@ def layer_tokens(unet: Any, height: int, width: int) -> dict[str, int]:
 
 def bytes_a_level(unet: Any, height: int, width: int) -> int:
     """Bytes of all self-attentions' keys and values at one level, for (height, width) latent cells."""
-    size = torch.finfo(next(unet.parameters()).dtype).bits // 8
+    size = torch.finfo(dtype_of(unet)).bits // 8
     layers = attention_layers(unet)
     return sum(
         tokens * (layers[name].to_k.out_features + layers[name].to_v.out_features) * size
