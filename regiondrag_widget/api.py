@@ -92,8 +92,8 @@ def edit(
     callback : callable, optional
         Called with every `EditStep`; an exception in it ends the edit.
     **settings
-        stop, content, residual, vacated, matte, prefill, handle_noise_scale, attention_swap, method, crop: see
-        `EditSettings`; and editable: see `ImageSession.edit`.
+        stop, content, residual, vacated, matte, prefill, handle_noise_scale, attention_swap, method, crop:
+        see `EditSettings`; and editable: see `ImageSession.edit`.
 
     Raises
     ------

@@ -267,8 +267,8 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         Parameters
         ----------
         compile : "auto" or bool
-            "auto" replays each call as one CUDA graph on a GPU, and does nothing elsewhere. True also compiles
-            the kernels with torch.compile, which takes minutes once. False makes plain calls.
+            "auto" replays each call as one CUDA graph on a GPU, and does nothing elsewhere. True also
+            compiles the kernels with torch.compile, which takes minutes once. False makes plain calls.
 
         Raises
         ------
