@@ -14,14 +14,16 @@ from diffusers.loaders import StableDiffusionLoraLoaderMixin, TextualInversionLo
 from torch import Tensor
 
 from regiondrag_widget.engine.denoise import EditStep
+from regiondrag_widget.engine.keywords import names_near_misses
 from regiondrag_widget.engine.latent_edit import edit_latents
 from regiondrag_widget.engine.output import OUTPUT_TYPES, RegionDragOutput, decoded, pictured
 from regiondrag_widget.engine.session import ImageSession
-from regiondrag_widget.engine.settings import resolve
+from regiondrag_widget.engine.settings import lists_settings, resolve
 from regiondrag_widget.imaging.picture import PictureSource
 from regiondrag_widget.models.checkpoint import load_draft_vae
+from regiondrag_widget.models.linear_codec import LinearCodec
 from regiondrag_widget.models.loading import load_pretrained
-from regiondrag_widget.models.profile import BackboneProfile, stable_diffusion_profile
+from regiondrag_widget.models.profile import MINI_PROFILE, BackboneProfile, stable_diffusion_profile
 from regiondrag_widget.models.prompt import encode_prompt
 from regiondrag_widget.models.unet import Condition, UNetBackbone, UNetNetwork
 from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs
@@ -81,7 +83,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             draft_vae=draft_vae,
         )
         self.backbone = UNetBackbone(vae, unet, scheduler, draft_vae)
-        self.profile: BackboneProfile = stable_diffusion_profile(unet, self.backbone.cell, scheduler)
+        self._loras: dict[str, str] = {}  # what `load_lora_weights` loaded, by the adapter's name
         self.name = "custom"
         self._interrupt = False
 
@@ -132,8 +134,9 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         return pipe
 
     @classmethod
+    @names_near_misses
     def from_pipe(
-        cls, pipeline: Any, *, compile: bool | str = "auto", draft_vae: Any = None, **_: Any
+        cls, pipeline: Any, *, compile: bool | str = "auto", draft_vae: Any = None
     ) -> RegionDragPipeline:
         """Edit with the parts of a pipeline that is already loaded.
 
@@ -143,7 +146,8 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         The parts are shared, not copied: no memory is taken, nothing is cast or moved. The scheduler
         is copied.
 
-        Raises ValueError where the pipeline lacks a UNet, an autoencoder or a scheduler.
+        Raises ValueError where the pipeline lacks a UNet, an autoencoder or a scheduler, TypeError for a
+        keyword that does not exist.
         """
         components = pipeline.components
         for part in ("vae", "unet", "scheduler"):
@@ -160,8 +164,59 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             wanted["draft_vae"] = None if tiny is None else tiny.to(unet.device)
         pipe = cls(**wanted)
         pipe.accelerate(compile)
-        pipe.name = str(getattr(pipeline, "name_or_path", "") or type(pipeline).__name__)
+        loras = getattr(wanted["unet"], "peft_config", {})  # the pipeline's own LoRA adapters, by their names
+        named = str(getattr(pipeline, "name_or_path", "") or type(pipeline).__name__)
+        pipe.name = " + ".join([named, *loras])
         return pipe
+
+    @property
+    def name(self) -> str:
+        """What the model and the LoRA weights in it are called; a name that tells few-step weights changes
+        `edit_defaults`.
+        """
+        return " + ".join([self._own_name, *self._loras.values()])
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._own_name = name
+        self._use_as_named()
+
+    def _use_as_named(self) -> None:
+        self.profile: BackboneProfile = (
+            MINI_PROFILE
+            if isinstance(self.vae, LinearCodec)
+            else stable_diffusion_profile(self.unet, self.backbone.cell, self.scheduler, self.name)
+        )
+
+    def load_lora_weights(
+        self, pretrained_model_name_or_path_or_dict: Any, adapter_name: str | None = None, **options: Any
+    ) -> None:
+        """Add LoRA weights as diffusers does (see its ``load_lora_weights``; PEFT must be installed).
+
+        Few-step weights that their name tells (LCM, Hyper-SD, Lightning, "4step") change `edit_defaults`.
+        """
+        before = set(getattr(self.unet, "peft_config", {}))
+        super().load_lora_weights(pretrained_model_name_or_path_or_dict, adapter_name, **options)
+        told = pretrained_model_name_or_path_or_dict
+        words = [str(told)] if isinstance(told, (str, os.PathLike)) else []
+        words += [str(options["weight_name"])] if options.get("weight_name") else []
+        for adapter in set(getattr(self.unet, "peft_config", {})) - before:
+            self._loras[adapter] = "/".join(words) or adapter
+        self._use_as_named()
+
+    def unload_lora_weights(self, *args: Any, **options: Any) -> None:
+        """Remove all LoRA weights that `load_lora_weights` added."""
+        super().unload_lora_weights(*args, **options)
+        if not self.num_fused_loras:  # fused weights stay when their adapters go
+            self._loras.clear()
+        self._use_as_named()
+
+    def delete_adapters(self, adapter_names: list[str] | str) -> None:
+        """Remove LoRA weights by their adapters' names."""
+        super().delete_adapters(adapter_names)
+        for adapter in [adapter_names] if isinstance(adapter_names, str) else adapter_names:
+            self._loras.pop(adapter, None)
+        self._use_as_named()
 
     def set_draft_vae(self, draft_vae: Any) -> None:
         """Decode drafts by another small autoencoder, where the network is; None for the full one."""
@@ -222,6 +277,8 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         side = self.profile.side
         return encode_prompt(self.components, prompt, (side, side))
 
+    @names_near_misses
+    @lists_settings()
     def __call__(
         self,
         image: PictureSource | None = None,
@@ -260,13 +317,9 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
 
         image, pairs : a picture (see `load_picture`) and the region pairs to carry
         latents, correspondence : instead, clean latents (1, C, h, w), scaled, and which cell comes from which
-        prompt, prompt_embeds : text condition; embeds (1, tokens, dim) at guidance 1
-        steps, start, stop : levels of the whole schedule; its fractions where the edit begins and pasting
-            ends
-        seed, generator : of all draws; the generator, where given, draws before the seed does
-        handle_noise_scale, attention_swap, content, residual, vacated, matte, prefill, method, crop, preset :
-            see
-            `EditSettings`
+        prompt_embeds : text condition itself, (1, tokens, dim) at guidance 1
+        generator : draws the seed
+        {settings}
         editable : (H, W) bool mask of the picture, or (1, 1, h, w) of the latents; 0 where nothing may change
         output_type : "pil", "np" ((1, H, W, 3) uint8), "pt" ((1, 3, H, W) in [0, 1]) or "latent"
         callback_on_step_end : called as callback(pipe, index, timestep, tensors) after each step, as
