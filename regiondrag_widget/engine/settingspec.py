@@ -80,6 +80,16 @@ class SettingSpec:
         """The values to choose from."""
         return tuple(choice.value for choice in self.choices)
 
+    @property
+    def allowed(self) -> str:
+        """What may be given, in words: "a number from 0 to 1"."""
+        if self.kind in ("integer", "number"):
+            return self._range()
+        if self.kind == "choice" and self.choices:
+            return f"one of {', '.join(map(repr, self.values))}"
+        words = {"flag": "True or False", "layers": "True, False, a function or 'gathered'"}
+        return words.get(self.kind, "a text")
+
     def checked(self, value: Any) -> Any:
         """The value as the settings keep it.
 
@@ -113,17 +123,9 @@ class SettingSpec:
 
     def documentation(self) -> list[str]:
         """Its entry in a docstring: the name with what may be given, and below it the help, indented."""
-        if self.kind in ("integer", "number"):
-            allowed = self._range()
-        elif self.kind == "choice" and self.choices:
-            allowed = f"one of {', '.join(map(repr, self.values))}"
-        else:
-            allowed = {"flag": "True or False", "layers": "True, False, function or 'gathered'"}.get(
-                self.kind, "text"
-            )
         default = "the model's own" if self.of_model else repr(self.default)
         help = textwrap.wrap(self.help + ".", 96)
-        return [f"{self.name} : {allowed}; default {default}", *(f"    {line}" for line in help)]
+        return [f"{self.name} : {self.allowed}; default {default}", *(f"    {line}" for line in help)]
 
     def _text(self, value: Any) -> str:
         if not isinstance(value, str):
