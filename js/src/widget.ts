@@ -1,8 +1,8 @@
 /** The anywidget module: one session a model, one view a displayed cell. Wiring only. */
-import type { HostModel } from "./host"
-import { Session } from "./session"
-import "./styles.css"
-import { openView } from "./view"
+import type { HostModel } from "./kernel/host"
+import { Session } from "./model/widgetmodel"
+import "./ui/styles.css"
+import { openView } from "./ui/view"
 
 interface Context {
   readonly model: HostModel

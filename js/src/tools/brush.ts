@@ -1,6 +1,7 @@
 /** Paints (or, with the right button, erases) discs along the pointer's path. */
+
+import type { Draft } from "../document/store"
 import { type Dab, fillStroke } from "../geometry/raster"
-import type { Draft } from "../store"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
 export class Brush implements Tool {

@@ -1,7 +1,7 @@
 /** Draws round a region with one sweep; the loop closes itself. */
 import type { Point } from "../geometry/matrix"
 import { fillPolygon } from "../geometry/raster"
-import { toView } from "../viewport"
+import { toView } from "../geometry/viewport"
 import { marching } from "./shape"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 

@@ -1,4 +1,6 @@
 /** Select and drag: grab a handle and move, scale, turn or flip its ghost; the target and its matrix follow. */
+
+import { nudge, type Pair, selectedPair, withMatrix } from "../document/regions"
 import { has, isEmpty } from "../geometry/mask"
 import { IDENTITY, type Matrix, type Point, translation } from "../geometry/matrix"
 import {
@@ -11,9 +13,8 @@ import {
   rotatePoint,
   SCALE_GRIPS,
 } from "../geometry/transform"
+import { toView } from "../geometry/viewport"
 import { warpedCorners } from "../geometry/warp"
-import { nudge, type Pair, selectedPair, withMatrix } from "../regions"
-import { toView } from "../viewport"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
 const SLACK = 9

@@ -1,8 +1,9 @@
 /** Click by click; once closed, its vertices can still be moved, added and taken away. */
+
+import { maskOf, type Outline, outlineOf } from "../document/regions"
 import type { Point } from "../geometry/matrix"
 import { fillPolygon } from "../geometry/raster"
-import { maskOf, type Outline, outlineOf } from "../regions"
-import { toView } from "../viewport"
+import { toView } from "../geometry/viewport"
 import { marching } from "./shape"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 

@@ -1,10 +1,10 @@
 /** Tools that span a box from press to release: what rectangle and ellipse share. */
 
+import { maskOf } from "../document/regions"
 import { isEmpty } from "../geometry/mask"
 import type { Point } from "../geometry/matrix"
 import type { Span } from "../geometry/raster"
-import { maskOf } from "../regions"
-import { toView } from "../viewport"
+import { toView } from "../geometry/viewport"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
 export abstract class Shape implements Tool {

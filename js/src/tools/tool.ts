@@ -1,8 +1,9 @@
 /** What a tool is: a small machine fed with pointer events in picture coordinates. */
+
+import type { Layer } from "../document/regions"
+import type { RegionStore } from "../document/store"
 import type { Point } from "../geometry/matrix"
-import type { Layer } from "../regions"
-import type { RegionStore } from "../store"
-import type { Viewport } from "../viewport"
+import type { Viewport } from "../geometry/viewport"
 
 export interface ToolEvent extends Point {
   readonly shift: boolean

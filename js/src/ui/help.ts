@@ -1,7 +1,8 @@
 /** The sheet behind `?`: every key and gesture. */
-import { SHEET } from "../keys"
-import type { ViewState } from "../viewstate"
-import { button, el, setModal } from "./dom"
+
+import type { ViewState } from "../canvas/viewstate"
+import { button, el, setModal } from "../dom/elements"
+import { SHEET } from "./shortcuts"
 
 export function helpSheet(state: ViewState, root: HTMLElement, signal: AbortSignal): HTMLElement {
   const close = button({

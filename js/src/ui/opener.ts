@@ -1,7 +1,7 @@
 /** A new picture by file picker, drop or paste; asks before it throws drawings away. */
-import { hasDrawings } from "../regions"
-import type { Session } from "../session"
-import { button, el, setModal } from "./dom"
+import { hasDrawings } from "../document/regions"
+import { button, el, setModal } from "../dom/elements"
+import type { Session } from "../model/widgetmodel"
 
 export class Opener {
   private readonly input: HTMLInputElement

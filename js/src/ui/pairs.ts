@@ -1,11 +1,12 @@
 /** The list of pairs: select, rename, hide, lock, duplicate, delete, reorder; and what acts on the active one. */
-import type { Actions } from "../actions"
+
+import { css, shade } from "../canvas/colors"
+import type { ViewState } from "../canvas/viewstate"
+import { type Pair, reorderPair, selectedPair } from "../document/regions"
+import { button, el, setEnabled } from "../dom/elements"
 import { isEmpty } from "../geometry/mask"
-import { css, shade } from "../painting/colors"
-import { type Pair, reorderPair, selectedPair } from "../regions"
-import type { Session } from "../session"
-import type { ViewState } from "../viewstate"
-import { button, el, setEnabled } from "./dom"
+import type { Session } from "../model/widgetmodel"
+import type { Actions } from "./actions"
 
 export function pairsPanel(
   session: Session,

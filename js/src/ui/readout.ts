@@ -1,8 +1,9 @@
 /** How quick drafts are, in a corner of the drawing area: over it, so that nothing moves for it. */
-import { readout } from "../measured"
-import type { Session } from "../session"
-import type { ViewState } from "../viewstate"
-import { el, setText } from "./dom"
+
+import type { ViewState } from "../canvas/viewstate"
+import { el, setText } from "../dom/elements"
+import { readout } from "../model/meter"
+import type { Session } from "../model/widgetmodel"
 
 /** Milliseconds between two looks at the numbers: quicker ones could not be read. */
 const EVERY = 500

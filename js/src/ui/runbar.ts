@@ -1,7 +1,8 @@
 /** Run, Stop, Live, and the state in words with its progress. */
-import type { Session } from "../session"
-import type { ViewState } from "../viewstate"
-import { button, el, setEnabled, setPressed, setText } from "./dom"
+
+import type { ViewState } from "../canvas/viewstate"
+import { button, el, setEnabled, setPressed, setText } from "../dom/elements"
+import type { Session } from "../model/widgetmodel"
 
 export interface RunBar {
   readonly element: HTMLElement

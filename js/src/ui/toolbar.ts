@@ -1,11 +1,12 @@
 /** The tools on the left and the bar above: layers, brush size, undo, zoom, the drawers. */
-import type { Actions } from "../actions"
-import type { Layer } from "../regions"
-import type { Session } from "../session"
-import type { Stage } from "../stage"
-import { LARGEST_BRUSH, type ViewState } from "../viewstate"
-import { button, el, setEnabled, setPressed, setText } from "./dom"
-import type { IconName } from "./icons"
+
+import type { Stage } from "../canvas/stage"
+import { LARGEST_BRUSH, type ViewState } from "../canvas/viewstate"
+import type { Layer } from "../document/regions"
+import { button, el, setEnabled, setPressed, setText } from "../dom/elements"
+import type { IconName } from "../dom/icons"
+import type { Session } from "../model/widgetmodel"
+import type { Actions } from "./actions"
 
 export function toolRail(
   state: ViewState,

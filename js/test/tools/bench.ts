@@ -1,7 +1,7 @@
 import { vi } from "vitest"
+import { emptyRegions, type Layer } from "../../src/document/regions"
+import { RegionStore } from "../../src/document/store"
 import { emptyMask } from "../../src/geometry/mask"
-import { emptyRegions, type Layer } from "../../src/regions"
-import { RegionStore } from "../../src/store"
 import type { Tool, ToolContext, ToolEvent } from "../../src/tools/tool"
 
 export const [W, H] = [60, 40]

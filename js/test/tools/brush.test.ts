@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest"
+import { addPair, changePair } from "../../src/document/regions"
 import { has, isEmpty } from "../../src/geometry/mask"
-import { addPair, changePair } from "../../src/regions"
 import { Brush } from "../../src/tools/brush"
 import { Eraser } from "../../src/tools/eraser"
-import { disc, textOf } from "../helpers"
+import { disc, textOf } from "../masks"
 import { H, setUp, W } from "./bench"
 
 describe("the brush", () => {

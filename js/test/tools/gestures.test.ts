@@ -6,7 +6,7 @@ import { Lasso } from "../../src/tools/lasso"
 import { Polygon } from "../../src/tools/polygon"
 import { Rectangle } from "../../src/tools/rectangle"
 import type { Tool } from "../../src/tools/tool"
-import { textOf } from "../helpers"
+import { textOf } from "../masks"
 import { H, setUp, W } from "./bench"
 
 describe("a gesture that changes nothing", () => {

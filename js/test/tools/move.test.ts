@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest"
+import { addPair, changePair, withMask, withMatrix } from "../../src/document/regions"
 import { translation } from "../../src/geometry/matrix"
-import { addPair, changePair, withMask, withMatrix } from "../../src/regions"
 import { Move } from "../../src/tools/move"
-import { disc, textOf } from "../helpers"
+import { disc, textOf } from "../masks"
 import { H, setUp, W } from "./bench"
 
 describe("moving a region", () => {

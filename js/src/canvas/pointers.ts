@@ -1,0 +1,230 @@
+/** Mouse, pen and fingers on the canvas: one goes to the tool, two pan and zoom, the middle button pans. */
+
+import { selectedPair } from "../document/regions"
+import type { Point } from "../geometry/matrix"
+import type { Session } from "../model/widgetmodel"
+import type { ToolEvent } from "../tools/tool"
+import type { Stage } from "./stage"
+import type { ViewState } from "./viewstate"
+
+type Mode = "idle" | "tool" | "pan" | "pinch" | "split"
+
+const SPLIT_SLACK = 14
+
+export class Pointers {
+  /** Where the pointer hovers, in CSS pixels; null while it is elsewhere. */
+  hovered: Point | null = null
+  private mode: Mode = "idle"
+  private readonly touches = new Map<number, Point>()
+  private pointer = -1
+  private penDown = false
+  private last: Point = { x: 0, y: 0 }
+
+  constructor(
+    private readonly stage: Stage,
+    private readonly session: Session,
+    private readonly state: ViewState,
+    private readonly tell: (message: string) => void,
+    signal: AbortSignal,
+  ) {
+    const { canvas } = stage
+    canvas.addEventListener("pointerdown", (e) => this.down(e), { signal })
+    canvas.addEventListener("pointermove", (e) => this.move(e), { signal })
+    canvas.addEventListener("pointerup", (e) => this.up(e), { signal })
+    canvas.addEventListener("pointercancel", (e) => this.lost(e), { signal })
+    canvas.addEventListener("lostpointercapture", (e) => this.lost(e), { signal })
+    canvas.addEventListener("pointerleave", () => this.leave(), { signal })
+    canvas.addEventListener("dblclick", (e) => this.double(e), { signal })
+    canvas.addEventListener("contextmenu", (e) => e.preventDefault(), { signal })
+  }
+
+  private down(event: PointerEvent): void {
+    this.stage.canvas.focus({ preventScroll: true })
+    const at = this.stage.place(event)
+    if (event.pointerType === "touch") {
+      if (this.penDown) return
+      this.touches.set(event.pointerId, at)
+      if (this.touches.size === 2) {
+        // The first finger began a gesture that was never meant.
+        this.cancelTool()
+        this.mode = "pinch"
+        return
+      }
+      if (this.touches.size > 2) return
+    }
+    if (this.mode !== "idle") return
+    event.preventDefault()
+    this.penDown = event.pointerType === "pen"
+    this.stage.canvas.setPointerCapture(event.pointerId)
+    this.pointer = event.pointerId
+    this.last = at
+    this.hovered = at
+    if (event.button === 1 || this.state.hand) this.mode = "pan"
+    else if (this.seizes(event, at)) {
+      this.session.live.seize(this.state.tool.id === "move")
+      this.mode = "tool"
+      this.state.tool.press(this.toolEvent(event), this.context())
+    } else if (this.session.show === "result") {
+      this.mode = this.onSplit(at) ? "split" : "pan"
+      if (this.mode === "pan") this.tell("This is the result: choose a tool to draw on the regions again")
+    } else if (this.session.frames.current) this.mode = "pan"
+    else if (!this.session.canDraw) this.mode = "pan"
+    else if (event.button === 0 || event.button === 2 || event.button === 5) {
+      const refusal = this.refusal()
+      this.mode = refusal ? "pan" : "tool"
+      if (refusal) this.tell(refusal)
+      else this.state.tool.press(this.toolEvent(event), this.context())
+    }
+    this.showCursor(event)
+  }
+
+  /** Whether the press goes through to the regions behind a run's frames or a result, as live editing has it. */
+  private seizes(event: PointerEvent, at: Point): boolean {
+    const { session, state } = this
+    const { live, show, picture } = session
+    if (!picture || !live.on || (show === "edit" && !session.busy)) return false
+    // A hovering pointer has no button: it is asked for the cursor.
+    if (event.button > 0) return false
+    if (state.tool.id !== "move") return show === "edit" && !this.refusal()
+    return this.grabs(event) && !(show === "result" && (state.compare === "side" || this.onSplit(at)))
+  }
+
+  private grabs(event: PointerEvent): boolean {
+    return this.state.tool.cursorAt?.(this.toolEvent(event), this.context()) !== "default"
+  }
+
+  /** Why nothing can be painted on the active pair, in words; empty when it can. */
+  private refusal(): string {
+    const { regions } = this.session.store
+    const pair = selectedPair(regions)
+    if (!pair || this.state.layer === "protect" || this.state.tool.id === "move") return ""
+    if (pair.locked) return `Pair ${regions.selected + 1} is locked`
+    return pair.visible ? "" : `Pair ${regions.selected + 1} is hidden`
+  }
+
+  private move(event: PointerEvent): void {
+    const at = this.stage.place(event)
+    if (event.pointerType === "touch" && this.touches.has(event.pointerId)) {
+      if (this.mode === "pinch") this.pinch(event.pointerId, at)
+      this.touches.set(event.pointerId, at)
+      if (this.mode === "pinch") return
+    }
+    this.hovered = event.pointerType === "touch" && this.mode === "idle" ? null : at
+    if (this.mode === "idle") {
+      if (this.session.canDraw) this.state.tool.hover?.(this.toolEvent(event), this.context())
+      this.showCursor(event)
+      this.stage.invalidate()
+      return
+    }
+    if (event.pointerId !== this.pointer) return
+    if (this.mode === "tool") {
+      const began = performance.now()
+      const all = event.getCoalescedEvents?.() ?? []
+      const events = (all.length > 0 ? all : [event]).map((e) => this.toolEvent(e, event))
+      this.state.tool.drag(events, this.context())
+      this.state.tool.hover?.(this.toolEvent(event), this.context())
+      if (this.session.store.ghost) {
+        this.session.live.follow(event.timeStamp)
+        this.stage.count(performance.now() - began)
+      }
+    } else if (this.mode === "pan") {
+      this.stage.pan(at.x - this.last.x, at.y - this.last.y)
+    } else if (this.mode === "split") {
+      this.state.set({ split: Math.min(1, Math.max(0, at.x / Math.max(1, this.stage.viewSize.width))) })
+    }
+    this.last = at
+    this.stage.invalidate()
+  }
+
+  private up(event: PointerEvent): void {
+    this.touches.delete(event.pointerId)
+    if (this.mode === "pinch") {
+      if (this.touches.size === 0) this.mode = "idle"
+      return
+    }
+    if (event.pointerId !== this.pointer) return
+    const mode = this.mode
+    this.end()
+    if (mode === "tool") this.state.tool.release(this.toolEvent(event), this.context())
+    if (event.pointerType === "touch") this.hovered = null
+    this.showCursor(event)
+    this.stage.invalidate()
+  }
+
+  /** The browser took the pointer away: what was drawn so far counts, as when the button is let go. */
+  private lost(event: PointerEvent): void {
+    this.up(event)
+  }
+
+  private leave(): void {
+    if (this.mode !== "idle") return
+    this.hovered = null
+    this.stage.invalidate()
+  }
+
+  private double(event: MouseEvent): void {
+    if (this.session.show === "result" || !this.session.canDraw || this.state.hand) return
+    this.state.tool.doublePress?.(this.toolEvent(event), this.context())
+  }
+
+  private end(): void {
+    this.mode = "idle"
+    this.pointer = -1
+    this.penDown = false
+  }
+
+  private cancelTool(): void {
+    if (this.mode === "tool") this.state.tool.cancel(this.context())
+    this.end()
+  }
+
+  private pinch(moved: number, at: Point): void {
+    const other = [...this.touches].find(([id]) => id !== moved)?.[1]
+    const before = this.touches.get(moved)
+    if (!other || !before) return
+    const distance = (p: Point) => Math.hypot(p.x - other.x, p.y - other.y) || 1
+    const middle = (p: Point) => ({ x: (p.x + other.x) / 2, y: (p.y + other.y) / 2 })
+    const from = middle(before)
+    const to = middle(at)
+    this.stage.pan(to.x - from.x, to.y - from.y)
+    this.stage.zoom(distance(at) / distance(before), to)
+  }
+
+  private onSplit(at: Point): boolean {
+    if (this.state.compare !== "slider") return false
+    return Math.abs(at.x - this.state.split * this.stage.viewSize.width) <= SPLIT_SLACK
+  }
+
+  private showCursor(event: PointerEvent): void {
+    const { style } = this.stage.canvas
+    const at = this.stage.place(event)
+    const hand = this.state.hand || !this.session.canDraw || this.session.frames.current !== null
+    if (this.mode === "pan") style.cursor = "grabbing"
+    else if (this.session.show === "result" && this.onSplit(at)) style.cursor = "ew-resize"
+    else if (this.mode === "idle" && this.seizes(event, at)) style.cursor = this.cursor(event)
+    else if (hand) style.cursor = this.session.picture ? "grab" : "default"
+    else style.cursor = this.mode === "idle" ? this.cursor(event) : this.state.tool.cursor
+  }
+
+  private cursor(event: PointerEvent): string {
+    return this.state.tool.cursorAt?.(this.toolEvent(event), this.context()) || this.state.tool.cursor
+  }
+
+  private context() {
+    return this.stage.context(this.tell)
+  }
+
+  /** Coalesced events of some browsers lack buttons and keys: those come from the event they are part of. */
+  private toolEvent(event: MouseEvent, whole: MouseEvent = event): ToolEvent {
+    const p = this.stage.inPicture(this.stage.place(event))
+    const pen = event instanceof PointerEvent && event.pointerType === "pen"
+    const secondary = whole.button === 2 || whole.button === 5 || (whole.buttons & (2 | 32)) !== 0
+    return {
+      ...p,
+      shift: whole.shiftKey,
+      alt: whole.altKey,
+      secondary,
+      pressure: pen && event.pressure > 0 ? event.pressure : 1,
+    }
+  }
+}

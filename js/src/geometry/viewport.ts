@@ -1,0 +1,70 @@
+/** Where the picture lies in a view: CSS pixels = scale * (picture pixel + 0.5) + offset. Pure arithmetic. */
+import type { Point } from "./matrix"
+
+export interface Size {
+  readonly width: number
+  readonly height: number
+}
+
+export interface Viewport {
+  /** CSS pixels a picture pixel. */
+  readonly scale: number
+  /** CSS position of the picture's top left corner. */
+  readonly x: number
+  readonly y: number
+}
+
+export const SMALLEST = 0.02
+export const LARGEST = 40
+
+/** The whole picture, centred, with a margin; a small picture is magnified no more than fourfold. */
+export function fitIn(picture: Size, view: Size, margin = 12): Viewport {
+  const w = Math.max(1, view.width - 2 * margin)
+  const h = Math.max(1, view.height - 2 * margin)
+  const scale = clampScale(Math.min(w / Math.max(1, picture.width), h / Math.max(1, picture.height), 4))
+  return centred(picture, view, scale)
+}
+
+export function centred(picture: Size, view: Size, scale: number): Viewport {
+  return { scale, x: (view.width - picture.width * scale) / 2, y: (view.height - picture.height * scale) / 2 }
+}
+
+/** Zooms so that the picture point under `at` (CSS pixels) stays there. */
+export function zoomAt(viewport: Viewport, at: Point, scale: number): Viewport {
+  const to = clampScale(scale)
+  const k = to / viewport.scale
+  return { scale: to, x: at.x - (at.x - viewport.x) * k, y: at.y - (at.y - viewport.y) * k }
+}
+
+export function pan(viewport: Viewport, dx: number, dy: number): Viewport {
+  return { ...viewport, x: viewport.x + dx, y: viewport.y + dy }
+}
+
+/** Keeps at least a corner of the picture in view, so that it cannot be lost. */
+export function bounded(viewport: Viewport, picture: Size, view: Size, keep = 48): Viewport {
+  const w = picture.width * viewport.scale
+  const h = picture.height * viewport.scale
+  const inside = (value: number, size: number, room: number) => {
+    const margin = Math.min(keep, size)
+    return Math.min(room - margin, Math.max(margin - size, value))
+  }
+  return { ...viewport, x: inside(viewport.x, w, view.width), y: inside(viewport.y, h, view.height) }
+}
+
+/** CSS pixels to picture coordinates (pixel centres at whole numbers). */
+export function toPicture(viewport: Viewport, p: Point): Point {
+  return { x: (p.x - viewport.x) / viewport.scale - 0.5, y: (p.y - viewport.y) / viewport.scale - 0.5 }
+}
+
+export function toView(viewport: Viewport, p: Point): Point {
+  return { x: (p.x + 0.5) * viewport.scale + viewport.x, y: (p.y + 0.5) * viewport.scale + viewport.y }
+}
+
+/** The zoom after a turn of the wheel; a step of a mouse wheel is a quarter, a trackpad's pinch is smooth. */
+export function wheelScale(scale: number, deltaY: number): number {
+  return clampScale(scale * Math.exp(-Math.max(-120, Math.min(120, deltaY)) * 0.002))
+}
+
+export function clampScale(scale: number): number {
+  return Math.min(LARGEST, Math.max(SMALLEST, scale))
+}

@@ -1,0 +1,93 @@
+import { afterEach, describe, expect, it, vi } from "vitest"
+import { bytesOf, Host, owned } from "../../src/kernel/host"
+import { FakeModel } from "../fakemodel"
+
+afterEach(() => vi.restoreAllMocks())
+
+describe("bytes from a host", () => {
+  const inner = Uint8Array.from([9, 1, 2, 3, 9])
+  it.each([
+    ["a DataView", new DataView(inner.buffer, 1, 3)],
+    ["a Uint8Array into a larger buffer", inner.subarray(1, 4)],
+    ["an ArrayBuffer", Uint8Array.from([1, 2, 3]).buffer],
+    ["an array of numbers", [1, 2, 3]],
+  ])("may come as %s", (_name, value) => {
+    expect([...(bytesOf(value) ?? [])]).toEqual([1, 2, 3])
+  })
+
+  it.each([null, undefined, "text", 7, {}, ["a"]])("are none in %j", (value) => {
+    expect(bytesOf(value)).toBeNull()
+  })
+
+  it("are copied to a buffer of their own where they share one", () => {
+    const part = owned(inner.subarray(1, 4))
+    expect(part.buffer.byteLength).toBe(3)
+    expect(owned(part)).toBe(part)
+  })
+})
+
+describe("messages", () => {
+  it("of our version arrive with their buffers, whatever their kind", () => {
+    const model = new FakeModel()
+    const heard: unknown[] = []
+    new Host(model).onMessage((message, buffers) => heard.push([message.type, buffers.map((b) => [...b])]))
+    model.receive("preview", {}, [new DataView(Uint8Array.from([4, 5]).buffer), [6]])
+    expect(heard).toEqual([["preview", [[4, 5], [6]]]])
+  })
+
+  it.each([null, "text", 3, [], { type: "status" }, { v: 2, type: "status" }, { v: 1 }, { v: 1, type: 9 }])(
+    "that are not ours are ignored with a warning: %j",
+    (content) => {
+      const warn = vi.spyOn(console, "warn").mockImplementation(() => {})
+      const model = new FakeModel()
+      const heard = vi.fn()
+      new Host(model).onMessage(heard)
+      model.emit("msg:custom", content, [])
+      expect(heard).not.toHaveBeenCalled()
+      expect(warn).toHaveBeenCalledOnce()
+    },
+  )
+
+  it("carry the version and no field called id", () => {
+    const model = new FakeModel()
+    new Host(model).send("ack", { run: 1, seq: 2 })
+    expect(model.sent[0]?.content).toEqual({ v: 1, type: "ack", run: 1, seq: 2 })
+  })
+
+  it("above ten mebibytes stay here and are told of, for they would close the socket", () => {
+    vi.spyOn(console, "warn").mockImplementation(() => {})
+    const model = new FakeModel()
+    const host = new Host(model)
+    const refused = vi.fn()
+    host.refused.on(refused)
+    const half = new Uint8Array(5 * 1024 * 1024)
+    expect(host.send("run", {}, [half])).toBe(true)
+    expect(host.send("run", {}, [half, half.slice()])).toBe(false)
+    host.save({ _masks: { "h:a": half, "t:a": half.slice() } })
+    expect([model.sent.length, model.patches.length, refused.mock.calls.length]).toEqual([1, 0, 2])
+  })
+})
+
+describe("a host that is closed", () => {
+  it("listens to nothing any more", () => {
+    const model = new FakeModel()
+    const host = new Host(model)
+    host.on("change:a", () => {})
+    host.onMessage(() => {})
+    expect(model.listening).toBe(2)
+    host.close()
+    expect(model.listening).toBe(0)
+  })
+})
+
+describe("traits of the wrong type", () => {
+  it("read as nothing", () => {
+    const host = new Host(new FakeModel({ a: "x", b: [1], c: Number.NaN }))
+    expect([host.number("c", 5), host.record("b"), host.list("a"), host.bytes("a")]).toEqual([
+      5,
+      {},
+      [],
+      null,
+    ])
+  })
+})

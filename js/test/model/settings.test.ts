@@ -1,0 +1,32 @@
+import { describe, expect, it } from "vitest"
+import { inWords, progressFrom, settingsFrom } from "../../src/model/settings"
+
+describe("settings out of traits", () => {
+  it("keep a default where a value has the wrong type", () => {
+    const settings = settingsFrom({ seed: "7", steps: 8, prompt: null, live: true, start: Number.NaN })
+    expect(settings).toMatchObject({ seed: 0, steps: 8, prompt: "", live: true, start: 0.5 })
+  })
+
+  it("drop what is no setting", () => {
+    expect(Object.keys(settingsFrom({ evil: 1 }))).not.toContain("evil")
+  })
+})
+
+describe("the state in words", () => {
+  const words = (fields: Record<string, unknown>) => inWords(progressFrom(fields))
+
+  it("counts the steps and tells the time that is left", () => {
+    expect(words({ state: "running", step: 3, total: 20, eta: 4.2 })).toBe("Step 3 of 20, 4 s left")
+    expect(words({ state: "running", step: 1, total: 20, eta: null })).toBe("Step 1 of 20")
+    expect(words({ state: "running", step: 2, total: 50, eta: 600 })).toBe("Step 2 of 50, 10 min left")
+  })
+
+  it("takes the kernel's words where it has some", () => {
+    expect(words({ state: "loading", message: "Loading SDXL" })).toBe("Loading SDXL")
+    expect(words({ state: "loading" })).toBe("Loading the model")
+  })
+
+  it("is ready when the state is unknown", () => {
+    expect(words({ state: "dancing" })).toBe("Ready")
+  })
+})
