@@ -1,4 +1,5 @@
-import { type HostModel, VERSION } from "../src/kernel/host"
+import type { HostModel } from "../src/kernel/host"
+import { VERSION } from "../src/kernel/protocol"
 
 interface Sent {
   content: Record<string, unknown>

@@ -1,34 +1,40 @@
 /** The upper canvas: regions, arrows, numbers, and the browser's own preview of the drag. */
-import { carriedOf } from "../document/carried"
-import type { Layer, Pair, Regions } from "../document/regions"
-import type { Draft, Ghost } from "../document/store"
+
+import type { Layer, Pair } from "../document/pair"
+import { carriedOf, type Ghost } from "../document/placement"
+import type { Regions } from "../document/regions"
+import type { Stroke } from "../document/store"
 import { centroid, isEmpty, type Mask } from "../geometry/mask"
 import { apply, type Matrix, type Point } from "../geometry/matrix"
-import { toView, type Viewport } from "../geometry/viewport"
-import type { Look } from "../model/drafts"
+import { toScreen, type Viewport } from "../geometry/viewport"
+import type { ShownDraft } from "../model/drafts"
 import type { Picture } from "../model/pictures"
 import { css, type Rgb, shade } from "./colors"
-import { drawPlaced, paintCarried, type VacatedPainter } from "./preview"
-import { DraftSprite, maskOutline, maskSprite } from "./sprites"
+import { canvasMatrix, drawPlaced } from "./placing"
+import { paintCarried } from "./preview"
+import { maskOutline, maskSprite, StrokeSprite } from "./sprites"
+import type { VacatedPainter } from "./vacated"
 
+/** Everything that the upper canvas shows. */
 export interface OverlayScene {
   readonly picture: Picture
   readonly regions: Regions
-  readonly draft: Draft | null
+  readonly stroke: Stroke | null
   readonly ghost: Ghost | null
-  /** Whether the drag is shown in pixels, and whether the vacated place will be filled. */
+  /** Whether the browser's preview is shown, and whether the vacated place will be filled. */
   readonly preview: boolean
   readonly hatched: boolean
   /** 0 to 1: how strongly regions are tinted. */
   readonly opacity: number
-  /** What is shown of the kernel's newest draft: on the lower canvas the whole, or what it fills in here. */
-  readonly look: Look | null
-  /** Outlines alone, as while a run shows its frames. */
+  /** The kernel's newest draft: the lower canvas shows it whole, or this one shows what it fills in. */
+  readonly shownDraft: ShownDraft | null
+  /** Only outlines, as while a run shows its frames. */
   readonly faint: boolean
 }
 
-const drafts = new WeakMap<object, DraftSprite>()
+const strokeSprites = new WeakMap<object, StrokeSprite>()
 
+/** Paints the upper canvas; `ratio` is device pixels per CSS pixel. */
 export function paintOverlay(
   g: CanvasRenderingContext2D,
   scene: OverlayScene,
@@ -37,14 +43,14 @@ export function paintOverlay(
   vacated: VacatedPainter,
 ): void {
   const shown = scene.regions.pairs.map((pair, index) => ({ pair, index })).filter(({ pair }) => pair.visible)
-  const whole = scene.look?.whole === true
+  const whole = scene.shownDraft?.whole === true
   const previews = scene.preview && !scene.faint && !whole
   const carried = previews ? shown.flatMap(({ pair }) => carriedOf(pair, scene) ?? []) : []
   if (scene.hatched && carried.length > 0)
-    vacated.paint(g, carried, scene.look?.draft ?? null, viewport, ratio)
+    vacated.paint(g, carried, scene.shownDraft?.draft ?? null, viewport, ratio)
   for (const one of carried) paintCarried(g, one, scene.picture, viewport)
   const tint = scene.faint || whole ? 0 : scene.opacity
-  const paint = (one: Painted) => paintMask(g, one, scene.draft, viewport)
+  const paint = (one: Painted) => paintMask(g, one, scene.stroke, viewport)
   const { protect } = scene.regions
   if (!scene.faint) {
     paint({
@@ -84,13 +90,18 @@ interface Painted {
   readonly active: boolean
 }
 
-function paintMask(g: CanvasRenderingContext2D, one: Painted, draft: Draft | null, viewport: Viewport): void {
+function paintMask(
+  g: CanvasRenderingContext2D,
+  one: Painted,
+  stroke: Stroke | null,
+  viewport: Viewport,
+): void {
   const { mask, rgb, alpha } = one
   g.save()
   g.imageSmoothingEnabled = viewport.scale < 3
-  if (draft?.layer === one.layer && draft.pairId === one.pairId) {
-    const sprite = drafts.get(draft.buffer) ?? new DraftSprite(draft.buffer, rgb)
-    drafts.set(draft.buffer, sprite)
+  if (stroke?.layer === one.layer && stroke.pairId === one.pairId) {
+    const sprite = strokeSprites.get(stroke.buffer) ?? new StrokeSprite(stroke.buffer, rgb)
+    strokeSprites.set(stroke.buffer, sprite)
     sprite.update()
     g.globalAlpha = Math.max(alpha, 0.3)
     const { scale, x, y } = viewport
@@ -114,14 +125,7 @@ function outlined(
 ): void {
   if (isEmpty(mask)) return
   const path = new Path2D()
-  const { scale, x, y } = viewport
-  const m = new DOMMatrix([scale, 0, 0, scale, x, y])
-  if (matrix) {
-    m.translateSelf(0.5, 0.5)
-    m.multiplySelf(new DOMMatrix([matrix[0], matrix[3], matrix[1], matrix[4], matrix[2], matrix[5]]))
-    m.translateSelf(-0.5, -0.5)
-  }
-  path.addPath(maskOutline(mask), m)
+  path.addPath(maskOutline(mask), canvasMatrix(matrix, viewport))
   g.save()
   g.lineCap = "round"
   // A light rim keeps the colour apart from any picture.
@@ -147,8 +151,8 @@ function annotate(
   const ghost = scene.ghost?.pairId === pair.id ? scene.ghost : null
   const before = ghost && !ghost.painted ? from : centroid(pair.target)
   const to = ghost && before ? apply(ghost.matrix, before) : before
-  const start = toView(viewport, from)
-  if (to) arrow(g, start, toView(viewport, to), shade("target", pair.color))
+  const start = toScreen(viewport, from)
+  if (to) arrow(g, start, toScreen(viewport, to), shade("target", pair.color))
   badge(g, start, String(index + 1), shade("handle", pair.color), active)
 }
 

@@ -2,15 +2,38 @@
 
 import { selectedPair } from "../document/regions"
 import type { Point } from "../geometry/matrix"
-import type { Session } from "../model/widgetmodel"
-import type { ToolEvent } from "../tools/tool"
-import type { Stage } from "./stage"
+import type { Size } from "../geometry/viewport"
+import type { WidgetModel } from "../model/widgetmodel"
+import type { ToolContext, ToolEvent } from "../tools/tool"
 import type { ViewState } from "./viewstate"
 
 type Mode = "idle" | "tool" | "pan" | "pinch" | "split"
 
+/** How far from the divider a press still grabs it, in CSS pixels. */
 const SPLIT_SLACK = 14
 
+/** The drawing area, as far as pointers are concerned. */
+export interface PointerArea {
+  readonly canvas: HTMLCanvasElement
+  /** Its size in CSS pixels. */
+  readonly area: Size
+  /** A pointer event's position in CSS pixels of the canvas. */
+  positionOf(event: { clientX: number; clientY: number }): Point
+  /** A position in CSS pixels as a point of the picture. */
+  inPicture(at: Point): Point
+  /** Moves the picture by CSS pixels. */
+  pan(dx: number, dy: number): void
+  /** Zooms by a factor about a position in CSS pixels. */
+  zoom(factor: number, at: Point): void
+  /** Draws with the next animation frame. */
+  invalidate(): void
+  /** Counts milliseconds of script that moving the ghost has taken. */
+  count(milliseconds: number): void
+  /** What a tool works on. */
+  context(notify: (message: string) => void): ToolContext
+}
+
+/** Turns the canvas's pointer events into calls of the tool in hand, of pan and zoom, and of the result's divider. */
 export class Pointers {
   /** Where the pointer hovers, in CSS pixels; null while it is elsewhere. */
   hovered: Point | null = null
@@ -21,13 +44,13 @@ export class Pointers {
   private last: Point = { x: 0, y: 0 }
 
   constructor(
-    private readonly stage: Stage,
-    private readonly session: Session,
+    private readonly area: PointerArea,
+    private readonly widget: WidgetModel,
     private readonly state: ViewState,
-    private readonly tell: (message: string) => void,
+    private readonly notify: (message: string) => void,
     signal: AbortSignal,
   ) {
-    const { canvas } = stage
+    const { canvas } = area
     canvas.addEventListener("pointerdown", (e) => this.down(e), { signal })
     canvas.addEventListener("pointermove", (e) => this.move(e), { signal })
     canvas.addEventListener("pointerup", (e) => this.up(e), { signal })
@@ -39,13 +62,13 @@ export class Pointers {
   }
 
   private down(event: PointerEvent): void {
-    this.stage.canvas.focus({ preventScroll: true })
-    const at = this.stage.place(event)
+    this.area.canvas.focus({ preventScroll: true })
+    const at = this.area.positionOf(event)
     if (event.pointerType === "touch") {
       if (this.penDown) return
       this.touches.set(event.pointerId, at)
       if (this.touches.size === 2) {
-        // The first finger began a gesture that was never meant.
+        // The first finger has begun a gesture by mistake.
         this.cancelTool()
         this.mode = "pinch"
         return
@@ -55,38 +78,39 @@ export class Pointers {
     if (this.mode !== "idle") return
     event.preventDefault()
     this.penDown = event.pointerType === "pen"
-    this.stage.canvas.setPointerCapture(event.pointerId)
+    this.area.canvas.setPointerCapture(event.pointerId)
     this.pointer = event.pointerId
     this.last = at
     this.hovered = at
     if (event.button === 1 || this.state.hand) this.mode = "pan"
     else if (this.seizes(event, at)) {
-      this.session.live.seize(this.state.tool.id === "move")
+      this.widget.live.seize(this.state.tool.id === "move")
       this.mode = "tool"
       this.state.tool.press(this.toolEvent(event), this.context())
-    } else if (this.session.show === "result") {
+    } else if (this.widget.screen.showing === "result") {
       this.mode = this.onSplit(at) ? "split" : "pan"
-      if (this.mode === "pan") this.tell("This is the result: choose a tool to draw on the regions again")
-    } else if (this.session.frames.current) this.mode = "pan"
-    else if (!this.session.canDraw) this.mode = "pan"
+      if (this.mode === "pan") this.notify("This is the result: choose a tool to draw on the regions again")
+    } else if (this.widget.runs.frames.current) this.mode = "pan"
+    else if (!this.widget.canDraw) this.mode = "pan"
     else if (event.button === 0 || event.button === 2 || event.button === 5) {
       const refusal = this.refusal()
       this.mode = refusal ? "pan" : "tool"
-      if (refusal) this.tell(refusal)
+      if (refusal) this.notify(refusal)
       else this.state.tool.press(this.toolEvent(event), this.context())
     }
     this.showCursor(event)
   }
 
-  /** Whether the press goes through to the regions behind a run's frames or a result, as live editing has it. */
+  /** Whether, in live editing, the press reaches the regions behind a run's frames or a result. */
   private seizes(event: PointerEvent, at: Point): boolean {
-    const { session, state } = this
-    const { live, show, picture } = session
-    if (!picture || !live.on || (show === "edit" && !session.busy)) return false
-    // A hovering pointer has no button: it is asked for the cursor.
+    const { widget, state } = this
+    const { live, picture } = widget
+    const { showing } = widget.screen
+    if (!picture || !live.on || (showing === "regions" && !widget.runs.busy)) return false
+    // A hovering pointer has no button: this also decides on its cursor.
     if (event.button > 0) return false
-    if (state.tool.id !== "move") return show === "edit" && !this.refusal()
-    return this.grabs(event) && !(show === "result" && (state.compare === "side" || this.onSplit(at)))
+    if (state.tool.id !== "move") return showing === "regions" && !this.refusal()
+    return this.grabs(event) && !(showing === "result" && (state.compare === "side" || this.onSplit(at)))
   }
 
   private grabs(event: PointerEvent): boolean {
@@ -95,7 +119,7 @@ export class Pointers {
 
   /** Why nothing can be painted on the active pair, in words; empty when it can. */
   private refusal(): string {
-    const { regions } = this.session.store
+    const { regions } = this.widget.store
     const pair = selectedPair(regions)
     if (!pair || this.state.layer === "protect" || this.state.tool.id === "move") return ""
     if (pair.locked) return `Pair ${regions.selected + 1} is locked`
@@ -103,7 +127,7 @@ export class Pointers {
   }
 
   private move(event: PointerEvent): void {
-    const at = this.stage.place(event)
+    const at = this.area.positionOf(event)
     if (event.pointerType === "touch" && this.touches.has(event.pointerId)) {
       if (this.mode === "pinch") this.pinch(event.pointerId, at)
       this.touches.set(event.pointerId, at)
@@ -111,9 +135,9 @@ export class Pointers {
     }
     this.hovered = event.pointerType === "touch" && this.mode === "idle" ? null : at
     if (this.mode === "idle") {
-      if (this.session.canDraw) this.state.tool.hover?.(this.toolEvent(event), this.context())
+      if (this.widget.canDraw) this.state.tool.hover?.(this.toolEvent(event), this.context())
       this.showCursor(event)
-      this.stage.invalidate()
+      this.area.invalidate()
       return
     }
     if (event.pointerId !== this.pointer) return
@@ -123,17 +147,17 @@ export class Pointers {
       const events = (all.length > 0 ? all : [event]).map((e) => this.toolEvent(e, event))
       this.state.tool.drag(events, this.context())
       this.state.tool.hover?.(this.toolEvent(event), this.context())
-      if (this.session.store.ghost) {
-        this.session.live.follow(event.timeStamp)
-        this.stage.count(performance.now() - began)
+      if (this.widget.store.ghost) {
+        this.widget.live.follow(event.timeStamp)
+        this.area.count(performance.now() - began)
       }
     } else if (this.mode === "pan") {
-      this.stage.pan(at.x - this.last.x, at.y - this.last.y)
+      this.area.pan(at.x - this.last.x, at.y - this.last.y)
     } else if (this.mode === "split") {
-      this.state.set({ split: Math.min(1, Math.max(0, at.x / Math.max(1, this.stage.viewSize.width))) })
+      this.state.set({ split: Math.min(1, Math.max(0, at.x / Math.max(1, this.area.area.width))) })
     }
     this.last = at
-    this.stage.invalidate()
+    this.area.invalidate()
   }
 
   private up(event: PointerEvent): void {
@@ -144,11 +168,11 @@ export class Pointers {
     }
     if (event.pointerId !== this.pointer) return
     const mode = this.mode
-    this.end()
+    this.reset()
     if (mode === "tool") this.state.tool.release(this.toolEvent(event), this.context())
     if (event.pointerType === "touch") this.hovered = null
     this.showCursor(event)
-    this.stage.invalidate()
+    this.area.invalidate()
   }
 
   /** The browser took the pointer away: what was drawn so far counts, as when the button is let go. */
@@ -159,15 +183,15 @@ export class Pointers {
   private leave(): void {
     if (this.mode !== "idle") return
     this.hovered = null
-    this.stage.invalidate()
+    this.area.invalidate()
   }
 
   private double(event: MouseEvent): void {
-    if (this.session.show === "result" || !this.session.canDraw || this.state.hand) return
+    if (this.widget.screen.showing === "result" || !this.widget.canDraw || this.state.hand) return
     this.state.tool.doublePress?.(this.toolEvent(event), this.context())
   }
 
-  private end(): void {
+  private reset(): void {
     this.mode = "idle"
     this.pointer = -1
     this.penDown = false
@@ -175,7 +199,7 @@ export class Pointers {
 
   private cancelTool(): void {
     if (this.mode === "tool") this.state.tool.cancel(this.context())
-    this.end()
+    this.reset()
   }
 
   private pinch(moved: number, at: Point): void {
@@ -186,23 +210,23 @@ export class Pointers {
     const middle = (p: Point) => ({ x: (p.x + other.x) / 2, y: (p.y + other.y) / 2 })
     const from = middle(before)
     const to = middle(at)
-    this.stage.pan(to.x - from.x, to.y - from.y)
-    this.stage.zoom(distance(at) / distance(before), to)
+    this.area.pan(to.x - from.x, to.y - from.y)
+    this.area.zoom(distance(at) / distance(before), to)
   }
 
   private onSplit(at: Point): boolean {
     if (this.state.compare !== "slider") return false
-    return Math.abs(at.x - this.state.split * this.stage.viewSize.width) <= SPLIT_SLACK
+    return Math.abs(at.x - this.state.split * this.area.area.width) <= SPLIT_SLACK
   }
 
   private showCursor(event: PointerEvent): void {
-    const { style } = this.stage.canvas
-    const at = this.stage.place(event)
-    const hand = this.state.hand || !this.session.canDraw || this.session.frames.current !== null
+    const { style } = this.area.canvas
+    const at = this.area.positionOf(event)
+    const hand = this.state.hand || !this.widget.canDraw || this.widget.runs.frames.current !== null
     if (this.mode === "pan") style.cursor = "grabbing"
-    else if (this.session.show === "result" && this.onSplit(at)) style.cursor = "ew-resize"
+    else if (this.widget.screen.showing === "result" && this.onSplit(at)) style.cursor = "ew-resize"
     else if (this.mode === "idle" && this.seizes(event, at)) style.cursor = this.cursor(event)
-    else if (hand) style.cursor = this.session.picture ? "grab" : "default"
+    else if (hand) style.cursor = this.widget.picture ? "grab" : "default"
     else style.cursor = this.mode === "idle" ? this.cursor(event) : this.state.tool.cursor
   }
 
@@ -211,12 +235,12 @@ export class Pointers {
   }
 
   private context() {
-    return this.stage.context(this.tell)
+    return this.area.context(this.notify)
   }
 
   /** Coalesced events of some browsers lack buttons and keys: those come from the event they are part of. */
   private toolEvent(event: MouseEvent, whole: MouseEvent = event): ToolEvent {
-    const p = this.stage.inPicture(this.stage.place(event))
+    const p = this.area.inPicture(this.area.positionOf(event))
     const pen = event instanceof PointerEvent && event.pointerType === "pen"
     const secondary = whole.button === 2 || whole.button === 5 || (whole.buttons & (2 | 32)) !== 0
     return {

@@ -1,6 +1,6 @@
 /** The brush's cursor: a ring of its true size, legible on any picture. */
 
-import type { Layer } from "../document/regions"
+import type { Layer } from "../document/pair"
 import type { Point } from "../geometry/matrix"
 import { css, shade } from "./colors"
 

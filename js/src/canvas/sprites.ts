@@ -1,9 +1,11 @@
-/** Masks as things a canvas can draw: a tinted image and an outline, made once a mask. */
+/** Masks as a canvas can draw them: a tinted image and an outline, each made once per mask. */
 import { eachRun, type Mask, type MaskBuffer } from "../geometry/mask"
 import type { Rgb } from "./colors"
 
+/** An image to draw from. */
 export type Surface = HTMLCanvasElement
 
+/** A new canvas with its context; at least a pixel each way. */
 export function surface(width: number, height: number): [Surface, CanvasRenderingContext2D] {
   const canvas = document.createElement("canvas")
   canvas.width = Math.max(1, width)
@@ -60,8 +62,8 @@ export function maskOutline(mask: Mask): Path2D {
   return path
 }
 
-/** The image of a mask being drawn, brought up to date rectangle by rectangle. */
-export class DraftSprite {
+/** An image of the mask being painted, updated rectangle by rectangle. */
+export class StrokeSprite {
   readonly canvas: Surface
   private readonly g: CanvasRenderingContext2D
   private started = false
@@ -73,6 +75,7 @@ export class DraftSprite {
     ;[this.canvas, this.g] = surface(buffer.width, buffer.height)
   }
 
+  /** Draws what has changed since the last call. */
   update(): void {
     const dirty = this.buffer.takeDirty()
     const box = this.started ? dirty : this.buffer.extent

@@ -1,6 +1,6 @@
 /** What belongs to one view alone: the tool in hand, the brush, where the eye is. Never saved. */
 
-import type { Layer } from "../document/regions"
+import type { Layer } from "../document/pair"
 import { Signal } from "../document/signal"
 import { fitIn, type Viewport } from "../geometry/viewport"
 import { Brush } from "../tools/brush"

@@ -1,155 +1,139 @@
-/** RegionStore: the regions, their undo history, and what is being drawn at this moment. One a model. */
+/** The regions of one widget, their undo history, and what is being drawn at this moment. */
 
-import { emptyMask, isEmpty, type Mask, MaskBuffer, sameMask, shifted } from "../geometry/mask"
-import { type Matrix, snapTranslation } from "../geometry/matrix"
-import {
-  addPair,
-  emptyRegions,
-  type Layer,
-  maskOf,
-  type Outline,
-  type Pair,
-  type Regions,
-  withMask,
-} from "./regions"
+import { isEmpty, type Mask, MaskBuffer, sameMask } from "../geometry/mask"
+import type { Layer, Outline, Pair } from "./pair"
+import type { Ghost } from "./placement"
+import { addPair, emptyRegions, maskOf, type Regions, withMask } from "./regions"
 import { Signal } from "./signal"
-import { History } from "./undo"
+import { UndoStack } from "./undo"
 
-/** A mask under the pointer: shown by every view, saved by none until the gesture ends. */
-export interface Draft {
+/** A mask being painted, by a brush or as a shape: every view shows it, and it is saved when the gesture ends. */
+export interface Stroke {
+  /** Whose mask it is; empty for the protected area. */
   readonly pairId: string
   readonly layer: Layer
   readonly buffer: MaskBuffer
-  /** The pair that this gesture makes, where there was none; it exists once the gesture ends. */
-  readonly fresh: Pair | null
+  /** The pair that this gesture makes, if there was none; it exists once the gesture ends. */
+  readonly newPair: Pair | null
 }
 
-/** A drag under the pointer: the pair and the matrix its ghost has now. */
-export interface Ghost {
-  readonly pairId: string
-  /** Takes the handle to its place; where `painted` it shifts the painted target, which has no matrix. */
-  readonly matrix: Matrix
-  readonly painted: boolean
-}
-
-/** The pair as it were if the ghost were let go here; a target that follows from its matrix is left out. */
-export function movedPair(pair: Pair, ghost: Ghost): Pair {
-  const { matrix, painted } = ghost
-  if (painted) return { ...pair, target: shifted(pair.target, matrix[2], matrix[5]) }
-  return {
-    ...pair,
-    matrix: snapTranslation(matrix),
-    target: emptyMask(pair.handle.width, pair.handle.height),
-  }
-}
-
+/** Holds the regions. Every change goes through here, and views and the kernel learn of it from the signals. */
 export class RegionStore {
-  /** Something to draw anew. */
+  /** Something has to be drawn again. */
   readonly changed = new Signal()
-  /** A gesture has ended, here: what the kernel must hear of. */
+  /** A gesture has ended in this browser: the kernel must be told. */
   readonly committed = new Signal()
   /** Only the active pair is another one. */
   readonly selection = new Signal()
-  draft: Draft | null = null
+  /** The mask being painted, or null. */
+  stroke: Stroke | null = null
+  /** The drag under the pointer, or null. */
   ghost: Ghost | null = null
-  private readonly history = new History<Regions>(emptyRegions(0, 0))
+  private readonly undoStack = new UndoStack<Regions>(emptyRegions(0, 0))
 
+  /** The regions as committed. */
   get regions(): Regions {
-    return this.history.current
+    return this.undoStack.current
   }
-  /** The regions with the pair that a gesture is making. */
+  /** The regions together with the pair that a gesture is making. */
   get shown(): Regions {
-    const fresh = this.draft?.fresh
-    if (!fresh) return this.regions
-    return { ...this.regions, pairs: [...this.regions.pairs, fresh], selected: this.regions.pairs.length }
+    const added = this.stroke?.newPair
+    if (!added) return this.regions
+    return { ...this.regions, pairs: [...this.regions.pairs, added], selected: this.regions.pairs.length }
   }
+  /** Whether there is something to undo. */
   get canUndo(): boolean {
-    return this.history.canUndo
+    return this.undoStack.canUndo
   }
+  /** Whether there is something to redo. */
   get canRedo(): boolean {
-    return this.history.canRedo
+    return this.undoStack.canRedo
   }
 
-  /** One undo step. The same document again is no step. */
+  /** Ends the gesture with new regions, as one undo step; the very same regions are no step. */
   commit(next: Regions): void {
-    this.draft = null
+    this.stroke = null
     this.ghost = null
     if (next !== this.regions) {
-      this.history.push(next)
+      this.undoStack.push(next)
       this.committed.emit()
     }
     this.changed.emit()
   }
 
+  /** Makes another pair the active one; -1 for none. */
   select(index: number): void {
     if (index === this.regions.selected || index >= this.regions.pairs.length) return
-    this.history.amend({ ...this.regions, selected: Math.max(-1, index) })
+    this.undoStack.amend({ ...this.regions, selected: Math.max(-1, index) })
     this.selection.emit()
     this.changed.emit()
   }
 
+  /** Undoes one gesture. */
   undo(): void {
     this.cancelGesture()
-    if (this.history.undo()) this.committed.emit()
+    if (this.undoStack.undo()) this.committed.emit()
     this.changed.emit()
   }
 
+  /** Redoes one gesture. */
   redo(): void {
     this.cancelGesture()
-    if (this.history.redo()) this.committed.emit()
+    if (this.undoStack.redo()) this.committed.emit()
     this.changed.emit()
   }
 
-  /** Regions that came from the kernel or another page: a step that can be undone, not sent back. */
+  /** Takes over regions from the kernel or another page: they can be undone, and are not sent back. */
   adopt(next: Regions): void {
-    if (this.draft?.fresh) this.draft = null
+    if (this.stroke?.newPair) this.stroke = null
     const lost = (id: string | undefined) => id !== undefined && !next.pairs.some((p) => p.id === id)
-    if (this.draft?.layer !== "protect" && lost(this.draft?.pairId)) this.draft = null
+    if (this.stroke?.layer !== "protect" && lost(this.stroke?.pairId)) this.stroke = null
     if (lost(this.ghost?.pairId)) this.ghost = null
-    this.history.push(next)
+    this.undoStack.push(next)
     this.changed.emit()
   }
 
-  /** A new picture: nothing before it can be undone. */
+  /** Starts again for a new picture: nothing before it can be undone. */
   reset(next: Regions): void {
-    this.draft = null
+    this.stroke = null
     this.ghost = null
-    this.history.reset(next)
+    this.undoStack.reset(next)
     this.changed.emit()
   }
 
   /**
-   * Begins to draw on a layer of the active pair; the first handle makes the first pair.
-   * Returns null where there is no picture, the pair is locked, or a target has no handle to belong to.
+   * Begins to paint on a layer of the active pair, on top of `base` if given; the first handle makes the first pair.
+   * Returns null if there is no picture or if the pair is locked.
    */
-  beginDraft(layer: Layer, base?: Mask): Draft | null {
+  beginStroke(layer: Layer, base?: Mask): Stroke | null {
     const { width, height } = this.regions
     if (!width || !height) return null
     if (layer !== "protect" && this.regions.selected < 0) this.select(this.regions.pairs.length - 1)
     const known = this.regions.pairs[this.regions.selected]
-    const fresh = layer !== "protect" && !known ? (addPair(this.regions).pairs.at(-1) ?? null) : null
+    const added = layer !== "protect" && !known ? (addPair(this.regions).pairs.at(-1) ?? null) : null
     if (layer !== "protect" && known?.locked) return null
     const mask = base ?? maskOf(this.regions, this.regions.selected, layer)
-    const pairId = layer === "protect" ? "" : (fresh ?? known)?.id
-    this.draft = { pairId: pairId ?? "", layer, buffer: MaskBuffer.from(mask), fresh }
-    return this.draft
+    const pairId = layer === "protect" ? "" : ((added ?? known)?.id ?? "")
+    this.stroke = { pairId, layer, buffer: MaskBuffer.from(mask), newPair: added }
+    return this.stroke
   }
 
-  /** Ends the drawing: its mask becomes the layer's, in one step; none where nothing has changed. */
-  endDraft(outline?: Outline): void {
-    const draft = this.draft
-    if (!draft) return
+  /** Ends the painting: its mask becomes the layer's in one undo step, or none if nothing has changed. */
+  endStroke(outline?: Outline): void {
+    const stroke = this.stroke
+    if (!stroke) return
     const regions = this.shown
-    const index = regions.pairs.findIndex((p) => p.id === draft.pairId)
-    const mask = draft.buffer.toMask()
-    const idle = !outline && sameMask(mask, maskOf(regions, index, draft.layer))
-    if (idle || (draft.fresh && isEmpty(mask))) return this.cancelGesture()
-    this.commit(withMask(regions, index, draft.layer, mask, outline))
+    const index = regions.pairs.findIndex((p) => p.id === stroke.pairId)
+    const mask = stroke.buffer.toMask()
+    const unchanged = !outline && sameMask(mask, maskOf(regions, index, stroke.layer))
+    if (unchanged || (stroke.newPair && isEmpty(mask))) return this.cancelGesture()
+    this.commit(withMask(regions, index, stroke.layer, mask, outline))
   }
 
+  /** Drops what is being painted or dragged. */
   cancelGesture(): void {
-    if (!this.draft && !this.ghost) return
-    this.draft = null
+    if (!this.stroke && !this.ghost) return
+    this.stroke = null
     this.ghost = null
     this.changed.emit()
   }

@@ -1,7 +1,18 @@
 /** The notebook host behind an anywidget model: typed traits, versioned messages, buffers of any kind. */
 import { Signal } from "../document/signal"
+import { bytesOf } from "./fields"
+import {
+  type AnyKernelMessage,
+  readMessage,
+  readTrait,
+  type ToKernel,
+  type Trait,
+  type TraitName,
+  VERSION,
+  type WrittenTraits,
+} from "./protocol"
 
-/** What every host's model offers; listener arguments differ between hosts and are ignored except by messages. */
+/** What every host's model offers. Hosts pass different arguments to listeners; only those of messages are used. */
 export interface HostModel {
   get(key: string): unknown
   set(key: string, value: unknown): void
@@ -14,27 +25,13 @@ export interface HostModel {
   readonly widget_manager?: unknown
 }
 
-export interface Message {
-  readonly type: string
-  readonly [field: string]: unknown
-}
+/** A message's binary parts. */
+export type Buffers = Uint8Array<ArrayBuffer>[]
 
-export const VERSION = 1
-
-/** Notebook servers close the socket on a message above ten mebibytes; the rest is for its other fields. */
+/** Notebook servers close the socket on a message above ten mebibytes; the 64 KiB are for its other fields. */
 const LARGEST_MESSAGE = 10 * 1024 * 1024 - 64 * 1024
 
-/** Bytes from a DataView (Jupyter), Uint8Array (Colab), ArrayBuffer (others) or array of numbers (VS Code). */
-export function bytesOf(value: unknown): Uint8Array<ArrayBuffer> | null {
-  if (value instanceof ArrayBuffer) return new Uint8Array(value)
-  if (ArrayBuffer.isView(value)) {
-    return new Uint8Array(value.buffer as ArrayBuffer, value.byteOffset, value.byteLength)
-  }
-  if (Array.isArray(value) && value.every((n) => typeof n === "number")) return Uint8Array.from(value)
-  return null
-}
-
-/** A copy that owns its whole buffer: some hosts send `value.buffer`, whatever the view covers. */
+/** A copy that owns its whole buffer: some hosts send `value.buffer`, whatever part of it the view covers. */
 export function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const whole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength
   return whole && bytes.buffer instanceof ArrayBuffer
@@ -42,50 +39,66 @@ export function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
     : Uint8Array.from(bytes)
 }
 
+/** The one way to and from the kernel: everything sent, saved, received or read goes through here. */
 export class Host {
-  /** Something was too large to be sent, and was not. */
+  /** Something was too large to be sent, and was not sent. */
   readonly refused = new Signal()
+  /** A message of our version has come from the kernel, whether or not it could be read. */
+  readonly heard = new Signal()
   private readonly undo: (() => void)[] = []
 
   constructor(readonly model: HostModel) {}
 
+  /** Calls `listener` on an event of the host's model, for example `change:_state`. */
   on(event: string, listener: () => void): void {
     const wrapped = () => listener()
     this.model.on(event, wrapped)
     this.undo.push(() => this.model.off(event, wrapped))
   }
 
-  /** Calls the listener for each well-formed message of our version; others are logged and dropped. */
-  onMessage(listener: (message: Message, buffers: Uint8Array<ArrayBuffer>[]) => void): void {
+  /** Calls `listener` whenever one of the traits changes. */
+  onTraits(names: readonly TraitName[], listener: () => void): void {
+    for (const name of names) this.on(`change:${name}`, listener)
+  }
+
+  /** Calls `listener` with each well-formed message of our version; others are logged and dropped. */
+  onMessage(listener: (message: AnyKernelMessage, buffers: Buffers) => void): void {
     const wrapped = (content: unknown, buffers?: unknown) => {
-      const message = content as { v?: unknown; type?: unknown } | null
-      if (typeof message !== "object" || message === null || typeof message.type !== "string") {
-        console.warn("regiondrag: a malformed message was ignored", content)
-        return
-      }
-      if (message.v !== VERSION) {
-        console.warn(`regiondrag: a message of version ${String(message.v)} was ignored (this is ${VERSION})`)
+      if ((content as { v?: unknown } | null)?.v === VERSION) this.heard.emit()
+      const message = readMessage(content)
+      if (typeof message === "string") {
+        console.warn(`regiondrag: ${message}`, content)
         return
       }
       const list = Array.isArray(buffers) ? buffers.map(bytesOf).filter((b) => b !== null) : []
-      listener(message as Message, list)
+      listener(message, list)
     }
     this.model.on("msg:custom", wrapped)
     this.undo.push(() => this.model.off("msg:custom", wrapped))
   }
 
-  /** False where the message is too large to be sent. */
-  send(type: string, fields: Record<string, unknown> = {}, buffers: Uint8Array<ArrayBuffer>[] = []): boolean {
+  /** Sends a message. Returns false if it is too large. */
+  send<T extends keyof ToKernel>(type: T, fields: ToKernel[T], buffers: Buffers = []): boolean {
     if (this.tooLarge(buffers)) return false
     this.attempt(() => this.model.send({ v: VERSION, type, ...fields }, undefined, buffers.map(owned)))
     return true
   }
 
-  /** Several traits in one patch: the kernel never sees half a gesture. */
-  save(traits: Record<string, unknown>): void {
+  /** Writes several traits in one patch, so that the kernel never sees half a gesture. */
+  save(traits: Partial<WrittenTraits>): void {
     if (this.tooLarge(Object.values(traits._masks ?? {}))) return
     for (const [key, value] of Object.entries(traits)) this.model.set(key, value)
     this.attempt(() => this.model.save_changes())
+  }
+
+  /** A trait's value, checked. */
+  get<N extends TraitName>(name: N): Trait<N> {
+    return readTrait(name, this.model.get(name))
+  }
+
+  /** Removes every listener. */
+  close(): void {
+    for (const undo of this.undo.splice(0)) undo()
   }
 
   private tooLarge(buffers: unknown[]): boolean {
@@ -96,38 +109,12 @@ export class Host {
     return true
   }
 
-  /** A dead kernel's comm may throw; the drawing goes on, and the silence is noticed elsewhere. */
+  /** A dead kernel's comm may throw. Drawing goes on, and the watch notices the silence. */
   private attempt(send: () => void): void {
     try {
       send()
     } catch (error) {
       console.warn("regiondrag: the kernel could not be reached", error)
     }
-  }
-
-  number(key: string, otherwise: number): number {
-    const value = this.model.get(key)
-    return typeof value === "number" && Number.isFinite(value) ? value : otherwise
-  }
-
-  record(key: string): Record<string, unknown> {
-    const value = this.model.get(key)
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : {}
-  }
-
-  list(key: string): unknown[] {
-    const value = this.model.get(key)
-    return Array.isArray(value) ? value : []
-  }
-
-  bytes(key: string): Uint8Array<ArrayBuffer> | null {
-    const bytes = bytesOf(this.model.get(key))
-    return bytes && bytes.length > 0 ? bytes : null
-  }
-
-  close(): void {
-    for (const undo of this.undo.splice(0)) undo()
   }
 }

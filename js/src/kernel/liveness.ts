@@ -1,25 +1,35 @@
-/** Whether a kernel answers: a pure judgement of what was heard and when. Times in milliseconds. */
+/** Whether a kernel answers, judged from what was heard and when. Times in milliseconds. */
+
+/**
+ * `waiting` for the first answer, `live`, `busy` with something else, `gone` since it once answered, or `readonly`
+ * because no kernel ever answered.
+ */
 export type Liveness = "waiting" | "live" | "busy" | "gone" | "readonly"
 
+/** What is known about the kernel. */
 export interface Heard {
   /** When the widget was opened. */
   readonly opened: number
-  /** When the first question of the present silence was asked; null while none is open. */
+  /** When the first ping without an answer was sent; null if all were answered. */
   readonly asked: number | null
-  /** When the kernel was last heard; null never. */
+  /** When the kernel was last heard; null for never. */
   readonly last: number | null
-  /** The host said that the connection was lost or made anew. */
+  /** Whether the host said that the connection was lost or made again. */
   readonly suspicious: boolean
-  /** What the host says of the kernel, where it says anything. */
+  /** The kernel's status by the host, if it tells one. */
   readonly kernelStatus: string | null
 }
 
+/** How long the first answer may take. */
 export const HELLO_LIMIT = 4_000
+/** How long an answer to a ping may take. */
 export const PONG_LIMIT = 10_000
+/** How long a kernel that says nothing may still be thought busy. */
 export const SILENCE_LIMIT = 30_000
 
 const DEAD = new Set(["dead", "restarting", "autorestarting", "terminating"])
 
+/** Judges whether the kernel is there. */
 export function judge(heard: Heard, now: number): Liveness {
   if (heard.last === null) {
     if (now - heard.opened < HELLO_LIMIT) return "waiting"
@@ -33,7 +43,7 @@ export function judge(heard: Heard, now: number): Liveness {
   return silence < SILENCE_LIMIT ? "busy" : "gone"
 }
 
-/** The kernel's state as JupyterLab's widget manager knows it; null where the host does not say. */
+/** The kernel's state as JupyterLab's widget manager knows it; null in hosts that do not tell. */
 export function kernelStatusOf(manager: unknown): string | null {
   try {
     const status = (manager as { kernel?: { status?: unknown } } | undefined)?.kernel?.status

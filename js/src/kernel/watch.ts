@@ -1,11 +1,15 @@
-/** Watches whether the kernel answers: greets it, asks after it while anyone looks, and says what it thinks. */
+/** Watches whether the kernel answers: greets it, and pings it while a view is on the screen. */
 import type { Host } from "./host"
 import { type Heard, judge, kernelStatusOf, type Liveness } from "./liveness"
 
+/** Milliseconds of silence before a ping, and between pings. */
 const PING_EVERY = 5_000
-const LOOK_EVERY = 1_000
+/** Milliseconds between two checks. */
+const CHECK_EVERY = 1_000
 
+/** Knows whether a kernel is there, and tells it whether anyone is looking. */
 export class KernelWatch {
+  /** Whether a kernel answers, as of now. */
   liveness: Liveness = "waiting"
   private heard: Heard = {
     opened: Date.now(),
@@ -16,8 +20,10 @@ export class KernelWatch {
   }
   private readonly views = new Map<string, boolean>()
   private visible = false
-  private readonly timer: ReturnType<typeof setInterval>
+  private closed = false
+  private timer: ReturnType<typeof setInterval> | undefined
 
+  /** `changed` is called when `liveness` has changed. */
   constructor(
     private readonly host: Host,
     private readonly changed: () => void,
@@ -27,18 +33,22 @@ export class KernelWatch {
       this.heard = { ...this.heard, suspicious: this.heard.last !== null }
       this.ping()
     })
+    // Anything from the kernel is a sign of life.
+    host.heard.on(() => {
+      this.heard = { ...this.heard, last: Date.now(), asked: null, suspicious: false }
+      this.judge()
+    })
+  }
+
+  /** Greets the kernel and begins to watch it. */
+  start(): void {
     this.greet()
-    this.timer = setInterval(() => this.look(), LOOK_EVERY)
+    this.timer = setInterval(() => this.check(), CHECK_EVERY)
   }
 
-  /** Anything from the kernel is a sign of life. */
-  hear(): void {
-    this.heard = { ...this.heard, last: Date.now(), asked: null, suspicious: false }
-    this.judge()
-  }
-
-  /** A view opened or came into sight (true), left it (false), or was closed (null). */
-  see(view: string, visible: boolean | null): void {
+  /** Notes that a view came into sight (true), left it (false), or was closed (null). */
+  setVisible(view: string, visible: boolean | null): void {
+    if (this.closed) return
     if (visible === null) this.views.delete(view)
     else this.views.set(view, visible)
     const any = [...this.views.values()].some((v) => v)
@@ -47,27 +57,29 @@ export class KernelWatch {
     this.host.send("visible", { visible: any })
   }
 
+  /** Stops watching. */
   close(): void {
+    this.closed = true
     clearInterval(this.timer)
   }
 
   private greet(): void {
-    const have = (bytes: string, info: string, key: string) =>
-      this.host.bytes(bytes) ? (this.host.record(info)[key] ?? null) : null
-    const image = have("_image", "_image_info", "rev")
-    this.host.send("hello", { view: "model", have: { image, result: have("_result", "_result_info", "id") } })
+    const { host } = this
+    const image = host.get("_image") ? host.get("_image_info").rev : null
+    const result = host.get("_result") ? (host.get("_result_info")?.id ?? null) : null
+    host.send("hello", { view: "model", have: { image, result } })
   }
 
   private ping(): void {
     if (this.heard.asked === null) this.heard = { ...this.heard, asked: Date.now() }
-    this.host.send("ping")
+    this.host.send("ping", {})
   }
 
-  private look(): void {
+  private check(): void {
     const now = Date.now()
     const { last, asked, opened } = this.heard
-    const due = (since: number) => (now - since) % PING_EVERY < LOOK_EVERY
-    // A kernel that is busy at first may still come: keep asking, seldom.
+    const due = (since: number) => (now - since) % PING_EVERY < CHECK_EVERY
+    // A kernel that is busy at first may still answer: keep asking, now and then.
     if (last === null && due(opened)) this.greet()
     if (last !== null && this.visible) {
       if (asked === null ? now - last > PING_EVERY : due(asked)) this.ping()

@@ -1,180 +1,191 @@
 /**
  * Drafts: the kernel's quick edits while a region is dragged.
  *
- * One is asked for at a time, for the newest place of the pointer, when the one before is on the screen, has come
- * to nothing or is lost. What is shown never goes back in time: an answer belongs to the one request that flies.
+ * One is requested at a time, for the newest position of the pointer, once the one before is on the screen, has been
+ * refused or is lost. Drafts never go back in time, since an answer counts only for the request that is under way.
  */
-import type { Carried } from "../document/carried"
-import type { Message } from "../kernel/host"
+import type { Carried } from "../document/placement"
+import type { Corners, KernelMessage } from "../kernel/protocol"
 
+/** A decoded draft. */
 export interface Draft {
   readonly image: ImageBitmap
-  /** x0, y0, x1, y1 of the picture that it covers. */
-  readonly box: readonly [number, number, number, number]
+  /** The part of the picture that it covers. */
+  readonly box: Corners
   readonly seq: number
-  /** Where everything was when it was asked for; another place has another text. */
-  readonly place: string
+  /** Where everything was when it was requested (a `placementKey`). */
+  readonly placement: string
+  /** What was carried when it was requested. */
   readonly carried: readonly Carried[]
-  /** When the pointer was there, and when the draft came on the screen; `performance.now()`. */
+  /** When the pointer was there; `performance.now()`. */
   readonly stamp: number
+  /** When the draft came on the screen; `performance.now()`. */
   painted: number
 }
 
-interface Wanted {
-  readonly place: string
-  readonly stamp: number
-  /** Asked for once more, later than the pointer came there: no measure of how quick drafts are. */
-  readonly again: boolean
+/** How the newest draft may be shown: whole, or only what it fills in where the handle was. */
+export interface ShownDraft {
+  readonly draft: Draft
+  readonly whole: boolean
 }
 
-interface Asked extends Wanted {
+/** What drafts need from their surroundings. */
+export interface DraftPorts {
+  /** Requests a draft of what is drawn now and returns what is carried; null if it could not be sent. */
+  request(seq: number): readonly Carried[] | null
+  /** Something has to be drawn again. */
+  redraw(): void
+  /** The draft is on the screen. */
+  painted(draft: Draft): void
+  /** The kernel refused a draft for a reason that the user should know. */
+  failed(message: string): void
+}
+
+interface Wanted {
+  readonly placement: string
+  readonly stamp: number
+  /** Requested once more, after the pointer came to rest: says nothing about how fast drafts are. */
+  readonly repeated: boolean
+}
+
+interface Requested extends Wanted {
   readonly seq: number
   readonly carried: readonly Carried[]
   arrived: boolean
 }
 
-/** How the newest draft may be shown: whole, or only what it fills in where the handle was. */
-export interface Look {
-  readonly draft: Draft
-  readonly whole: boolean
-}
-
-export interface Ports {
-  /** Asks the kernel for a draft of what is drawn now, and says what that is; null where it could not be sent. */
-  ask(seq: number): readonly Carried[] | null
-  /** There is something to draw anew. */
-  shown(): void
-  /** The draft is on the screen. */
-  painted(draft: Draft): void
-  /** The kernel gives no draft for a reason the person should know. */
-  failed(message: string): void
-}
-
-/** Milliseconds after which a request counts as lost, and a draft as too old to be shown while the pointer moves on. */
+/** Milliseconds after which a request counts as lost. */
 export const LOST = 2_000
+/** Milliseconds after which a draft is too old to be shown while the pointer moves on. */
 export const OLDEST = 1_000
-/** Milliseconds between requests while the kernel has trouble with them. */
+/** Milliseconds between requests while the kernel fails to answer them. */
 const PAUSE = 500
 /**
- * A draft is shown whole behind a moving pointer where the kernel is quick: one that jumps after the pointer a few
- * times a second is worse to look at than the browser's own preview. Two limits, lest the two take turns.
+ * Milliseconds from pointer to screen below which drafts are shown whole behind a moving pointer, and above which
+ * they no longer are. Slow drafts that jump after the pointer look worse than the browser's own preview. There are
+ * two limits so that the two do not alternate (hysteresis).
  */
-const QUICK = 300
+const FAST = 300
 const SLOW = 380
-/** A quick kernel that has not answered for so long has stalled. */
+/** Milliseconds without an answer after which a fast kernel counts as stalled. */
 const STALLED = 500
-/** How long to wait before asking again for a place at which the pointer rests and whose request came to nothing. */
-const AGAIN = 100
+/** Milliseconds before a refused request is repeated while the pointer rests. */
+const REPEAT = 100
 
-// Numbers rise across reloads of the page too, where the kernel remembers those of the page before.
+// Numbers rise across reloads of the page too, since the kernel remembers those of the page before.
 let newest = Date.now()
 
+/** Requests drafts and holds the newest one. */
 export class Drafts {
-  private shownNow: Draft | null = null
-  private flying: Asked | null = null
+  private current: Draft | null = null
+  private underWay: Requested | null = null
   private wanted: Wanted | null = null
-  /** The newest request of this drag, whatever became of it. */
-  private last: { seq: number; place: string } | null = null
+  /** The newest request of this drag, answered or not. */
+  private last: { seq: number; placement: string } | null = null
   private paused = false
-  private quick = true
+  private fast = true
   private readonly lags: number[] = []
   private timer: ReturnType<typeof setTimeout> | undefined
-  private ageing: ReturnType<typeof setTimeout> | undefined
+  private ageTimer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(private readonly ports: Ports) {}
+  constructor(private readonly ports: DraftPorts) {}
 
-  /** The pointer is at another place since `stamp`. */
-  want(place: string, stamp: number): void {
-    this.wanted = place === (this.flying ?? this.last)?.place ? null : { place, stamp, again: false }
+  /** Asks for a draft of `placement`, where the pointer has been since `stamp`. */
+  want(placement: string, stamp: number): void {
+    const known = (this.underWay ?? this.last)?.placement
+    this.wanted = placement === known ? null : { placement, stamp, repeated: false }
     this.next()
   }
 
-  /** A `drafted` message. */
-  async arrive(message: Message, bytes: Uint8Array<ArrayBuffer> | undefined): Promise<void> {
-    const asked = this.flying
-    if (!asked || message.seq !== asked.seq || asked.arrived) return
-    asked.arrived = true
-    const box = boxOf(message.box)
+  /** Takes a `drafted` message. */
+  async receive(
+    message: KernelMessage<"drafted">,
+    bytes: Uint8Array<ArrayBuffer> | undefined,
+  ): Promise<void> {
+    const request = this.underWay
+    if (!request || message.seq !== request.seq || request.arrived) return
+    request.arrived = true
+    const { box, mime } = message
     if (!box || !bytes || bytes.length === 0) {
       console.warn("regiondrag: a draft without a picture was ignored")
-      return this.free()
+      return this.finish()
     }
-    if (tooOld(asked)) return this.free()
-    const type = typeof message.mime === "string" ? message.mime : "image/jpeg"
+    if (tooOld(request)) return this.finish()
     let image: ImageBitmap
     try {
-      image = await createImageBitmap(new Blob([bytes], { type }))
+      image = await createImageBitmap(new Blob([bytes], { type: mime }))
     } catch {
       console.warn("regiondrag: a draft did not decode")
-      if (this.flying === asked) this.free()
+      if (this.underWay === request) this.finish()
       return
     }
-    // While it decoded, the drag may have ended or the request have been given up.
-    if (this.flying !== asked || tooOld(asked)) {
+    // While it was decoded, the drag may have ended or the request have been given up.
+    if (this.underWay !== request || tooOld(request)) {
       image.close()
-      if (this.flying === asked) this.free()
+      if (this.underWay === request) this.finish()
       return
     }
-    const { seq, place, carried, stamp } = asked
-    const draft = { image, box, seq, place, carried, stamp, painted: performance.now() }
+    const { seq, placement, carried, stamp } = request
+    const draft = { image, box, seq, placement, carried, stamp, painted: performance.now() }
     this.drop()
-    this.shownNow = draft
-    if (!asked.again) this.judge(draft.painted - stamp)
-    this.ports.shown()
-    this.age(draft)
-    // The views asked for this animation frame before us: once it is our turn they have drawn.
+    this.current = draft
+    if (!request.repeated) this.measure(draft.painted - stamp)
+    this.ports.redraw()
+    this.redrawWithAge(draft)
+    // The views requested this animation frame before us: once it is our turn, they have drawn.
     requestAnimationFrame(() => {
-      if (this.shownNow === draft) {
+      if (this.current === draft) {
         draft.painted = performance.now()
-        if (!asked.again) this.ports.painted(draft)
+        if (!request.repeated) this.ports.painted(draft)
       }
-      if (this.flying === asked) this.free()
+      if (this.underWay === request) this.finish()
     })
   }
 
-  /** An `undrafted` message: the request gives no picture. */
-  refuse(message: Message): void {
-    const asked = this.flying
-    if (!asked || message.seq !== asked.seq) return
+  /** Takes an `undrafted` message. */
+  refuse({ seq, reason, message }: KernelMessage<"undrafted">): void {
+    const request = this.underWay
+    if (!request || seq !== request.seq) return
     this.last = null
-    if (message.reason === "error" || message.reason === "memory") {
-      if (typeof message.message === "string" && message.message) this.ports.failed(message.message)
+    if (reason === "error" || reason === "memory") {
+      if (message) this.ports.failed(message)
       this.pause(PAUSE)
     } else if (!this.wanted) {
-      // The kernel may be getting the picture ready, or ending a run.
-      this.pause(AGAIN, asked.place)
+      // The kernel may be preparing the picture, or ending a run.
+      this.pause(REPEAT, request.placement)
     }
-    this.free()
+    this.finish()
   }
 
-  /** The drag is over; what is still under way is void. Returns the newest number of this drag, null for none. */
+  /** Ends the drag: answers still under way are dropped. Returns the newest number of this drag, null for none. */
   end(): number | null {
     const last = this.last
     clearTimeout(this.timer)
     this.paused = false
-    this.flying = null
+    this.underWay = null
     this.wanted = null
     this.last = null
     return last?.seq ?? null
   }
 
-  /** What may be shown of the newest draft now that everything is at `place`. */
-  look(place: string): Look | null {
-    const draft = this.shownNow
+  /** What may be shown of the newest draft now that everything is at `placement`. */
+  shownAt(placement: string): ShownDraft | null {
+    const draft = this.current
     if (!draft) return null
-    if (draft.place === place) return { draft, whole: true }
+    if (draft.placement === placement) return { draft, whole: true }
     const now = performance.now()
     if (now - draft.stamp > OLDEST) return null
-    return { draft, whole: this.quick && now - draft.painted <= STALLED }
+    return { draft, whole: this.fast && now - draft.painted <= STALLED }
   }
 
-  /** Takes the draft off the screen. */
+  /** Takes the newest draft off the screen. */
   drop(): void {
-    clearTimeout(this.ageing)
-    this.shownNow?.image.close()
-    this.shownNow = null
+    clearTimeout(this.ageTimer)
+    this.current?.image.close()
+    this.current = null
   }
 
+  /** Ends everything. */
   close(): void {
     this.end()
     this.drop()
@@ -182,71 +193,66 @@ export class Drafts {
 
   private next(): void {
     const wanted = this.wanted
-    if (!wanted || this.flying || this.paused) return
+    if (!wanted || this.underWay || this.paused) return
     this.wanted = null
     newest += 1
-    const carried = this.ports.ask(newest)
+    const carried = this.ports.request(newest)
     if (!carried) return this.pause(PAUSE)
-    this.flying = { seq: newest, ...wanted, carried, arrived: false }
-    this.last = this.flying
+    this.underWay = { seq: newest, ...wanted, carried, arrived: false }
+    this.last = this.underWay
     clearTimeout(this.timer)
     this.timer = setTimeout(() => {
-      this.repeat(wanted.place)
-      this.free()
+      this.repeat(wanted.placement)
+      this.finish()
     }, LOST)
   }
 
-  /** Asks once more where the pointer still rests there. */
-  private repeat(place: string): void {
-    this.wanted ??= { place, stamp: performance.now(), again: true }
+  /** Requests the same placement again, unless the pointer has moved on. */
+  private repeat(placement: string): void {
+    this.wanted ??= { placement, stamp: performance.now(), repeated: true }
   }
 
-  private free(): void {
+  /** The request under way is over: the next one may be made. */
+  private finish(): void {
     if (!this.paused) clearTimeout(this.timer)
-    this.flying = null
+    this.underWay = null
     this.next()
   }
 
-  /** Asks for nothing for a while; then, where the pointer still rests there, for `place` again. */
-  private pause(milliseconds: number, place?: string): void {
+  /** Makes no request for a while, then repeats `placement` if given and if the pointer still rests there. */
+  private pause(milliseconds: number, placement?: string): void {
     this.paused = true
     clearTimeout(this.timer)
     this.timer = setTimeout(() => {
       this.paused = false
-      if (place !== undefined) this.repeat(place)
+      if (placement !== undefined) this.repeat(placement)
       this.next()
     }, milliseconds)
   }
 
-  private judge(lag: number): void {
+  private measure(lag: number): void {
     this.lags.push(lag)
     if (this.lags.length > 5) this.lags.shift()
-    const typical = [...this.lags].sort((a, b) => a - b)[this.lags.length >> 1] as number
-    if (typical > SLOW) this.quick = false
-    else if (typical < QUICK) this.quick = true
+    const median = [...this.lags].sort((a, b) => a - b)[this.lags.length >> 1] as number
+    if (median > SLOW) this.fast = false
+    else if (median < FAST) this.fast = true
   }
 
-  /** Draws anew when the draft becomes too old to be shown, though nothing else happens. */
-  private age(draft: Draft): void {
+  /** Draws again when the draft becomes too old to be shown, though nothing else happens. */
+  private redrawWithAge(draft: Draft): void {
     const now = performance.now()
     const ages = [draft.painted + STALLED, draft.stamp + OLDEST].filter((at) => at > now)
     if (ages.length === 0) return
-    this.ageing = setTimeout(
+    this.ageTimer = setTimeout(
       () => {
-        this.ports.shown()
-        this.age(draft)
+        this.ports.redraw()
+        this.redrawWithAge(draft)
       },
       Math.min(...ages) - now + 1,
     )
   }
 }
 
-function tooOld(asked: { stamp: number }): boolean {
-  return performance.now() - asked.stamp > OLDEST
-}
-
-function boxOf(value: unknown): Draft["box"] | null {
-  if (!Array.isArray(value) || value.length !== 4) return null
-  if (!value.every((n) => typeof n === "number" && Number.isFinite(n))) return null
-  return value as unknown as Draft["box"]
+function tooOld(request: { stamp: number }): boolean {
+  return performance.now() - request.stamp > OLDEST
 }

@@ -1,47 +1,74 @@
 /**
  * Live editing: while a region is dragged the kernel's drafts are shown, and the full edit follows when it rests.
  *
- * A drag by the pointer is over when it is let go; keys, flips and strokes come in bursts, so the edit waits for
- * their end.
+ * A drag by the pointer is over when the button is released. Keys, flips and strokes come in bursts, so the edit
+ * waits until a burst is over.
  */
-import { allCarried } from "../document/carried"
+import { allCarried, placementKey } from "../document/placement"
 import { completePairs, type Regions } from "../document/regions"
-import { movedPair } from "../document/store"
+import type { Signal } from "../document/signal"
+import type { RegionStore } from "../document/store"
 import { isEmpty } from "../geometry/mask"
-import type { Message } from "../kernel/host"
-import { Drafts, type Look } from "./drafts"
-import { type Measured, Meter, mark, measuredFrom } from "./meter"
-import { unready } from "./status"
-import type { Session } from "./widgetmodel"
+import type { Host } from "../kernel/host"
+import type { Liveness } from "../kernel/liveness"
+import type { KernelMessage } from "../kernel/protocol"
+import { Drafts, type ShownDraft } from "./drafts"
+import { mark } from "./marks"
+import { type Measured, Meter } from "./meter"
+import type { Runs } from "./runs"
+import type { Screen } from "./screen"
+import type { SettingsStore } from "./settingsstore"
 
-/** Milliseconds without a key or a stroke after which the full edit begins. */
-const REST = 400
+/** Milliseconds without a key or a stroke before the full edit begins. */
+const BURST = 400
 
+/** What live editing needs from the widget. */
+export interface LivePorts {
+  readonly host: Host
+  readonly store: RegionStore
+  readonly settings: SettingsStore
+  readonly runs: Runs
+  readonly screen: Screen
+  readonly changed: Signal
+  /** Short messages for the user. */
+  readonly notified: Signal<string>
+  readonly liveness: Liveness
+  /** Why nothing can be edited, and why an edit cannot be run; empty if it can. */
+  readonly notReady: string
+  readonly obstacle: string
+  run(): void
+  stop(): void
+  /** Requests a draft of what is drawn now. Returns false if it could not be sent. */
+  requestDraft(seq: number): boolean
+}
+
+/** Decides when drafts are requested and when the full edit begins. */
 export class Live {
-  /** The kernel's measurements; null until it has told them. */
+  /** The kernel's measurements; null until they have come. */
   measured: Measured | null = null
+  /** What this page measures. */
   readonly meter = new Meter()
   private readonly drafts: Drafts
   private readonly readers = new Set<string>()
   private dragging = false
-  /** What made way for the drag: Escape brings it back. */
-  private before: "edit" | "result" | "run" = "edit"
-  /** What the newest commit held. */
+  /** What the drag replaced on the screen: Escape brings it back. */
+  private before: "regions" | "result" | "run" = "regions"
+  /** The regions of the newest commit. */
   private drawn: Regions
   /** When the pointer came where it is. */
   private stamp = 0
   private timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(private readonly session: Session) {
-    const { store } = session
+  constructor(private readonly widget: LivePorts) {
+    const { store } = widget
     this.drafts = new Drafts({
-      ask: (seq) => (session.sendDraft(seq) ? allCarried(store.regions, store) : null),
-      shown: () => session.changed.emit(),
+      request: (seq) => (widget.requestDraft(seq) ? allCarried(store.regions, store) : null),
+      redraw: () => widget.changed.emit(),
       painted: ({ seq, stamp, painted }) => {
         this.meter.add(painted - stamp, painted)
-        mark("regiondrag.draft", stamp, painted, { seq, whole: this.look?.whole === true })
+        mark("regiondrag.draft", stamp, painted, { seq, whole: this.shownDraft?.whole === true })
       },
-      failed: (message) => session.said.emit(message),
+      failed: (message) => widget.notified.emit(message),
     })
     this.drawn = store.regions
     store.committed.on(() => this.committed())
@@ -51,150 +78,155 @@ export class Live {
     })
   }
 
-  /** Whether edits follow the pointer: as the person chose, else as the kernel measured. */
+  /** Whether edits follow the pointer: as the user chose, otherwise as the kernel measured. */
   get on(): boolean {
-    return this.obstacle === "" && (this.session.settings.live ?? this.measured?.live ?? false)
+    return this.obstacle === "" && (this.widget.settings.current.live ?? this.measured?.live ?? false)
   }
-  /** Why they cannot follow, in words; empty when they can. */
+  /** Why they cannot follow, in words; empty if they can. */
   get obstacle(): string {
-    return unready(this.session)
+    return this.widget.notReady
   }
-  /** The drag under the pointer has not ended: nothing else is to take the screen. */
+  /** Whether a drag is under way: nothing else may take the screen. */
   get held(): boolean {
     return this.dragging
   }
-  /** What may be shown of the newest draft; null for nothing. */
-  get look(): Look | null {
-    const { show, frames } = this.session
-    return show === "edit" && !frames.current ? this.drafts.look(this.place) : null
+  /** What may be shown of the newest draft, or null. */
+  get shownDraft(): ShownDraft | null {
+    const { screen, runs } = this.widget
+    return screen.showing === "regions" && !runs.frames.current ? this.drafts.shownAt(this.placement) : null
   }
 
+  /** Turns live editing on or off, as the user's choice. */
   toggle(): void {
-    this.session.change({ live: !this.on }, true)
+    this.widget.settings.change({ live: !this.on }, true)
   }
 
   /**
-   * The pointer begins something new: a run under way and a result on show make way for it. A drag brings them back
-   * where it comes to nothing.
+   * Clears the screen for something new under the pointer: a run under way is stopped and a result is hidden. With
+   * `drag`, they come back if the drag is cancelled.
    */
   seize(drag: boolean): void {
-    const { session } = this
-    this.before = session.busy ? "run" : session.show
+    const { runs, screen } = this.widget
+    this.before = runs.busy ? "run" : screen.showing
     this.dragging = drag
     clearTimeout(this.timer)
-    session.stop()
-    session.showRegions(true)
+    this.widget.stop()
+    screen.showRegions(true)
   }
 
-  /** The pointer has moved the ghost; `stamp` is its event's. */
+  /** The pointer has moved the ghost, by an event of time `stamp`. */
   follow(stamp: number): void {
-    if (!this.session.store.ghost || !this.on) return
-    if (!this.dragging) this.before = "edit"
+    if (!this.widget.store.ghost || !this.on) return
+    if (!this.dragging) this.before = "regions"
     this.dragging = true
     clearTimeout(this.timer)
-    this.ask(stamp)
+    this.request(stamp)
   }
 
-  receive(message: Message, bytes: Uint8Array<ArrayBuffer> | undefined): void {
-    if (message.type === "drafted") void this.drafts.arrive(message, bytes)
-    else if (message.type === "undrafted") this.drafts.refuse(message)
-    else {
-      const on = this.on
-      this.measured = measuredFrom(message)
-      // It may have changed the default in the middle of a drag.
-      if (on && !this.on) this.rest()
-      this.session.changed.emit()
-    }
+  /** Takes a `drafted` message. */
+  drafted(message: KernelMessage<"drafted">, bytes: Uint8Array<ArrayBuffer> | undefined): void {
+    void this.drafts.receive(message, bytes)
   }
 
-  /** A read-out opened in a view, or closed. */
-  read(view: string, on: boolean): void {
+  /** Takes an `undrafted` message. */
+  undrafted(message: KernelMessage<"undrafted">): void {
+    this.drafts.refuse(message)
+  }
+
+  /** Takes a `measured` message. */
+  measure(measured: Measured): void {
+    const before = this.on
+    this.measured = measured
+    // It may have turned live editing off in the middle of a drag.
+    if (before && !this.on) this.endDrafts()
+    this.widget.changed.emit()
+  }
+
+  /** A view shows the measurements, or no longer. */
+  setReading(view: string, on: boolean): void {
     const before = this.readers.size > 0
     if (on) this.readers.add(view)
     else this.readers.delete(view)
     const now = this.readers.size > 0
-    if (now !== before) this.session.host.send("stats", { on: now })
+    if (now !== before) this.widget.host.send("stats", { on: now })
   }
 
-  /** A run is over, perhaps stopped for the sake of the drag that goes on. */
+  /** A run is over, perhaps stopped by the drag that goes on. */
   runEnded(): void {
-    if (this.dragging && this.on && this.session.store.ghost) this.ask()
+    if (this.dragging && this.on && this.widget.store.ghost) this.request()
   }
 
-  /** A run begins: drafts under way are void, the one on show stays until the run has something to show. */
+  /** A run begins: drafts under way are dropped; the one on the screen stays until the run has a frame to show. */
   runBegins(): void {
     clearTimeout(this.timer)
     this.dragging = false
     this.drafts.end()
   }
 
-  /** Nothing that is under way or on show holds any longer, as with another picture or other settings. */
+  /** Drops drafts and waiting edits, as for another picture or other settings. */
   reset(): void {
     clearTimeout(this.timer)
-    this.rest()
+    this.endDrafts()
   }
 
+  /** Ends everything. */
   close(): void {
     clearTimeout(this.timer)
     this.drafts.close()
   }
 
-  private get place(): string {
-    const { regions, ghost } = this.session.store
-    const parts = regions.pairs.map((pair) => {
-      const { id, matrix, target } = ghost?.pairId === pair.id ? movedPair(pair, ghost) : pair
-      return `${id}:${matrix ?? [target.x0, target.y0, target.w, target.h]}`
-    })
-    return parts.join(" ")
+  private get placement(): string {
+    const { regions, ghost } = this.widget.store
+    return placementKey(regions, ghost)
   }
 
-  /** Not while a run is ending: the kernel would refuse, and hears of it when the run is over. */
-  private ask(stamp = this.stamp): void {
+  /** Requests a draft; not while a run is ending, since the kernel would refuse it. */
+  private request(stamp = this.stamp): void {
     this.stamp = stamp
-    const { liveness, busy } = this.session
-    if (liveness === "live" && !busy) this.drafts.want(this.place, stamp)
+    const { liveness, runs } = this.widget
+    if (liveness === "live" && !runs.busy) this.drafts.want(this.placement, stamp)
   }
 
   private committed(): void {
-    const { session, drawn } = this
-    const { regions } = session.store
+    const { widget, drawn } = this
+    const { regions } = widget.store
     const dragged = this.dragging
     this.dragging = false
     this.drawn = regions
-    // A name, a colour or a lock changes nothing of the edit.
+    // A name, a colour or a lock does not change the edit.
     if (sameEdit(drawn, regions)) return
     clearTimeout(this.timer)
-    if (!this.on || session.obstacle) return this.rest()
-    if (dragged) return session.run()
+    if (!this.on || widget.obstacle) return this.endDrafts()
+    if (dragged) return widget.run()
     // What a run under way would show is outdated.
-    if (session.busy) {
-      session.stop()
-      session.showRegions(true)
+    if (widget.runs.busy) {
+      widget.stop()
+      widget.screen.showRegions(true)
     }
-    if (sameHandles(drawn, regions)) this.ask(performance.now())
-    else this.rest()
+    if (sameHandles(drawn, regions)) this.request(performance.now())
+    else this.endDrafts()
     this.timer = setTimeout(() => {
-      if (this.on && !session.obstacle) session.run()
-    }, REST)
+      if (this.on && !widget.obstacle) widget.run()
+    }, BURST)
   }
 
   private cancelled(): void {
     this.dragging = false
-    this.rest()
-    const { session, before } = this
-    if (before === "result") session.showResult()
-    if (before === "run" && this.on && !session.obstacle) session.run()
+    this.endDrafts()
+    const { widget, before } = this
+    if (before === "result") widget.screen.showResult()
+    if (before === "run" && this.on && !widget.obstacle) widget.run()
   }
 
-  /** Ends drafts without a run. */
-  private rest(): void {
+  /** Ends the drag's drafts without a run. */
+  private endDrafts(): void {
     const seq = this.drafts.end()
-    if (seq !== null) this.session.host.send("rest", { seq })
+    if (seq !== null) this.widget.host.send("rest", { seq })
     this.drafts.drop()
   }
 }
 
-/** Whether both say the same of the edit, in the very same masks. */
+/** Whether both describe the same edit, in the very same masks. */
 function sameEdit(a: Regions, b: Regions): boolean {
   const p = completePairs(a)
   const q = completePairs(b)
@@ -202,7 +234,7 @@ function sameEdit(a: Regions, b: Regions): boolean {
   return same && p.length === q.length && sameHandles(a, b)
 }
 
-/** Whether only places have changed: a move, however it was made. */
+/** Whether nothing but places has changed: a move, however it was made. */
 function sameHandles(a: Regions, b: Regions): boolean {
   const p = a.pairs.filter((pair) => !isEmpty(pair.handle))
   const q = b.pairs.filter((pair) => !isEmpty(pair.handle))

@@ -1,66 +1,63 @@
-/** The newest result as traits tell of it, and the list of earlier ones. */
+/** The newest result, as the traits describe it, and the list of earlier ones. */
 import type { Host } from "../kernel/host"
-import { type Picture, Slot } from "./pictures"
+import type { HistoryEntry, ResultInfo } from "../kernel/protocol"
+import { type Picture, PictureSlot } from "./pictures"
 
-export interface ResultInfo {
-  readonly id: string
-  readonly run: number
-  readonly seed: number
-  readonly seconds: number
-}
-
-export interface Entry {
-  readonly id: string
-  readonly seed: number
-  readonly seconds: number
-  readonly label: string
-}
-
+/** Loads the newest result whenever its traits change. */
 export class Results {
+  /** What the kernel says about the result that is held; null if there is none. */
   info: ResultInfo | null = null
-  private readonly slot = new Slot()
+  private readonly slot = new PictureSlot()
 
   constructor(private readonly host: Host) {}
 
+  /** The newest result, or null. */
   get picture(): Picture | null {
     return this.slot.picture
   }
 
-  get history(): Entry[] {
-    return this.host.list("_history").flatMap((value) => {
-      const entry = value as Record<string, unknown> | null
-      if (!entry || typeof entry.id !== "string") return []
-      const label = typeof entry.label === "string" ? entry.label : ""
-      return [{ id: entry.id, seed: number(entry, "seed"), seconds: number(entry, "seconds"), label }]
-    })
+  /** The results that can be brought back, oldest first. */
+  get history(): readonly HistoryEntry[] {
+    return this.host.get("_history")
   }
 
-  /** What the traits hold now: "none", "fresh" once it has decoded, "same" as before. Throws where it cannot be decoded. */
-  async load(given?: Uint8Array<ArrayBuffer>): Promise<"none" | "fresh" | "same"> {
-    const info = this.host.record("_result_info")
-    if (typeof info.id !== "string") {
+  /** Thumbnails of the history by result id; JPEG in any kind of bytes. */
+  get thumbnails(): Readonly<Record<string, unknown>> {
+    return this.host.get("_thumbs")
+  }
+
+  /**
+   * Reads the traits and decodes the result; `bytes` are those that were asked for. Resolves to "new" once another
+   * result is there, "gone" if there is none, "same" otherwise. Rejects if it cannot be decoded.
+   */
+  async load(bytes: Uint8Array<ArrayBuffer> | null = null): Promise<"new" | "gone" | "same"> {
+    const info = this.host.get("_result_info")
+    if (!info) {
       this.forget()
-      return "none"
+      return "gone"
     }
-    const bytes = given ?? this.host.bytes("_result")
-    if (!bytes) {
+    const file = bytes ?? this.host.get("_result")
+    if (!file) {
       this.host.send("need", { what: "result", result: info.id })
       return "same"
     }
-    const alpha = this.host.record("_image_info").alpha === true
-    const source = { key: `${info.id}/${bytes.length}`, bytes, mime: "image/png", width: 0, height: 0, alpha }
+    const { alpha } = this.host.get("_image_info")
+    const source = {
+      key: `${info.id}/${file.length}`,
+      bytes: file,
+      mime: "image/png",
+      width: 0,
+      height: 0,
+      alpha,
+    }
     if (!(await this.slot.take(source))) return "same"
-    const [run, seed, seconds] = [number(info, "run"), number(info, "seed"), number(info, "seconds")]
-    this.info = { id: info.id, run, seed, seconds }
-    return "fresh"
+    this.info = info
+    return "new"
   }
 
+  /** Drops the result. */
   forget(): void {
     this.slot.clear()
     this.info = null
   }
-}
-
-function number(record: Record<string, unknown>, key: string): number {
-  return typeof record[key] === "number" ? (record[key] as number) : 0
 }

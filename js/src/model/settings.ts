@@ -1,98 +1,51 @@
-/** The settings of an edit, and the words of its states. */
-export interface Settings {
-  readonly prompt: string
-  readonly seed: number
-  readonly steps: number
-  readonly start: number
-  readonly stop: number
-  readonly vacated: "fill" | "noise" | "keep"
-  readonly model: string
-  readonly matte: "auto" | "grabcut" | "none"
-  /** Whether edits follow the pointer; null leaves it to the kernel's measurements. */
-  readonly live: boolean | null
+/** The settings of an edit: their type, their defaults, and how they are read from a trait. */
+import { SETTINGS } from "./settings.generated"
+import type { SettingSpec, SettingValue, ValueOf } from "./settingspec"
+
+/** What an edit is told besides its regions. */
+export type Settings = { readonly [S in (typeof SETTINGS)[number] as S["name"]]: ValueOf<S> }
+
+/** The name of a setting. */
+export type SettingName = keyof Settings
+
+/** The table's rows, in the order in which they are shown. */
+export const SPECS: readonly (SettingSpec & { readonly name: SettingName })[] = [...SETTINGS].sort(
+  (a, b) => a.order - b.order,
+)
+
+/** The settings if the kernel says nothing. */
+export const DEFAULTS = Object.fromEntries(SETTINGS.map((s) => [s.name, s.default])) as unknown as Settings
+
+/** Reads settings from a trait; each that is missing or of the wrong type keeps the value of `fallback`. */
+export function settingsFrom(
+  given: Readonly<Record<string, unknown>>,
+  fallback: Settings = DEFAULTS,
+): Settings {
+  const read = SPECS.map((spec) => [
+    spec.name,
+    fits(spec, given[spec.name]) ? given[spec.name] : fallback[spec.name],
+  ])
+  return Object.fromEntries(read) as Settings
 }
 
-const FALLBACK: Settings = {
-  prompt: "",
-  seed: 0,
-  steps: 20,
-  start: 0.5,
-  stop: 0.2,
-  vacated: "fill",
-  model: "mini",
-  matte: "auto",
-  live: null,
+/** Start is never below stop: changing one takes the other along. */
+export function ordered(settings: Settings, changes: Partial<Settings>): Partial<Settings> {
+  const { start, stop } = { ...settings, ...changes }
+  if (stop <= start) return changes
+  return changes.start === undefined ? { ...changes, start: stop } : { ...changes, stop: start }
 }
 
-/** Settings out of traits: each field that has the wrong type keeps the value of `otherwise`. */
-export function settingsFrom(value: Record<string, unknown>, otherwise: Settings = FALLBACK): Settings {
-  const merged = { ...otherwise } as Record<string, unknown>
-  for (const [key, known] of Object.entries(otherwise)) {
-    const given = value[key]
-    if (key === "live") {
-      if (given === null || typeof given === "boolean") merged[key] = given
-    } else if (typeof given === typeof known && (typeof given !== "number" || Number.isFinite(given)))
-      merged[key] = given
-  }
-  return merged as unknown as Settings
+/** A seed for another try. */
+export function randomSeed(): number {
+  return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) % 1_000_000
 }
 
-export type EditState = "empty" | "ready" | "loading" | "running" | "stopping" | "done" | "error"
-
-export interface Progress {
-  readonly state: EditState
-  readonly message: string
-  readonly step: number
-  readonly total: number
-  readonly eta: number | null
-  readonly run: number
-}
-
-const STATES: readonly string[] = ["empty", "ready", "loading", "running", "stopping", "done", "error"]
-
-export function progressFrom(value: Record<string, unknown>): Progress {
-  const number = (key: string) => (typeof value[key] === "number" ? (value[key] as number) : 0)
-  return {
-    state: STATES.includes(String(value.state)) ? (value.state as EditState) : "ready",
-    message: typeof value.message === "string" ? value.message : "",
-    step: number("step"),
-    total: number("total"),
-    eta: typeof value.eta === "number" ? value.eta : null,
-    run: number("run"),
-  }
-}
-
-export function isBusy(progress: Progress): boolean {
-  return progress.state === "running" || progress.state === "loading" || progress.state === "stopping"
-}
-
-/** The state in words, for the status region. */
-export function inWords(progress: Progress): string {
-  const { state, step, total, eta, message } = progress
-  if (state === "running" && total > 0 && step > 0) {
-    return `Step ${step} of ${total}${eta === null ? "" : `, ${duration(eta)} left`}`
-  }
-  if (message) return message
-  switch (state) {
-    case "empty":
-      return "Open a picture to begin"
-    case "loading":
-      return "Loading the model"
-    case "running":
-      return "Starting"
-    case "stopping":
-      return "Stopping after this step"
-    case "done":
-      return "Done"
-    case "error":
-      return "The edit failed"
-    default:
-      return "Ready"
-  }
-}
-
-export function duration(seconds: number): string {
-  if (seconds < 1) return "under 1 s"
-  if (seconds < 90) return `${Math.round(seconds)} s`
-  return `${Math.round(seconds / 60)} min`
+function fits(spec: SettingSpec, value: unknown): value is SettingValue {
+  // Which values are allowed is the kernel's to say: a newer one may know more choices.
+  const types = (spec.choices ?? []).map((choice) => typeof choice.value)
+  if (value === null)
+    return spec.default === null || (spec.choices ?? []).some((choice) => choice.value === null)
+  if (spec.type === "integer" || spec.type === "number") return Number.isFinite(value)
+  if (spec.type === "flag") return typeof value === "boolean"
+  return spec.choices ? types.includes(typeof value) : typeof value === "string"
 }

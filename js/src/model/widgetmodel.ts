@@ -1,349 +1,276 @@
 /**
- * What one model knows, whatever the number of its views: the picture, the regions, the run under way, the
- * results, and whether a kernel listens. Views draw it and call it; it never touches the page.
+ * The widget model: everything that the browser knows of one widget, shared by all of its views. Views draw its parts
+ * and call it; it never touches the page.
  */
-
+import type { Ghost } from "../document/placement"
 import { Signal } from "../document/signal"
 import { RegionStore } from "../document/store"
-import { Host, type HostModel, type Message } from "../kernel/host"
+import { requestOf } from "../kernel/entries"
+import { type Buffers, Host, type HostModel } from "../kernel/host"
 import type { Liveness } from "../kernel/liveness"
+import type { EditRequest, Progress } from "../kernel/protocol"
 import { RegionSync } from "../kernel/sync"
+import { LARGEST_FILE, upload } from "../kernel/upload"
 import { KernelWatch } from "../kernel/watch"
-import type { Frames } from "./frames"
-import { Live } from "./live"
-import { LARGEST_FILE, type Picture, Slot, sourceFrom, upload } from "./pictures"
-import { type Entry, type ResultInfo, Results } from "./results"
+import { handle, handlersFor } from "./handlers"
+import { Live, type LivePorts } from "./live"
+import { Original } from "./original"
+import type { Picture } from "./pictures"
+import { isBusy } from "./progress"
+import { Results } from "./results"
 import { Runs } from "./runs"
-import { isBusy, type Progress, progressFrom, type Settings } from "./settings"
-import { Choices } from "./settingsstore"
-import { obstacleTo, statusOf } from "./status"
+import { Screen } from "./screen"
+import type { Settings } from "./settings"
+import { SettingsStore } from "./settingsstore"
+import { notReady, obstacleTo, statusOf } from "./status"
 
-export interface Trouble {
+/** Something that went wrong, and what to do about it. */
+export interface Failure {
   readonly message: string
   readonly remedy: string
 }
 
-export class Session {
-  readonly store = new RegionStore()
+/** One widget: the parts that make it up, and the commands that need more than one of them. */
+export class WidgetModel implements LivePorts {
+  /** Anything that a view shows may have changed. */
   readonly changed = new Signal()
-  /** A short word to the user, gone with the next change of state. */
-  readonly said = new Signal<string>()
+  /** Short messages for the user, to be shown until the state changes. */
+  readonly notified = new Signal<string>()
   readonly host: Host
+  readonly store = new RegionStore()
+  readonly original: Original
+  readonly results: Results
+  readonly settings: SettingsStore
+  readonly runs: Runs
+  readonly screen: Screen
   readonly live: Live
-  pictureName = ""
-  /** What the views show: the picture with its regions, or the result. */
-  show: "edit" | "result" = "edit"
-  trouble: Trouble | null = null
+  readonly watch: KernelWatch
+  /** What went wrong last, until it is dismissed. */
+  failure: Failure | null = null
   private readonly sync: RegionSync
-  private readonly watch: KernelWatch
-  private readonly choices: Choices
-  private readonly runs: Runs
-  private readonly results: Results
-  private readonly pictureSlot = new Slot()
   private closed = false
-  private rev = ""
 
   constructor(model: HostModel) {
     this.host = new Host(model)
+    const { host, store, changed } = this
     this.runs = new Runs(
-      progressFrom(this.host.record("_state")),
-      () => this.changed.emit(),
-      (frame) => this.host.send("ack", { run: frame.run, seq: frame.seq }),
+      host.get("_state"),
+      () => changed.emit(),
+      ({ run, seq }) => host.send("ack", { run, seq }),
     )
-    this.results = new Results(this.host)
-    this.choices = new Choices(this.host, () => {
+    this.original = new Original(host)
+    this.results = new Results(host)
+    this.settings = new SettingsStore(host, () => {
       this.live.reset()
-      this.changed.emit()
+      changed.emit()
     })
-    this.sync = new RegionSync(this.host, this.store, (message) => this.complain(message, "Draw it again."))
+    this.sync = new RegionSync(host, store, (message) => this.report(message, "Draw it again."))
+    this.watch = new KernelWatch(host, () => changed.emit())
+    const { runs, results } = this
+    this.screen = new Screen({
+      store,
+      runs,
+      results,
+      changed,
+      isHeld: () => this.live.held,
+      revealed: () => this.live.reset(),
+    })
     this.live = new Live(this)
-    this.store.changed.on(() => this.changed.emit())
+    store.changed.on(() => changed.emit())
     this.listen()
-    void this.loadPicture()
+    void this.loadOriginal()
     void this.loadResult()
-    this.watch = new KernelWatch(this.host, () => this.changed.emit())
+    this.watch.start()
   }
 
+  /** The picture that is edited, or null. */
   get picture(): Picture | null {
-    return this.pictureSlot.picture
+    return this.original.picture
   }
-  get result(): Picture | null {
-    return this.results.picture
-  }
-  get resultInfo(): ResultInfo | null {
-    return this.results.info
-  }
-  get progress(): Progress {
-    return this.runs.progress
-  }
-  get frames(): Frames {
-    return this.runs.frames
-  }
+  /** Whether a kernel answers. */
   get liveness(): Liveness {
-    return this.watch?.liveness ?? "waiting"
+    return this.watch.liveness
   }
-  get settings(): Settings {
-    return this.choices.settings
-  }
-  get models(): string[] {
-    return this.choices.models
-  }
-  get history(): Entry[] {
-    return this.results.history
-  }
-  get busy(): boolean {
-    return this.runs.busy
-  }
+  /** Whether no kernel has ever answered, so that nothing can be changed. */
   get readOnly(): boolean {
     return this.liveness === "readonly"
   }
   /** Whether drawing makes sense now. */
   get canDraw(): boolean {
-    return this.picture !== null && this.show === "edit" && !this.readOnly
+    return this.picture !== null && this.screen.showing === "regions" && !this.readOnly
   }
-  /** Why an edit cannot be run, in words; empty when it can. */
+  /** Why nothing can be edited, whatever is drawn; empty if it can. */
+  get notReady(): string {
+    return notReady(this.liveness, this.picture)
+  }
+  /** Why an edit cannot be run, in words; empty if it can. */
   get obstacle(): string {
-    return obstacleTo(this)
+    return obstacleTo(this.liveness, this.picture, this.store.regions)
   }
+  /** The state of things, in words. */
   get status(): string {
-    return statusOf(this)
+    const result = this.screen.showing === "result" ? this.results.info : null
+    return statusOf(this.liveness, this.runs.progress, result)
   }
 
-  run(overrides: Partial<Settings> = {}): void {
-    if (this.obstacle) return this.said.emit(this.obstacle)
-    this.choices.flush()
-    if (Object.keys(overrides).length > 0) this.change(overrides, true)
-    const { pairs, protect, buffers, rev } = this.sync.forRun()
-    this.trouble = null
-    this.show = "edit"
+  /** Runs the edit; `changes` to the settings are made first. */
+  run(changes: Partial<Settings> = {}): void {
+    const { settings, obstacle } = this
+    if (obstacle) return this.notified.emit(obstacle)
+    settings.flush()
+    if (Object.keys(changes).length > 0) settings.change(changes, true)
+    const { buffers, ...request } = this.editRequest()
+    this.failure = null
+    this.screen.showing = "regions"
     this.live.runBegins()
-    this.runs.begin(this.settings.steps, (run) =>
-      this.host.send("run", { run, params: { ...this.settings }, rev, pairs, protect }, buffers),
-    )
+    this.runs.begin(settings.current.steps, (run) => this.host.send("run", { run, ...request }, buffers))
     this.changed.emit()
   }
 
-  /** Asks for a draft of what is drawn now, the ghost under the pointer included. */
-  sendDraft(seq: number): boolean {
-    const { pairs, protect, buffers, rev } = this.sync.forRun(this.store.ghost)
-    return (
-      pairs.length > 0 &&
-      this.host.send("draft", { seq, params: { ...this.settings }, rev, pairs, protect }, buffers)
-    )
+  /** Requests a draft of what is drawn now, the ghost under the pointer included. */
+  requestDraft(seq: number): boolean {
+    const { buffers, ...request } = this.editRequest(this.store.ghost)
+    return request.pairs.length > 0 && this.host.send("draft", { seq, ...request }, buffers)
   }
 
+  /** Stops the run under way. */
   stop(): void {
-    if (!this.busy) return
-    this.host.send("stop", { run: this.progress.run })
+    if (!this.runs.busy) return
+    this.host.send("stop", { run: this.runs.progress.run })
     this.runs.stopping()
     this.changed.emit()
   }
 
+  /** Makes the result the picture. */
   accept(): void {
-    if (!this.resultInfo) return
-    this.host.send("accept", { result: this.resultInfo.id })
-    this.said.emit("Accepting the result")
+    if (!this.results.info) return
+    this.host.send("accept", { result: this.results.info.id })
+    this.notified.emit("Accepting the result")
   }
 
+  /** Drops the result and keeps the regions. */
   discard(): void {
-    if (!this.resultInfo) return
-    this.host.send("discard", { result: this.resultInfo.id })
-    this.showRegions()
+    if (!this.results.info) return
+    this.host.send("discard", { result: this.results.info.id })
+    this.screen.showRegions()
     this.results.forget()
     this.changed.emit()
   }
 
+  /** Brings back an earlier result with its regions and settings. */
   restore(id: string): void {
     this.host.send("restore", { result: id })
-    if (this.resultInfo?.id === id && this.result) this.showResult()
+    if (this.results.info?.id === id && this.results.picture) this.screen.showResult()
   }
 
-  showResult(): void {
-    if (!this.result) return
-    this.show = "result"
-    this.store.cancelGesture()
-    this.changed.emit()
-  }
-
-  /** `evenBusy` takes a run's frames off the screen too, for whoever begins something else. */
-  showRegions(evenBusy = false): void {
-    this.show = "edit"
-    if (evenBusy || !this.busy) this.frames.clear(this.progress.run)
-    this.changed.emit()
-  }
-
-  /** Changes settings; the kernel hears of them after a pause, or at once. */
-  change(fields: Partial<Settings>, now = false): void {
-    this.choices.change(fields, now)
-  }
-
-  reset(): void {
-    this.change({ ...this.choices.defaults }, true)
-  }
-
+  /** Sends a picture file to the kernel, which makes it the picture. */
   async load(file: File): Promise<void> {
     if (file.size > LARGEST_FILE) {
-      return this.complain("This file is larger than 64 MB.", "Save a smaller copy and open that.")
+      return this.report("This file is larger than 64 MB.", "Save a smaller copy and open that.")
     }
     try {
       await upload(this.host, file)
     } catch (error) {
       console.warn("regiondrag: a file could not be sent", error)
-      this.complain("This file could not be read.", "Open it again, or a copy of it.")
+      this.report("This file could not be read.", "Open it again, or a copy of it.")
     }
   }
 
-  complain(message: string, remedy = ""): void {
-    this.trouble = { message, remedy }
+  /** Shows that something went wrong. */
+  report(message: string, remedy = ""): void {
+    this.failure = { message, remedy }
     this.changed.emit()
   }
 
+  /** Takes the failure off the screen. */
   dismiss(): void {
-    this.trouble = null
+    this.failure = null
     this.changed.emit()
   }
 
-  /** A view opened, closed (null), came into sight or left it. */
-  see(view: string, visible: boolean | null): void {
-    if (!this.closed) this.watch.see(view, visible)
-  }
-
+  /** Frees everything; the model is of no use afterwards. */
   close(): void {
     this.closed = true
     this.watch.close()
-    this.choices.close()
+    this.settings.close()
     this.live.close()
-    this.frames.clear(Number.POSITIVE_INFINITY)
-    this.pictureSlot.clear()
+    this.runs.frames.clear(Number.POSITIVE_INFINITY)
+    this.original.close()
     this.results.forget()
     this.host.close()
+  }
+
+  private editRequest(ghost: Ghost | null = null): EditRequest & { buffers: Buffers } {
+    const params = { ...this.settings.current }
+    return { params, rev: this.sync.rev, ...requestOf(this.store.regions, ghost) }
   }
 
   private listen(): void {
     const { host } = this
     host.refused.on(() => {
-      this.complain(
+      this.report(
         "The regions are too large to send.",
         "Draw simpler or fewer regions, or open a smaller picture.",
       )
     })
-    host.onMessage((message, buffers) => this.receive(message, buffers))
-    for (const trait of ["_image", "_image_info"]) host.on(`change:${trait}`, () => void this.loadPicture())
-    for (const trait of ["_result", "_result_info"]) host.on(`change:${trait}`, () => void this.loadResult())
-    for (const trait of ["_history", "_thumbs", "_models", "_defaults", "_height"]) {
-      host.on(`change:${trait}`, () => this.changed.emit())
-    }
-    host.on("change:_state", () => this.take(progressFrom(host.record("_state"))))
+    const { runs, live } = this
+    const handlers = handlersFor({
+      runs,
+      live,
+      progressed: (progress) => this.progressed(progress),
+      runOver: () => this.runOver(),
+      report: (message, remedy) => this.report(message, remedy),
+      loadOriginal: (bytes) => void this.loadOriginal(bytes),
+      loadResult: (bytes) => void this.loadResult(bytes),
+    })
+    host.onMessage((message, buffers) => handle(handlers, message, buffers))
+    host.onTraits(["_image", "_image_info"], () => void this.loadOriginal())
+    host.onTraits(["_result", "_result_info"], () => void this.loadResult())
+    host.onTraits(["_history", "_thumbs", "_models", "_defaults", "_height"], () => this.changed.emit())
+    host.onTraits(["_state"], () => this.progressed(host.get("_state")))
   }
 
-  private receive(message: Message, buffers: Uint8Array<ArrayBuffer>[]): void {
-    this.watch.hear()
-    switch (message.type) {
-      case "ready":
-        this.runs.greeted(message.run)
-        break
-      case "pong":
-        break
-      case "status":
-        this.take(progressFrom(message))
-        break
-      case "preview":
-        if (Number(message.run) >= this.progress.run) void this.frames.push(message, buffers[0])
-        break
-      case "done":
-        if (this.runs.end(Number(message.run), "done", "")) this.over()
-        break
-      case "stopped":
-        if (this.runs.end(Number(message.run), "ready", `Stopped at step ${String(message.step)}`))
-          this.over()
-        break
-      case "drafted":
-      case "undrafted":
-      case "measured":
-        this.live.receive(message, buffers[0])
-        break
-      case "error":
-        this.fail(message)
-        break
-      case "blob":
-        this.takeBlob(message, buffers[0])
-        break
-      default:
-        console.warn(`regiondrag: an unknown message was ignored: ${message.type}`)
-    }
+  private progressed(progress: Progress): void {
+    if (!this.runs.take(progress)) return
+    if (isBusy(progress)) this.changed.emit()
+    else this.runOver()
   }
 
-  private take(next: Progress): void {
-    if (!this.runs.take(next)) return
-    if (isBusy(next)) this.changed.emit()
-    else this.over()
-  }
-
-  /** No run is under way any more. */
-  private over(): void {
-    this.reveal()
+  private runOver(): void {
+    this.screen.reveal()
     this.live.runEnded()
     this.changed.emit()
   }
 
-  private fail(message: Message): void {
-    const words = (key: string) => (typeof message[key] === "string" ? (message[key] as string) : "")
-    if (!this.runs.fail(typeof message.run === "number" ? message.run : null, words("message"))) return
-    this.complain(words("message") || "Something went wrong in the kernel.", words("remedy"))
-  }
-
-  private async loadPicture(given?: Uint8Array<ArrayBuffer>): Promise<void> {
-    const told = sourceFrom(this.host, given)
-    if (!told) return
-    const { source, rev, name } = told
+  private async loadOriginal(bytes: Uint8Array<ArrayBuffer> | null = null): Promise<void> {
+    let loaded: "new" | "resent" | "none"
     try {
-      if (!(await this.pictureSlot.take(source)) || this.closed) return
+      loaded = await this.original.load(bytes)
     } catch {
-      return this.complain("This picture does not decode in the browser.", "Open another one.")
+      return this.report("This picture does not decode in the browser.", "Open another one.")
     }
-    this.pictureName = name
-    if (!this.host.bytes("_result")) this.show = "edit"
-    // The same picture sent anew keeps its drawings and their history.
-    if (rev !== this.rev) {
+    const { picture } = this
+    if (this.closed || loaded === "none" || !picture) return
+    if (!this.host.get("_result")) this.screen.showing = "regions"
+    // The same picture sent again keeps its drawings and their history.
+    if (loaded === "new") {
       this.live.reset()
-      this.sync.reset(source.width, source.height)
+      this.sync.reset(picture.width, picture.height)
     }
-    this.rev = rev
     this.changed.emit()
   }
 
-  private async loadResult(given?: Uint8Array<ArrayBuffer>): Promise<void> {
-    let loaded: Awaited<ReturnType<Results["load"]>>
+  private async loadResult(bytes: Uint8Array<ArrayBuffer> | null = null): Promise<void> {
+    let loaded: "new" | "gone" | "same"
     try {
-      loaded = await this.results.load(given)
+      loaded = await this.results.load(bytes)
     } catch {
-      if (!this.busy) this.frames.clear(this.progress.run)
-      return this.complain("The result does not decode in the browser.", "Run it again.")
+      if (!this.runs.busy) this.runs.frames.clear(this.runs.progress.run)
+      return this.report("The result does not decode in the browser.", "Run it again.")
     }
     if (this.closed || loaded === "same") return
-    if (loaded === "none") return this.showRegions()
-    this.reveal(true)
+    if (loaded === "gone") return this.screen.showRegions()
+    this.screen.reveal(true)
     this.changed.emit()
-  }
-
-  /** Shows the result once it, the end of its run and the run's last frame have arrived, in any order. */
-  private reveal(fresh = false): void {
-    const info = this.resultInfo
-    // Whoever is dragging again is not interrupted.
-    if (!this.result || !info || this.busy || this.live.held) return
-    if (!fresh && (info.run !== this.progress.run || this.progress.state !== "done")) return
-    this.frames.whenPainted(() => {
-      if (this.resultInfo !== info || this.busy || this.live.held) return
-      this.show = "result"
-      this.live.reset()
-      this.frames.clear(this.progress.run)
-      this.changed.emit()
-    })
-  }
-
-  private takeBlob(message: Message, bytes: Uint8Array<ArrayBuffer> | undefined): void {
-    if (!bytes) return
-    if (message.what === "image") void this.loadPicture(bytes)
-    if (message.what === "result") void this.loadResult(bytes)
   }
 }

@@ -1,6 +1,6 @@
 /** Paints (or, with the right button, erases) discs along the pointer's path. */
 
-import type { Draft } from "../document/store"
+import type { Stroke } from "../document/store"
 import { type Dab, fillStroke } from "../geometry/raster"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
@@ -11,40 +11,40 @@ export class Brush implements Tool {
   readonly hint: string = "Paint the region. Right button or Alt erases, Shift keeps a straight line"
   readonly cursor = "none"
   protected readonly erases: boolean = false
-  private draft: Draft | null = null
+  private stroke: Stroke | null = null
   private value: 0 | 1 = 1
   private first: Dab | null = null
   private last: Dab | null = null
 
   get active(): boolean {
-    return this.draft !== null
+    return this.stroke !== null
   }
 
   press(event: ToolEvent, context: ToolContext): void {
-    this.draft = context.store.beginDraft(context.layer)
-    if (!this.draft) return
+    this.stroke = context.store.beginStroke(context.layer)
+    if (!this.stroke) return
     const opposite = event.secondary || event.alt
     this.value = this.erases !== opposite ? 0 : 1
     this.first = dabOf(event, context)
     this.last = this.first
-    this.stroke([this.first])
+    this.extend([this.first])
     context.store.changed.emit()
   }
 
   drag(events: readonly ToolEvent[], context: ToolContext): void {
-    if (!this.draft || !this.first || !this.last) return
+    if (!this.stroke || !this.first || !this.last) return
     // The kernel may have taken the pair away under the pointer.
-    if (context.store.draft !== this.draft) return this.forget()
+    if (context.store.stroke !== this.stroke) return this.forget()
     const dabs: Dab[] = [this.last]
     for (const event of events)
       dabs.push(event.shift ? straight(this.first, dabOf(event, context)) : dabOf(event, context))
-    this.stroke(dabs)
+    this.extend(dabs)
     this.last = dabs.at(-1) as Dab
     context.store.changed.emit()
   }
 
   release(_event: ToolEvent, context: ToolContext): void {
-    if (this.draft && context.store.draft === this.draft) context.store.endDraft()
+    if (this.stroke && context.store.stroke === this.stroke) context.store.endStroke()
     this.forget()
   }
 
@@ -53,13 +53,13 @@ export class Brush implements Tool {
     context.store.cancelGesture()
   }
 
-  private stroke(dabs: readonly Dab[]): void {
-    const draft = this.draft
-    if (draft) fillStroke(dabs, (y, a, b) => draft.buffer.span(y, a, b, this.value))
+  private extend(dabs: readonly Dab[]): void {
+    const stroke = this.stroke
+    if (stroke) fillStroke(dabs, (y, a, b) => stroke.buffer.span(y, a, b, this.value))
   }
 
   private forget(): void {
-    this.draft = null
+    this.stroke = null
     this.first = null
     this.last = null
   }

@@ -1,6 +1,7 @@
 /** Select and drag: grab a handle and move, scale, turn or flip its ghost; the target and its matrix follow. */
 
-import { nudge, type Pair, selectedPair, withMatrix } from "../document/regions"
+import type { Pair } from "../document/pair"
+import { nudge, selectedPair, withMatrix } from "../document/regions"
 import { has, isEmpty } from "../geometry/mask"
 import { IDENTITY, type Matrix, type Point, translation } from "../geometry/matrix"
 import {
@@ -13,7 +14,7 @@ import {
   rotatePoint,
   SCALE_GRIPS,
 } from "../geometry/transform"
-import { toView } from "../geometry/viewport"
+import { toScreen } from "../geometry/viewport"
 import { warpedCorners } from "../geometry/warp"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
@@ -45,13 +46,13 @@ export class Move implements Tool {
   press(event: ToolEvent, context: ToolContext): void {
     const found = this.find(event, context)
     if (!found) {
-      context.tell("Nothing to drag here: paint a handle first")
+      context.notify("Nothing to drag here: paint a handle first")
       return
     }
     const index = context.store.regions.pairs.indexOf(found.pair)
     context.store.select(index)
     if (found.pair.locked) {
-      context.tell(`Pair ${index + 1} is locked`)
+      context.notify(`Pair ${index + 1} is locked`)
       return
     }
     const base = { pairId: found.pair.id, grip: found.grip, from: { x: event.x, y: event.y } }
@@ -112,7 +113,7 @@ export class Move implements Tool {
     const ghost = context.store.ghost
     const matrix = ghost?.pairId === pair.id && !ghost.painted ? ghost.matrix : pair.matrix
     if (!matrix) return
-    const view = (p: Point) => toView(context.viewport, p)
+    const view = (p: Point) => toScreen(context.viewport, p)
     const corners = warpedCorners(pair.handle, matrix).map(view)
     const knob = view(rotatePoint(pair.handle, matrix, REACH / context.viewport.scale))
     const top = view(gripPoint(pair.handle, matrix, { kind: "scale", sx: 0, sy: -1 }))

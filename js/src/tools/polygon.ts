@@ -1,9 +1,10 @@
 /** Click by click; once closed, its vertices can still be moved, added and taken away. */
 
-import { maskOf, type Outline, outlineOf } from "../document/regions"
+import type { Outline } from "../document/pair"
+import { maskOf, outlineOf } from "../document/regions"
 import type { Point } from "../geometry/matrix"
 import { fillPolygon } from "../geometry/raster"
-import { toView } from "../geometry/viewport"
+import { toScreen } from "../geometry/viewport"
 import { marching } from "./shape"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
@@ -106,7 +107,7 @@ export class Polygon implements Tool {
     this.points = []
     this.tip = null
     if (points.length < 3) {
-      context.tell("A polygon needs three points")
+      context.notify("A polygon needs three points")
       return context.store.changed.emit()
     }
     const base = maskOf(context.store.regions, context.store.regions.selected, context.layer)
@@ -115,10 +116,10 @@ export class Polygon implements Tool {
 
   /** The mask anew from what lay beneath: one undo step, whatever moved. */
   private redraw(outline: Outline, context: ToolContext): void {
-    const draft = context.store.beginDraft(context.layer, outline.base)
-    if (!draft) return
-    fillPolygon(outline.points, (y, a, b) => draft.buffer.span(y, a, b, outline.cut ? 0 : 1))
-    context.store.endDraft(outline)
+    const stroke = context.store.beginStroke(context.layer, outline.base)
+    if (!stroke) return
+    fillPolygon(outline.points, (y, a, b) => stroke.buffer.span(y, a, b, outline.cut ? 0 : 1))
+    context.store.endStroke(outline)
   }
 
   private grab(event: ToolEvent, context: ToolContext): boolean {
@@ -176,7 +177,7 @@ function trace(
 ): void {
   marching(g, cut, () => {
     points.forEach((point, i) => {
-      const p = toView(context.viewport, point)
+      const p = toScreen(context.viewport, point)
       if (i) g.lineTo(p.x, p.y)
       else g.moveTo(p.x, p.y)
     })
@@ -190,7 +191,7 @@ function vertices(g: CanvasRenderingContext2D, points: readonly Point[], context
   g.strokeStyle = "#1f2937"
   g.lineWidth = 1.5
   points.forEach((point, i) => {
-    const p = toView(context.viewport, point)
+    const p = toScreen(context.viewport, point)
     g.beginPath()
     // The first point is larger: a click on it closes.
     g.arc(p.x, p.y, i === 0 ? 5.5 : 4.5, 0, 2 * Math.PI)
@@ -205,7 +206,7 @@ function midpoints(g: CanvasRenderingContext2D, points: readonly Point[], contex
   g.fillStyle = "rgb(255 255 255 / 0.8)"
   g.strokeStyle = "rgb(31 41 55 / 0.7)"
   points.forEach((_, i) => {
-    const p = toView(context.viewport, middle(points, i))
+    const p = toScreen(context.viewport, middle(points, i))
     g.beginPath()
     g.arc(p.x, p.y, 2.5, 0, 2 * Math.PI)
     g.fill()

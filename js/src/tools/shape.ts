@@ -4,7 +4,7 @@ import { maskOf } from "../document/regions"
 import { isEmpty } from "../geometry/mask"
 import type { Point } from "../geometry/matrix"
 import type { Span } from "../geometry/raster"
-import { toView } from "../geometry/viewport"
+import { toScreen } from "../geometry/viewport"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
 export abstract class Shape implements Tool {
@@ -46,10 +46,10 @@ export abstract class Shape implements Tool {
     const nothing =
       box.cut && isEmpty(maskOf(context.store.regions, context.store.regions.selected, context.layer))
     if (moved < 1 || nothing) return context.store.changed.emit()
-    const draft = context.store.beginDraft(context.layer)
-    if (!draft) return
-    this.fill(box.a, box.b, (y, first, last) => draft.buffer.span(y, first, last, box.cut ? 0 : 1))
-    context.store.endDraft()
+    const stroke = context.store.beginStroke(context.layer)
+    if (!stroke) return
+    this.fill(box.a, box.b, (y, first, last) => stroke.buffer.span(y, first, last, box.cut ? 0 : 1))
+    context.store.endStroke()
   }
 
   cancel(context: ToolContext): void {
@@ -59,8 +59,8 @@ export abstract class Shape implements Tool {
 
   paint(g: CanvasRenderingContext2D, context: ToolContext): void {
     if (!this.corners) return
-    const a = toView(context.viewport, this.corners.a)
-    const b = toView(context.viewport, this.corners.b)
+    const a = toScreen(context.viewport, this.corners.a)
+    const b = toScreen(context.viewport, this.corners.b)
     marching(g, this.corners.cut, () => this.trace(g, a, b))
   }
 }

@@ -1,13 +1,12 @@
-/** What commands do, whether a key or a button gives them. One a view. */
+/** What commands do, whether they come from a key or from a button. */
 
 import type { Stage } from "../canvas/stage"
 import type { ViewState } from "../canvas/viewstate"
+import type { Layer, Pair } from "../document/pair"
 import {
   addPair,
   changePair,
-  type Layer,
   nudge,
-  type Pair,
   pastePair,
   type Regions,
   removePair,
@@ -18,24 +17,25 @@ import {
 import { emptyMask, isEmpty } from "../geometry/mask"
 import { IDENTITY } from "../geometry/matrix"
 import { flipped } from "../geometry/transform"
-import type { Session } from "../model/widgetmodel"
+import type { WidgetModel } from "../model/widgetmodel"
 import type { Command } from "./shortcuts"
 
 /** Shared by the widgets of a page, so that a pair can go from one to another. */
 let clipboard: Pair | null = null
 
+/** The commands of one view. */
 export class Actions {
   private pasting: ReturnType<typeof setTimeout> | undefined
 
   constructor(
-    private readonly session: Session,
+    private readonly widget: WidgetModel,
     private readonly state: ViewState,
     private readonly stage: Stage,
-    private readonly tell: (message: string) => void,
+    private readonly notify: (message: string) => void,
     private readonly leave: () => void,
   ) {}
 
-  /** Carries a command out; false when it meant nothing here and the browser may have the key. */
+  /** Carries out a command. Returns false if it means nothing here and the browser may have the key. */
   perform(command: Command): boolean {
     switch (command.do) {
       case "tool":
@@ -51,18 +51,20 @@ export class Actions {
     }
   }
 
+  /** Takes a tool in hand. */
   choose(id: string): void {
     const { state } = this
     this.cancelTool()
     this.showRegions()
     state.set({ tool: state.byId(id) })
-    this.tell(state.tool.hint)
+    this.notify(state.tool.hint)
   }
 
+  /** Chooses what is painted. */
   chooseLayer(layer: Layer): void {
     this.cancelTool()
     this.showRegions()
-    // A layer is there to be painted: the move tool gives way to the brush.
+    // Choosing a layer means painting on it: the move tool is replaced by the brush.
     const tool = this.state.tool.id === "move" ? this.state.byId("brush") : this.state.tool
     this.state.set({ layer, tool })
     const words = {
@@ -70,88 +72,99 @@ export class Actions {
       target: "Paint where it should go",
       protect: "Paint what must stay as it is",
     }
-    this.tell(words[layer])
+    this.notify(words[layer])
   }
 
+  /** Undoes one gesture, or one point of a polygon. */
   undo(): void {
-    if (this.state.tool.keyDown?.("undo", false, this.stage.context(this.tell))) return
+    if (this.state.tool.keyDown?.("undo", false, this.stage.context(this.notify))) return
     this.cancelTool()
     this.showRegions()
-    this.session.store.undo()
+    this.widget.store.undo()
   }
 
+  /** Redoes one gesture. */
   redo(): void {
     this.cancelTool()
     this.showRegions()
-    this.session.store.redo()
+    this.widget.store.redo()
   }
 
+  /** Begins a new pair. */
   newPair(): void {
-    if (!this.session.picture) return
+    if (!this.widget.picture) return
     this.cancelTool()
     this.showRegions()
-    // An empty pair that waits to be drawn is as good as a new one.
+    // An empty pair serves as the new one.
     const waiting = this.regions.pairs.findIndex((p) => isEmpty(p.handle) && isEmpty(p.target) && !p.locked)
-    if (waiting >= 0) this.session.store.select(waiting)
-    else this.session.store.commit(addPair(this.regions))
+    if (waiting >= 0) this.widget.store.select(waiting)
+    else this.widget.store.commit(addPair(this.regions))
     this.state.set({ layer: "handle" })
-    this.tell("New pair: paint what should move")
+    this.notify("New pair: paint what should move")
   }
 
+  /** Deletes a pair. */
   removePair(index = this.regions.selected): void {
     const pair = this.regions.pairs[index]
     if (!pair) return
-    if (pair.locked) return this.tell(`Pair ${index + 1} is locked`)
+    if (pair.locked) return this.notify(`Pair ${index + 1} is locked`)
     this.cancelTool()
     this.showRegions()
-    this.session.store.commit(removePair(this.regions, index))
+    this.widget.store.commit(removePair(this.regions, index))
   }
 
+  /** Adds a copy of a pair. */
   duplicate(index = this.regions.selected): void {
     const pair = this.regions.pairs[index]
     if (pair) this.paste(pair)
   }
 
+  /** Erases all of the active layer. */
   clearLayer(): void {
     const { width, height, selected } = this.regions
     const pair = selectedPair(this.regions)
     if (this.state.layer !== "protect" && (!pair || pair.locked)) return
     this.showRegions()
-    this.session.store.commit(withMask(this.regions, selected, this.state.layer, emptyMask(width, height)))
+    this.widget.store.commit(withMask(this.regions, selected, this.state.layer, emptyMask(width, height)))
   }
 
+  /** Flips the active pair's content. */
   flip(across: "x" | "y"): void {
     this.transform((pair) => flipped(pair.handle, pair.matrix ?? IDENTITY, across))
   }
 
+  /** Puts the active pair's content back where it came from. */
   resetDrag(): void {
     this.transform(() => IDENTITY)
   }
 
+  /** Changes a pair's name, visibility or lock. */
   changePair(index: number, fields: Partial<Pair>): void {
-    this.session.store.commit(changePair(this.regions, index, fields))
+    this.widget.store.commit(changePair(this.regions, index, fields))
   }
 
+  /** Copies the active pair. */
   copy(): void {
     clipboard = selectedPair(this.regions)
-    if (clipboard) this.tell("Pair copied")
+    if (clipboard) this.notify("Pair copied")
   }
 
-  /** Pastes the pair unless the browser's own paste event comes first. */
+  /** Pastes the pair, unless the browser's own paste event comes first. */
   pasteSoon(): void {
     clearTimeout(this.pasting)
     this.pasting = setTimeout(() => this.paste(), 60)
   }
 
+  /** Pastes a pair. */
   paste(pair: Pair | null = clipboard): void {
     if (!pair) return
     const next = pastePair(this.regions, pair, 16)
-    if (next === this.regions) return this.tell("The copied pair belongs to a picture of another size")
+    if (next === this.regions) return this.notify("The copied pair belongs to a picture of another size")
     this.showRegions()
-    this.session.store.commit(next)
+    this.widget.store.commit(next)
   }
 
-  /** The browser's paste event came: a picture is loaded elsewhere, a pair is pasted here. */
+  /** The browser's paste event has come; a `picture` is loaded elsewhere, a pair is pasted here. */
   pasted(picture: boolean): void {
     clearTimeout(this.pasting)
     if (!picture) this.paste()
@@ -162,24 +175,25 @@ export class Actions {
     this.stage.canvas.focus({ preventScroll: true })
   }
 
+  /** Ends the gesture under way without a change. */
   cancelTool(): void {
     const { tool } = this.state
-    if (tool.active) tool.cancel(this.stage.context(this.tell))
+    if (tool.active) tool.cancel(this.stage.context(this.notify))
   }
 
-  /** What changes regions shows them: nothing is done behind a result. */
+  /** Whatever changes regions also shows them: nothing happens behind a result. */
   private showRegions(): void {
-    const { show, frames, busy } = this.session
-    if (show === "result" || (frames.current && !busy)) this.session.showRegions()
+    const { screen, runs } = this.widget
+    if (screen.showing === "result" || (runs.frames.current && !runs.busy)) screen.showRegions()
   }
 
   private get regions(): Regions {
-    return this.session.store.regions
+    return this.widget.store.regions
   }
 
   private simple(name: Exclude<Command, { do: "tool" | "nudge" | "brush" }>["do"]): boolean {
-    const { session, state, stage } = this
-    const tool = (key: string) => state.tool.keyDown?.(key, false, stage.context(this.tell)) ?? false
+    const { widget, state, stage } = this
+    const tool = (key: string) => state.tool.keyDown?.(key, false, stage.context(this.notify)) ?? false
     const acts: Record<typeof name, () => unknown> = {
       swap: () => this.choose(state.tool.id === "brush" ? "eraser" : "brush"),
       target: () => this.chooseLayer(state.layer === "handle" ? "target" : "handle"),
@@ -190,8 +204,8 @@ export class Actions {
       full: () => stage.full(),
       zoomIn: () => stage.zoom(1.25),
       zoomOut: () => stage.zoom(0.8),
-      run: () => session.run(),
-      stop: () => session.stop(),
+      run: () => widget.run(),
+      stop: () => widget.stop(),
       next: () => this.step(1),
       previous: () => this.step(-1),
       duplicate: () => this.duplicate(),
@@ -217,9 +231,10 @@ export class Actions {
     return true
   }
 
+  /** Compares the result with the original. */
   compare(mode: ViewState["compare"]): void {
-    if (this.session.show !== "result") this.session.showResult()
-    if (this.session.show !== "result") return
+    if (this.widget.screen.showing !== "result") this.widget.screen.showResult()
+    if (this.widget.screen.showing !== "result") return
     this.state.set({ compare: mode })
     this.stage.fit()
   }
@@ -228,22 +243,22 @@ export class Actions {
     const n = this.regions.pairs.length
     if (n === 0) return
     const index = (this.regions.selected + by + n) % n
-    this.session.store.select(index)
-    this.tell(`Pair ${index + 1} of ${n}`)
+    this.widget.store.select(index)
+    this.notify(`Pair ${index + 1} of ${n}`)
   }
 
   private nudge(dx: number, dy: number): boolean {
-    if (this.session.live.on) this.showRegions()
-    if (!this.session.canDraw) return false
+    if (this.widget.live.on) this.showRegions()
+    if (!this.widget.canDraw) return false
     const { regions } = this
     const pair = selectedPair(regions)
     if (!pair || isEmpty(pair.handle)) return false
     if (pair.locked) {
-      this.tell(`Pair ${regions.selected + 1} is locked`)
+      this.notify(`Pair ${regions.selected + 1} is locked`)
       return true
     }
     const what = this.state.tool.id === "move" || this.state.layer === "target" ? "target" : "handle"
-    this.session.store.commit(nudge(regions, regions.selected, what, dx, dy))
+    this.widget.store.commit(nudge(regions, regions.selected, what, dx, dy))
     return true
   }
 
@@ -258,15 +273,15 @@ export class Actions {
     const pair = selectedPair(this.regions)
     if (!pair || pair.locked || isEmpty(pair.handle)) return
     this.showRegions()
-    if (!this.session.canDraw) return
-    this.session.store.commit(withMatrix(this.regions, this.regions.selected, change(pair)))
+    if (!this.widget.canDraw) return
+    this.widget.store.commit(withMatrix(this.regions, this.regions.selected, change(pair)))
   }
 
   private escape(): void {
-    const { state, session } = this
+    const { state, widget } = this
     if (state.helpOpen || state.settingsOpen) state.set({ helpOpen: false, settingsOpen: false })
-    else if (state.tool.active || session.store.draft || session.store.ghost) {
-      state.tool.cancel(this.stage.context(this.tell))
+    else if (state.tool.active || widget.store.stroke || widget.store.ghost) {
+      state.tool.cancel(this.stage.context(this.notify))
     } else this.leave()
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Stage } from "../canvas/stage"
 import type { ViewState } from "../canvas/viewstate"
-import type { Session } from "../model/widgetmodel"
+import type { WidgetModel } from "../model/widgetmodel"
 import type { Actions } from "./actions"
 import { type Command, commandOf } from "./shortcuts"
 
@@ -19,7 +19,7 @@ export class Keyboard {
   constructor(
     private readonly root: HTMLElement,
     private readonly stage: Stage,
-    private readonly session: Session,
+    private readonly widget: WidgetModel,
     private readonly state: ViewState,
     private readonly actions: Actions,
     signal: AbortSignal,
@@ -59,7 +59,7 @@ export class Keyboard {
       if (this.stage.focused) this.actions.pasteSoon()
       return false
     }
-    if (this.stage.focused) return !(command.do === "original" && this.session.show !== "result")
+    if (this.stage.focused) return !(command.do === "original" && this.widget.screen.showing !== "result")
     if (target.matches("input, textarea, select")) return false
     const forButton = ["enter", "hand", "next", "previous", "nudge", "backspace", "delete"]
     return !forButton.includes(command.do) && this.root.contains(target)

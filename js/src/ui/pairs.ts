@@ -2,19 +2,20 @@
 
 import { css, shade } from "../canvas/colors"
 import type { ViewState } from "../canvas/viewstate"
-import { type Pair, reorderPair, selectedPair } from "../document/regions"
+import type { Pair } from "../document/pair"
+import { reorderPair, selectedPair } from "../document/regions"
 import { button, el, setEnabled } from "../dom/elements"
 import { isEmpty } from "../geometry/mask"
-import type { Session } from "../model/widgetmodel"
+import type { WidgetModel } from "../model/widgetmodel"
 import type { Actions } from "./actions"
 
 export function pairsPanel(
-  session: Session,
+  widget: WidgetModel,
   state: ViewState,
   actions: Actions,
   signal: AbortSignal,
 ): HTMLElement {
-  const { store } = session
+  const { store } = widget
   const add = button({
     label: "New pair",
     icon: "plus",
@@ -84,7 +85,7 @@ export function pairsPanel(
   const update = () => {
     const { regions } = store
     const pair = selectedPair(regions)
-    const still = session.picture === null || session.readOnly
+    const still = widget.picture === null || widget.readOnly
     setEnabled(add, !still)
     setEnabled(remove, !still && pair !== null && !pair.locked)
     setEnabled(copy, !still && pair !== null)
@@ -111,13 +112,13 @@ export function pairsPanel(
     selected = regions.selected
     const refocus = focusedIn(list)
     list.replaceChildren(
-      ...regions.pairs.map((p, i) => row(p, i, i === selected, session, actions, signal, still)),
+      ...regions.pairs.map((p, i) => row(p, i, i === selected, widget, actions, signal, still)),
     )
     if (refocus) list.querySelector<HTMLElement>(refocus)?.focus({ preventScroll: true })
     empty.hidden = regions.pairs.length > 0
     list.hidden = !empty.hidden
   }
-  session.changed.on(update, signal)
+  widget.changed.on(update, signal)
   state.changed.on(update, signal)
   list.addEventListener("focusout", () => setTimeout(() => signal.aborted || update()), { signal })
   update()
@@ -136,12 +137,12 @@ function row(
   pair: Pair,
   index: number,
   active: boolean,
-  session: Session,
+  widget: WidgetModel,
   actions: Actions,
   signal: AbortSignal,
   still: boolean,
 ): HTMLElement {
-  const { store } = session
+  const { store } = widget
   const title = pair.name || `Pair ${index + 1}`
   const number = el("span", { class: "rd-badge-number" }, String(index + 1))
   number.style.background = `linear-gradient(120deg, ${css(shade("handle", pair.color))} 50%, ${css(shade("target", pair.color))} 50%)`

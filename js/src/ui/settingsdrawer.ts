@@ -1,115 +1,27 @@
-/** The drawer of settings: what an edit is told besides its regions. */
-
+/** The drawer of settings, made from the table of settings: one control per entry. */
 import type { ViewState } from "../canvas/viewstate"
 import { button, el, setText } from "../dom/elements"
-import type { Settings } from "../model/settings"
-import type { Session } from "../model/widgetmodel"
+import { ordered, randomSeed, type SettingName, type Settings, SPECS } from "../model/settings"
+import type { SettingChoice, SettingSpec, SettingValue } from "../model/settingspec"
+import type { WidgetModel } from "../model/widgetmodel"
 
-const LIVE: Readonly<Record<string, boolean | null>> = { Automatic: null, On: true, Off: false }
+type Spec = (typeof SPECS)[number]
 
-export function settingsDrawer(session: Session, state: ViewState, signal: AbortSignal): HTMLElement {
-  const refresh: (() => void)[] = []
+/** A control, and how to bring it up to date with the settings. */
+interface Control {
+  readonly element: HTMLElement
+  /** Stands beside the name. */
+  readonly aside?: HTMLElement
+  refresh(value: SettingValue): void
+}
 
-  const field = (label: string, hint: string, control: HTMLElement, extra?: HTMLElement) =>
-    el(
-      "label",
-      { class: "rd-field" },
-      el("span", { class: "rd-field-name" }, label, extra ?? null),
-      control,
-      el("small", {}, hint),
-    )
-
-  const number = (
-    key: "seed" | "steps",
-    label: string,
-    hint: string,
-    min: number,
-    max: number,
-    extra?: HTMLElement,
-  ) => {
-    const input = el("input", { type: "number", min, max, step: 1, "aria-label": label })
-    input.addEventListener(
-      "change",
-      () => {
-        const value = Math.round(Math.min(max, Math.max(min, Number(input.value) || 0)))
-        session.change({ [key]: value })
-      },
-      { signal },
-    )
-    refresh.push(() => write(input, String(session.settings[key])))
-    return field(label, hint, extra ? el("div", { class: "rd-row" }, input, extra) : input)
-  }
-
-  const fraction = (key: "start" | "stop", label: string, hint: string, min: number) => {
-    const input = el("input", {
-      type: "range",
-      min,
-      max: 1,
-      step: 0.05,
-      class: "rd-range",
-      "aria-label": label,
-    })
-    const shown = el("span", { class: "rd-number", "aria-hidden": "true" })
-    input.addEventListener(
-      "input",
-      () => session.change(ordered(session.settings, key, Number(input.value))),
-      { signal },
-    )
-    refresh.push(() => {
-      write(input, String(session.settings[key]), true)
-      setText(shown, session.settings[key].toFixed(2))
-    })
-    return field(label, hint, input, shown)
-  }
-
-  const choice = (
-    key: "vacated" | "matte" | "model",
-    label: string,
-    hint: string,
-    options: () => [string, string][],
-  ) => {
-    const select = el("select", { "aria-label": label })
-    let before = ""
-    select.addEventListener("change", () => session.change({ [key]: select.value } as Partial<Settings>), {
-      signal,
-    })
-    refresh.push(() => {
-      const list = options()
-      const key2 = JSON.stringify(list)
-      if (key2 !== before) {
-        before = key2
-        select.replaceChildren(...list.map(([value, words]) => el("option", { value }, words)))
-      }
-      write(select, session.settings[key])
-    })
-    return field(label, hint, select)
-  }
-
-  const prompt = el("textarea", {
-    rows: 2,
-    "aria-label": "Prompt",
-    placeholder: "Optional: what the picture shows",
-    maxlength: 2000,
-  })
-  prompt.addEventListener("input", () => session.change({ prompt: prompt.value }), { signal })
-  refresh.push(() => write(prompt, session.settings.prompt))
-
-  const live = el(
-    "select",
-    { "aria-label": "Live" },
-    ...Object.keys(LIVE).map((words) => el("option", { value: words }, words)),
-  )
-  live.addEventListener("change", () => session.change({ live: LIVE[live.value] ?? null }), { signal })
-  refresh.push(() => {
-    const chosen = Object.entries(LIVE).find(([, value]) => value === session.settings.live)
-    write(live, chosen?.[0] ?? "")
-  })
-
-  const dice = button({
-    label: "Random seed",
-    icon: "dice",
-    signal,
-    act: () => session.change({ seed: randomSeed() }),
+/** The drawer of one view. */
+export function settingsDrawer(widget: WidgetModel, state: ViewState, signal: AbortSignal): HTMLElement {
+  const { settings } = widget
+  const controls = SPECS.map((spec) => {
+    const set = (value: SettingValue) => settings.change(change(settings.current, spec.name, value))
+    const choices = () => spec.choices ?? settings.models.map((name) => ({ value: name, label: name }))
+    return { spec, control: controlFor(spec, choices, set, signal) }
   })
   const drawer = el(
     "aside",
@@ -124,7 +36,7 @@ export function settingsDrawer(session: Session, state: ViewState, signal: Abort
         kind: "quiet",
         title: "Back to the defaults",
         signal,
-        act: () => session.reset(),
+        act: () => settings.reset(),
       }),
       button({
         label: "Close",
@@ -135,45 +47,117 @@ export function settingsDrawer(session: Session, state: ViewState, signal: Abort
         act: () => state.set({ settingsOpen: false }),
       }),
     ),
-    field("Prompt", "Words help models that read them", prompt),
-    number("seed", "Seed", "The same seed gives the same result", 0, 2 ** 31 - 1, dice),
-    number("steps", "Steps", "More is finer and slower", 1, 200),
-    fraction("start", "Start", "How much noise the edit begins with: more is freer", 0.05),
-    fraction("stop", "Stop", "Below this, the content is no longer pasted", 0),
-    choice("vacated", "Vacated place", "What comes where the handle was", () => [
-      ["fill", "Fill in the background"],
-      ["noise", "Let the model invent"],
-      ["keep", "Keep it: a copy, not a move"],
-    ]),
-    choice("matte", "Rim of the handle", "Whether the background carried along is told apart", () => [
-      ["auto", "Cut the object out"],
-      ["grabcut", "Cut it out by its colours alone"],
-      ["none", "Carry all that is painted"],
-    ]),
-    choice("model", "Model", "Which diffusion model edits", () => session.models.map((m) => [m, m])),
-    field("Live", "Edits follow the pointer; automatic: where a draft takes under 250 ms", live),
+    ...controls.map(({ spec, control }) => field(spec, control)),
   )
   const update = () => {
     drawer.hidden = !state.settingsOpen
-    for (const one of refresh) one()
+    for (const { spec, control } of controls) control.refresh(settings.current[spec.name])
   }
-  session.changed.on(update, signal)
+  widget.changed.on(update, signal)
   state.changed.on(update, signal)
   update()
   return drawer
 }
 
-export function randomSeed(): number {
-  return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) % 1_000_000
+function change(current: Settings, name: SettingName, value: SettingValue): Partial<Settings> {
+  return ordered(current, { [name]: value } as Partial<Settings>)
 }
 
-/** Start is never below stop: the one that is moved takes the other along. */
-function ordered(settings: Settings, key: "start" | "stop", value: number): Partial<Settings> {
-  if (key === "start") return { start: value, stop: Math.min(settings.stop, value) }
-  return { stop: value, start: Math.max(settings.start, value) }
+function field(spec: Spec, { element, aside }: Control): HTMLElement {
+  return el(
+    "label",
+    { class: "rd-field" },
+    el("span", { class: "rd-field-name" }, spec.label, aside),
+    element,
+    el("small", {}, spec.help),
+  )
 }
 
-/** Sets a control's value, but never under the hands of who is typing in it. */
+function controlFor(
+  spec: Spec,
+  choices: () => readonly SettingChoice[],
+  set: (value: SettingValue) => void,
+  signal: AbortSignal,
+): Control {
+  switch (spec.type) {
+    case "text":
+      return textControl(spec, set, signal)
+    case "integer":
+      return integerControl(spec, set, signal)
+    case "number":
+      return sliderControl(spec, set, signal)
+    case "flag":
+      return choiceControl(
+        spec,
+        () => [
+          { value: true, label: "On" },
+          { value: false, label: "Off" },
+        ],
+        set,
+        signal,
+      )
+    case "choice":
+      return choiceControl(spec, choices, set, signal)
+  }
+}
+
+function textControl({ label, max }: Spec, set: (value: string) => void, signal: AbortSignal): Control {
+  const element = el("textarea", { rows: 2, "aria-label": label, placeholder: "Optional", maxlength: max })
+  element.addEventListener("input", () => set(element.value), { signal })
+  return { element, refresh: (value) => write(element, String(value)) }
+}
+
+function integerControl(spec: Spec, set: (value: number) => void, signal: AbortSignal): Control {
+  const { name, label, step = 1, min = 0, max = Number.MAX_SAFE_INTEGER } = spec
+  const input = el("input", { type: "number", min, max, step, "aria-label": label })
+  input.addEventListener(
+    "change",
+    () => set(Math.round(Math.min(max, Math.max(min, Number(input.value) || 0)))),
+    { signal },
+  )
+  const refresh = (value: SettingValue) => write(input, String(value))
+  if (name !== "seed") return { element: input, refresh }
+  const dice = button({ label: "Random seed", icon: "dice", signal, act: () => set(randomSeed()) })
+  return { element: el("div", { class: "rd-row" }, input, dice), refresh }
+}
+
+function sliderControl(spec: Spec, set: (value: number) => void, signal: AbortSignal): Control {
+  const { label, min, max, step } = spec
+  const element = el("input", { type: "range", min, max, step, class: "rd-range", "aria-label": label })
+  element.addEventListener("input", () => set(Number(element.value)), { signal })
+  const aside = el("span", { class: "rd-number", "aria-hidden": "true" })
+  const refresh = (value: SettingValue) => {
+    write(element, String(value), true)
+    setText(aside, Number(value).toFixed(2))
+  }
+  return { element, aside, refresh }
+}
+
+function choiceControl(
+  { label }: SettingSpec,
+  choices: () => readonly SettingChoice[],
+  set: (value: SettingValue) => void,
+  signal: AbortSignal,
+): Control {
+  const element = el("select", { "aria-label": label })
+  let listed = ""
+  // An option's value is a text, so values that are not are stood for by their words.
+  const textOf = ({ value, label }: SettingChoice) => (typeof value === "string" ? value : label)
+  const chosen = () => choices().find((choice) => textOf(choice) === element.value)
+  element.addEventListener("change", () => set(chosen()?.value ?? null), { signal })
+  const refresh = (value: SettingValue) => {
+    const key = JSON.stringify(choices())
+    if (key !== listed) {
+      listed = key
+      element.replaceChildren(...choices().map((c) => el("option", { value: textOf(c) }, c.label)))
+    }
+    const choice = choices().find((c) => c.value === value)
+    write(element, choice ? textOf(choice) : String(value))
+  }
+  return { element, refresh }
+}
+
+/** Sets a control's value, but never while someone is typing in it. */
 function write(
   control: HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement,
   value: string,

@@ -2,15 +2,15 @@
 
 import type { Stage } from "../canvas/stage"
 import { LARGEST_BRUSH, type ViewState } from "../canvas/viewstate"
-import type { Layer } from "../document/regions"
+import type { Layer } from "../document/pair"
 import { button, el, setEnabled, setPressed, setText } from "../dom/elements"
 import type { IconName } from "../dom/icons"
-import type { Session } from "../model/widgetmodel"
+import type { WidgetModel } from "../model/widgetmodel"
 import type { Actions } from "./actions"
 
 export function toolRail(
   state: ViewState,
-  session: Session,
+  widget: WidgetModel,
   actions: Actions,
   signal: AbortSignal,
 ): HTMLElement {
@@ -27,11 +27,11 @@ export function toolRail(
   const update = () => {
     for (const { tool, node } of buttons) {
       setPressed(node, state.tool === tool)
-      setEnabled(node, session.picture !== null && !session.readOnly)
+      setEnabled(node, widget.picture !== null && !widget.readOnly)
     }
   }
   state.changed.on(update, signal)
-  session.changed.on(update, signal)
+  widget.changed.on(update, signal)
   update()
   const parts = buttons.map(({ node }) => node)
   return el("div", { class: "rd-rail", role: "group", "aria-label": "Tools" }, ...parts)
@@ -45,7 +45,7 @@ const LAYERS: readonly { layer: Layer; label: string; title: string }[] = [
 
 export function topBar(
   state: ViewState,
-  session: Session,
+  widget: WidgetModel,
   stage: Stage,
   actions: Actions,
   open: () => void,
@@ -124,15 +124,15 @@ export function topBar(
   })
 
   const update = () => {
-    const { store } = session
-    const still = session.picture === null || session.readOnly
+    const { store } = widget
+    const still = widget.picture === null || widget.readOnly
     for (const { layer, node } of layers) {
       setPressed(node, state.layer === layer && state.tool.id !== "move")
       setEnabled(node, !still)
     }
     setEnabled(undo, !still && store.canUndo)
     setEnabled(redo, !still && store.canRedo)
-    setEnabled(openPicture, !session.readOnly)
+    setEnabled(openPicture, !widget.readOnly)
     setPressed(preview, state.preview)
     settings.setAttribute("aria-expanded", String(state.settingsOpen))
     help.setAttribute("aria-expanded", String(state.helpOpen))
@@ -146,7 +146,7 @@ export function topBar(
   }
   const sized = el("label", { class: "rd-sized" }, size, sizeText)
   state.changed.on(update, signal)
-  session.changed.on(update, signal)
+  widget.changed.on(update, signal)
   update()
   return el(
     "div",

@@ -5,7 +5,7 @@ import {
   LARGEST,
   pan,
   toPicture,
-  toView,
+  toScreen,
   wheelScale,
   zoomAt,
 } from "../../src/geometry/viewport"
@@ -24,13 +24,13 @@ describe("the viewport", () => {
 
   it("goes to the picture and back", () => {
     const viewport = { scale: 3.3, x: -17, y: 41 }
-    const p = toPicture(viewport, toView(viewport, { x: 12, y: 99 }))
+    const p = toPicture(viewport, toScreen(viewport, { x: 12, y: 99 }))
     expect(p.x).toBeCloseTo(12, 9)
     expect(p.y).toBeCloseTo(99, 9)
   })
 
   it("has a pixel's centre in the middle of its square", () => {
-    expect(toView({ scale: 10, x: 0, y: 0 }, { x: 0, y: 2 })).toEqual({ x: 5, y: 25 })
+    expect(toScreen({ scale: 10, x: 0, y: 0 }, { x: 0, y: 2 })).toEqual({ x: 5, y: 25 })
   })
 
   it("keeps what lies under the pointer when it zooms", () => {

@@ -4,6 +4,7 @@ import { RegionStore } from "../../src/document/store"
 import { isEmpty } from "../../src/geometry/mask"
 import { translation } from "../../src/geometry/matrix"
 import { decodeMask, encodeMask } from "../../src/kernel/codec"
+import { requestOf } from "../../src/kernel/entries"
 import { Host } from "../../src/kernel/host"
 import { RegionSync } from "../../src/kernel/sync"
 import { FakeModel } from "../fakemodel"
@@ -159,12 +160,12 @@ describe("regions from the kernel", () => {
 
 describe("a run", () => {
   it("carries complete pairs and the protected area as buffers of their own", () => {
-    const { store, sync } = setUp()
+    const { store } = setUp()
     draw(store)
     store.commit(withMatrix(store.regions, 0, translation(10, 0)))
     store.commit(addPair(store.regions))
     store.commit(withMask(store.regions, -1, "protect", disc(W, H, 30, 20, 3)))
-    const { pairs, protect, buffers } = sync.forRun()
+    const { pairs, protect, buffers } = requestOf(store.regions)
     expect(pairs).toMatchObject([{ matrix: [...translation(10, 0)], handle: 0, target: 1 }])
     expect(protect).toBe(2)
     expect(textOf(decodeMask(buffers[1] as Uint8Array, W, H))).toEqual(textOf(disc(W, H, 22, 12, 5)))

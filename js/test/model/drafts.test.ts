@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import type { Corners, KernelMessage } from "../../src/kernel/protocol"
 import { Drafts, LOST, OLDEST } from "../../src/model/drafts"
 
 const jpeg = Uint8Array.from([1, 2, 3])
-const box = [0, 0, 8, 6]
+const box: Corners = [0, 0, 8, 6]
 let decode: () => Promise<{ close: () => void }>
 let closed: number
 
@@ -30,11 +31,11 @@ function setUp(sends = true) {
   const failed = vi.fn()
   const shown = vi.fn()
   const drafts = new Drafts({
-    ask: (seq) => {
+    request: (seq) => {
       asked.push(seq)
       return sends ? [] : null
     },
-    shown,
+    redraw: shown,
     painted: (draft) => painted.push(draft.seq),
     failed,
   })
@@ -46,30 +47,30 @@ function setUp(sends = true) {
     failed,
     shown,
     want: (place: string) => drafts.want(place, performance.now()),
-    answer: (seq = newest()) => drafts.arrive({ type: "drafted", seq, box }, jpeg),
-    refuse: (reason: string, message = "") =>
-      drafts.refuse({ type: "undrafted", seq: newest(), reason, message }),
+    answer: (seq = newest()) => drafts.receive({ seq, box, mime: "image/jpeg" }, jpeg),
+    refuse: (reason: KernelMessage<"undrafted">["reason"], message = "") =>
+      drafts.refuse({ seq: newest(), reason, message }),
     wait: (ms: number) => vi.advanceTimersByTimeAsync(ms),
     /** The place of the draft on show and whether it is shown whole, for a pointer at `place`. */
-    look: (place: string) => {
-      const look = drafts.look(place)
-      return look ? `${look.draft.place} ${look.whole ? "whole" : "fill"}` : ""
+    screen: (place: string) => {
+      const shownDraft = drafts.shownAt(place)
+      return shownDraft ? `${shownDraft.draft.placement} ${shownDraft.whole ? "whole" : "fill"}` : ""
     },
   }
 }
 
 describe("requests for drafts", () => {
   it("are one at a time; the newest place is asked for when the one before is painted", async () => {
-    const { want, answer, asked, painted, wait, look } = setUp()
+    const { want, answer, asked, painted, wait, screen } = setUp()
     for (const place of ["a", "b", "c"]) want(place)
     expect(asked).toHaveLength(1)
     await answer()
-    expect([look("a"), asked.length, painted.length]).toEqual(["a whole", 1, 0])
+    expect([screen("a"), asked.length, painted.length]).toEqual(["a whole", 1, 0])
     await wait(16)
     expect([painted.length, asked.length]).toEqual([1, 2])
     await answer()
     await wait(16)
-    expect([look("c"), asked.length]).toEqual(["c whole", 2])
+    expect([screen("c"), asked.length]).toEqual(["c whole", 2])
   })
 
   it("rise in number, across reloads of the page too", () => {
@@ -104,16 +105,16 @@ describe("requests for drafts", () => {
   })
 
   it("are made again after two seconds where the pointer rests, and answered then", async () => {
-    const { want, answer, asked, wait, look } = setUp()
+    const { want, answer, asked, wait, screen } = setUp()
     want("a")
     await wait(LOST)
     expect(asked).toHaveLength(2)
     await wait(200)
     await answer(asked[1])
-    expect(look("a")).toBe("a whole")
+    expect(screen("a")).toBe("a whole")
   })
 
-  it.each(["stale", "stopped"])("go on at once when one is %s, without a word", async (reason) => {
+  it.each(["stale", "stopped"] as const)("go on at once when one is %s, without a word", async (reason) => {
     const { want, refuse, asked, failed } = setUp()
     want("a")
     want("b")
@@ -122,21 +123,24 @@ describe("requests for drafts", () => {
     expect(failed).not.toHaveBeenCalled()
   })
 
-  it.each(["stale", "stopped"])("are made again when one is %s where the pointer rests", async (reason) => {
-    const { want, refuse, answer, asked, wait, look, painted } = setUp()
-    want("a")
-    await wait(1_500)
-    refuse(reason)
-    expect(asked).toHaveLength(1)
-    await wait(100)
-    expect(asked).toHaveLength(2)
-    await answer()
-    await wait(16)
-    expect(look("a")).toBe("a whole")
-    expect(painted, "no measure of how quick drafts are").toEqual([])
-  })
+  it.each(["stale", "stopped"] as const)(
+    "are made again when one is %s where the pointer rests",
+    async (reason) => {
+      const { want, refuse, answer, asked, wait, screen, painted } = setUp()
+      want("a")
+      await wait(1_500)
+      refuse(reason)
+      expect(asked).toHaveLength(1)
+      await wait(100)
+      expect(asked).toHaveLength(2)
+      await answer()
+      await wait(16)
+      expect(screen("a")).toBe("a whole")
+      expect(painted, "no measure of how quick drafts are").toEqual([])
+    },
+  )
 
-  it.each(["error", "memory"])("pause after trouble (%s) and say what it was", async (reason) => {
+  it.each(["error", "memory"] as const)("pause after trouble (%s) and say what it was", async (reason) => {
     const { want, refuse, asked, failed, wait } = setUp()
     want("a")
     refuse(reason, "the cache was halved")
@@ -159,33 +163,33 @@ describe("requests for drafts", () => {
 
 describe("drafts that arrive", () => {
   it("late, after their request was given up, are not shown", async () => {
-    const { want, answer, asked, wait, look } = setUp()
+    const { want, answer, asked, wait, screen } = setUp()
     want("a")
     want("b")
     await wait(LOST)
     await answer(asked[0])
-    expect(look("b")).toBe("")
+    expect(screen("b")).toBe("")
     await answer(asked[1])
     // Older than a second, the pointer having been there all the time.
-    expect(look("b")).toBe("")
+    expect(screen("b")).toBe("")
   })
 
   it("more than a second after the pointer are not shown, and free the way", async () => {
-    const { want, answer, asked, wait, look } = setUp()
+    const { want, answer, asked, wait, screen } = setUp()
     want("a")
     await wait(OLDEST + 1)
     want("b")
     await answer()
-    expect([look("a"), asked.length]).toEqual(["", 2])
+    expect([screen("a"), asked.length]).toEqual(["", 2])
   })
 
   it("more than a second after the pointer because they decode slowly are not shown", async () => {
-    const { want, answer, wait, look } = setUp()
+    const { want, answer, wait, screen } = setUp()
     decode = () => new Promise((done) => setTimeout(() => done({ close: () => closed++ }), 1_500))
     want("a")
     void answer()
     await wait(1_600)
-    expect([look("a"), closed]).toEqual(["", 1])
+    expect([screen("a"), closed]).toEqual(["", 1])
   })
 
   it.each([
@@ -193,10 +197,10 @@ describe("drafts that arrive", () => {
     ["of a request long answered", (newest: number) => newest - 1],
     ["without a number", () => Number.NaN],
   ])("%s are ignored", async (_name, seq) => {
-    const { want, answer, asked, look } = setUp()
+    const { want, answer, asked, screen } = setUp()
     want("a")
     await answer(seq(asked[0] as number))
-    expect(look("a")).toBe("")
+    expect(screen("a")).toBe("")
   })
 
   it("twice are shown once", async () => {
@@ -208,26 +212,26 @@ describe("drafts that arrive", () => {
   })
 
   it("after the drag has ended are dropped, even where they were decoding", async () => {
-    const { drafts, want, answer, wait, look, asked } = setUp()
+    const { drafts, want, answer, wait, screen, asked } = setUp()
     decode = () => new Promise((done) => setTimeout(() => done({ close: () => closed++ }), 30))
     want("a")
     void answer()
     expect(drafts.end()).toBe(asked[0])
     await wait(30)
-    expect([look("a"), closed]).toEqual(["", 1])
+    expect([screen("a"), closed]).toEqual(["", 1])
     await answer(asked[0])
-    expect(look("a")).toBe("")
+    expect(screen("a")).toBe("")
   })
 
   it("without a picture, or with one that does not decode, free the way", async () => {
-    const { drafts, want, answer, asked, look } = setUp()
+    const { drafts, want, answer, asked, screen } = setUp()
     want("a")
     want("b")
-    await drafts.arrive({ type: "drafted", seq: asked[0], box }, undefined)
+    await drafts.receive({ seq: asked[0] as number, box, mime: "image/jpeg" }, undefined)
     decode = async () => Promise.reject(new Error("no picture"))
     want("c")
     await answer()
-    expect([asked.length, look("c")]).toEqual([3, ""])
+    expect([asked.length, screen("c")]).toEqual([3, ""])
   })
 
   it("close the picture they replace", async () => {
@@ -245,35 +249,35 @@ describe("drafts that arrive", () => {
 
 describe("while the pointer moves on", () => {
   it("a quick kernel's draft is shown whole, until it stalls, and nothing of it after a second", async () => {
-    const { want, answer, wait, look, shown } = setUp()
+    const { want, answer, wait, screen, shown } = setUp()
     want("a")
     await wait(40)
     await answer()
     await wait(16)
     want("b")
-    expect(look("b")).toBe("a whole")
+    expect(screen("b")).toBe("a whole")
     shown.mockClear()
     await wait(550)
-    expect(look("b")).toBe("a fill")
+    expect(screen("b")).toBe("a fill")
     expect(shown, "to draw the change").toHaveBeenCalled()
     shown.mockClear()
     await wait(OLDEST)
-    expect(look("b")).toBe("")
+    expect(screen("b")).toBe("")
     expect(shown).toHaveBeenCalled()
     // At rest where it was drafted, a draft is as good as ever.
-    expect(look("a")).toBe("a whole")
+    expect(screen("a")).toBe("a whole")
   })
 
   it("a slow kernel's draft lends what it filled in, and is shown whole where the pointer rests", async () => {
-    const { want, answer, wait, look } = setUp()
+    const { want, answer, wait, screen } = setUp()
     want("a")
     await wait(450)
     await answer()
-    expect([look("a"), look("b")]).toEqual(["a whole", "a fill"])
+    expect([screen("a"), screen("b")]).toEqual(["a whole", "a fill"])
   })
 
   it("one slow draft among quick ones changes nothing", async () => {
-    const { want, answer, wait, look } = setUp()
+    const { want, answer, wait, screen } = setUp()
     for (const [place, lag] of [
       ["a", 40],
       ["b", 40],
@@ -284,7 +288,7 @@ describe("while the pointer moves on", () => {
       await answer()
       await wait(16)
     }
-    expect(look("d")).toBe("c whole")
+    expect(screen("d")).toBe("c whole")
   })
 })
 

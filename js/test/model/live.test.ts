@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from "vitest"
 import { addPair, changePair, nudge, withMask, withMatrix } from "../../src/document/regions"
 import { type Matrix, translation } from "../../src/geometry/matrix"
 import { decodeMask } from "../../src/kernel/codec"
+import { DEFAULTS } from "../../src/model/settings"
 import { disc, textOf } from "../masks"
 import { drawPair, H, info, open, png, result, standIns, W } from "./opened"
 
@@ -10,34 +11,34 @@ standIns()
 const box = [0, 0, W, H]
 const quick = { draft_ms: 40, live: true, device: "cpu", dtype: "float32", memory: 1, budget: 2, note: "" }
 
-/** A session whose kernel answers and drafts quickly, with one pair that has no place yet, or has one. */
+/** A widget whose kernel answers and drafts quickly, with one pair that has no place yet, or has one. */
 async function openLive({ placed = false, measured = quick as object, state = {} } = {}) {
   vi.stubGlobal("requestAnimationFrame", (callback: () => void) => setTimeout(callback, 16))
   const opened = await open(state)
-  const { model, session, sent } = opened
+  const { model, widget, sent } = opened
   model.receive("ready", { kernel: "7", busy: false, run: 4 })
-  if (placed) drawPair(session)
-  else session.store.commit(withMask(addPair(session.store.regions), 0, "handle", disc(W, H, 8, 12, 4)))
+  if (placed) drawPair(widget)
+  else widget.store.commit(withMask(addPair(widget.store.regions), 0, "handle", disc(W, H, 8, 12, 4)))
   await vi.advanceTimersByTimeAsync(1_000)
   model.receive("measured", { ...measured })
-  const pairId = session.store.regions.pairs[0]?.id ?? ""
+  const pairId = widget.store.regions.pairs[0]?.id ?? ""
   return {
     ...opened,
     /** The pointer moves the ghost, as the tool and the canvas have it. */
     move(dx: number, painted = false) {
-      session.store.ghost = { pairId, matrix: translation(dx, 0), painted }
-      session.store.changed.emit()
-      session.live.follow(performance.now())
+      widget.store.ghost = { pairId, matrix: translation(dx, 0), painted }
+      widget.store.changed.emit()
+      widget.live.follow(performance.now())
     },
     release: () =>
-      session.store.commit(
-        withMatrix(session.store.regions, 0, session.store.ghost?.matrix ?? translation(0, 0)),
+      widget.store.commit(
+        withMatrix(widget.store.regions, 0, widget.store.ghost?.matrix ?? translation(0, 0)),
       ),
     async answer() {
       model.receive("drafted", { seq: sent("draft").at(-1)?.content.seq, box, mime: "image/jpeg" }, [png])
       await vi.advanceTimersByTimeAsync(20)
     },
-    looks: () => session.live.look?.whole ?? null,
+    looks: () => widget.live.shownDraft?.whole ?? null,
   }
 }
 
@@ -48,26 +49,26 @@ describe("live editing is on", () => {
     [true, false, true],
     [false, true, false],
   ])("where the setting is %s and the kernel measured %s: %s", async (live, measured, on) => {
-    const { session } = await openLive({ measured: { live: measured }, state: { settings: { live } } })
-    expect(session.live.on).toBe(on)
+    const { widget } = await openLive({ measured: { live: measured }, state: { settings: { live } } })
+    expect(widget.live.on).toBe(on)
   })
 
   it("never without a picture or a kernel, and says why", async () => {
-    const { session } = await open({ settings: { live: true } })
+    const { widget } = await open({ settings: { live: true } })
     await vi.advanceTimersByTimeAsync(5_500)
-    expect([session.live.on, session.live.obstacle]).toEqual([false, "No kernel: read only"])
+    expect([widget.live.on, widget.live.obstacle]).toEqual([false, "No kernel: read only"])
     const empty = await open({ settings: { live: true }, _image: new Uint8Array(0), _image_info: {} })
-    expect([empty.session.live.on, empty.session.live.obstacle]).toEqual([false, "Open a picture first"])
+    expect([empty.widget.live.on, empty.widget.live.obstacle]).toEqual([false, "Open a picture first"])
   })
 
   it("or off as a click chose, for good", async () => {
-    const { session, model } = await openLive()
-    session.live.toggle()
+    const { widget, model } = await openLive()
+    widget.live.toggle()
     model.receive("measured", quick)
-    expect([session.live.on, model.patches.at(-1)?.settings]).toMatchObject([false, { live: false }])
-    session.live.toggle()
+    expect([widget.live.on, model.patches.at(-1)?.settings]).toMatchObject([false, { live: false }])
+    widget.live.toggle()
     model.receive("measured", { ...quick, live: false })
-    expect([session.live.on, session.settings.live]).toEqual([true, true])
+    expect([widget.live.on, widget.settings.current.live]).toEqual([true, true])
   })
 })
 
@@ -83,12 +84,12 @@ describe("a drag while it is off", () => {
 
 describe("a drag while it is on", () => {
   it("asks for a draft of where the ghost is, complete in itself", async () => {
-    const { move, sent, session } = await openLive()
+    const { move, sent, widget } = await openLive()
     move(5)
     const draft = sent("draft")[0]
-    const id = session.store.regions.pairs[0]?.id
+    const id = widget.store.regions.pairs[0]?.id
     expect(draft?.content).toMatchObject({
-      params: { live: null, steps: 20 },
+      params: { ...DEFAULTS, live: null },
       rev: 1,
       pairs: [{ id, matrix: [...translation(5, 0)], handle: 0, target: null }],
       protect: null,
@@ -98,8 +99,8 @@ describe("a drag while it is on", () => {
   })
 
   it("of a painted target asks with the target where it is now", async () => {
-    const { move, sent, session, answer } = await openLive()
-    session.store.commit(withMask(session.store.regions, 0, "target", disc(W, H, 20, 12, 3)))
+    const { move, sent, widget, answer } = await openLive()
+    widget.store.commit(withMask(widget.store.regions, 0, "target", disc(W, H, 20, 12, 3)))
     await answer()
     move(4, true)
     expect(sent("draft")[1]?.content.pairs).toMatchObject([{ matrix: null, handle: 0, target: 1 }])
@@ -108,7 +109,7 @@ describe("a drag while it is on", () => {
   })
 
   it("shows the draft until the run that follows has something to show", async () => {
-    const { move, release, answer, sent, looks, model, session } = await openLive()
+    const { move, release, answer, sent, looks, model, widget } = await openLive()
     move(5)
     await answer()
     expect(looks()).toBe(true)
@@ -117,7 +118,7 @@ describe("a drag while it is on", () => {
     const frame = { run: 5, seq: 1, step: 1, total: 9, box, kind: "step" }
     model.receive("preview", frame, [png])
     await vi.advanceTimersByTimeAsync(20)
-    expect([looks(), session.frames.current?.seq]).toEqual([null, 1])
+    expect([looks(), widget.runs.frames.current?.seq]).toEqual([null, 1])
   })
 
   it("voids drafts by the run: what arrives after the release is not shown", async () => {
@@ -129,11 +130,11 @@ describe("a drag while it is on", () => {
   })
 
   it("that is cancelled tells the kernel to rest, once, and takes the draft away", async () => {
-    const { move, answer, sent, looks, session } = await openLive()
+    const { move, answer, sent, looks, widget } = await openLive()
     move(5)
     await answer()
-    session.store.cancelGesture()
-    session.store.cancelGesture()
+    widget.store.cancelGesture()
+    widget.store.cancelGesture()
     expect(sent("rest").map((m) => m.content.seq)).toEqual([sent("draft")[0]?.content.seq])
     expect([looks(), sent("run").length]).toEqual([null, 0])
   })
@@ -148,9 +149,9 @@ describe("a drag while it is on", () => {
   })
 
   it("says trouble of the kernel's drafts, and goes on", async () => {
-    const { move, model, sent, session } = await openLive()
+    const { move, model, sent, widget } = await openLive()
     const said = vi.fn()
-    session.said.on(said)
+    widget.notified.on(said)
     move(5)
     const { seq } = sent("draft")[0]?.content ?? {}
     model.receive("undrafted", { seq, reason: "memory", message: "out of memory: the cache was halved" })
@@ -164,52 +165,52 @@ describe("a drag while it is on", () => {
 describe("what is on show when a drag begins", () => {
   it("makes way, a result, and comes back when the drag is cancelled", async () => {
     const state = { ...result(4), _state: { state: "done", run: 4 } }
-    const { move, session } = await openLive({ placed: true, state })
-    session.showResult()
-    session.live.seize(true)
+    const { move, widget } = await openLive({ placed: true, state })
+    widget.screen.showResult()
+    widget.live.seize(true)
     move(5)
-    expect(session.show).toBe("edit")
-    session.store.cancelGesture()
-    expect(session.show).toBe("result")
+    expect(widget.screen.showing).toBe("regions")
+    widget.store.cancelGesture()
+    expect(widget.screen.showing).toBe("result")
   })
 
   it("makes way, a run, which is stopped; drafts begin once it is over; Escape runs it again", async () => {
-    const { move, session, model, sent } = await openLive({ placed: true })
-    session.run()
-    session.live.seize(true)
+    const { move, widget, model, sent } = await openLive({ placed: true })
+    widget.run()
+    widget.live.seize(true)
     move(5)
     expect([sent("stop").length, sent("draft").length]).toEqual([1, 0])
     model.receive("stopped", { run: 5, step: 2 })
     expect(sent("draft")).toHaveLength(1)
-    session.store.cancelGesture()
+    widget.store.cancelGesture()
     expect(sent("run").map((m) => m.content.run)).toEqual([5, 6])
   })
 
   it("is not covered by a result that comes in the middle of the drag", async () => {
-    const { move, session, model } = await openLive({ placed: true })
-    session.run()
-    session.live.seize(true)
+    const { move, widget, model } = await openLive({ placed: true })
+    widget.run()
+    widget.live.seize(true)
     move(5)
     model.update(result(5))
     model.receive("done", { run: 5, result: "r5", seconds: 2 })
     await vi.advanceTimersByTimeAsync(50)
-    expect(session.show).toBe("edit")
+    expect(widget.screen.showing).toBe("regions")
   })
 })
 
 describe("other changes of the regions", () => {
-  const commit = (change: (s: Awaited<ReturnType<typeof open>>["session"]) => void) => async () => {
+  const commit = (change: (s: Awaited<ReturnType<typeof open>>["widget"]) => void) => async () => {
     const opened = await openLive({ placed: true })
-    change(opened.session)
+    change(opened.widget)
     return opened
   }
   const moved = (dx: number) => commit((s) => s.store.commit(nudge(s.store.regions, 0, "target", dx, 0)))
 
   it("by keys are drafted, and run once the keys rest", async () => {
-    const { session, sent } = await moved(1)()
+    const { widget, sent } = await moved(1)()
     expect(sent("draft")).toHaveLength(1)
     await vi.advanceTimersByTimeAsync(300)
-    session.store.commit(nudge(session.store.regions, 0, "target", 1, 0))
+    widget.store.commit(nudge(widget.store.regions, 0, "target", 1, 0))
     await vi.advanceTimersByTimeAsync(300)
     expect(sent("run")).toHaveLength(0)
     await vi.advanceTimersByTimeAsync(200)
@@ -233,31 +234,31 @@ describe("other changes of the regions", () => {
   })
 
   it("stop a run that they outdate", async () => {
-    const { session, sent } = await openLive({ placed: true })
-    session.run()
+    const { widget, sent } = await openLive({ placed: true })
+    widget.run()
     const turned: Matrix = [0, -1, 30, 1, 0, 4, 0, 0, 1]
-    session.store.commit(withMatrix(session.store.regions, 0, turned))
-    expect([sent("stop").length, session.progress.state]).toEqual([1, "stopping"])
+    widget.store.commit(withMatrix(widget.store.regions, 0, turned))
+    expect([sent("stop").length, widget.runs.progress.state]).toEqual([1, "stopping"])
   })
 
   it("take the draft of what was before away", async () => {
-    const { session, answer, looks } = await openLive({ placed: true })
-    session.store.commit(nudge(session.store.regions, 0, "target", 1, 0))
+    const { widget, answer, looks } = await openLive({ placed: true })
+    widget.store.commit(nudge(widget.store.regions, 0, "target", 1, 0))
     await answer()
     expect(looks()).toBe(true)
-    session.store.commit(withMask(session.store.regions, 0, "handle", disc(W, H, 9, 12, 4)))
+    widget.store.commit(withMask(widget.store.regions, 0, "handle", disc(W, H, 9, 12, 4)))
     expect(looks()).toBeNull()
   })
 })
 
 describe("the read-out", () => {
   it("asks the kernel for its numbers while any view shows it", async () => {
-    const { session, sent } = await openLive()
-    session.live.read("a", true)
-    session.live.read("b", true)
-    session.live.read("a", false)
-    session.live.read("b", false)
-    session.live.read("b", false)
+    const { widget, sent } = await openLive()
+    widget.live.setReading("a", true)
+    widget.live.setReading("b", true)
+    widget.live.setReading("a", false)
+    widget.live.setReading("b", false)
+    widget.live.setReading("b", false)
     expect(sent("stats").map((m) => m.content.on)).toEqual([true, false])
   })
 })

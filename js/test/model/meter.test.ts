@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { Meter, mark, measuredFrom, readout } from "../../src/model/meter"
+import { Meter, measurements } from "../../src/model/meter"
 
 const told = { draft_ms: 142.4, live: true, device: "cuda:0", dtype: "float16", memory: 3 * 2 ** 20 }
 
@@ -7,8 +7,8 @@ describe("the read-out", () => {
   it("says what is known, a line each", () => {
     const meter = new Meter()
     for (let i = 0; i < 9; i++) meter.add(i === 4 ? 900 : 120 + i, 1_000 + i * 200)
-    const measured = measuredFrom({ ...told, budget: 2 ** 30 * 12, note: "compiled" })
-    expect(readout(measured, meter, 2_600)).toEqual([
+    const measured = { ...told, budget: 2 ** 30 * 12, note: "compiled" }
+    expect(measurements(measured, meter, 2_600)).toEqual([
       "125 ms to screen · 5.0 frames/s",
       "142 ms a draft · cuda:0 · float16",
       "Cache 3.0 MB of 12.0 GB",
@@ -18,32 +18,9 @@ describe("the read-out", () => {
 
   it("says so when nothing is known, and drops a rate that has ended", () => {
     const meter = new Meter()
-    expect(readout(null, meter, 0)).toEqual(["Nothing measured yet"])
+    expect(measurements(null, meter, 0)).toEqual(["Nothing measured yet"])
     meter.add(80, 1_000)
     meter.add(80, 1_100)
-    expect(readout(null, meter, 9_000)).toEqual(["80 ms to screen"])
-  })
-
-  it("takes nothing of the wrong kind from a message", () => {
-    expect(measuredFrom({ draft_ms: "7", live: 1, device: 3, memory: Number.NaN })).toEqual({
-      draftMs: null,
-      live: false,
-      device: "",
-      dtype: "",
-      memory: null,
-      budget: null,
-      note: "",
-    })
-  })
-})
-
-describe("marks", () => {
-  it("give start and length, and stay few", () => {
-    const names = () => performance.getEntriesByName("regiondrag.preview")
-    for (let i = 0; i < 1_000; i++) mark("regiondrag.preview", i, i + 3)
-    expect(names().length).toBeGreaterThan(100)
-    expect(names().length).toBeLessThanOrEqual(400)
-    expect(names().at(-1)).toMatchObject({ startTime: 999, duration: 3 })
-    performance.clearMeasures()
+    expect(measurements(null, meter, 9_000)).toEqual(["80 ms to screen"])
   })
 })

@@ -1,33 +1,33 @@
 import { afterEach, beforeEach, vi } from "vitest"
 import { addPair, withMask, withMatrix } from "../../src/document/regions"
 import { translation } from "../../src/geometry/matrix"
-import { Session } from "../../src/model/widgetmodel"
+import { WidgetModel } from "../../src/model/widgetmodel"
 import { FakeModel } from "../fakemodel"
 import { disc } from "../masks"
 
 export const [W, H] = [32, 24]
 export const info = { width: W, height: H, mime: "image/png", rev: 1, name: "cup.png", alpha: false }
 export const png = Uint8Array.from([137, 80, 78, 71])
-let sessions: Session[] = []
+let models: WidgetModel[] = []
 
 /** A browser without pictures and a clock that stands, for every test of the file. */
 export function standIns(): void {
   beforeEach(() => {
     vi.useFakeTimers()
-    sessions = []
+    models = []
     vi.stubGlobal("createImageBitmap", async () => ({ width: W, height: H, close: () => {} }))
     vi.stubGlobal("requestAnimationFrame", () => 0)
     vi.spyOn(console, "warn").mockImplementation(() => {})
   })
   afterEach(() => {
-    for (const session of sessions) session.close()
+    for (const widget of models) widget.close()
     vi.useRealTimers()
     vi.unstubAllGlobals()
     vi.restoreAllMocks()
   })
 }
 
-/** A session over a fake model, its picture loaded. */
+/** A widget over a fake model, its picture loaded. */
 export async function open(state: Record<string, unknown> = {}) {
   const model = new FakeModel({
     _image: png,
@@ -40,16 +40,16 @@ export async function open(state: Record<string, unknown> = {}) {
     settings: {},
     ...state,
   })
-  const session = new Session(model)
-  sessions.push(session)
+  const widget = new WidgetModel(model)
+  models.push(widget)
   await vi.advanceTimersByTimeAsync(0)
-  return { model, session, sent: (type: string) => model.sent.filter((m) => m.content.type === type) }
+  return { model, widget, sent: (type: string) => model.sent.filter((m) => m.content.type === type) }
 }
 
 /** A complete pair: a disc dragged ten pixels to the right. */
-export function drawPair(session: Session) {
-  const drawn = withMask(addPair(session.store.regions), 0, "handle", disc(W, H, 8, 12, 4))
-  session.store.commit(withMatrix(drawn, 0, translation(10, 0)))
+export function drawPair(widget: WidgetModel) {
+  const drawn = withMask(addPair(widget.store.regions), 0, "handle", disc(W, H, 8, 12, 4))
+  widget.store.commit(withMatrix(drawn, 0, translation(10, 0)))
 }
 
 export const result = (run: number) => ({

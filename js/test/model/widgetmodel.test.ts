@@ -12,41 +12,41 @@ describe("opening", () => {
   })
 
   it("asks for a picture whose bytes did not come", async () => {
-    const { session, sent, model } = await open({ _image: new Uint8Array(0) })
+    const { widget, sent, model } = await open({ _image: new Uint8Array(0) })
     expect(sent("need")[0]?.content).toMatchObject({ what: "image" })
-    expect(session.picture).toBeNull()
+    expect(widget.picture).toBeNull()
     model.receive("blob", { what: "image", mime: "image/png" }, [png])
     await vi.advanceTimersByTimeAsync(0)
-    expect(session.picture).toMatchObject({ width: W, height: H })
+    expect(widget.picture).toMatchObject({ width: W, height: H })
   })
 
   it("says so when the picture does not decode, and goes on", async () => {
     vi.stubGlobal("createImageBitmap", async () => Promise.reject(new Error("broken")))
-    const { session } = await open()
-    expect(session.trouble?.message).toContain("does not decode")
+    const { widget } = await open()
+    expect(widget.failure?.message).toContain("does not decode")
   })
 
   it("shows a result that was there before, as after a reload", async () => {
-    const { session } = await open({ ...result(4), _state: { state: "done", run: 4 } })
-    expect(session.show).toBe("result")
+    const { widget } = await open({ ...result(4), _state: { state: "done", run: 4 } })
+    expect(widget.screen.showing).toBe("result")
   })
 })
 
 describe("a run", () => {
   it("needs a pair with a place to go, and says so", async () => {
-    const { session, sent } = await open()
+    const { widget, sent } = await open()
     const said = vi.fn()
-    session.said.on(said)
-    session.run()
+    widget.notified.on(said)
+    widget.run()
     expect(sent("run")).toHaveLength(0)
     expect(said).toHaveBeenCalledWith(expect.stringContaining("drag it to its place"))
   })
 
   it("is numbered after the newest one and carries settings and masks", async () => {
-    const { session, sent } = await open()
-    drawPair(session)
-    session.change({ prompt: "a cup" })
-    session.run({ seed: 9 })
+    const { widget, sent } = await open()
+    drawPair(widget)
+    widget.settings.change({ prompt: "a cup" })
+    widget.run({ seed: 9 })
     const run = sent("run")[0]
     expect(run?.content).toMatchObject({ run: 5, params: { prompt: "a cup", seed: 9 }, rev: 1 })
     const handle = decodeMask(new Uint8Array(run?.buffers[0] as ArrayBuffer), W, H)
@@ -54,80 +54,80 @@ describe("a run", () => {
   })
 
   it("saves changed settings before it is sent", async () => {
-    const { session, model } = await open()
-    drawPair(session)
-    session.change({ steps: 7 })
-    session.run()
+    const { widget, model } = await open()
+    drawPair(widget)
+    widget.settings.change({ steps: 7 })
+    widget.run()
     expect(model.patches.at(-1)?.settings).toMatchObject({ steps: 7 })
   })
 
   it("shows its steps in words and ends with the result", async () => {
-    const { session, model } = await open()
-    drawPair(session)
-    session.run()
+    const { widget, model } = await open()
+    drawPair(widget)
+    widget.run()
     model.receive("status", { state: "running", step: 3, total: 8, eta: 2, message: "", run: 5 })
-    expect(session.status).toBe("Step 3 of 8, 2 s left")
+    expect(widget.status).toBe("Step 3 of 8, 2 s left")
     model.update(result(5))
     model.receive("done", { run: 5, result: "r5", seconds: 2 })
     await vi.advanceTimersByTimeAsync(0)
-    expect(session.show).toBe("result")
-    expect(session.status).toBe("Result: seed 3, 2.0 s")
+    expect(widget.screen.showing).toBe("result")
+    expect(widget.status).toBe("Result: seed 3, 2.0 s")
   })
 
   it("shows the result as well when its traits come after the end", async () => {
-    const { session, model } = await open()
-    drawPair(session)
-    session.run()
+    const { widget, model } = await open()
+    drawPair(widget)
+    widget.run()
     model.receive("done", { run: 5, result: "r5", seconds: 2 })
     model.update(result(5))
     await vi.advanceTimersByTimeAsync(0)
-    expect(session.show).toBe("result")
+    expect(widget.screen.showing).toBe("result")
   })
 
   it("hears no more of an older run", async () => {
-    const { session, model } = await open()
-    drawPair(session)
-    session.run()
-    session.run()
+    const { widget, model } = await open()
+    drawPair(widget)
+    widget.run()
+    widget.run()
     model.receive("status", { state: "running", step: 7, total: 8, message: "", run: 5 })
     model.receive("error", { run: 5, code: "engine", message: "old", remedy: "" })
     model.receive("done", { run: 5, result: "r5", seconds: 2 })
-    expect(session.progress).toMatchObject({ run: 6, state: "running", step: 0 })
-    expect(session.trouble).toBeNull()
+    expect(widget.runs.progress).toMatchObject({ run: 6, state: "running", step: 0 })
+    expect(widget.failure).toBeNull()
   })
 
   it("that has ended is not woken by a late word", async () => {
-    const { session, model } = await open()
-    drawPair(session)
-    session.run()
+    const { widget, model } = await open()
+    drawPair(widget)
+    widget.run()
     model.receive("stopped", { run: 5, step: 2 })
     model.update({ _state: { state: "running", step: 2, total: 8, run: 5 } })
-    expect(session.busy).toBe(false)
-    expect(session.status).toBe("Stopped at step 2")
+    expect(widget.runs.busy).toBe(false)
+    expect(widget.status).toBe("Stopped at step 2")
   })
 
   it("stops once, and says so until it has", async () => {
-    const { session, model, sent } = await open()
-    drawPair(session)
-    session.run()
-    session.stop()
+    const { widget, model, sent } = await open()
+    drawPair(widget)
+    widget.run()
+    widget.stop()
     model.receive("status", { state: "running", step: 2, total: 8, message: "", run: 5 })
     expect(sent("stop")).toHaveLength(1)
-    expect(session.progress.state).toBe("stopping")
+    expect(widget.runs.progress.state).toBe("stopping")
   })
 
   it("that fails says what happened and what to do", async () => {
-    const { session, model } = await open()
-    drawPair(session)
-    session.run()
+    const { widget, model } = await open()
+    drawPair(widget)
+    widget.run()
     model.receive("error", {
       run: 5,
       code: "memory",
       message: "Out of memory.",
       remedy: "Use a smaller picture.",
     })
-    expect(session.trouble).toEqual({ message: "Out of memory.", remedy: "Use a smaller picture." })
-    expect(session.busy).toBe(false)
+    expect(widget.failure).toEqual({ message: "Out of memory.", remedy: "Use a smaller picture." })
+    expect(widget.runs.busy).toBe(false)
   })
 
   it.each([
@@ -135,73 +135,73 @@ describe("a run", () => {
     ["error", { run: 5, code: "engine", message: "Broken.", remedy: "" }, false],
     ["done", { run: 5, result: "r5", seconds: 2 }, true],
   ])("that is %s keeps its frame on show only while its result is awaited", async (type, fields, kept) => {
-    const { session, model } = await open()
+    const { widget, model } = await open()
     vi.stubGlobal("requestAnimationFrame", (callback: () => void) => setTimeout(callback, 16))
-    drawPair(session)
-    session.run()
+    drawPair(widget)
+    widget.run()
     const frame = { run: 5, seq: 1, step: 1, total: 1, box: [0, 0, W, H], kind: "step" }
     model.receive("preview", frame, [png])
     await vi.advanceTimersByTimeAsync(20)
     model.receive(type, fields)
-    expect(session.frames.current !== null).toBe(kept)
+    expect(widget.runs.frames.current !== null).toBe(kept)
     if (!kept) return
     model.update(result(5))
     await vi.advanceTimersByTimeAsync(0)
-    expect([session.show, session.frames.current]).toEqual(["result", null])
+    expect([widget.screen.showing, widget.runs.frames.current]).toEqual(["result", null])
   })
 
   it("shows its last frame before the result, though the end came while it decoded", async () => {
-    const { session, model, sent } = await open()
+    const { widget, model, sent } = await open()
     vi.stubGlobal("requestAnimationFrame", (callback: () => void) => setTimeout(callback, 16))
-    drawPair(session)
-    session.run()
+    drawPair(widget)
+    widget.run()
     const frame = { run: 5, seq: 1, step: 1, total: 1, box: [0, 0, W, H], kind: "step" }
     model.receive("preview", frame, [png])
     model.update(result(5))
     model.receive("done", { run: 5, result: "r5", seconds: 2 })
     await vi.advanceTimersByTimeAsync(5)
-    expect([session.show, session.frames.current?.seq]).toEqual(["edit", 1])
+    expect([widget.screen.showing, widget.runs.frames.current?.seq]).toEqual(["regions", 1])
     await vi.advanceTimersByTimeAsync(20)
     expect(sent("ack")[0]?.content).toMatchObject({ run: 5, seq: 1 })
-    expect([session.show, session.frames.current]).toEqual(["result", null])
+    expect([widget.screen.showing, widget.runs.frames.current]).toEqual(["result", null])
   })
 
   it("too large to be sent is told of and not begun", async () => {
-    const { session, sent } = await open()
-    drawPair(session)
-    vi.spyOn(session.host, "send").mockImplementation(() => {
-      session.host.refused.emit()
+    const { widget, sent } = await open()
+    drawPair(widget)
+    vi.spyOn(widget.host, "send").mockImplementation(() => {
+      widget.host.refused.emit()
       return false
     })
-    session.run()
-    expect([session.busy, sent("run").length]).toEqual([false, 0])
-    expect(session.trouble?.message).toContain("too large to send")
+    widget.run()
+    expect([widget.runs.busy, sent("run").length]).toEqual([false, 0])
+    expect(widget.failure?.message).toContain("too large to send")
   })
 
   it("started elsewhere is followed", async () => {
-    const { session, model } = await open()
+    const { widget, model } = await open()
     model.receive("status", { state: "running", step: 1, total: 4, message: "", run: 9 })
-    expect(session.progress).toMatchObject({ run: 9, step: 1 })
+    expect(widget.runs.progress).toMatchObject({ run: 9, step: 1 })
   })
 })
 
 describe("a result", () => {
   it("goes, with the regions kept, when it is discarded", async () => {
-    const { session, sent } = await open({ ...result(4), _state: { state: "done", run: 4 } })
-    drawPair(session)
-    session.discard()
+    const { widget, sent } = await open({ ...result(4), _state: { state: "done", run: 4 } })
+    drawPair(widget)
+    widget.discard()
     expect(sent("discard")[0]?.content).toMatchObject({ result: "r4" })
-    expect([session.show, session.result]).toEqual(["edit", null])
-    expect(session.store.regions.pairs).toHaveLength(1)
+    expect([widget.screen.showing, widget.results.picture]).toEqual(["regions", null])
+    expect(widget.store.regions.pairs).toHaveLength(1)
   })
 
   it("that is accepted makes way for the new picture", async () => {
-    const { session, model, sent } = await open({ ...result(4), _state: { state: "done", run: 4 } })
-    session.accept()
+    const { widget, model, sent } = await open({ ...result(4), _state: { state: "done", run: 4 } })
+    widget.accept()
     expect(sent("accept")[0]?.content).toMatchObject({ result: "r4" })
     model.update({ _image_info: { ...info, rev: 2 }, _result: new Uint8Array(0), _result_info: {} })
     await vi.advanceTimersByTimeAsync(0)
-    expect(session.show).toBe("edit")
+    expect(widget.screen.showing).toBe("regions")
   })
 
   it("asks for its bytes when they did not come", async () => {
@@ -212,8 +212,8 @@ describe("a result", () => {
 
 describe("a new picture", () => {
   it("forgets the history of the old one", async () => {
-    const { session, model } = await open()
-    drawPair(session)
+    const { widget, model } = await open()
+    drawPair(widget)
     model.update({
       _image: png.slice(),
       _image_info: { ...info, rev: 2 },
@@ -222,14 +222,14 @@ describe("a new picture", () => {
       _regions_rev: 2,
     })
     await vi.advanceTimersByTimeAsync(0)
-    expect(session.store.regions.pairs).toHaveLength(0)
-    expect(session.store.canUndo).toBe(false)
+    expect(widget.store.regions.pairs).toHaveLength(0)
+    expect(widget.store.canUndo).toBe(false)
   })
 
   it("goes to the kernel in parts that a server lets through", async () => {
-    const { session, sent } = await open()
+    const { widget, sent } = await open()
     const file = new File([new Uint8Array(20 * 1024 * 1024)], "big.png", { type: "image/png" })
-    await session.load(file)
+    await widget.load(file)
     const loads = sent("load")
     expect(loads.map((m) => m.content.part)).toEqual([0, 1, 2])
     expect(loads.every((m) => (m.buffers[0]?.byteLength ?? 0) <= 8 * 1024 * 1024)).toBe(true)
@@ -239,73 +239,73 @@ describe("a new picture", () => {
 
 describe("a picture file", () => {
   it("goes in parts where the page is not secure and has no randomUUID", async () => {
-    const { session, sent } = await open()
+    const { widget, sent } = await open()
     const { getRandomValues } = crypto
     vi.stubGlobal("crypto", { getRandomValues: getRandomValues.bind(crypto) })
-    await session.load(new File([new Uint8Array(9 * 1024 * 1024)], "big.png"))
+    await widget.load(new File([new Uint8Array(9 * 1024 * 1024)], "big.png"))
     expect(sent("load")).toHaveLength(2)
     expect(sent("load")[0]?.content.upload).toMatch(/^[0-9a-f]{12}$/)
   })
 
   it("that cannot be read is told of", async () => {
-    const { session } = await open()
+    const { widget } = await open()
     const file = new File([png], "gone.png")
     vi.spyOn(file, "arrayBuffer").mockRejectedValue(new DOMException("gone", "NotReadableError"))
-    await session.load(file)
-    expect(session.trouble?.message).toBe("This file could not be read.")
+    await widget.load(file)
+    expect(widget.failure?.message).toBe("This file could not be read.")
   })
 })
 
 describe("the kernel's silence", () => {
   it("at the start makes the widget read only, until one answers", async () => {
-    const { session, model } = await open()
+    const { widget, model } = await open()
     await vi.advanceTimersByTimeAsync(5_500)
-    expect(session.readOnly).toBe(true)
-    expect(session.status).toBe("No kernel: read only")
+    expect(widget.readOnly).toBe(true)
+    expect(widget.status).toBe("No kernel: read only")
     model.receive("ready", { kernel: "6", busy: false, run: 0 })
-    expect(session.readOnly).toBe(false)
+    expect(widget.readOnly).toBe(false)
   })
 
   it("later on is asked about, told, and forgiven", async () => {
-    const { session, model, sent } = await open()
+    const { widget, model, sent } = await open()
     model.receive("ready", { kernel: "6", busy: false, run: 0 })
-    session.see("view", true)
-    drawPair(session)
+    widget.watch.setVisible("view", true)
+    drawPair(widget)
     await vi.advanceTimersByTimeAsync(20_000)
     expect(sent("ping").length).toBeGreaterThan(0)
-    expect(session.status).toContain("Kernel busy")
+    expect(widget.status).toContain("Kernel busy")
     await vi.advanceTimersByTimeAsync(30_000)
-    expect(session.status).toBe("Kernel gone: run the cell again")
-    expect(session.store.regions.pairs).toHaveLength(1)
+    expect(widget.status).toBe("Kernel gone: run the cell again")
+    expect(widget.store.regions.pairs).toHaveLength(1)
     model.receive("pong")
-    expect(session.liveness).toBe("live")
+    expect(widget.liveness).toBe("live")
   })
 
   it("is not minded while nobody looks", async () => {
-    const { session, model, sent } = await open()
+    const { widget, model, sent } = await open()
     model.receive("ready", { kernel: "6", busy: false, run: 0 })
     await vi.advanceTimersByTimeAsync(120_000)
     expect(sent("ping")).toHaveLength(0)
-    expect(session.liveness).toBe("live")
+    expect(widget.liveness).toBe("live")
   })
 })
 
 describe("the kernel is told whether anyone looks", () => {
   it("once for all views together", async () => {
-    const { session, sent } = await open()
-    session.see("a", true)
-    session.see("b", true)
-    session.see("a", null)
-    session.see("b", false)
+    const { widget, sent } = await open()
+    widget.watch.setVisible("a", true)
+    widget.watch.setVisible("b", true)
+    widget.watch.setVisible("a", null)
+    widget.watch.setVisible("b", false)
     expect(sent("visible").map((m) => m.content.visible)).toEqual([true, false])
   })
 })
 
 describe("closing", () => {
   it("leaves no listener and no timer", async () => {
-    const { model, session } = await open()
+    const { model, widget } = await open()
     expect(model.listening).toBeGreaterThan(5)
-    session.close()
+    widget.close()
     expect(model.listening).toBe(0)
     expect(vi.getTimerCount()).toBe(0)
   })

@@ -1,5 +1,6 @@
 import { vi } from "vitest"
-import { emptyRegions, type Layer } from "../../src/document/regions"
+import type { Layer } from "../../src/document/pair"
+import { emptyRegions } from "../../src/document/regions"
 import { RegionStore } from "../../src/document/store"
 import { emptyMask } from "../../src/geometry/mask"
 import type { Tool, ToolContext, ToolEvent } from "../../src/tools/tool"
@@ -16,7 +17,7 @@ export function setUp(layer: Layer = "handle") {
     layer,
     brushSize: 10,
     viewport: { scale: 1, x: 0, y: 0 },
-    tell: vi.fn(),
+    notify: vi.fn(),
   }
   const at = (x: number, y: number, held: Held = {}): ToolEvent => ({
     x,

@@ -63,7 +63,7 @@ describe("the brush", () => {
     const brush = new Brush()
     brush.press(at(20, 20), context)
     brush.cancel(context)
-    expect([store.draft, store.canUndo, brush.active]).toEqual([null, false, false])
+    expect([store.stroke, store.canUndo, brush.active]).toEqual([null, false, false])
   })
 
   it("paints the protected area without any pair", () => {

@@ -49,7 +49,7 @@ describe("a gesture that changes nothing", () => {
     const committed = vi.fn()
     store.committed.on(committed)
     drag(tool, points)
-    expect([store.regions.pairs.length, store.canUndo, store.draft]).toEqual([0, false, null])
+    expect([store.regions.pairs.length, store.canUndo, store.stroke]).toEqual([0, false, null])
     expect(committed).not.toHaveBeenCalled()
   })
 

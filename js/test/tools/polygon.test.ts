@@ -87,7 +87,7 @@ describe("the polygon", () => {
     const polygon = new Polygon()
     for (const [x, y] of corners.slice(0, 2)) polygon.press(s.at(x, y), s.context)
     polygon.keyDown("Enter", false, s.context)
-    expect(s.context.tell).toHaveBeenCalledWith("A polygon needs three points")
+    expect(s.context.notify).toHaveBeenCalledWith("A polygon needs three points")
     expect(s.store.canUndo).toBe(false)
   })
 })
