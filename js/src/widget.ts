@@ -1,7 +1,7 @@
 /** The anywidget module: one `WidgetModel` per widget, one view per displayed cell. Wiring only. */
 import type { HostModel } from "./kernel/host"
 import { WidgetModel } from "./model/widgetmodel"
-import "./ui/styles.css"
+import "./ui/styles/index.css"
 import { openView } from "./ui/view"
 
 /** What anywidget passes. */

@@ -1,29 +1,32 @@
-/** The lower canvas: the picture, the frame of a run or a draft over it, or the result beside or over the original. */
+/** The lower canvas: the picture, the frame of a run or a draft over it, or the result with or without the original. */
 
 import type { Size, Viewport } from "../geometry/viewport"
 import type { Draft } from "../model/drafts"
 import type { Frame } from "../model/frames"
 import type { Picture } from "../model/pictures"
 
+/** How the result is compared with the original. */
 export type Compare = "off" | "slider" | "side"
 
+/** Everything that the lower canvas shows. */
 export interface BaseScene {
   readonly picture: Picture
   readonly frame: Frame | Draft | null
   readonly result: Picture | null
   readonly compare: Compare
-  /** Where the slider stands, 0 to 1 of the view's width. */
+  /** Where the divider is, 0 to 1 of the width. */
   readonly split: number
   readonly original: boolean
 }
 
+/** Paints the lower canvas; `area` is its size in CSS pixels. */
 export function paintBase(
   g: CanvasRenderingContext2D,
   scene: BaseScene,
   viewport: Viewport,
-  view: Size,
+  area: Size,
 ): void {
-  g.clearRect(0, 0, view.width, view.height)
+  g.clearRect(0, 0, area.width, area.height)
   const { picture, result } = scene
   if (!result || scene.original) {
     paintPicture(g, picture, viewport)
@@ -32,16 +35,16 @@ export function paintBase(
   }
   if (scene.compare === "off") return paintPicture(g, result, viewport, picture)
   if (scene.compare === "side") {
-    const half = view.width / 2
-    clipped(g, 0, half, view, () => paintPicture(g, picture, viewport))
-    clipped(g, half, half, view, () =>
+    const half = area.width / 2
+    clipped(g, 0, half, area, () => paintPicture(g, picture, viewport))
+    clipped(g, half, half, area, () =>
       paintPicture(g, result, { ...viewport, x: viewport.x + half }, picture),
     )
     return
   }
-  const x = scene.split * view.width
-  clipped(g, 0, x, view, () => paintPicture(g, picture, viewport))
-  clipped(g, x, view.width - x, view, () => paintPicture(g, result, viewport, picture))
+  const x = scene.split * area.width
+  clipped(g, 0, x, area, () => paintPicture(g, picture, viewport))
+  clipped(g, x, area.width - x, area, () => paintPicture(g, result, viewport, picture))
 }
 
 function paintPicture(
@@ -67,10 +70,10 @@ function paintFrame(g: CanvasRenderingContext2D, frame: Frame | Draft, viewport:
   g.drawImage(frame.image, x + x0 * scale, y + y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale)
 }
 
-function clipped(g: CanvasRenderingContext2D, x: number, width: number, view: Size, draw: () => void): void {
+function clipped(g: CanvasRenderingContext2D, x: number, width: number, area: Size, draw: () => void): void {
   g.save()
   g.beginPath()
-  g.rect(x, 0, width, view.height)
+  g.rect(x, 0, width, area.height)
   g.clip()
   draw()
   g.restore()

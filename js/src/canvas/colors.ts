@@ -17,14 +17,17 @@ const TARGETS: readonly Rgb[] = [
   [70, 150, 255],
   [40, 70, 200],
 ]
+/** The shade of the protected area. */
 export const PROTECT: Rgb = [24, 160, 88]
 
+/** The shade of a layer; `color` is the index of the pair's shade, and wraps round. */
 export function shade(kind: "handle" | "target" | "protect", color: number): Rgb {
   if (kind === "protect") return PROTECT
   const list = kind === "handle" ? HANDLES : TARGETS
   return list[((color % list.length) + list.length) % list.length] as Rgb
 }
 
+/** The colour in CSS syntax. */
 export function css(rgb: Rgb, alpha = 1): string {
   return `rgb(${rgb[0]} ${rgb[1]} ${rgb[2]} / ${alpha})`
 }

@@ -64,7 +64,7 @@ export function paintOverlay(
   }
   for (const { pair, index } of shown) {
     const active = index === scene.regions.selected
-    // Where pixels show the drag, a tint would hide them.
+    // A tint would hide the pixels of the preview.
     const alpha = previews && carriedOf(pair, scene) !== null ? 0 : tint
     const ghost = scene.ghost?.pairId === pair.id ? scene.ghost : null
     if (ghost) {
@@ -80,7 +80,7 @@ export function paintOverlay(
   for (const { pair, index } of shown) annotate(g, pair, index, scene, viewport)
 }
 
-/** One mask as it is to be shown. */
+/** How one mask is shown. */
 interface Painted {
   readonly layer: Layer
   readonly pairId: string
@@ -128,7 +128,7 @@ function outlined(
   path.addPath(maskOutline(mask), canvasMatrix(matrix, viewport))
   g.save()
   g.lineCap = "round"
-  // A light rim keeps the colour apart from any picture.
+  // A light rim makes the colour visible on any picture.
   g.strokeStyle = "rgb(255 255 255 / 0.75)"
   g.lineWidth = active ? 3.5 : 2
   g.stroke(path)

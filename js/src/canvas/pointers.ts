@@ -1,4 +1,4 @@
-/** Mouse, pen and fingers on the canvas: one goes to the tool, two pan and zoom, the middle button pans. */
+/** Mouse, pen and fingers on the canvas: one pointer works the tool, two fingers pan and zoom, the middle button pans. */
 
 import { selectedPair } from "../document/regions"
 import type { Point } from "../geometry/matrix"
@@ -12,7 +12,7 @@ type Mode = "idle" | "tool" | "pan" | "pinch" | "split"
 /** How far from the divider a press still grabs it, in CSS pixels. */
 const SPLIT_SLACK = 14
 
-/** The drawing area, as far as pointers are concerned. */
+/** The drawing area, as pointers need it. */
 export interface PointerArea {
   readonly canvas: HTMLCanvasElement
   /** Its size in CSS pixels. */
@@ -35,7 +35,7 @@ export interface PointerArea {
 
 /** Turns the canvas's pointer events into calls of the tool in hand, of pan and zoom, and of the result's divider. */
 export class Pointers {
-  /** Where the pointer hovers, in CSS pixels; null while it is elsewhere. */
+  /** Where the pointer is, in CSS pixels; null while it is outside. */
   hovered: Point | null = null
   private mode: Mode = "idle"
   private readonly touches = new Map<number, Point>()
@@ -89,7 +89,7 @@ export class Pointers {
       this.state.tool.press(this.toolEvent(event), this.context())
     } else if (this.widget.screen.showing === "result") {
       this.mode = this.onSplit(at) ? "split" : "pan"
-      if (this.mode === "pan") this.notify("This is the result: choose a tool to draw on the regions again")
+      if (this.mode === "pan") this.notify("This is the result: choose a tool to go back to the regions")
     } else if (this.widget.runs.frames.current) this.mode = "pan"
     else if (!this.widget.canDraw) this.mode = "pan"
     else if (event.button === 0 || event.button === 2 || event.button === 5) {
@@ -117,7 +117,7 @@ export class Pointers {
     return this.state.tool.cursorAt?.(this.toolEvent(event), this.context()) !== "default"
   }
 
-  /** Why nothing can be painted on the active pair, in words; empty when it can. */
+  /** Why nothing can be painted on the active pair, in words; empty if it can. */
   private refusal(): string {
     const { regions } = this.widget.store
     const pair = selectedPair(regions)
@@ -175,7 +175,7 @@ export class Pointers {
     this.area.invalidate()
   }
 
-  /** The browser took the pointer away: what was drawn so far counts, as when the button is let go. */
+  /** The browser took the pointer away: what was drawn so far is kept, as if the button were released. */
   private lost(event: PointerEvent): void {
     this.up(event)
   }
@@ -238,7 +238,7 @@ export class Pointers {
     return this.area.context(this.notify)
   }
 
-  /** Coalesced events of some browsers lack buttons and keys: those come from the event they are part of. */
+  /** Coalesced events lack buttons and keys in some browsers: those are taken from the event they are part of. */
   private toolEvent(event: MouseEvent, whole: MouseEvent = event): ToolEvent {
     const p = this.area.inPicture(this.area.positionOf(event))
     const pen = event instanceof PointerEvent && event.pointerType === "pen"

@@ -28,7 +28,7 @@ export function paintCarried(
   g.restore()
 }
 
-/** The picture's pixels under the handle, clear elsewhere; made once a handle. */
+/** The picture's pixels under the handle, transparent elsewhere; made once per handle. */
 function pixelsOf(handle: Mask, picture: Picture): Surface {
   const known = handlePixels.get(handle)
   if (known?.picture === picture) return known.canvas
@@ -40,7 +40,7 @@ function pixelsOf(handle: Mask, picture: Picture): Surface {
   return canvas
 }
 
-/** Pixel by pixel: for a projective matrix, or a painted target that the matrix only approximates. */
+/** The target's pixels, gathered one by one: for a projective matrix, or a painted target that the matrix only approximates. */
 function gathered({ handle, matrix }: Carried, picture: Picture, target: Mask): Surface {
   const known = gatheredOnce.get(target)
   if (

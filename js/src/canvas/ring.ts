@@ -1,9 +1,10 @@
-/** The brush's cursor: a ring of its true size, legible on any picture. */
+/** The brush's cursor: a ring of its true size, visible on any picture. */
 
 import type { Layer } from "../document/pair"
 import type { Point } from "../geometry/matrix"
 import { css, shade } from "./colors"
 
+/** Draws the ring at a position; all in CSS pixels. */
 export function ringCursor(
   g: CanvasRenderingContext2D,
   at: Point,
@@ -22,7 +23,7 @@ export function ringCursor(
     g.lineWidth = width
     g.stroke()
   }
-  // A small ring is hard to find: a cross marks its middle.
+  // A small ring is hard to find, so a cross marks its middle.
   if (r < 6) {
     g.strokeStyle = "#fff"
     g.lineWidth = 1

@@ -16,7 +16,7 @@ export function surface(width: number, height: number): [Surface, CanvasRenderin
 const tinted = new WeakMap<Mask, Map<string, Surface>>()
 const outlines = new WeakMap<Mask, Path2D>()
 
-/** The mask's bounding box as an image of one opaque colour, clear where the mask is not set. */
+/** The mask's bounding box as an image of one opaque colour, transparent where the mask is not set. */
 export function maskSprite(mask: Mask, rgb: Rgb): Surface {
   const known = tinted.get(mask) ?? new Map<string, Surface>()
   tinted.set(mask, known)
@@ -95,7 +95,7 @@ export class StrokeSprite {
   }
 }
 
-/** Runs that are in one row but not in the other: where the border runs between them. */
+/** Runs that are set in only one of two rows: where the border runs between the rows. */
 function symmetricDifference(a: [number, number][], b: [number, number][]): [number, number][] {
   const ends = [...a.flat(), ...b.flat()].sort((p, q) => p - q)
   const out: [number, number][] = []
@@ -108,6 +108,6 @@ function symmetricDifference(a: [number, number][], b: [number, number][]): [num
 }
 
 function packed([r, g, b]: Rgb): number {
-  // ImageData is little endian on every browser's machine: alpha is the top byte.
+  // Browsers run on little-endian machines: alpha is the top byte.
   return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0
 }

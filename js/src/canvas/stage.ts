@@ -53,7 +53,7 @@ export class Stage implements PointerArea {
     state.changed.on(redraw, signal)
     const sizes = new ResizeObserver(() => this.resize())
     sizes.observe(this.element)
-    // Outputs that were detached or skipped while out of sight come back blank in some hosts.
+    // In some hosts, outputs that were detached or out of sight come back blank.
     const sight = new IntersectionObserver((entries) => {
       if (entries.some((e) => e.isIntersecting)) this.resize()
     })
@@ -91,7 +91,7 @@ export class Stage implements PointerArea {
     this.refit()
   }
 
-  /** One picture pixel to one CSS pixel. */
+  /** Shows one picture pixel as one CSS pixel. */
   full(): void {
     const at = { x: this.size.width / 2, y: this.size.height / 2 }
     this.setViewport(zoomAt(this.state.viewport, at, 1))
@@ -107,7 +107,7 @@ export class Stage implements PointerArea {
     this.setViewport(pan(this.state.viewport, dx, dy))
   }
 
-  /** Whether keys go to the canvas. */
+  /** Whether the canvas has the keyboard. */
   get focused(): boolean {
     return document.activeElement === this.canvas || document.activeElement === this.keys
   }
@@ -115,7 +115,7 @@ export class Stage implements PointerArea {
   /** A pointer event's position in CSS pixels of the canvas. */
   positionOf(event: { clientX: number; clientY: number }): Point {
     const box = this.canvas.getBoundingClientRect()
-    // A host may scale its page: the box is what is seen, the size what is laid out.
+    // A host may scale its page: the box is the size on the screen, `size` the one of the layout.
     const k = box.width > 0 ? this.size.width / box.width : 1
     return { x: (event.clientX - box.left) * k, y: (event.clientY - box.top) * k }
   }
@@ -136,7 +136,7 @@ export class Stage implements PointerArea {
     this.state.set({ viewport: picture ? bounded(viewport, picture, this.room) : viewport })
   }
 
-  /** The part of the area that one picture has: half of it side by side. */
+  /** The part of the area that one picture has: half of it if two stand side by side. */
   private get room(): Size {
     const side = this.state.compare === "side" && this.widget.screen.showing === "result"
     return side ? { ...this.size, width: this.size.width / 2 } : this.size
@@ -171,7 +171,7 @@ export class Stage implements PointerArea {
 
   private wheel(event: WheelEvent): void {
     const zooming = event.ctrlKey || event.metaKey
-    // Without focus the wheel scrolls the notebook, as people expect of a page.
+    // Without focus the wheel scrolls the notebook, as users expect of a page.
     if (!zooming && !this.focused && !event.altKey) return
     event.preventDefault()
     if (zooming) {

@@ -1,4 +1,4 @@
-/** The vacated places during a drag: hatched, or filled with what the newest draft has put there. */
+/** The vacated places during a drag: hatched, or filled with what the newest draft has put in them. */
 import type { Carried } from "../document/placement"
 import { isEmpty, type Mask } from "../geometry/mask"
 import { isAffine, type Matrix } from "../geometry/matrix"
@@ -54,7 +54,7 @@ export class VacatedPainter {
     const [x, y, w, tall] = deviceBox(masks, viewport, ratio, canvas)
     h.save()
     h.setTransform(1, 0, 0, 1, 0, 0)
-    // The whole canvas would cost several times as much.
+    // Working on the whole canvas would take several times as long.
     h.beginPath()
     h.rect(x, y, w, tall)
     h.clip()
@@ -79,7 +79,7 @@ export class VacatedPainter {
   }
 }
 
-/** The pixels of the canvas that the masks can reach: x, y, width, height, nothing where they lie outside. */
+/** The pixels of the canvas that the masks can reach, as x, y, width, height; of no size if they lie outside. */
 function deviceBox(masks: readonly Mask[], viewport: Viewport, ratio: number, canvas: Surface): number[] {
   const all = masks.filter((mask) => !isEmpty(mask))
   const at = (offset: number, v: number) => ratio * (offset + v * viewport.scale)

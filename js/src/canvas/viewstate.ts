@@ -1,4 +1,4 @@
-/** What belongs to one view alone: the tool in hand, the brush, where the eye is. Never saved. */
+/** What each view has of its own: the tool in hand, the brush, the viewport. Never saved. */
 
 import type { Layer } from "../document/pair"
 import { Signal } from "../document/signal"
@@ -13,8 +13,10 @@ import { Rectangle } from "../tools/rectangle"
 import type { Tool } from "../tools/tool"
 import type { Compare } from "./base"
 
+/** The largest diameter of the brush, in picture pixels. */
 export const LARGEST_BRUSH = 512
 
+/** The state of one view. */
 export class ViewState {
   readonly changed = new Signal()
   readonly tools: readonly Tool[] = [
@@ -29,10 +31,10 @@ export class ViewState {
   tool: Tool = this.tools[0] as Tool
   layer: Layer = "handle"
   brushSize = 32
-  /** Whether the drag is shown in pixels. */
+  /** Whether the browser's preview of a drag is shown. */
   preview = true
   opacity = 0.45
-  /** Held keys: the original instead of the result, no regions at all, the hand instead of the tool. */
+  /** Set while a key is held: show the original, hide all regions, pan with the hand. */
   original = false
   bare = false
   hand = false
@@ -41,18 +43,21 @@ export class ViewState {
   viewport: Viewport = fitIn({ width: 1, height: 1 }, { width: 1, height: 1 })
   settingsOpen = false
   helpOpen = false
-  /** Whether the read-out of drafts is on show. */
+  /** Whether the measurements are shown. */
   readout = false
 
+  /** Changes some fields. */
   set(fields: Partial<Omit<ViewState, "changed" | "tools">>): void {
     Object.assign(this, fields)
     this.changed.emit()
   }
 
+  /** The tool with this identifier; the one in hand if there is none. */
   byId(id: string): Tool {
     return this.tools.find((tool) => tool.id === id) ?? this.tool
   }
 
+  /** Sets the diameter of the brush, within its limits. */
   resizeBrush(size: number): void {
     this.set({ brushSize: Math.round(Math.min(LARGEST_BRUSH, Math.max(1, size))) })
   }

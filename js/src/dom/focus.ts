@@ -1,14 +1,15 @@
 /**
- * VS Code leaves single letters to the notebook unless a text field in the output has the focus; there the keys are
- * taken by a hidden field beside the canvas. Elsewhere the canvas itself has the focus.
+ * Keeps the keyboard in the widget. VS Code gives single letters to the notebook unless a text field in the output has
+ * the focus, so there a hidden field beside the canvas takes the keys. Elsewhere the canvas itself has the focus.
  */
 import { el } from "./elements"
 
+/** Whether the page is one of VS Code. */
 export function inVsCode(root: Element): boolean {
   return getComputedStyle(root).getPropertyValue("--vscode-editor-background").trim() !== ""
 }
 
-/** The hidden field, named like the canvas whose keys it takes; out of the tab order. */
+/** The hidden field that takes the canvas's keys in VS Code; out of the tab order. */
 export function keyField(canvas: HTMLCanvasElement, signal: AbortSignal): HTMLTextAreaElement {
   const field = el("textarea", {
     class: "rd-key-field",
@@ -24,7 +25,7 @@ export function keyField(canvas: HTMLCanvasElement, signal: AbortSignal): HTMLTe
     },
     { signal },
   )
-  // What is typed is a command; nothing is to pile up here.
+  // What is typed is a command; the field stays empty.
   field.addEventListener(
     "input",
     () => {
@@ -36,8 +37,8 @@ export function keyField(canvas: HTMLCanvasElement, signal: AbortSignal): HTMLTe
 }
 
 /**
- * Keeps the keyboard in the widget: where the control that has the focus is switched off or hidden, the canvas takes
- * it. Else the next key would go to the notebook, whose single letters delete cells.
+ * Returns a function that moves the focus to the canvas if the control that had it was disabled or hidden. Otherwise
+ * the next key would go to the notebook, where single letters delete cells.
  */
 export function keepFocus(root: HTMLElement, canvas: HTMLElement, signal: AbortSignal): () => void {
   let last: HTMLElement | null = null
@@ -48,7 +49,7 @@ export function keepFocus(root: HTMLElement, canvas: HTMLElement, signal: AbortS
     },
     { signal },
   )
-  // Going elsewhere on purpose names where to; a control that vanishes names nothing.
+  // Moving the focus on purpose names its new place; a control that vanishes names none.
   root.addEventListener(
     "focusout",
     (event) => {
@@ -64,7 +65,7 @@ export function keepFocus(root: HTMLElement, canvas: HTMLElement, signal: AbortS
     { signal, capture: true },
   )
   return () => {
-    // The canvas itself is always there; asking costs a layout, and this is asked at every stroke.
+    // The canvas never vanishes. Checking costs a layout, and this runs with every stroke.
     if (!last || last === canvas) return
     const active = document.activeElement
     if (active !== last && active !== document.body) return

@@ -44,10 +44,12 @@ const PATHS = {
   shield: "M12 3.500 5 6v5.500c0 4.300 2.800 7.500 7 9 4.200-1.500 7-4.700 7-9V6z",
 } as const
 
+/** The name of an icon. */
 export type IconName = keyof typeof PATHS
 
 const SVG = "http://www.w3.org/2000/svg"
 
+/** A new icon. */
 export function icon(name: IconName): SVGSVGElement {
   const svg = document.createElementNS(SVG, "svg")
   svg.setAttribute("viewBox", "0 0 24 24")
@@ -57,6 +59,7 @@ export function icon(name: IconName): SVGSVGElement {
   return svg
 }
 
+/** Replaces the drawing of an icon. */
 export function setIcon(svg: SVGSVGElement, name: IconName): void {
   if (svg.dataset.icon === name) return
   svg.dataset.icon = name

@@ -16,12 +16,12 @@ export interface Viewport {
   readonly y: number
 }
 
-/** Limits of the scale. */
+/** The smallest scale. */
 export const SMALLEST = 0.02
-/** Limits of the scale. */
+/** The largest scale. */
 export const LARGEST = 40
 
-/** The whole picture, centred, with a margin; a small picture is magnified no more than fourfold. */
+/** The whole picture, centred, with a margin; a small picture is magnified at most fourfold. */
 export function fitIn(picture: Size, area: Size, margin = 12): Viewport {
   const w = Math.max(1, area.width - 2 * margin)
   const h = Math.max(1, area.height - 2 * margin)
@@ -67,7 +67,7 @@ export function toScreen(viewport: Viewport, p: Point): Point {
   return { x: (p.x + 0.5) * viewport.scale + viewport.x, y: (p.y + 0.5) * viewport.scale + viewport.y }
 }
 
-/** The zoom after a turn of the wheel; a step of a mouse wheel is a quarter, a trackpad's pinch is smooth. */
+/** The scale after a turn of the wheel: a step of a mouse wheel changes it by a quarter, a trackpad's pinch smoothly. */
 export function wheelScale(scale: number, deltaY: number): number {
   return clampScale(scale * Math.exp(-Math.max(-120, Math.min(120, deltaY)) * 0.002))
 }

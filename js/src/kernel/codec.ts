@@ -1,5 +1,5 @@
 /**
- * RDM1, the mask's form on the wire; `regiondrag_widget/regions/codec.py` is its twin.
+ * RDM1, the format of masks on the wire; `regiondrag_widget/regions/codec.py` is its twin.
  *
  * `RDM1`, then little-endian u32 width, height, x0, y0, box width, box height, then the bounding box's packed
  * bits (rows padded to a byte, first pixel in the highest bit) compressed with zlib.
@@ -32,7 +32,7 @@ export function encodeMask(mask: Mask): Uint8Array<ArrayBuffer> {
   return bytes
 }
 
-/** The mask behind the bytes; throws an Error that says what is wrong with them. */
+/** Reads a mask for a picture of this size. Throws an Error that says what is wrong with the bytes. */
 export function decodeMask(bytes: Uint8Array, width: number, height: number): Mask {
   const known = decoded.get(bytes)
   if (known && known.width === width && known.height === height) return known
@@ -61,7 +61,7 @@ export function decodeMask(bytes: Uint8Array, width: number, height: number): Ma
   return mask
 }
 
-/** Exactly `size` bytes or an Error: the room is fixed before anything is unpacked. */
+/** Unpacks exactly `size` bytes or throws an Error; the buffer is allocated before anything is unpacked. */
 function inflate(body: Uint8Array, size: number): Uint8Array {
   const out = new Uint8Array(size + 1)
   const got = unzlibSync(body, { out })
@@ -77,7 +77,7 @@ function adler32(bytes: Uint8Array): number {
   let a = 1
   let b = 0
   for (let i = 0; i < bytes.length; ) {
-    // 3800 additions fit 32 bits before the remainder has to be taken.
+    // 3800 additions fit in 32 bits before the remainder is needed.
     for (const end = Math.min(i + 3800, bytes.length); i < end; i++) {
       a += bytes[i] ?? 0
       b += a

@@ -7,7 +7,7 @@ const PING_EVERY = 5_000
 /** Milliseconds between two checks. */
 const CHECK_EVERY = 1_000
 
-/** Knows whether a kernel is there, and tells it whether anyone is looking. */
+/** Knows whether a kernel is there, and tells it whether a view is on the screen. */
 export class KernelWatch {
   /** Whether a kernel answers, as of now. */
   liveness: Liveness = "waiting"
@@ -28,7 +28,7 @@ export class KernelWatch {
     private readonly host: Host,
     private readonly changed: () => void,
   ) {
-    // Jupyter's own event: the comm was made anew, or the kernel has left it.
+    // Jupyter's own event: the comm was opened again, or the kernel has left it.
     host.on("comm_live_update", () => {
       this.heard = { ...this.heard, suspicious: this.heard.last !== null }
       this.ping()

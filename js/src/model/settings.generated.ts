@@ -1,6 +1,7 @@
 /** The settings of an edit. Adding one here is all it takes to have it in the drawer and in the type `Settings`. */
 import type { SettingSpec } from "./settingspec"
 
+/** Every setting of the drawer. */
 export const SETTINGS = [
   {
     name: "prompt",
@@ -8,7 +9,7 @@ export const SETTINGS = [
     default: "",
     max: 2000,
     label: "Prompt",
-    help: "What the picture shows, for models that read text",
+    help: "What the picture shows",
     group: "edit",
     order: 1,
   },
@@ -32,7 +33,7 @@ export const SETTINGS = [
     max: 200,
     step: 1,
     label: "Steps",
-    help: "More steps give finer results and take longer",
+    help: "More steps are finer and slower",
     group: "edit",
     order: 3,
   },
@@ -44,7 +45,7 @@ export const SETTINGS = [
     max: 1,
     step: 0.05,
     label: "Start",
-    help: "How much may change: higher lets the model repaint more",
+    help: "Higher lets the model change more",
     group: "edit",
     order: 4,
   },
@@ -56,7 +57,7 @@ export const SETTINGS = [
     max: 1,
     step: 0.05,
     label: "Stop",
-    help: "How exactly the moved object is kept: lower keeps it as it was, higher lets it blend in",
+    help: "Lower keeps the object as it was, higher lets it blend in",
     group: "edit",
     order: 5,
   },
@@ -70,7 +71,7 @@ export const SETTINGS = [
       { value: "keep", label: "Leave it: copy, do not move" },
     ],
     label: "Where it was",
-    help: "What happens to the place that the object leaves",
+    help: "What fills the place the object leaves",
     group: "edit",
     order: 6,
   },
@@ -84,7 +85,7 @@ export const SETTINGS = [
       { value: "none", label: "Move everything painted" },
     ],
     label: "Cut-out",
-    help: "Whether background painted along with the object stays behind",
+    help: "Whether painted background stays behind",
     group: "edit",
     order: 7,
   },

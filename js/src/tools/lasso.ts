@@ -1,15 +1,16 @@
-/** Draws round a region with one sweep; the loop closes itself. */
+/** Draws around a region in one sweep; the loop closes by itself. */
 import type { Point } from "../geometry/matrix"
 import { fillPolygon } from "../geometry/raster"
 import { toScreen } from "../geometry/viewport"
 import { marching } from "./shape"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
+/** The lasso. */
 export class Lasso implements Tool {
   readonly id = "lasso"
   readonly label = "Lasso"
   readonly key = "l"
-  readonly hint = "Draw round the region. Alt cuts away"
+  readonly hint = "Draw around the region. Alt subtracts"
   readonly cursor = "crosshair"
   private points: Point[] = []
   private cut = false

@@ -1,4 +1,4 @@
-/** Select and drag: grab a handle and move, scale, turn or flip its ghost; the target and its matrix follow. */
+/** Moves, scales and turns a pair's ghost; the target and its matrix follow. */
 
 import type { Pair } from "../document/pair"
 import { nudge, selectedPair, withMatrix } from "../document/regions"
@@ -26,15 +26,16 @@ interface Held {
   readonly grip: Grip
   readonly from: Point
   readonly start: Matrix
-  /** A painted target has no matrix: it is moved as it is. */
+  /** Whether a painted target, which has no matrix, is moved as it is. */
   readonly painted: boolean
 }
 
+/** The move tool. */
 export class Move implements Tool {
   readonly id = "move"
   readonly label = "Move region"
   readonly key = "v"
-  readonly hint = "Drag a handle to its place. Corners scale, the knob turns, Shift keeps it straight"
+  readonly hint = "Drag a handle to its place. Corners scale, the knob rotates, Shift keeps it straight"
   readonly cursor = "default"
   private held: Held | null = null
   private by: Point = { x: 0, y: 0 }
@@ -151,7 +152,7 @@ export class Move implements Tool {
     g.restore()
   }
 
-  /** What lies under the pointer: a grip of the active ghost, else a target, else a handle, topmost first. */
+  /** What is under the pointer: a grip of the active ghost, otherwise a target, otherwise a handle, topmost first. */
   private find(
     event: ToolEvent,
     context: ToolContext,
@@ -166,7 +167,7 @@ export class Move implements Tool {
     const x = Math.round(event.x)
     const y = Math.round(event.y)
     const order = [...regions.pairs].reverse().filter((p) => p.visible)
-    // The active pair lies on top for the pointer.
+    // For the pointer, the active pair is on top.
     if (active?.visible) order.sort((a, b) => Number(b === active) - Number(a === active))
     const move = { kind: "move" } as const
     const target = order.find((p) => has(p.target, x, y))

@@ -1,4 +1,4 @@
-/** Click by click; once closed, its vertices can still be moved, added and taken away. */
+/** Draws a polygon click by click; once it is closed, its vertices can still be moved, added and removed. */
 
 import type { Outline } from "../document/pair"
 import { maskOf, outlineOf } from "../document/regions"
@@ -6,10 +6,12 @@ import type { Point } from "../geometry/matrix"
 import { fillPolygon } from "../geometry/raster"
 import { toScreen } from "../geometry/viewport"
 import { marching } from "./shape"
+import { straight } from "./straight"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
 const SLACK = 9
 
+/** The polygon tool. */
 export class Polygon implements Tool {
   readonly id = "polygon"
   readonly label = "Polygon"
@@ -114,7 +116,7 @@ export class Polygon implements Tool {
     this.redraw({ base, points, cut: this.cut }, context)
   }
 
-  /** The mask anew from what lay beneath: one undo step, whatever moved. */
+  /** Draws the polygon again over what was beneath it, as one undo step. */
   private redraw(outline: Outline, context: ToolContext): void {
     const stroke = context.store.beginStroke(context.layer, outline.base)
     if (!stroke) return
@@ -159,13 +161,6 @@ function middle(points: readonly Point[], i: number): Point {
   const p = points[i] as Point
   const q = points[(i + 1) % points.length] as Point
   return { x: (p.x + q.x) / 2, y: (p.y + q.y) / 2 }
-}
-
-function straight(from: Point, to: Point): Point {
-  const step = Math.PI / 4
-  const angle = Math.round(Math.atan2(to.y - from.y, to.x - from.x) / step) * step
-  const along = (to.x - from.x) * Math.cos(angle) + (to.y - from.y) * Math.sin(angle)
-  return { x: from.x + along * Math.cos(angle), y: from.y + along * Math.sin(angle) }
 }
 
 function trace(

@@ -1,4 +1,4 @@
-/** Tools that span a box from press to release: what rectangle and ellipse share. */
+/** What rectangle and ellipse share: a box from press to release. */
 
 import { maskOf } from "../document/regions"
 import { isEmpty } from "../geometry/mask"
@@ -7,6 +7,7 @@ import type { Span } from "../geometry/raster"
 import { toScreen } from "../geometry/viewport"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
+/** A shape spanned by two corners; subclasses fill it and trace its outline. */
 export abstract class Shape implements Tool {
   abstract readonly id: string
   abstract readonly label: string
@@ -42,7 +43,7 @@ export abstract class Shape implements Tool {
     this.corners = null
     if (!box) return
     const moved = Math.abs(box.b.x - box.a.x) + Math.abs(box.b.y - box.a.y)
-    // A click without a drag means nothing; so does cutting from nothing.
+    // A click without a drag does nothing, nor does cutting from an empty mask.
     const nothing =
       box.cut && isEmpty(maskOf(context.store.regions, context.store.regions.selected, context.layer))
     if (moved < 1 || nothing) return context.store.changed.emit()
@@ -71,7 +72,7 @@ function squared(a: Point, to: Point): Point {
   return { x: a.x + Math.sign(to.x - a.x || 1) * side, y: a.y + Math.sign(to.y - a.y || 1) * side }
 }
 
-/** Strokes a path so that it shows on any picture: white under dashes of the accent (red where it cuts). */
+/** Strokes a path so that it shows on any picture: white under dashes in black (red if it cuts). */
 export function marching(g: CanvasRenderingContext2D, cut: boolean, trace: () => void): void {
   g.save()
   g.beginPath()

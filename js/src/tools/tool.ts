@@ -1,4 +1,4 @@
-/** What a tool is: a small machine fed with pointer events in picture coordinates. */
+/** What a tool is: something that takes pointer events in picture coordinates and changes the regions. */
 
 import type { Layer } from "../document/pair"
 import type { RegionStore } from "../document/store"
@@ -9,7 +9,7 @@ import type { Viewport } from "../geometry/viewport"
 export interface ToolEvent extends Point {
   readonly shift: boolean
   readonly alt: boolean
-  /** The right button, or the eraser end of a pen: does the opposite. */
+  /** The right button, or the eraser end of a pen, which do the opposite. */
   readonly secondary: boolean
   /** 0 to 1 for a pen, 1 for everything else. */
   readonly pressure: number
@@ -51,7 +51,7 @@ export interface Tool {
   hover?(event: ToolEvent, context: ToolContext): void
   /** A double click. */
   doublePress?(event: ToolEvent, context: ToolContext): void
-  /** Returns true when the key was the tool's. */
+  /** A key that may be the tool's. Returns true if it was. */
   keyDown?(key: string, shift: boolean, context: ToolContext): boolean
   /** The cursor at this position, if it depends on the position. */
   cursorAt?(event: ToolEvent, context: ToolContext): string

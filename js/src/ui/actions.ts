@@ -70,7 +70,7 @@ export class Actions {
     const words = {
       handle: "Paint what should move",
       target: "Paint where it should go",
-      protect: "Paint what must stay as it is",
+      protect: "Paint what must not change",
     }
     this.notify(words[layer])
   }
@@ -225,7 +225,7 @@ export class Actions {
       original: () => state.set({ original: true }),
       bare: () => state.set({ bare: true }),
     }
-    // Tab with fewer than two pairs goes on to the next control, as everywhere.
+    // Tab with fewer than two pairs moves on to the next control, as everywhere.
     if ((name === "next" || name === "previous") && this.regions.pairs.length < 2) return false
     acts[name]()
     return true
@@ -264,7 +264,7 @@ export class Actions {
 
   private resize(factor: number): void {
     const { brushSize } = this.state
-    // At least a pixel a press, so that a small brush can grow.
+    // At least a pixel per press, so that a small brush can grow.
     const step = brushSize * factor - brushSize
     this.state.resizeBrush(brushSize + Math.sign(step) * Math.max(1, Math.abs(step)))
   }

@@ -4,6 +4,7 @@ import type { ViewState } from "../canvas/viewstate"
 import { button, el, setModal } from "../dom/elements"
 import { SHEET } from "./shortcuts"
 
+/** The sheet of one view, hidden until `state.helpOpen` is set. */
 export function helpSheet(state: ViewState, root: HTMLElement, signal: AbortSignal): HTMLElement {
   const close = button({
     label: "Close",

@@ -1,4 +1,4 @@
-/** Keys of one view: heard only while something inside it has the focus. */
+/** The keyboard of one view; it listens only while something inside the view has the focus. */
 
 import type { Stage } from "../canvas/stage"
 import type { ViewState } from "../canvas/viewstate"
@@ -15,6 +15,7 @@ const HELD: Record<string, "hand" | "original" | "bare"> = {
   "\\": "bare",
 }
 
+/** Turns key presses into commands while the focus is inside the view. */
 export class Keyboard {
   constructor(
     private readonly root: HTMLElement,
@@ -26,7 +27,7 @@ export class Keyboard {
   ) {
     root.addEventListener("keydown", (e) => this.down(e), { signal })
     root.addEventListener("keyup", (e) => this.up(e), { signal })
-    // A key let go elsewhere would otherwise stay down for ever.
+    // Otherwise a key released elsewhere would stay down for ever.
     root.addEventListener("focusout", () => this.releaseAll(), { signal })
     window.addEventListener("blur", () => this.releaseAll(), { signal })
   }
@@ -40,7 +41,7 @@ export class Keyboard {
       alt: event.altKey,
     })
     if (command && this.mayAct(command, event) && this.actions.perform(command)) event.preventDefault()
-    // The notebook must not act on keys meant for the widget, those we do not use included.
+    // The notebook must not act on keys meant for the widget, even those that mean nothing here.
     event.stopPropagation()
   }
 
@@ -50,12 +51,12 @@ export class Keyboard {
     event.stopPropagation()
   }
 
-  /** Which commands a key may give here: all on the canvas, a few in a button, fewer in a text field. */
+  /** Whether a key may give this command here: all on the canvas, some on a button, few in a text field. */
   private mayAct(command: Command, event: KeyboardEvent): boolean {
     const target = event.target as HTMLElement
     if (command.do === "run" || command.do === "escape") return true
     if (command.do === "paste") {
-      // The paste event tells a picture from a pair; some hosts swallow it, then the key alone counts.
+      // The paste event tells a picture from a pair. Some hosts swallow it, so the key pastes a pair after a while.
       if (this.stage.focused) this.actions.pasteSoon()
       return false
     }

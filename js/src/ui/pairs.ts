@@ -1,4 +1,4 @@
-/** The list of pairs: select, rename, hide, lock, duplicate, delete, reorder; and what acts on the active one. */
+/** The list of pairs, and the buttons that act on the active one. */
 
 import { css, shade } from "../canvas/colors"
 import type { ViewState } from "../canvas/viewstate"
@@ -9,6 +9,7 @@ import { isEmpty } from "../geometry/mask"
 import type { WidgetModel } from "../model/widgetmodel"
 import type { Actions } from "./actions"
 
+/** The panel of one view. */
 export function pairsPanel(
   widget: WidgetModel,
   state: ViewState,
@@ -55,7 +56,7 @@ export function pairsPanel(
     label: "Back to start",
     text: "Back to start",
     kind: "quiet",
-    title: "Put the ghost back on its handle, unturned and unscaled",
+    title: "Put the object back where it was, not turned and not scaled",
     signal,
     act: () => actions.resetDrag(),
   })
@@ -101,7 +102,7 @@ export function pairsPanel(
           : pair !== null && !isEmpty(pair[state.layer])),
     )
     if (regions.pairs === shown && regions.selected === selected) return
-    // A name being typed is not to be torn from under the cursor.
+    // Do not replace a name while it is being typed.
     if (
       list.contains(document.activeElement) &&
       document.activeElement?.matches("input") &&
@@ -198,7 +199,7 @@ function row(
   down.dataset.focus = `down-${pair.id}`
   setEnabled(up, !still && index > 0)
   setEnabled(down, !still && index < store.regions.pairs.length - 1)
-  const state = isEmpty(pair.handle) ? "not drawn" : isEmpty(pair.target) ? "no place yet" : ""
+  const state = isEmpty(pair.handle) ? "not drawn" : isEmpty(pair.target) ? "no target yet" : ""
   return el(
     "li",
     { class: `rd-pair${active ? " rd-active" : ""}${pair.visible ? "" : " rd-dim"}` },
@@ -225,7 +226,7 @@ function sameIds(a: readonly Pair[] | null, b: readonly Pair[]): boolean {
   return a !== null && a.length === b.length && a.every((p, i) => p.id === b[i]?.id)
 }
 
-/** A selector for the button that has the focus, so that it keeps it when the list is drawn anew. */
+/** A selector for the button that has the focus, so that the new list can give it back. */
 function focusedIn(list: HTMLElement): string | null {
   const node = document.activeElement
   if (!(node instanceof HTMLElement) || !list.contains(node) || !node.dataset.focus) return null

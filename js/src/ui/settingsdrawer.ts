@@ -102,7 +102,12 @@ function controlFor(
 }
 
 function textControl({ label, max }: Spec, set: (value: string) => void, signal: AbortSignal): Control {
-  const element = el("textarea", { rows: 2, "aria-label": label, placeholder: "Optional", maxlength: max })
+  const element = el("textarea", {
+    rows: 2,
+    "aria-label": label,
+    placeholder: "Optional: some models read it",
+    maxlength: max,
+  })
   element.addEventListener("input", () => set(element.value), { signal })
   return { element, refresh: (value) => write(element, String(value)) }
 }

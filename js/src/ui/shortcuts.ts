@@ -1,4 +1,6 @@
-/** The shortcuts: one table, read by the keyboard and by the help sheet. */
+/** The shortcuts: what each key does, and the help sheet's text about it. */
+
+/** A key press with its modifiers. */
 export interface Chord {
   readonly key: string
   readonly ctrl: boolean
@@ -6,12 +8,14 @@ export interface Chord {
   readonly alt: boolean
 }
 
+/** What a key or a button asks for. */
 export type Command =
   | { readonly do: "tool"; readonly id: string }
   | { readonly do: "nudge"; readonly dx: number; readonly dy: number }
   | { readonly do: "brush"; readonly factor: number }
   | { readonly do: Simple }
 
+/** Commands without arguments. */
 export type Simple =
   | "swap"
   | "target"
@@ -43,6 +47,7 @@ export type Simple =
   | "original"
   | "bare"
 
+/** One row of the help sheet; two spaces separate alternative keys. */
 export interface Shortcut {
   readonly keys: string
   readonly does: string
@@ -124,7 +129,7 @@ export function commandOf(chord: Chord): Command | null {
     return found ? { do: found } : null
   }
   if (chord.alt) return null
-  // With Shift some layouts give a brace, others the bracket.
+  // With Shift, some keyboard layouts give a brace and others the bracket.
   if (key === "{" || (key === "[" && chord.shift)) return { do: "brush", factor: 0.5 }
   if (key === "}" || (key === "]" && chord.shift)) return { do: "brush", factor: 2 }
   if (key === "[") return { do: "brush", factor: 1 / 1.1 }
@@ -135,7 +140,7 @@ export function commandOf(chord: Chord): Command | null {
   return tool ? { do: "tool", id: tool } : null
 }
 
-/** The sheet behind `?`, in the order people look for things. */
+/** The sheet behind `?`, in the order of use. */
 export const SHEET: readonly { readonly title: string; readonly rows: readonly Shortcut[] }[] = [
   {
     title: "Tools",
@@ -143,19 +148,19 @@ export const SHEET: readonly { readonly title: string; readonly rows: readonly S
       { keys: "B  E", does: "Brush, eraser" },
       { keys: "L  P", does: "Lasso, polygon" },
       { keys: "R  O", does: "Rectangle, ellipse" },
-      { keys: "V", does: "Move region: drag, scale, turn" },
+      { keys: "V", does: "Move region: drag, scale, rotate" },
       { keys: "X", does: "Swap brush and eraser" },
       { keys: "[  ]", does: "Brush size; Shift doubles or halves; Alt+wheel" },
       { keys: "Right button", does: "Erase while any drawing tool is in hand" },
-      { keys: "Shift", does: "Straight stroke, square, circle, 15° turn" },
-      { keys: "Alt", does: "Cut away with a shape; scale about the middle" },
+      { keys: "Shift", does: "Straight stroke, square, circle, 15° steps" },
+      { keys: "Alt", does: "Subtract with a shape; scale about the middle" },
     ],
   },
   {
     title: "Regions",
     rows: [
       { keys: "T", does: "Paint the handle or the target" },
-      { keys: "K", does: "Paint what must stay as it is" },
+      { keys: "K", does: "Paint what must not change" },
       { keys: "N", does: "New pair" },
       { keys: "Tab  Shift+Tab", does: "Next, previous pair" },
       { keys: "Arrows", does: "Nudge 1 px; Shift 10 px" },
@@ -172,7 +177,7 @@ export const SHEET: readonly { readonly title: string; readonly rows: readonly S
       { keys: "Space or H", does: "Hold to pan; middle button pans too" },
       { keys: "0  1", does: "Fit, 100 %" },
       { keys: "+  -", does: "Zoom in, out" },
-      { keys: "W", does: "Show the drag in pixels" },
+      { keys: "W", does: "Preview the moved pixels" },
       { keys: "M or \\", does: "Hold to hide all regions" },
       { keys: "C", does: "Hold to see the original; Shift+C compares" },
     ],
@@ -184,7 +189,7 @@ export const SHEET: readonly { readonly title: string; readonly rows: readonly S
       { keys: "Shift+X", does: "Stop" },
       { keys: "Ctrl+Z  Ctrl+Shift+Z", does: "Undo, redo" },
       { keys: "Enter  Esc", does: "Close, cancel a polygon" },
-      { keys: "Esc", does: "Give the keyboard back to the notebook" },
+      { keys: "Esc", does: "Return the keyboard to the notebook" },
       { keys: "?", does: "This sheet" },
     ],
   },

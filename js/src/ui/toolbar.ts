@@ -8,6 +8,7 @@ import type { IconName } from "../dom/icons"
 import type { WidgetModel } from "../model/widgetmodel"
 import type { Actions } from "./actions"
 
+/** The tools on the left. */
 export function toolRail(
   state: ViewState,
   widget: WidgetModel,
@@ -40,9 +41,10 @@ export function toolRail(
 const LAYERS: readonly { layer: Layer; label: string; title: string }[] = [
   { layer: "handle", label: "Handle", title: "Paint what should move (T)" },
   { layer: "target", label: "Target", title: "Paint where it should go (T)" },
-  { layer: "protect", label: "Protect", title: "Paint what must stay as it is (K)" },
+  { layer: "protect", label: "Protect", title: "Paint what must not change (K)" },
 ]
 
+/** The bar above the picture; `open` opens the file picker. */
 export function topBar(
   state: ViewState,
   widget: WidgetModel,
@@ -66,7 +68,7 @@ export function topBar(
     class: "rd-range",
   })
   const sizeText = el("span", { class: "rd-number", "aria-hidden": "true" })
-  // The slider is logarithmic: small brushes need the finer steps.
+  // The slider is logarithmic: small brushes need finer steps.
   size.addEventListener("input", () => state.resizeBrush(LARGEST_BRUSH ** (Number(size.value) / 100)), {
     signal,
   })
@@ -97,7 +99,7 @@ export function topBar(
   const preview = button({
     label: "Preview",
     icon: "magic",
-    title: "Show the drag in pixels (W)",
+    title: "Preview the moved pixels (W)",
     signal,
     act: () => state.set({ preview: !state.preview }),
   })

@@ -30,7 +30,7 @@ export function openView(widget: WidgetModel, host: HTMLElement): () => void {
   const stage = new Stage(widget, state, bar.notify, signal)
   const root = el("div", {
     class: "rd-root",
-    // Lumino's own switch: JupyterLab and Notebook then leave keys inside the widget alone.
+    // Tells Lumino, in JupyterLab and Notebook, to leave keys inside the widget alone.
     "data-lm-suppress-shortcuts": "true",
   })
   const actions = new Actions(widget, state, stage, bar.notify, () => leave(root))
@@ -92,7 +92,7 @@ function fitHeight(widget: WidgetModel, stage: Stage): void {
   else stage.element.style.removeProperty("--rd-height")
 }
 
-/** Gives the keyboard back to the notebook. */
+/** Returns the keyboard to the notebook. */
 function leave(root: HTMLElement): void {
   if (document.activeElement instanceof HTMLElement) document.activeElement.blur()
   const cell = root.parentElement?.closest<HTMLElement>(".jp-Cell, .cell, [tabindex]")
