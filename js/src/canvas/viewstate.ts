@@ -3,14 +3,8 @@
 import type { Layer } from "../document/pair"
 import { Signal } from "../document/signal"
 import { fitIn, type Viewport } from "../geometry/viewport"
-import { Brush } from "../tools/brush"
-import { Ellipse } from "../tools/ellipse"
-import { Eraser } from "../tools/eraser"
-import { Lasso } from "../tools/lasso"
-import { Move } from "../tools/move"
-import { Polygon } from "../tools/polygon"
-import { Rectangle } from "../tools/rectangle"
 import type { Tool } from "../tools/tool"
+import { newTools } from "../tools/toolbox"
 import type { Compare } from "./base"
 
 /** The largest diameter of the brush, in picture pixels. */
@@ -19,26 +13,23 @@ export const LARGEST_BRUSH = 512
 /** The state of one view. */
 export class ViewState {
   readonly changed = new Signal()
-  readonly tools: readonly Tool[] = [
-    new Brush(),
-    new Eraser(),
-    new Lasso(),
-    new Polygon(),
-    new Rectangle(),
-    new Ellipse(),
-    new Move(),
-  ]
-  tool: Tool = this.tools[0] as Tool
+  readonly tools = newTools()
+  /** The tool in hand. */
+  tool: Tool = this.tools[0]
+  /** What is painted. */
   layer: Layer = "handle"
+  /** Diameter of the brush in picture pixels. */
   brushSize = 32
   /** Whether the browser's preview of a drag is shown. */
   preview = true
+  /** 0 to 1: how strongly regions are tinted. */
   opacity = 0.45
   /** Set while a key is held: show the original, hide all regions, pan with the hand. */
   original = false
   bare = false
   hand = false
   compare: Compare = "off"
+  /** Where the divider between original and result is, 0 to 1 of the width. */
   split = 0.5
   viewport: Viewport = fitIn({ width: 1, height: 1 }, { width: 1, height: 1 })
   settingsOpen = false

@@ -1,6 +1,7 @@
 /** Paints discs along the pointer's path; the right button erases. */
 
 import type { Stroke } from "../document/store"
+import type { IconName } from "../dom/icons"
 import { type Dab, fillStroke } from "../geometry/raster"
 import { straight } from "./straight"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
@@ -8,6 +9,7 @@ import type { Tool, ToolContext, ToolEvent } from "./tool"
 /** The brush. */
 export class Brush implements Tool {
   readonly id: string = "brush"
+  readonly icon: IconName = "brush"
   readonly label: string = "Brush"
   readonly key: string = "b"
   readonly hint: string = "Paint the region. Right button or Alt erases, Shift draws a straight line"

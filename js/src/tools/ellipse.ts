@@ -6,6 +6,7 @@ import { Shape } from "./shape"
 /** Draws an ellipse in the box from press to release. */
 export class Ellipse extends Shape {
   readonly id = "ellipse"
+  readonly icon = "ellipse"
   readonly label = "Ellipse"
   readonly key = "o"
   readonly hint = "Drag the box of an ellipse. Shift makes a circle, Alt subtracts"

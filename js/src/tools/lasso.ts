@@ -8,6 +8,7 @@ import type { Tool, ToolContext, ToolEvent } from "./tool"
 /** The lasso. */
 export class Lasso implements Tool {
   readonly id = "lasso"
+  readonly icon = "lasso"
   readonly label = "Lasso"
   readonly key = "l"
   readonly hint = "Draw around the region. Alt subtracts"

@@ -33,6 +33,7 @@ interface Held {
 /** The move tool. */
 export class Move implements Tool {
   readonly id = "move"
+  readonly icon = "move"
   readonly label = "Move region"
   readonly key = "v"
   readonly hint = "Drag a handle to its place. Corners scale, the knob rotates, Shift keeps it straight"

@@ -14,6 +14,7 @@ const SLACK = 9
 /** The polygon tool. */
 export class Polygon implements Tool {
   readonly id = "polygon"
+  readonly icon = "polygon"
   readonly label = "Polygon"
   readonly key = "p"
   readonly hint = "Click points; Enter or double click closes. Drag a vertex to move it, Alt-click removes it"

@@ -6,6 +6,7 @@ import { Shape } from "./shape"
 /** Draws a rectangle from press to release. */
 export class Rectangle extends Shape {
   readonly id = "rectangle"
+  readonly icon = "rectangle"
   readonly label = "Rectangle"
   readonly key = "r"
   readonly hint = "Drag a box. Shift makes a square, Alt subtracts"

@@ -1,6 +1,7 @@
 /** What rectangle and ellipse share: a box from press to release. */
 
 import { maskOf } from "../document/regions"
+import type { IconName } from "../dom/icons"
 import { isEmpty } from "../geometry/mask"
 import type { Point } from "../geometry/matrix"
 import type { Span } from "../geometry/raster"
@@ -11,6 +12,7 @@ import type { Tool, ToolContext, ToolEvent } from "./tool"
 export abstract class Shape implements Tool {
   abstract readonly id: string
   abstract readonly label: string
+  abstract readonly icon: IconName
   abstract readonly key: string
   abstract readonly hint: string
   readonly cursor = "crosshair"

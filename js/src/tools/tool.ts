@@ -2,6 +2,7 @@
 
 import type { Layer } from "../document/pair"
 import type { RegionStore } from "../document/store"
+import type { IconName } from "../dom/icons"
 import type { Point } from "../geometry/matrix"
 import type { Viewport } from "../geometry/viewport"
 
@@ -31,6 +32,7 @@ export interface Tool {
   readonly id: string
   /** The accessible name. */
   readonly label: string
+  readonly icon: IconName
   /** The letter that chooses it. */
   readonly key: string
   /** What to do with it, for the status line. */

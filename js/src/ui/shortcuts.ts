@@ -1,4 +1,5 @@
 /** The shortcuts: what each key does, and the help sheet's text about it. */
+import { TOOL_KEYS } from "../tools/toolbox"
 
 /** A key press with its modifiers. */
 export interface Chord {
@@ -51,16 +52,6 @@ export type Simple =
 export interface Shortcut {
   readonly keys: string
   readonly does: string
-}
-
-const TOOLS: Record<string, string> = {
-  b: "brush",
-  e: "eraser",
-  l: "lasso",
-  p: "polygon",
-  r: "rectangle",
-  o: "ellipse",
-  v: "move",
 }
 
 const PLAIN: Record<string, Simple> = {
@@ -136,7 +127,7 @@ export function commandOf(chord: Chord): Command | null {
   if (key === "]") return { do: "brush", factor: 1.1 }
   const simple = chord.shift ? SHIFTED[key] : PLAIN[key]
   if (simple) return { do: simple }
-  const tool = chord.shift ? undefined : TOOLS[key]
+  const tool = chord.shift ? undefined : TOOL_KEYS.get(key)
   return tool ? { do: "tool", id: tool } : null
 }
 

@@ -4,7 +4,6 @@ import type { Stage } from "../canvas/stage"
 import { LARGEST_BRUSH, type ViewState } from "../canvas/viewstate"
 import type { Layer } from "../document/pair"
 import { button, el, setEnabled, setPressed, setText } from "../dom/elements"
-import type { IconName } from "../dom/icons"
 import type { WidgetModel } from "../model/widgetmodel"
 import type { Actions } from "./actions"
 
@@ -18,7 +17,7 @@ export function toolRail(
   const buttons = state.tools.map((tool) => {
     const node = button({
       label: tool.label,
-      icon: tool.id as IconName,
+      icon: tool.icon,
       title: `${tool.label} (${tool.key.toUpperCase()})`,
       signal,
       act: () => actions.choose(tool.id),

@@ -68,7 +68,7 @@ describe("messages", () => {
     expect(model.sent[0]?.content).toEqual({ v: 1, type: "ack", run: 1, seq: 2 })
   })
 
-  it("above ten mebibytes stay here and are told of, for they would close the socket", () => {
+  it("above ten mebibytes are reported and not sent, since they would close the socket", () => {
     vi.spyOn(console, "warn").mockImplementation(() => {})
     const model = new FakeModel()
     const host = new Host(model)

@@ -114,14 +114,17 @@ describe("requests for drafts", () => {
     expect(screen("a")).toBe("a whole")
   })
 
-  it.each(["stale", "stopped"] as const)("go on at once when one is %s, without a word", async (reason) => {
-    const { want, refuse, asked, failed } = setUp()
-    want("a")
-    want("b")
-    refuse(reason, "replaced")
-    expect(asked).toHaveLength(2)
-    expect(failed).not.toHaveBeenCalled()
-  })
+  it.each(["stale", "stopped"] as const)(
+    "go on at once when one is %s, without a message",
+    async (reason) => {
+      const { want, refuse, asked, failed } = setUp()
+      want("a")
+      want("b")
+      refuse(reason, "replaced")
+      expect(asked).toHaveLength(2)
+      expect(failed).not.toHaveBeenCalled()
+    },
+  )
 
   it.each(["stale", "stopped"] as const)(
     "are made again when one is %s where the pointer rests",
@@ -136,11 +139,11 @@ describe("requests for drafts", () => {
       await answer()
       await wait(16)
       expect(screen("a")).toBe("a whole")
-      expect(painted, "no measure of how quick drafts are").toEqual([])
+      expect(painted, "says nothing about how fast drafts are").toEqual([])
     },
   )
 
-  it.each(["error", "memory"] as const)("pause after trouble (%s) and say what it was", async (reason) => {
+  it.each(["error", "memory"] as const)("pause after a failure (%s) and say what it was", async (reason) => {
     const { want, refuse, asked, failed, wait } = setUp()
     want("a")
     refuse(reason, "the cache was halved")
@@ -174,7 +177,7 @@ describe("drafts that arrive", () => {
     expect(screen("b")).toBe("")
   })
 
-  it("more than a second after the pointer are not shown, and free the way", async () => {
+  it("more than a second after the pointer are not shown, and let the next request go", async () => {
     const { want, answer, asked, wait, screen } = setUp()
     want("a")
     await wait(OLDEST + 1)
@@ -223,7 +226,7 @@ describe("drafts that arrive", () => {
     expect(screen("a")).toBe("")
   })
 
-  it("without a picture, or with one that does not decode, free the way", async () => {
+  it("without a picture, or with one that does not decode, let the next request go", async () => {
     const { drafts, want, answer, asked, screen } = setUp()
     want("a")
     want("b")
@@ -248,7 +251,7 @@ describe("drafts that arrive", () => {
 })
 
 describe("while the pointer moves on", () => {
-  it("a quick kernel's draft is shown whole, until it stalls, and nothing of it after a second", async () => {
+  it("a fast kernel's draft is shown whole until it stalls, and not at all after a second", async () => {
     const { want, answer, wait, screen, shown } = setUp()
     want("a")
     await wait(40)
@@ -268,7 +271,7 @@ describe("while the pointer moves on", () => {
     expect(screen("a")).toBe("a whole")
   })
 
-  it("a slow kernel's draft lends what it filled in, and is shown whole where the pointer rests", async () => {
+  it("of a slow kernel's draft only the filled place is shown, and the whole where the pointer rests", async () => {
     const { want, answer, wait, screen } = setUp()
     want("a")
     await wait(450)
@@ -276,7 +279,7 @@ describe("while the pointer moves on", () => {
     expect([screen("a"), screen("b")]).toEqual(["a whole", "a fill"])
   })
 
-  it("one slow draft among quick ones changes nothing", async () => {
+  it("one slow draft among fast ones changes nothing", async () => {
     const { want, answer, wait, screen } = setUp()
     for (const [place, lag] of [
       ["a", 40],
@@ -293,7 +296,7 @@ describe("while the pointer moves on", () => {
 })
 
 describe("the end of a drag", () => {
-  it("tells the newest number that is void, or none where nothing was asked", () => {
+  it("returns the newest number, or null if nothing was requested", () => {
     const { drafts, want, asked } = setUp()
     expect(drafts.end()).toBeNull()
     want("a")

@@ -121,7 +121,7 @@ describe("a drag while it is on", () => {
     expect([looks(), widget.runs.frames.current?.seq]).toEqual([null, 1])
   })
 
-  it("voids drafts by the run: what arrives after the release is not shown", async () => {
+  it("ends drafts with the run: those that arrive after the release are not shown", async () => {
     const { move, release, answer, looks } = await openLive()
     move(5)
     release()
@@ -148,7 +148,7 @@ describe("a drag while it is on", () => {
     expect([looks(), sent("rest").length]).toEqual([null, 1])
   })
 
-  it("says trouble of the kernel's drafts, and goes on", async () => {
+  it("shows why the kernel's drafts fail, and goes on", async () => {
     const { move, model, sent, widget } = await openLive()
     const said = vi.fn()
     widget.notified.on(said)
@@ -162,8 +162,8 @@ describe("a drag while it is on", () => {
   })
 })
 
-describe("what is on show when a drag begins", () => {
-  it("makes way, a result, and comes back when the drag is cancelled", async () => {
+describe("what is shown when a drag begins", () => {
+  it("is hidden, if a result, and comes back when the drag is cancelled", async () => {
     const state = { ...result(4), _state: { state: "done", run: 4 } }
     const { move, widget } = await openLive({ placed: true, state })
     widget.screen.showResult()
@@ -174,7 +174,7 @@ describe("what is on show when a drag begins", () => {
     expect(widget.screen.showing).toBe("result")
   })
 
-  it("makes way, a run, which is stopped; drafts begin once it is over; Escape runs it again", async () => {
+  it("is stopped, if a run; drafts begin once it is over, and Escape runs it again", async () => {
     const { move, widget, model, sent } = await openLive({ placed: true })
     widget.run()
     widget.live.seize(true)
@@ -224,7 +224,7 @@ describe("other changes of the regions", () => {
     expect([sent("draft").length, sent("run").length]).toEqual([0, 1])
   })
 
-  it("that are none of the edit's run nothing", async () => {
+  it("that do not concern the edit run nothing", async () => {
     const change = commit((s) =>
       s.store.commit(changePair(s.store.regions, 0, { name: "cup", locked: true })),
     )
@@ -241,7 +241,7 @@ describe("other changes of the regions", () => {
     expect([sent("stop").length, widget.runs.progress.state]).toEqual([1, "stopping"])
   })
 
-  it("take the draft of what was before away", async () => {
+  it("remove the draft of what was there before", async () => {
     const { widget, answer, looks } = await openLive({ placed: true })
     widget.store.commit(nudge(widget.store.regions, 0, "target", 1, 0))
     await answer()

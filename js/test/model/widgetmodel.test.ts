@@ -84,7 +84,7 @@ describe("a run", () => {
     expect(widget.screen.showing).toBe("result")
   })
 
-  it("hears no more of an older run", async () => {
+  it("ignores reports about an older run", async () => {
     const { widget, model } = await open()
     drawPair(widget)
     widget.run()
@@ -96,7 +96,7 @@ describe("a run", () => {
     expect(widget.failure).toBeNull()
   })
 
-  it("that has ended is not woken by a late word", async () => {
+  it("that has ended is not restarted by a late report", async () => {
     const { widget, model } = await open()
     drawPair(widget)
     widget.run()
@@ -150,7 +150,7 @@ describe("a run", () => {
     expect([widget.screen.showing, widget.runs.frames.current]).toEqual(["result", null])
   })
 
-  it("shows its last frame before the result, though the end came while it decoded", async () => {
+  it("shows its last frame before the result, even if the end came while it was decoded", async () => {
     const { widget, model, sent } = await open()
     vi.stubGlobal("requestAnimationFrame", (callback: () => void) => setTimeout(callback, 16))
     drawPair(widget)
@@ -166,7 +166,7 @@ describe("a run", () => {
     expect([widget.screen.showing, widget.runs.frames.current]).toEqual(["result", null])
   })
 
-  it("too large to be sent is told of and not begun", async () => {
+  it("too large to be sent is reported and not begun", async () => {
     const { widget, sent } = await open()
     drawPair(widget)
     vi.spyOn(widget.host, "send").mockImplementation(() => {
@@ -186,7 +186,7 @@ describe("a run", () => {
 })
 
 describe("a result", () => {
-  it("goes, with the regions kept, when it is discarded", async () => {
+  it("is dropped and the regions are kept when it is discarded", async () => {
     const { widget, sent } = await open({ ...result(4), _state: { state: "done", run: 4 } })
     drawPair(widget)
     widget.discard()
@@ -195,7 +195,7 @@ describe("a result", () => {
     expect(widget.store.regions.pairs).toHaveLength(1)
   })
 
-  it("that is accepted makes way for the new picture", async () => {
+  it("that is accepted is replaced by the new picture", async () => {
     const { widget, model, sent } = await open({ ...result(4), _state: { state: "done", run: 4 } })
     widget.accept()
     expect(sent("accept")[0]?.content).toMatchObject({ result: "r4" })
@@ -247,7 +247,7 @@ describe("a picture file", () => {
     expect(sent("load")[0]?.content.upload).toMatch(/^[0-9a-f]{12}$/)
   })
 
-  it("that cannot be read is told of", async () => {
+  it("that cannot be read is reported", async () => {
     const { widget } = await open()
     const file = new File([png], "gone.png")
     vi.spyOn(file, "arrayBuffer").mockRejectedValue(new DOMException("gone", "NotReadableError"))
@@ -266,7 +266,7 @@ describe("the kernel's silence", () => {
     expect(widget.readOnly).toBe(false)
   })
 
-  it("later on is asked about, told, and forgiven", async () => {
+  it("later on is noticed by pings, shown, and over with the next answer", async () => {
     const { widget, model, sent } = await open()
     model.receive("ready", { kernel: "6", busy: false, run: 0 })
     widget.watch.setVisible("view", true)
@@ -281,7 +281,7 @@ describe("the kernel's silence", () => {
     expect(widget.liveness).toBe("live")
   })
 
-  it("is not minded while nobody looks", async () => {
+  it("is ignored while no view is on the screen", async () => {
     const { widget, model, sent } = await open()
     model.receive("ready", { kernel: "6", busy: false, run: 0 })
     await vi.advanceTimersByTimeAsync(120_000)
@@ -290,7 +290,7 @@ describe("the kernel's silence", () => {
   })
 })
 
-describe("the kernel is told whether anyone looks", () => {
+describe("the kernel is told whether a view is on the screen", () => {
   it("once for all views together", async () => {
     const { widget, sent } = await open()
     widget.watch.setVisible("a", true)

@@ -4,7 +4,7 @@ import { has, isEmpty } from "../../src/geometry/mask"
 import { Brush } from "../../src/tools/brush"
 import { Eraser } from "../../src/tools/eraser"
 import { disc, textOf } from "../masks"
-import { H, setUp, W } from "./bench"
+import { H, setUp, W } from "./kit"
 
 describe("the brush", () => {
   it("makes the first pair by itself, in one undo step", () => {

@@ -7,7 +7,7 @@ import { Polygon } from "../../src/tools/polygon"
 import { Rectangle } from "../../src/tools/rectangle"
 import type { Tool } from "../../src/tools/tool"
 import { textOf } from "../masks"
-import { H, setUp, W } from "./bench"
+import { H, setUp, W } from "./kit"
 
 describe("a gesture that changes nothing", () => {
   it.each([

@@ -3,7 +3,7 @@ import { addPair, changePair, withMask, withMatrix } from "../../src/document/re
 import { translation } from "../../src/geometry/matrix"
 import { Move } from "../../src/tools/move"
 import { disc, textOf } from "../masks"
-import { H, setUp, W } from "./bench"
+import { H, setUp, W } from "./kit"
 
 describe("moving a region", () => {
   const withHandle = () => {

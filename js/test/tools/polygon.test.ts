@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest"
 import { has, isEmpty } from "../../src/geometry/mask"
 import { Brush } from "../../src/tools/brush"
 import { Polygon } from "../../src/tools/polygon"
-import { setUp } from "./bench"
+import { setUp } from "./kit"
 
 describe("the polygon", () => {
   const corners: [number, number][] = [
