@@ -2,7 +2,7 @@
 import { SETTINGS } from "./settings.generated"
 import type { SettingSpec, SettingValue, ValueOf } from "./settingspec"
 
-/** What an edit is told besides its regions. */
+/** What an edit depends on besides its regions. */
 export type Settings = { readonly [S in (typeof SETTINGS)[number] as S["name"]]: ValueOf<S> }
 
 /** The name of a setting. */
