@@ -105,7 +105,7 @@ function textControl({ label, max }: Spec, set: (value: string) => void, signal:
   const element = el("textarea", {
     rows: 2,
     "aria-label": label,
-    placeholder: "Optional: some models read it",
+    placeholder: "Optional",
     maxlength: max,
   })
   element.addEventListener("input", () => set(element.value), { signal })

@@ -143,7 +143,7 @@ export const SHEET: readonly { readonly title: string; readonly rows: readonly S
       { keys: "X", does: "Swap brush and eraser" },
       { keys: "[  ]", does: "Brush size; Shift doubles or halves; Alt+wheel" },
       { keys: "Right button", does: "Erase while any drawing tool is in hand" },
-      { keys: "Shift", does: "Straight stroke, square, circle, 15° steps" },
+      { keys: "Shift", does: "Straight stroke, square, circle, 15° turn" },
       { keys: "Alt", does: "Subtract with a shape; scale about the middle" },
     ],
   },
