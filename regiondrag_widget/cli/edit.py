@@ -78,7 +78,7 @@ def _add_option(group: Any, spec: SettingSpec) -> None:
     """A setting of the table as an option; left out, the engine's default holds."""
     default = "the model's own" if spec.of_model else "empty" if spec.default == "" else spec.default
     allowed = f"{spec.allowed}; " if spec.kind in PARSED else ""
-    words = f"{spec.help[0].lower()}{spec.help[1:]} ({allowed}default: {default})"
+    words = f"{spec.explanation[0].lower()}{spec.explanation[1:]} ({allowed}default: {default})"
     group.add_argument(
         f"--{spec.name.replace('_', '-')}",
         dest=spec.name,

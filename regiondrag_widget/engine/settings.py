@@ -48,27 +48,29 @@ class EditSettings:
     """
 
     prompt: str = setting(
-        "text", "", "What the picture shows, for models that read text", max=2000, scope="picture"
+        "text", "", "What the picture shows", more="for models that read text", max=2000, scope="picture"
     )
     seed: int = setting(
-        "integer", 0, "The same seed gives the same result",
+        "integer", 0, "The same seed gives the same result", more="on every device, up to rounding",
         min=0, max=2**63 - 1, step=1, scope="picture",
     )  # fmt: skip
     steps: int | None = setting(
-        "integer", None, "More steps give finer results and take longer",
+        "integer", None, "More steps are finer and slower",
+        more="levels that the whole noise schedule would have, of which an edit visits about steps * start",
         min=1, max=1000, step=1, scope="picture", of_model=True,
     )  # fmt: skip
     start: float | None = setting(
-        "number", None, "How much may change: higher lets the model repaint more",
+        "number", None, "Higher lets the model change more",
+        more="fraction of the noise schedule at which the edit begins, from 0, clean, to 1, pure noise",
         min=0, above_min=True, max=1, step=0.05, scope="picture", of_model=True,
     )  # fmt: skip
     stop: float | None = setting(
-        "number", None,
-        "How exactly the moved object is kept: lower keeps it as it was, higher lets it blend in",
+        "number", None, "Lower keeps the object as it was, higher lets it blend in",
+        more="content is pasted while the level is at or above this fraction of the noise schedule",
         min=0, max=1, step=0.05, of_model=True,
     )  # fmt: skip
     vacated: Literal["fill", "noise", "keep"] = setting(
-        "choice", "fill", "What happens to the place that the object leaves", label="Where it was",
+        "choice", "fill", "What fills the place the object leaves", label="Where it was",
         choices={
             "fill": "Fill in the background",
             "noise": "Let the model invent something",
@@ -76,7 +78,7 @@ class EditSettings:
         },
     )  # fmt: skip
     matte: Literal["auto", "grabcut", "none"] = setting(
-        "choice", "auto", "Whether background painted along with the object stays behind", label="Cut-out",
+        "choice", "auto", "Whether painted background stays behind", label="Cut-out",
         choices={
             "auto": "Cut the object out",
             "grabcut": "Cut it out by colour only",
@@ -84,7 +86,8 @@ class EditSettings:
         },
     )  # fmt: skip
     model: str = setting(
-        "choice", "mini", "The diffusion model that makes the edit: mini, a diffusers folder or a hub id",
+        "choice", "mini", "The diffusion model that makes the edit",
+        more="mini (bundled), a diffusers folder or a hub id",
         max=1000, scope="model",
     )  # fmt: skip
     live: bool | None = setting(

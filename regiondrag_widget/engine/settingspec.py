@@ -42,7 +42,9 @@ class SettingSpec:
     default : object
         The value if nobody says otherwise.
     help : str
-        One sentence for users: the drawer and the command line show it, and docstrings list it.
+        One short sentence for users, without its full stop: the drawer's words.
+    more : str
+        What the command line and docstrings add to it.
     label : str
         The control's name in the drawer.
     choices : tuple of Choice
@@ -65,6 +67,7 @@ class SettingSpec:
     kind: Kind
     default: Any
     help: str
+    more: str = ""
     label: str = ""
     choices: tuple[Choice, ...] = ()
     min: float | None = None
@@ -89,6 +92,11 @@ class SettingSpec:
             return f"one of {', '.join(map(repr, self.values))}"
         words = {"flag": "True or False", "layers": "True, False, a function or 'gathered'"}
         return words.get(self.kind, "a text")
+
+    @property
+    def explanation(self) -> str:
+        """The help and what is added to it."""
+        return f"{self.help}; {self.more}" if self.more else self.help
 
     def checked(self, value: Any) -> Any:
         """The value as the settings keep it.
@@ -124,7 +132,7 @@ class SettingSpec:
     def documentation(self) -> list[str]:
         """Its entry in a docstring: the name with what may be given, and below it the help, indented."""
         default = "the model's own" if self.of_model else repr(self.default)
-        help = textwrap.wrap(self.help + ".", 96)
+        help = textwrap.wrap(self.explanation + ".", 96)
         return [f"{self.name} : {self.allowed}; default {default}", *(f"    {line}" for line in help)]
 
     def _text(self, value: Any) -> str:
