@@ -1,5 +1,5 @@
 import type { HostModel } from "../src/kernel/host"
-import { VERSION } from "../src/kernel/protocol"
+import { VERSION } from "../src/kernel/messages"
 
 interface Sent {
   content: Record<string, unknown>

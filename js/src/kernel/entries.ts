@@ -7,7 +7,7 @@ import { warpMask } from "../geometry/warp"
 import { decodeMask, encodeMask } from "./codec"
 import { bytesOf } from "./fields"
 import type { Buffers, Host } from "./host"
-import type { EditRequest, PairEntry, RequestedPair, WrittenTraits } from "./protocol"
+import type { EditRequest, PairEntry, RequestedPair, WrittenTraits } from "./messages"
 
 /** Masks and pairs of one request, and the message's buffers that they point into. */
 export interface RequestMasks extends Pick<EditRequest, "pairs" | "protect"> {

@@ -10,7 +10,7 @@ import {
   type TraitName,
   VERSION,
   type WrittenTraits,
-} from "./protocol"
+} from "./messages"
 
 /** What every host's model offers. Hosts pass different arguments to listeners; only those of messages are used. */
 export interface HostModel {

@@ -5,7 +5,7 @@
  * refused or is lost. Drafts never go back in time, since an answer counts only for the request that is under way.
  */
 import type { Carried } from "../document/placement"
-import type { Corners, KernelMessage } from "../kernel/protocol"
+import type { Corners, KernelMessage } from "../kernel/messages"
 
 /** A decoded draft. */
 export interface Draft {

@@ -1,5 +1,5 @@
 /** Frames: the kernel's pictures of the steps of a run. They are decoded here, and acknowledged once painted. */
-import type { KernelMessage } from "../kernel/protocol"
+import type { KernelMessage } from "../kernel/messages"
 
 /** A decoded frame. */
 export interface Frame extends KernelMessage<"preview"> {

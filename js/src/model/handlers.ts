@@ -1,6 +1,6 @@
 /** What each message of the kernel does. */
 import type { Buffers } from "../kernel/host"
-import type { AnyKernelMessage, KernelMessage, KernelMessageType, Progress } from "../kernel/protocol"
+import type { AnyKernelMessage, KernelMessage, KernelMessageType, Progress } from "../kernel/messages"
 import type { Live } from "./live"
 import type { Runs } from "./runs"
 

@@ -1,5 +1,5 @@
 /** How fast drafts are: what the kernel measures, and what this page sees. */
-import type { KernelMessage } from "../kernel/protocol"
+import type { KernelMessage } from "../kernel/messages"
 
 /** The kernel's measurements. */
 export type Measured = KernelMessage<"measured">

@@ -1,5 +1,5 @@
 /** How far an edit has come, in words. */
-import type { Progress } from "../kernel/protocol"
+import type { Progress } from "../kernel/messages"
 
 /** Whether a run is under way. */
 export function isBusy(progress: Progress): boolean {

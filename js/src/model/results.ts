@@ -1,6 +1,6 @@
 /** The newest result, as the traits describe it, and the list of earlier ones. */
 import type { Host } from "../kernel/host"
-import type { HistoryEntry, ResultInfo } from "../kernel/protocol"
+import type { HistoryEntry, ResultInfo } from "../kernel/messages"
 import { type Picture, PictureSlot } from "./pictures"
 
 /** Loads the newest result whenever its traits change. */

@@ -1,5 +1,5 @@
 /** The run under way: its number, its progress, its frames. Reports about an older run, or after the end, are stale. */
-import type { Progress } from "../kernel/protocol"
+import type { Progress } from "../kernel/messages"
 import { type Frame, Frames } from "./frames"
 import { isBusy } from "./progress"
 

@@ -1,7 +1,7 @@
 /** What stands in the way of an edit, and the state of things, in words. */
 import { completePairs, type Regions } from "../document/regions"
 import type { Liveness } from "../kernel/liveness"
-import type { Progress, ResultInfo } from "../kernel/protocol"
+import type { Progress, ResultInfo } from "../kernel/messages"
 import { inWords, isBusy } from "./progress"
 
 const READ_ONLY = "No kernel: read only"

@@ -8,7 +8,7 @@ import { RegionStore } from "../document/store"
 import { requestOf } from "../kernel/entries"
 import { type Buffers, Host, type HostModel } from "../kernel/host"
 import type { Liveness } from "../kernel/liveness"
-import type { EditRequest, Progress } from "../kernel/protocol"
+import type { EditRequest, Progress } from "../kernel/messages"
 import { RegionSync } from "../kernel/sync"
 import { LARGEST_FILE, upload } from "../kernel/upload"
 import { KernelWatch } from "../kernel/watch"
@@ -123,7 +123,7 @@ export class WidgetModel implements LivePorts {
     this.failure = null
     this.screen.showing = "regions"
     this.live.runBegins()
-    this.runs.begin(settings.current.steps, (run) => this.host.send("run", { run, ...request }, buffers))
+    this.runs.begin(settings.current.steps ?? 0, (run) => this.host.send("run", { run, ...request }, buffers))
     this.changed.emit()
   }
 
@@ -201,7 +201,7 @@ export class WidgetModel implements LivePorts {
   }
 
   private editRequest(ghost: Ghost | null = null): EditRequest & { buffers: Buffers } {
-    const params = { ...this.settings.current }
+    const params = { ...this.settings.asked }
     return { params, rev: this.sync.rev, ...requestOf(this.store.regions, ghost) }
   }
 

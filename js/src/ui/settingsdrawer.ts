@@ -1,7 +1,7 @@
 /** The drawer of settings, made from the table of settings: one control per entry. */
 import type { ViewState } from "../canvas/viewstate"
 import { button, el, setText } from "../dom/elements"
-import { ordered, randomSeed, type SettingName, type Settings, SPECS } from "../model/settings"
+import { randomSeed, type Settings, SPECS } from "../model/settings"
 import type { SettingChoice, SettingSpec, SettingValue } from "../model/settingspec"
 import type { WidgetModel } from "../model/widgetmodel"
 
@@ -15,11 +15,14 @@ interface Control {
   refresh(value: SettingValue): void
 }
 
+/** Stands for a value that the model decides on and that is not known before it is loaded. */
+const UNKNOWN = "automatic"
+
 /** The drawer of one view. */
 export function settingsDrawer(widget: WidgetModel, state: ViewState, signal: AbortSignal): HTMLElement {
   const { settings } = widget
   const controls = SPECS.map((spec) => {
-    const set = (value: SettingValue) => settings.change(change(settings.current, spec.name, value))
+    const set = (value: SettingValue) => settings.change({ [spec.name]: value } as Partial<Settings>)
     const choices = () => spec.choices ?? settings.models.map((name) => ({ value: name, label: name }))
     return { spec, control: controlFor(spec, choices, set, signal) }
   })
@@ -57,10 +60,6 @@ export function settingsDrawer(widget: WidgetModel, state: ViewState, signal: Ab
   state.changed.on(update, signal)
   update()
   return drawer
-}
-
-function change(current: Settings, name: SettingName, value: SettingValue): Partial<Settings> {
-  return ordered(current, { [name]: value } as Partial<Settings>)
 }
 
 function field(spec: Spec, { element, aside }: Control): HTMLElement {
@@ -109,18 +108,17 @@ function textControl({ label, max }: Spec, set: (value: string) => void, signal:
     maxlength: max,
   })
   element.addEventListener("input", () => set(element.value), { signal })
-  return { element, refresh: (value) => write(element, String(value)) }
+  return { element, refresh: (value) => write(element, String(value ?? "")) }
 }
 
-function integerControl(spec: Spec, set: (value: number) => void, signal: AbortSignal): Control {
+function integerControl(spec: Spec, set: (value: number | null) => void, signal: AbortSignal): Control {
   const { name, label, step = 1, min = 0, max = Number.MAX_SAFE_INTEGER } = spec
-  const input = el("input", { type: "number", min, max, step, "aria-label": label })
-  input.addEventListener(
-    "change",
-    () => set(Math.round(Math.min(max, Math.max(min, Number(input.value) || 0)))),
-    { signal },
-  )
-  const refresh = (value: SettingValue) => write(input, String(value))
+  const optional = spec.default === null
+  const placeholder = optional ? UNKNOWN : null
+  const input = el("input", { type: "number", min, max, step, "aria-label": label, placeholder })
+  const typed = () => Math.round(Math.min(max, Math.max(min, Number(input.value) || 0)))
+  input.addEventListener("change", () => set(optional && input.value === "" ? null : typed()), { signal })
+  const refresh = (value: SettingValue) => write(input, String(value ?? ""))
   if (name !== "seed") return { element: input, refresh }
   const dice = button({ label: "Random seed", icon: "dice", signal, act: () => set(randomSeed()) })
   return { element: el("div", { class: "rd-row" }, input, dice), refresh }
@@ -132,8 +130,8 @@ function sliderControl(spec: Spec, set: (value: number) => void, signal: AbortSi
   element.addEventListener("input", () => set(Number(element.value)), { signal })
   const aside = el("span", { class: "rd-number", "aria-hidden": "true" })
   const refresh = (value: SettingValue) => {
-    write(element, String(value), true)
-    setText(aside, Number(value).toFixed(2))
+    if (value !== null) write(element, String(value), true)
+    setText(aside, value === null ? UNKNOWN : Number(value).toFixed(2))
   }
   return { element, aside, refresh }
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import type { Corners, KernelMessage } from "../../src/kernel/protocol"
+import type { Corners, KernelMessage } from "../../src/kernel/messages"
 import { Drafts, LOST, OLDEST } from "../../src/model/drafts"
 
 const jpeg = Uint8Array.from([1, 2, 3])

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import type { KernelMessage } from "../../src/kernel/protocol"
+import type { KernelMessage } from "../../src/kernel/messages"
 import { type Frame, Frames } from "../../src/model/frames"
 
 interface Decoding {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { readTrait } from "../../src/kernel/protocol"
+import { readTrait } from "../../src/kernel/messages"
 import { inWords } from "../../src/model/progress"
 
 describe("the state in words", () => {
