@@ -25,7 +25,7 @@ def script() -> dict[str, Any]:
 def entries() -> list[dict[str, Any]]:
     """The file's entries, read as the data they are."""
     text = GENERATED.read_text(encoding="utf-8")
-    body = text[text.index("[\n") : text.rindex("]") + 1]
+    body = text[text.index("[\n") : text.rindex("] as const") + 1]
     quoted = re.sub(r"([{,]\s*)(\w+):", r'\1"\2":', body)
     parsed: list[dict[str, Any]] = json.loads(re.sub(r",(\s*[\]}])", r"\1", quoted))
     return parsed
