@@ -103,7 +103,7 @@ class Kernel {
       model.receive({ v: 1, type: "status", state: "running", step, total: this.steps, eta, message: "", run })
       const jpeg = await painted(96, Math.round((96 * h) / w), `hsl(${(step * 60) % 360} 60% 50%)`, "image/jpeg")
       const frame = { run, seq: step, step, total: this.steps, width: 96, height: 64, mime: "image/jpeg" }
-      model.receive({ v: 1, type: "preview", ...frame, box: [0, 0, w, h], kind: "step" }, [jpeg])
+      model.receive({ v: 1, type: "preview", ...frame, box: [0, 0, w, h] }, [jpeg])
       if (step === this.hold) await new Promise((go) => Object.assign(this, { go }))
       else await new Promise((done) => setTimeout(done, 5))
     }
