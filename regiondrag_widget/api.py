@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 from collections import OrderedDict
@@ -9,8 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from regiondrag_widget.engine.denoise import EditStep
+from regiondrag_widget.engine.keywords import check_keywords
 from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.session import ImageSession
+from regiondrag_widget.engine.settings import OF_EDIT, lists_settings
 from regiondrag_widget.imaging.picture import PictureSource
 from regiondrag_widget.pipeline import RegionDragPipeline
 from regiondrag_widget.regions import RegionPair, RegionPairs
@@ -60,6 +63,7 @@ def _loaded(model: str, device: str | None, dtype: str | None) -> RegionDragPipe
         return pipe
 
 
+@lists_settings()
 def edit(
     image: PictureSource,
     pairs: RegionPairs | Sequence[RegionPair],
@@ -87,13 +91,11 @@ def edit(
         Bool masks (H, W) of the picture's own size; later pairs win where targets overlap.
     model, device, dtype
         As `load_pipeline` takes them.
-    seed, steps, start, prompt, preset
-        See `ImageSession`.
     callback : callable, optional
         Called with every `EditStep`; an exception in it ends the edit.
-    **settings
-        stop, content, residual, vacated, matte, prefill, handle_noise_scale, attention_swap, method, crop:
-        see `EditSettings`; and editable: see `ImageSession.edit`.
+    editable : (H, W) bool array, optional
+        False where nothing may change.
+    {settings}
 
     Raises
     ------
@@ -105,6 +107,7 @@ def edit(
     >>> result = rd.edit("photo.jpg", [rd.RegionPair(handle, target)])
     >>> result.image.save("edited.png")
     """
+    check_keywords("edit", settings, [*inspect.signature(edit).parameters, *OF_EDIT, "editable", "generator"])
     pipe = load_pipeline(model, device=device, dtype=dtype)
     session = ImageSession(pipe, image, prompt, steps, start, seed, preset=preset)
     for step in session.edit(pairs, **settings):
