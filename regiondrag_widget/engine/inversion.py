@@ -193,7 +193,7 @@ def thinned(inversion: Inversion, calls: int, kind: PredictionType) -> Inversion
     Parameters
     ----------
     inversion : Inversion
-        With all levels; it comes back itself where it has no more than `calls`.
+        With all levels; returned as it is where it has no more than `calls`.
     calls : int
         Levels to keep, from 1.
     kind : PredictionType

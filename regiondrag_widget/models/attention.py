@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import wraps
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from regiondrag_widget.models.attention_masks import score_biases
 from regiondrag_widget.models.keyvalues import KeyValueCache
+from regiondrag_widget.models.processors import for_installing_thread, installed
 
 __all__ = [
     "AttentionSwap",
@@ -22,10 +20,7 @@ __all__ = [
     "Reader",
     "attention_layers",
     "captured",
-    "for_installing_thread",
     "injected",
-    "installed",
-    "score_biases",
     "swapped_layers",
 ]
 
@@ -72,30 +67,6 @@ def attended(
     out = out.transpose(1, 2).reshape(batch, tokens, -1).to(query.dtype)
     projected: Tensor = attn.to_out[1](attn.to_out[0](out))
     return projected
-
-
-def for_installing_thread(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A processor's `__call__` that serves only the thread that installed it; others get the replaced one.
-
-    The network's owner may run it on another thread at any time, and must not notice us.
-
-    Parameters
-    ----------
-    call : callable
-        The `__call__` of a processor.
-    """
-
-    @wraps(call)
-    def served(self: Any, attn: Any, *args: Any, **kwargs: Any) -> Tensor:
-        # compiled code is traced and run by the installing thread alone
-        if not torch.compiler.is_compiling():
-            found = self.__dict__.get("installation")
-            if found is not None and found[0] != threading.get_ident():
-                replaced: Tensor = found[1](attn, *args, **kwargs)
-                return replaced
-        return call(self, attn, *args, **kwargs)
-
-    return served
 
 
 class _SelfAttention:
@@ -261,44 +232,6 @@ def swapped_layers(unet: Any, swap: AttentionSwap) -> list[str]:
 
 
 @contextmanager
-def installed(processors: Iterable[tuple[Any, Any]]) -> Iterator[None]:
-    """While open, attention modules use the given processors; afterwards they have their own back.
-
-    Only the calling thread is affected: see `for_installing_thread`. Hold the network's turn (`turns_of`) so
-    that no other edit installs its own meanwhile. A processor that someone else has set meanwhile stays.
-
-    Parameters
-    ----------
-    processors : iterable of (module, processor)
-        What to install where.
-    """
-    before: list[tuple[Any, Any, Any]] = []
-    me = threading.get_ident()
-    try:
-        for module, processor in processors:
-            before.append((module, processor, module.processor))
-            processor.installation = (me, module.processor)
-            module.set_processor(processor)
-        yield
-    finally:
-        _restore(before)
-
-
-def _restore(before: list[tuple[Any, Any, Any]]) -> None:
-    """Put back the processors of (module, ours, theirs); an interrupt waits until all are back."""
-    try:
-        while before:
-            module, ours, theirs = before[-1]
-            if module.processor is ours:
-                module.set_processor(theirs)
-            ours.installation = None
-            before.pop()
-    except BaseException:
-        _restore(before)
-        raise
-
-
-@contextmanager
 def captured(unet: Any, cache: KeyValueCache) -> Iterator[None]:
     """While open, every self-attention of `unet` appends its keys and values to `cache`."""
     layers: Mapping[str, Any] = attention_layers(unet)
@@ -326,51 +259,3 @@ def injected(
         if cache.keys:
             injection.set_level(1)
         yield injection.set_level
-
-
-def score_biases(
-    hidden: Tensor, masked_queries: Tensor | None, dtype: torch.dtype, tokens: set[int] | None = None
-) -> dict[int, Tensor]:
-    """What to add to the attention scores so that queries do not see hidden keys.
-
-    Parameters
-    ----------
-    hidden, masked_queries : (h, w) bool Tensor
-        As `Injection` has them.
-    dtype : torch.dtype
-        Of the result.
-    tokens : set of int, optional
-        The token counts that are wanted; all when left out.
-
-    Returns
-    -------
-    dict of Tensor
-        By token count N: (1, 1, 1 or N, N), 0 where a query may see a key and -inf where not.
-    """
-    biases = {}
-    for count, allowed in _key_masks(hidden, masked_queries, tokens).items():
-        bias = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
-        biases[count] = bias.masked_fill_(~allowed, float("-inf"))
-    return biases
-
-
-def _key_masks(
-    hidden: Tensor, masked_queries: Tensor | None, tokens: set[int] | None = None
-) -> dict[int, Tensor]:
-    """Token count N -> (1, 1, N or 1, N) bool, where a query may see a key, at each resolution of a UNet.
-
-    A resolution at which every key would be hidden hides none.
-    """
-    masks: dict[int, Tensor] = {}
-    keys = hidden[None, None].float()
-    queries = torch.ones_like(keys) if masked_queries is None else masked_queries[None, None].float()
-    for _ in range(1 + int(math.log2(max(2, min(hidden.shape))))):
-        if tokens is None or keys.numel() in tokens:
-            seen = keys.flatten() < 0.5
-            seen = seen | ~seen.any()
-            allowed = seen.view(1, 1, 1, -1)
-            if masked_queries is not None:
-                allowed = allowed | (queries.flatten() < 0.5).view(1, 1, -1, 1)
-            masks[seen.numel()] = allowed
-        keys, queries = (F.avg_pool2d(grid, 2, ceil_mode=True) for grid in (keys, queries))
-    return masks

@@ -13,9 +13,8 @@ from torch import Tensor
 from regiondrag_widget.models.attention import (
     attended,
     attention_layers,
-    for_installing_thread,
-    installed,
 )
+from regiondrag_widget.models.processors import for_installing_thread, installed
 
 __all__ = ["PromptReader", "TextAttention"]
 

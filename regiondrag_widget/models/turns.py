@@ -42,7 +42,7 @@ class Turns:
             ticket[1].acquire()
             self._waiting.append(ticket)
         try:
-            ticket[1].acquire()  # whoever leaves makes us the owner and opens this
+            ticket[1].acquire()  # the leaving thread makes us the owner and opens this
         except BaseException:  # an interrupt: leave the queue, or pass on the turn that has just come
             with self._guard:
                 if ticket in self._waiting:

@@ -17,9 +17,10 @@ from regiondrag_widget.models.attention import AttentionSwap, Injection, capture
 from regiondrag_widget.models.backbone import Condition, Predict
 from regiondrag_widget.models.device import device_errors, dtype_of
 from regiondrag_widget.models.fingerprint import fingerprint
-from regiondrag_widget.models.graphs import Accelerator, Inputs
+from regiondrag_widget.models.graphs import Accelerator
 from regiondrag_widget.models.keyvalues import KeyValueCache, SourcePath
 from regiondrag_widget.models.levels import PredictionType
+from regiondrag_widget.models.static_call import Inputs
 from regiondrag_widget.models.textattention import TextAttention
 from regiondrag_widget.models.turns import turns_of
 from regiondrag_widget.models.unet_source import beside_source, bytes_a_level

@@ -13,13 +13,13 @@ from regiondrag_widget.models.attention import (
     AttentionSwap,
     Reader,
     attention_layers,
-    installed,
-    score_biases,
     swapped_layers,
 )
+from regiondrag_widget.models.attention_masks import score_biases
 from regiondrag_widget.models.backbone import Predict
 from regiondrag_widget.models.device import dtype_of
 from regiondrag_widget.models.keyvalues import SourcePath
+from regiondrag_widget.models.processors import installed
 
 __all__ = ["beside_source", "bytes_a_level", "layer_tokens"]
 
