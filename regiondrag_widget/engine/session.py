@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
@@ -275,28 +274,23 @@ class ImageSession:
         )
 
     def _edit(self, given: EditInput) -> Generator[EditStep, None, None]:
-        begun = time.perf_counter()
         self._clock.reset()
         if not len(given.pairs):
             warnings.warn("no region pairs: the picture comes back unchanged", stacklevel=3)
-            self._finish(given, self.picture, (), begun)
+            self._finish(given, self.picture, ())
             return
         with freeing_when_exhausted(self.shrink_cache):
             painted = yield from self._passes.run(self._prepared.window_for(given.pairs), given)
-        self._finish(given, painted.over(self.picture), painted.previews, begun)
+        self._finish(given, painted.over(self.picture), painted.previews)
 
     def _draft(self, given: EditInput, calls: int) -> Generator[EditStep, None, None]:
-        begun = time.perf_counter()
         self._clock.reset()
         with freeing_when_exhausted(self.shrink_cache):
             painted = yield from self._passes.run(self._prepared.window_for(given.pairs), given, calls)
-        seconds = self._clock.seconds["total"] = time.perf_counter() - begun
-        self.drafted = draft_of(painted, seconds)
+        self.drafted = draft_of(painted, self._clock.finish())
 
-    def _finish(
-        self, given: EditInput, edited: Picture, previews: Sequence[npt.NDArray[np.uint8]], begun: float
-    ) -> None:
-        self._clock.seconds["total"] = time.perf_counter() - begun
+    def _finish(self, given: EditInput, edited: Picture, previews: Sequence[npt.NDArray[np.uint8]]) -> None:
+        self._clock.finish()
         record = {
             "model": self.model.name,
             "prompt": self.prompt,

@@ -20,10 +20,16 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._begun = time.perf_counter()
 
     def reset(self) -> None:
-        """Forget all stages."""
-        self.seconds = {}
+        """Forget all stages and begin again."""
+        self.seconds, self._begun = {}, time.perf_counter()
+
+    def finish(self) -> float:
+        """Note the seconds since `reset` as the stage "total", and return them."""
+        total = self.seconds["total"] = time.perf_counter() - self._begun
+        return total
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
