@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-__all__ = ["Run", "cosine", "log"]
+from regiondrag_widget.regions.writing import write_whole_bytes
+
+__all__ = ["Run", "cosine", "log", "save_tensors"]
 
 STATE = "state.safetensors"
 
@@ -54,10 +56,8 @@ class Run:
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
-        aside = folder / f"{STATE}.tmp"
         record = {"step": str(self.step), "spent": str(self.spent)}
-        save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, aside, metadata=record)
-        os.replace(aside, folder / STATE)
+        save_tensors(folder / STATE, tensors, record)
 
     def resume(self, folder: Path) -> None:
         """Go on from what `save` left in `folder`, if anything."""
@@ -78,6 +78,22 @@ class Run:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.step, self.spent = int(record["step"]), float(record["spent"])
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], record: dict[str, str] | None = None) -> None:
+    """Write a safetensors file whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The file; its folder must exist.
+    tensors
+        By name, on any device.
+    record
+        The file's metadata.
+    """
+    data = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, metadata=record)
+    write_whole_bytes(path, data)
 
 
 def cosine(step: int, progress: float, warm: int, least: float) -> float:

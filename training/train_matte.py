@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -21,14 +20,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from regiondrag_widget.bench.truth.photos import load_photos
 from regiondrag_widget.imaging.depth import depth_inside
 from regiondrag_widget.imaging.mattenet import DEPTH_SEEN, MatteNet, continued_into, laid_out
+from regiondrag_widget.regions.writing import write_whole
 from training.mattes import SIDE, Example, make_example
-from training.running import Run, cosine, log
+from training.running import Run, cosine, log, save_tensors
 
 __all__ = ["main", "stored", "train"]
 
@@ -76,9 +75,7 @@ def train(photos: Path, out: Path, *, count: int, minutes: float, seed: int = 0)
             errors = _error(run.average, held_out)
             log(out, step=run.step, minutes=run.spent / 60, loss=float(np.mean(losses)), **errors)
             run.save(out)
-            half = {k: v.half().contiguous() for k, v in run.average.items()}
-            save_file(half, out / "model.safetensors.tmp")
-            os.replace(out / "model.safetensors.tmp", out / "model.safetensors")
+            save_tensors(out / "model.safetensors", {k: v.half() for k, v in run.average.items()})
             saved, losses = run.spent, []
 
 
@@ -184,10 +181,7 @@ def _make_chunk(job: _Job) -> Path:
     chunk = np.empty((job.count, SIDE, SIDE, LAYERS), np.uint8)
     for i in range(job.count):
         chunk[i] = stored(make_example(chosen, rng))
-    aside = job.path.with_suffix(".part.npy")
-    np.save(aside, chunk, allow_pickle=False)
-    os.replace(aside, job.path)
-    return job.path
+    return write_whole(job.path, lambda file: np.save(file, chunk, allow_pickle=False))
 
 
 def main(argv: list[str] | None = None) -> None:

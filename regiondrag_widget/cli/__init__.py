@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from regiondrag_widget._version import __version__
-
-DONE, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+from regiondrag_widget.terminal import DONE, FAILURE, INTERRUPTED, WRONG_INPUT, say
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -108,5 +107,4 @@ def _one_line(text: str) -> str:
 
 
 def _say(text: str, code: int) -> int:
-    print(f"regiondrag: {text}", file=sys.stderr)
-    return code
+    return say(f"regiondrag: {text}", code)

@@ -10,6 +10,8 @@ from typing import Any
 from diffusers import AutoencoderTiny
 from huggingface_hub import try_to_load_from_cache
 
+from regiondrag_widget.errors import first_line
+
 __all__ = ["check_folder", "explain_hub_failure", "load_draft_vae"]
 
 # the small autoencoders of Stable Diffusion's latents, by the scaling factor that tells the latents apart
@@ -109,6 +111,6 @@ def load_draft_vae(given: Any, vae: Any, dtype: Any, **options: Any) -> Any:
     except Exception as error:  # the hub, safetensors and diffusers have exceptions of their own
         if automatic:
             return None
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         raise ValueError(f"draft_vae {name} could not be loaded: {first}") from error
     return tiny.to(dtype).eval()

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
+from regiondrag_widget.errors import first_line
+
 __all__ = ["DeviceLostError", "choose_device", "choose_dtype", "device_errors", "lost_device"]
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -69,7 +71,7 @@ class DeviceLostError(RuntimeError):
     """The GPU answers no more: nothing on it can be used again by this process."""
 
     def __init__(self, error: BaseException | str) -> None:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         super().__init__(
             f"the GPU stopped answering ({first}): restart the kernel, or load the model with device='cpu'"
         )

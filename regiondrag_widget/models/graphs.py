@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from regiondrag_widget.errors import first_line
 from regiondrag_widget.models.attention import Injection, Reader, attention_layers, installed
 from regiondrag_widget.models.device import DeviceLostError, lost_device
 from regiondrag_widget.models.textattention import TextAttention
@@ -203,7 +204,7 @@ class Accelerator:
         return call
 
     def _explain(self, error: Exception) -> None:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         if isinstance(error, torch.cuda.OutOfMemoryError):
             first = "not enough memory on the GPU"
             torch.cuda.empty_cache()

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline
 
+from regiondrag_widget.errors import first_line
 from regiondrag_widget.models.checkpoint import check_folder, explain_hub_failure, load_draft_vae
 from regiondrag_widget.models.device import choose_device, choose_dtype
 from regiondrag_widget.models.graphs import accelerator_for
@@ -109,7 +110,7 @@ def _diffusers(
         return load(str(folder if local else model), **{_dtype_argument(): dtype}, **options)
     except (OSError, ValueError) as error:
         if local:
-            raise ValueError(f"{folder} could not be loaded: {_first_line(error)}") from error
+            raise ValueError(f"{folder} could not be loaded: {first_line(error)}") from error
         raise ValueError(explain_hub_failure(str(model), error)) from error
 
 
@@ -121,10 +122,6 @@ def arrange(pipe: Any, place: torch.device, dtype: torch.dtype) -> None:
             part.to(memory_format=torch.channels_last)
     if pipe.vae.config.get("force_upcast") and dtype == torch.float16:
         pipe.vae.float()  # SDXL's autoencoder overflows in half precision
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _dtype_argument() -> str:

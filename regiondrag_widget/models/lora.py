@@ -13,6 +13,8 @@ from diffusers.loaders import StableDiffusionLoraLoaderMixin
 from diffusers.utils.state_dict_utils import convert_unet_state_dict_to_peft
 from torch import Tensor
 
+from regiondrag_widget.errors import first_line
+
 __all__ = ["fuse_lora", "lora_source"]
 
 FACTOR = re.compile(r"^unet\.(?P<layer>.+)\.lora_(?P<which>[AB])\.weight$")
@@ -77,7 +79,7 @@ def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **opt
             **options,
         )
     except Exception as error:  # safetensors and the hub have exceptions of their own
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         raise ValueError(f"the LoRA {os.fspath(lora)} could not be loaded: {first}") from error
     factors: dict[str, dict[str, Tensor]] = {}
     for key, value in convert_unet_state_dict_to_peft(state).items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import os
 import re
 from collections.abc import Sequence
@@ -15,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from regiondrag_widget.regions.mask import MAX_PIXELS, as_mask
+from regiondrag_widget.regions.container import Reader, open_reader, write_folder, write_zip
+from regiondrag_widget.regions.limits import MAX_INDEX_BYTES, MAX_PAIRS, check_pixels, max_png_bytes
+from regiondrag_widget.regions.mask import as_mask
 from regiondrag_widget.regions.pair import RegionPair, RegionPairs
-from regiondrag_widget.regions.store import Reader, open_reader, write_folder, write_zip
 
 VERSION = 1
-MAX_PAIRS = 256
 _INDEX = "regions.json"
-_MAX_INDEX_BYTES = 1_000_000
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -45,8 +43,8 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protec
     Raises
     ------
     ValueError
-        The picture and the masks differ in size, there are more than 256 pairs, or the folder holds other
-        things.
+        The picture and the masks differ in size, there are more than 512 pairs, their names are too long
+        for the index, or the folder holds other things.
     OSError
         The place cannot be written.
     """
@@ -86,9 +84,13 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protec
     if protected is not None and protected.any():
         files["protect.png"] = _png(Image.fromarray(protected))
         index_json["protect"] = "protect.png"
-    files[_INDEX] = json.dumps(
-        index_json, indent=1, ensure_ascii=False
-    ).encode()  # last: it makes the rest valid
+    index_bytes = json.dumps(index_json, indent=1, ensure_ascii=False).encode()
+    if len(index_bytes) > MAX_INDEX_BYTES:
+        raise ValueError(
+            f"{_INDEX} would have {len(index_bytes)} bytes, and at most {MAX_INDEX_BYTES} are read: "
+            "give the pairs shorter names"
+        )
+    files[_INDEX] = index_bytes  # last: it makes the rest valid
     write = write_zip if path.suffix.lower() == ".zip" else write_folder
     write(path, files, index=_INDEX)
     return path
@@ -104,7 +106,7 @@ def load_regions(path: str | os.PathLike[str]) -> tuple[Image.Image, RegionPairs
         point outside, or a newer version. The message says what to do.
     """
     with open_reader(Path(path)) as read:
-        index = _parse_index(read(_INDEX, _MAX_INDEX_BYTES))
+        index = _parse_index(read(_INDEX, MAX_INDEX_BYTES))
         width, height = index["size"]
         picture = _read_png(read, index["image"], (width, height))
         pairs = RegionPairs()
@@ -131,7 +133,7 @@ def load_protect(path: str | os.PathLike[str]) -> NDArray[np.bool_] | None:
         As :func:`load_regions`.
     """
     with open_reader(Path(path)) as read:
-        index = _parse_index(read(_INDEX, _MAX_INDEX_BYTES))
+        index = _parse_index(read(_INDEX, MAX_INDEX_BYTES))
         name = index.get("protect")
         return None if name is None else _read_mask(read, name, index["size"])
 
@@ -148,10 +150,7 @@ def _parse_index(data: bytes) -> dict[str, Any]:
     size = index.get("size")
     if not (isinstance(size, list) and len(size) == 2 and all(type(n) is int and n > 0 for n in size)):
         raise ValueError(f"{_INDEX} has no size: it needs [width, height]")
-    if math.prod(size) > MAX_PIXELS:
-        raise ValueError(
-            f"{_INDEX} announces {size[0]}x{size[1]} pixels, more than {MAX_PIXELS}: use a smaller picture"
-        )
+    check_pixels(f"the picture that {_INDEX} announces", *size)
     pairs = index.get("pairs")
     if not isinstance(pairs, list) or len(pairs) > MAX_PAIRS or not all(isinstance(p, dict) for p in pairs):
         raise ValueError(f"{_INDEX} needs a list of at most {MAX_PAIRS} pairs")
@@ -191,8 +190,7 @@ def _read_mask(read: Reader, name: object, size: Sequence[int]) -> NDArray[np.bo
 
 def _read_png(read: Reader, name: object, size: Sequence[int]) -> Image.Image:
     name = _plain(name)
-    limit = 16 * size[0] * size[1] + 1_000_000  # PNG never needs more, 16 bits in four channels included
-    data = read(name, limit)
+    data = read(name, max_png_bytes(*size))
     try:
         image = Image.open(io.BytesIO(data), formats=["PNG"])  # reads the header only
         if image.size != tuple(size):

@@ -16,7 +16,8 @@ import zlib
 
 import numpy as np
 
-from regiondrag_widget.regions.mask import MAX_PIXELS, Mask, as_mask
+from regiondrag_widget.regions.limits import MAX_PIXELS
+from regiondrag_widget.regions.mask import Mask, as_mask
 from regiondrag_widget.regions.region import Region
 
 MAGIC = b"RDM1"

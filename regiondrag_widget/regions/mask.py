@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from regiondrag_widget.regions.limits import check_pixels
+
 Mask: TypeAlias = NDArray[np.bool_]
 Points: TypeAlias = NDArray[np.float64]  # (n, 2), columns x, y; an integer is a pixel's centre
-
-MAX_PIXELS = 150_000_000  # a camera of 150 megapixels; more is refused before it is allocated
 
 
 def as_mask(value: Any, name: str = "mask") -> Mask:
@@ -45,8 +45,7 @@ def as_mask(value: Any, name: str = "mask") -> Mask:
         )
     if array.size == 0:
         raise ValueError(f"{name} has shape {array.shape}: a mask needs at least one pixel")
-    if array.size > MAX_PIXELS:
-        raise ValueError(f"{name} has {array.size} pixels, more than {MAX_PIXELS}: use a smaller picture")
+    check_pixels(name, array.shape[1], array.shape[0])
     mask = array.copy() if array.dtype.kind == "b" else _binary(array, name)
     mask.flags.writeable = False
     return mask

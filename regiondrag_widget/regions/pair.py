@@ -206,9 +206,7 @@ def _require_in_front(matrix: mx.Matrix, handle: Mask) -> None:
     """A homography must keep the handle, its pixels' outer corners too, on one side of its horizon."""
     if mx.is_affine(matrix):
         return
-    rim = Region.of(handle).boundary.astype(np.float64)
-    corners = np.concatenate([rim + np.array([dx, dy]) for dx in (-0.5, 0.5) for dy in (-0.5, 0.5)])
-    weight = mx.weights(matrix, corners)
+    weight = mx.weights(matrix, Region.of(handle).corners)
     if weight.min() * weight.max() <= 0 or np.abs(weight).min() < 1e-9 * np.abs(weight).max():
         raise ValueError("matrix sends part of the handle to infinity: use a milder perspective")
 
@@ -217,9 +215,7 @@ def _carried(handle: Mask, matrix: mx.Matrix) -> Mask:
     """The handle carried by the matrix: the pixels whose origin lies in it. Read-only (H, W) bool."""
     height, width = handle.shape
     region = Region.of(handle)
-    rim = region.boundary.astype(np.float64)
-    corners = np.concatenate([rim + np.array([dx, dy]) for dx in (-0.5, 0.5) for dy in (-0.5, 0.5)])
-    carried = mx.apply(matrix, corners)
+    carried = mx.apply(matrix, region.corners)
     x0, y0 = np.maximum(np.floor(carried.min(axis=0)), 0).astype(int)
     x1, y1 = np.minimum(np.ceil(carried.max(axis=0)) + 1, [width, height]).astype(int)
     target = np.zeros_like(handle)

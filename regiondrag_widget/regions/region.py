@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from regiondrag_widget.regions.box import bounding_box, slices_of
 from regiondrag_widget.regions.mask import Mask, Points
 
 
@@ -31,11 +32,8 @@ class Region:
     @classmethod
     def of(cls, mask: Mask) -> Region:
         """Cut a mask that has at least one set pixel to its bounding box."""
-        rows = np.flatnonzero(mask.any(axis=1))
-        y0, y1 = int(rows[0]), int(rows[-1]) + 1
-        columns = np.flatnonzero(mask[y0:y1].any(axis=0))
-        x0, x1 = int(columns[0]), int(columns[-1]) + 1
-        return cls(x0, y0, mask[y0:y1, x0:x1])
+        box = bounding_box(mask)
+        return cls(box[0], box[1], mask[slices_of(box)])
 
     @property
     def width(self) -> int:
@@ -62,6 +60,12 @@ class Region:
         inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
         y, x = np.nonzero(self.mask & ~inner)
         return np.stack([x + self.x0, y + self.y0], axis=1).astype(np.int64)
+
+    @property
+    def corners(self) -> Points:
+        """(4 n, 2) the outer corners of the boundary's pixels: half a pixel from their centres."""
+        rim = self.boundary.astype(np.float64)
+        return np.concatenate([rim + np.array([dx, dy]) for dx in (-0.5, 0.5) for dy in (-0.5, 0.5)])
 
     @cached_property
     def centroid(self) -> Points:

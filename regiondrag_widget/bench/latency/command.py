@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regiondrag_widget.terminal import DONE, FAILURE, INTERRUPTED, WRONG_INPUT, say
+
 if TYPE_CHECKING:  # torch is loaded by the command, not by its help
     from regiondrag_widget.bench.latency.report import Measured
     from regiondrag_widget.bench.latency.rounds import Row
@@ -17,7 +19,6 @@ if TYPE_CHECKING:  # torch is loaded by the command, not by its help
 
 __all__ = ["add_parser"]
 
-DONE, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 DEFAULT_SIZES = {"mini": 256, "sd15": 512, "sd21": 768, "sdxl": 1024}
 LEAST_SIZE, MOST_SIZE = 64, 4096
 GROWTH_REPETITIONS = 5
@@ -91,13 +92,13 @@ def run_latency(args: argparse.Namespace) -> int:
         probe.unlink()
     except (ValueError, OSError) as error:
         where = f"cannot write into {args.output}: " if isinstance(error, OSError) else ""
-        return _say(f"error: {where}{getattr(error, 'strerror', None) or error}", WRONG_INPUT)
+        return say(f"error: {where}{getattr(error, 'strerror', None) or error}", WRONG_INPUT)
     try:
         return _run(args)
     except (ValueError, FileNotFoundError) as error:
         if args.debug:
             raise
-        return _say(f"error: {error}", WRONG_INPUT)
+        return say(f"error: {error}", WRONG_INPUT)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -148,7 +149,7 @@ def _measure(
     from tqdm import tqdm
 
     from regiondrag_widget.bench.latency.clock import Clock, Noise
-    from regiondrag_widget.bench.latency.memory import WAYS, peak_memory
+    from regiondrag_widget.bench.latency.peak_memory import WAYS, peak_memory
     from regiondrag_widget.bench.latency.pointer import pointer_to_pixels
     from regiondrag_widget.bench.latency.rounds import Result, measure
 
@@ -228,9 +229,9 @@ def _report(args: argparse.Namespace, measured: Measured, stem: str) -> int:
         if args.json and args.json != "-":
             Path(args.json).write_text(figures + "\n", "utf-8")
     except OSError as error:
-        return _say(f"error: cannot write the report: {error}", FAILURE)
+        return say(f"error: cannot write the report: {error}", FAILURE)
     print(figures if args.json == "-" else markdown(measured))
-    return _say(f"report in {args.output / stem}.md", DONE)
+    return say(f"report in {args.output / stem}.md", DONE)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -252,8 +253,3 @@ def _named(only: Sequence[str], name: str) -> bool:
 
 def _load() -> float:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-
-
-def _say(sentence: str, code: int) -> int:
-    print(sentence, file=sys.stderr)
-    return code

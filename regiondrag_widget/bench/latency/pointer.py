@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from regiondrag_widget.bench.latency.jupyter import KERNEL_READY, LabServer
+from regiondrag_widget.errors import first_line
 
 __all__ = ["pointer_to_pixels"]
 
@@ -56,7 +57,7 @@ def pointer_to_pixels(network: Mapping[str, Any], size: int, samples: int) -> di
     try:
         return _measured({k: v for k, v in network.items() if v}, size, samples)
     except Exception as error:
-        return {"problem": f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"[:300]}
+        return {"problem": f"{type(error).__name__}: {first_line(error)}"[:300]}
 
 
 def _measured(network: dict[str, Any], size: int, samples: int) -> dict[str, Any]:

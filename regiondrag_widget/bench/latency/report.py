@@ -15,6 +15,7 @@ from regiondrag_widget.bench.latency.growth import PAIRS_GROUP, SIZE_GROUP
 from regiondrag_widget.bench.latency.levers import GROUP as LEVERS
 from regiondrag_widget.bench.latency.rounds import Result
 from regiondrag_widget.bench.latency.rows import RELEASED
+from regiondrag_widget.regions.writing import write_whole_text
 
 __all__ = ["Measured", "markdown", "write_report"]
 
@@ -62,8 +63,8 @@ class Measured:
 
 def write_report(measured: Measured, folder: Path, stem: str, plot: str | None) -> None:
     """Write ``stem``.json and ``stem``.md into the folder; raises OSError where that cannot be."""
-    (folder / f"{stem}.json").write_text(json.dumps(measured.as_json(), indent=1) + "\n", "utf-8")
-    (folder / f"{stem}.md").write_text(markdown(measured, plot), "utf-8")
+    write_whole_text(folder / f"{stem}.json", json.dumps(measured.as_json(), indent=1) + "\n")
+    write_whole_text(folder / f"{stem}.md", markdown(measured, plot))
 
 
 def markdown(measured: Measured, plot: str | None = None) -> str:

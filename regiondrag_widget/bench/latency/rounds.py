@@ -12,6 +12,8 @@ import numpy as np
 import torch
 
 from regiondrag_widget.bench.latency.clock import Clock, Noise
+from regiondrag_widget.errors import first_line
+from regiondrag_widget.models.memory import is_out_of_memory
 
 __all__ = ["Result", "Row", "Trial", "measure"]
 
@@ -157,8 +159,7 @@ def _guarded(result: Result, work: Callable[[], Any]) -> Any:
 
 def problem_of(error: Exception) -> str:
     """A failure in one short sentence."""
-    text = " ".join(str(error).split("\n")[0].split())
-    lacking = ("out of memory", "allocate memory")
-    if isinstance(error, MemoryError) or any(words in text.lower() for words in lacking):
+    text = " ".join(first_line(error).split())
+    if is_out_of_memory(error):
         return "out of memory"
     return f"{type(error).__name__}: {text}"[:200]

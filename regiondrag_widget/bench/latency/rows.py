@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regiondrag_widget.bench.latency.lora import train_adapters
+from regiondrag_widget.bench.latency.lora_training import train_adapters
 from regiondrag_widget.bench.latency.released import START, STEPS, released_calls, released_edit
 from regiondrag_widget.bench.latency.rounds import Row, Trial
 from regiondrag_widget.bench.latency.workbench import Workbench

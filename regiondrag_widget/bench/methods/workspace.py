@@ -11,9 +11,11 @@ from torch import Tensor
 from regiondrag_widget.bench.methods.method import drawn_pairs
 from regiondrag_widget.bench.methods.network import BenchNetwork
 from regiondrag_widget.bench.truth.scene import Image, Mask, Scene
-from regiondrag_widget.imaging.crop import choose_view, crop_pairs
+from regiondrag_widget.imaging.crop import choose_view
 from regiondrag_widget.models.levels import Levels, edit_levels
 from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs, cell_correspondence
+from regiondrag_widget.regions.box import bounding_box
+from regiondrag_widget.regions.framing import framed_pairs
 
 
 class Workspace:
@@ -22,15 +24,14 @@ class Workspace:
     def __init__(self, network: BenchNetwork, scene: Scene) -> None:
         pipe = network.pipe
         self.scene, self.backbone, self.network = scene, pipe.backbone, pipe.network()
-        rows, columns = (np.flatnonzero(scene.touched.any(axis=axis)) for axis in (1, 0))
         self.view = choose_view(
             scene.shape,
-            (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1),
+            bounding_box(scene.touched),
             side=pipe.profile.side,
             min_side=pipe.profile.min_side,
             multiple=pipe.backbone.multiple,
         )
-        self.pairs = crop_pairs(drawn_pairs(scene), self.view.box)
+        self.pairs = framed_pairs(drawn_pairs(scene), self.view.box)
 
     def levels(self, steps: int, start: float) -> Levels:
         return edit_levels(self.backbone.alphas_cumprod, steps, start)

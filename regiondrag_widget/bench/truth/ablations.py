@@ -8,7 +8,7 @@ from typing import Any
 from regiondrag_widget.bench.methods.fewpoints import few_points
 from regiondrag_widget.bench.methods.method import Method
 from regiondrag_widget.bench.methods.network import BenchNetwork
-from regiondrag_widget.bench.methods.sessions import ATTENTION, session_method
+from regiondrag_widget.bench.methods.own_edits import ATTENTION, session_method
 from regiondrag_widget.bench.truth.careless import CARELESS, DRAWING_GROUP, careless_name, carelessly_drawn
 from regiondrag_widget.bench.truth.claims import LATENTS_GROUP, RELEASED_SWAP_GROUP
 from regiondrag_widget.bench.truth.scene import Scene

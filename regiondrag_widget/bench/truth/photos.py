@@ -12,12 +12,12 @@ from PIL import Image as PILImage
 from PIL import ImageOps, UnidentifiedImageError
 
 from regiondrag_widget.bench.truth.split import series_of, split_photos
+from regiondrag_widget.regions.limits import MAX_PIXELS
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 LEAST_SERIES = 2
 LONGEST_SIDE = 1024
 _LEAST_SIDE = 96
-_MOST_PIXELS = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def others(photos: Sequence[Photo], series: str) -> list[Photo]:
 def _load(path: Path) -> Photo | None:
     try:
         with PILImage.open(path) as picture:
-            if picture.width * picture.height > _MOST_PIXELS or min(picture.size) < _LEAST_SIDE:
+            if picture.width * picture.height > MAX_PIXELS or min(picture.size) < _LEAST_SIDE:
                 return None
             upright = ImageOps.exif_transpose(picture).convert("RGB")
             upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE), PILImage.Resampling.LANCZOS)

@@ -9,8 +9,8 @@ from typing import Any
 
 from regiondrag_widget.bench.methods.method import Method
 from regiondrag_widget.bench.truth.metrics import measure
+from regiondrag_widget.bench.truth.result_store import ResultStore, Row
 from regiondrag_widget.bench.truth.scene import Scene, SceneError
-from regiondrag_widget.bench.truth.store import ResultStore, Row
 
 # ratios are averaged as ratios: half and double cancel
 GEOMETRIC = frozenset({"texture"})

@@ -18,10 +18,10 @@ from regiondrag_widget.bench.truth.bars import bars
 from regiondrag_widget.bench.truth.command import add_parser
 from regiondrag_widget.bench.truth.plots import label_points, quality_plot
 from regiondrag_widget.bench.truth.report import as_json, markdown
+from regiondrag_widget.bench.truth.result_store import ResultStore
 from regiondrag_widget.bench.truth.run import run
 from regiondrag_widget.bench.truth.scene import Scene, SceneError, write_scene
 from regiondrag_widget.bench.truth.scenes import build_scenes
-from regiondrag_widget.bench.truth.store import ResultStore
 
 
 @pytest.fixture(scope="module")

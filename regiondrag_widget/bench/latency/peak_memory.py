@@ -25,7 +25,7 @@ def peak_memory(way: str, network: dict[str, Any], size: int) -> dict[str, Any]:
         and network included
     """
     order = json.dumps({"way": way, "network": network, "size": size})
-    command = [sys.executable, "-m", "regiondrag_widget.bench.latency.memory", order]
+    command = [sys.executable, "-m", "regiondrag_widget.bench.latency.peak_memory", order]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:

@@ -17,6 +17,7 @@ from PIL import Image as PILImage
 
 from regiondrag_widget.bench.methods.method import Method
 from regiondrag_widget.bench.truth.scene import Image, Scene
+from regiondrag_widget.regions.writing import write_whole
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,7 @@ class ResultStore:
         if self._keep(scene):
             path = self.image_path(scene.name, method.name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_suffix(".part")
-            PILImage.fromarray(image).save(aside, format="PNG")
-            aside.replace(path)
+            write_whole(path, lambda file: PILImage.fromarray(image).save(file, format="PNG"))
         key = _key(scene, method)
         with self._path.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps({"key": key, **row.__dict__}) + "\n")
