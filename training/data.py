@@ -19,7 +19,10 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 def load_photos(paths: Sequence[Path]) -> list[npt.NDArray[np.uint8]]:
     """Decode photographs to RGB arrays (H, W, 3) uint8.
 
-    Raises ValueError naming the first that is no picture.
+    Raises
+    ------
+    ValueError
+        Naming the first that is no picture.
     """
     photos = []
     for path in paths:
@@ -72,9 +75,14 @@ def random_crop(photo: npt.NDArray[np.uint8], rng: np.random.Generator, size: in
 class CropStream:
     """Batches (B, size, size, 3) uint8 made ahead of need by one background thread.
 
-    photos : (H, W, 3) uint8 each
-    leaves : in [0, 1], the share of dead leaves
-    seed : the same seed gives the same batches in the same order
+    Parameters
+    ----------
+    photos
+        (H, W, 3) uint8 each.
+    leaves
+        In [0, 1], the share of dead leaves.
+    seed
+        The same seed gives the same batches in the same order.
     """
 
     def __init__(

@@ -27,9 +27,16 @@ SIDE = 192
 class Example:
     """One picture with a handle and the opacity to be found in it, `SIDE` pixels a side.
 
-    rgb : (h, w, 3) uint8
-    handle : (h, w) bool; cut : (h, w) bool, what GrabCut makes of it
-    alpha : (h, w) uint8, 0 outside the handle
+    Attributes
+    ----------
+    rgb
+        (h, w, 3) uint8.
+    handle
+        (h, w) bool.
+    cut
+        (h, w) bool, what GrabCut makes of it.
+    alpha
+        (h, w) uint8, 0 outside the handle.
     """
 
     rgb: npt.NDArray[np.uint8]

@@ -22,9 +22,17 @@ STATE = "state.safetensors"
 class Run:
     """A network in training.
 
-    net, optimizer : what is trained, and how
-    average : the running mean of the network's weights, by name
-    step, spent : steps done, and active seconds they took
+    Parameters
+    ----------
+    net, optimizer
+        What is trained, and how.
+
+    Attributes
+    ----------
+    average
+        The running mean of the network's weights, by name.
+    step, spent
+        Steps done, and active seconds they took.
     """
 
     def __init__(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -99,7 +107,10 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], record: dict[str, st
 def cosine(step: int, progress: float, warm: int, least: float) -> float:
     """A learning rate's share: rising over `warm` steps, then half a cosine down to `least`.
 
-    progress : of the whole run, in [0, 1]
+    Parameters
+    ----------
+    progress
+        Of the whole run, in [0, 1].
     """
     falling = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
     return min(1.0, (step + 1) / warm) * (least + (1 - least) * falling)

@@ -41,16 +41,26 @@ def train(
 ) -> None:
     """Train until `minutes` of active time have been spent on this run, counted over all its resumptions.
 
-    photos : folder of pictures; the benchmark's test split of it is held out and used for the validation loss
-    out : the run's folder: `state.safetensors` (resume), `codec/` and `unet/` (diffusers
-        format, averaged weights, float16), `log.jsonl`
-    config : see `config.json` beside this file
-    seed : of the pictures and the noise
-    init : folder with `codec/` and `unet/` of an earlier run, to begin from its averaged weights (a run that
-        is resumed goes on from its own state)
+    Parameters
+    ----------
+    photos
+        Folder of pictures; the benchmark's test split of it is held out and used for the validation loss.
+    out
+        The run's folder: `state.safetensors` (resume), `codec/` and `unet/` (diffusers format, averaged
+        weights, float16), `log.jsonl`.
+    config
+        See `config.json` beside this file.
+    seed
+        Of the pictures and the noise.
+    init
+        Folder with `codec/` and `unet/` of an earlier run, to begin from its averaged weights (a run that is
+        resumed goes on from its own state).
 
-    Raises ValueError where the folder holds no pictures, or a file that is none; where `init` holds no
-    weights, or those of another shape.
+    Raises
+    ------
+    ValueError
+        Where the folder holds no pictures, or a file that is none; where `init` holds no weights, or those of
+        another shape.
     """
     out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -178,10 +188,17 @@ def _noised(clean: Tensor, start: Tensor, noise: Tensor, alpha: Tensor) -> tuple
 def _with_smooth_fills(latents: Tensor, probability: float) -> tuple[Tensor, Tensor]:
     """A random blob replaced by a smooth continuation of what lies around it, as an edit's vacated place is.
 
-    latents : (B, C, h, w)
-    probability : of each to be changed
+    Parameters
+    ----------
+    latents
+        (B, C, h, w).
+    probability
+        Of each to be changed.
 
-    Returns the latents and (B,) bool, which of them changed.
+    Returns
+    -------
+    tuple[Tensor, Tensor]
+        The latents and (B,) bool, which of them changed.
     """
     b, _, h, w = latents.shape
     chosen = torch.rand(b, device=latents.device) < probability

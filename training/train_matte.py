@@ -46,12 +46,20 @@ Examples = npt.NDArray[np.uint8]
 def train(photos: Path, out: Path, *, count: int, minutes: float, seed: int = 0) -> None:
     """Make `count` examples and train until `minutes` of active time are spent on this run in all.
 
-    photos : folder of pictures
-    out : the run's folder: `examples/`, `state.safetensors`, `model.safetensors` (averaged weights, float16),
-        `log.jsonl`
-    seed : of the examples and of their order
+    Parameters
+    ----------
+    photos
+        Folder of pictures.
+    out
+        The run's folder: `examples/`, `state.safetensors`, `model.safetensors` (averaged weights, float16),
+        `log.jsonl`.
+    seed
+        Of the examples and of their order.
 
-    Raises ValueError where the folder holds too few photographs.
+    Raises
+    ------
+    ValueError
+        Where the folder holds too few photographs.
     """
     out.mkdir(parents=True, exist_ok=True)
     examples = _examples(photos, out / "examples", count, seed, "train")

@@ -65,7 +65,10 @@ class ContourMap:
 def contour_map(handle: Region, target: Region, start: mx.Matrix) -> ContourMap:
     """Fit the target's outline to the handle's.
 
-    start : (3, 3) affine map of handle onto target, to begin from
+    Parameters
+    ----------
+    start
+        (3, 3) affine map of handle onto target, to begin from.
     """
     theirs, ours = _outline(target), _outline(handle)
     centre = theirs.mean(0)

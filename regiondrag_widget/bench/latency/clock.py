@@ -45,7 +45,10 @@ class Clock:
 class Noise:
     """The same matrix product over and over, between the measurements: what it varies by is not ours.
 
-    seconds : of every probe so far
+    Attributes
+    ----------
+    seconds
+        Of every probe so far.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -36,10 +36,17 @@ KERNEL_READY = """async () => {
 class LabServer:
     """`jupyter lab` on 127.0.0.1; it serves JupyterLab at /lab and Notebook 7 at /notebooks.
 
-    folder : everything it writes goes here
-    environment : variables for the server and its kernels on top of this process's own
+    Parameters
+    ----------
+    folder
+        Everything it writes goes here.
+    environment
+        Variables for the server and its kernels on top of this process's own.
 
-    Raises RuntimeError when it does not start.
+    Raises
+    ------
+    RuntimeError
+        When it does not start.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:

@@ -32,9 +32,12 @@ def lever_rows(
 ) -> list[Row]:
     """A row a lever that this kind of device has; its ``against`` is the same with the lever on.
 
-    small_decoder : whether drafts are decoded by an autoencoder of their own
-
     The session cache has no row of its own: without it a warm edit is a cold one.
+
+    Parameters
+    ----------
+    small_decoder
+        Whether drafts are decoded by an autoencoder of their own.
     """
     draft = DRAFT.format(2)
 

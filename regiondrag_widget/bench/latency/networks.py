@@ -101,10 +101,16 @@ _CLIP_G = _clip(1280, 32, 20, 1280)
 class Architecture:
     """The shapes of one model of Stable Diffusion's family.
 
-    unet, vae, text, text_2 : configurations; the second text encoder is SDXL's
-    scheduler : what differs from the family's noise schedule
-    size : pixels a side it was trained at
-    checkpoint : its hub id
+    Attributes
+    ----------
+    unet, vae, text, text_2
+        Configurations; the second text encoder is SDXL's.
+    scheduler
+        What differs from the family's noise schedule.
+    size
+        Pixels a side it was trained at.
+    checkpoint
+        Its hub id.
     """
 
     unet: Mapping[str, Any]
@@ -147,14 +153,23 @@ def load_network(
 ) -> RegionDragPipeline:
     """A pipeline of its own each time, so that what one row does to its network no other row sees.
 
-    model : "mini", a name of `ARCHITECTURES`, a diffusers folder or a hub id
-    random_weights : no checkpoint is looked for; a named architecture whose checkpoint is not in the hub's
-        cache gets random weights in any case, and `pipe.name` says so
-    compile, draft_vae : as `RegionDragPipeline.from_pretrained` has them; "auto" gives a network of random
-        weights a small decoder of random weights
-    channels_last : False keeps the weights in the other layout, where loading would have changed it
+    Parameters
+    ----------
+    model
+        "mini", a name of `ARCHITECTURES`, a diffusers folder or a hub id.
+    random_weights
+        No checkpoint is looked for; a named architecture whose checkpoint is not in the hub's cache gets
+        random weights in any case, and `pipe.name` says so.
+    compile, draft_vae
+        As `RegionDragPipeline.from_pretrained` has them; "auto" gives a network of random weights a small
+        decoder of random weights.
+    channels_last
+        False keeps the weights in the other layout, where loading would have changed it.
 
-    Raises ValueError or FileNotFoundError in one sentence, as `RegionDragPipeline.from_pretrained` does.
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        In one sentence, as `RegionDragPipeline.from_pretrained` does.
     """
     place = choose_device(device)
     kind = choose_dtype(place, dtype)

@@ -20,9 +20,13 @@ SECONDS = 600
 def peak_memory(way: str, network: dict[str, Any], size: int) -> dict[str, Any]:
     """``{"way", "bytes"}`` of one of `WAYS`, or ``{"way", "problem"}``.
 
-    network : keyword arguments of `load_network`
-    bytes : `torch.cuda.max_memory_allocated` on CUDA; the process's peak resident memory elsewhere, libraries
-        and network included
+    Parameters
+    ----------
+    network
+        Keyword arguments of `load_network`.
+    bytes
+        `torch.cuda.max_memory_allocated` on CUDA; the process's peak resident memory elsewhere, libraries and
+        network included.
     """
     order = json.dumps({"way": way, "network": network, "size": size})
     command = [sys.executable, "-m", "regiondrag_widget.bench.latency.peak_memory", order]

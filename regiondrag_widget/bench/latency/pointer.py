@@ -47,9 +47,14 @@ w
 def pointer_to_pixels(network: Mapping[str, Any], size: int, samples: int) -> dict[str, Any]:
     """``{"draft", "preview"}`` with median, p95, least and count in milliseconds, or ``{"problem"}``.
 
-    network : keyword arguments of `load_network`
-    size : pixels a side
-    samples : painted drafts to wait for, at most a minute
+    Parameters
+    ----------
+    network
+        Keyword arguments of `load_network`.
+    size
+        Pixels a side.
+    samples
+        Painted drafts to wait for, at most a minute.
     """
     for module, extra in (("playwright", "test"), ("jupyterlab", "lab")):
         if importlib.util.find_spec(module) is None:

@@ -75,7 +75,12 @@ def released_latents(
 ) -> Tensor:
     """The edited latents (C, h, w) of ``clean``.
 
-    path_noise : (K, C, h, w); handle_noise : (C, n), one column a row of the correspondence
+    Parameters
+    ----------
+    path_noise
+        (K, C, h, w).
+    handle_noise
+        (C, n), one column a row of the correspondence.
     """
     kind = pipe.backbone.prediction_type
     predict = _caller(pipe, condition)

@@ -26,11 +26,18 @@ WAYS = ("cold", "warm", "draft")
 class Measured:
     """All that one run found; what it did not come to is empty.
 
-    about : machine, network, versions
-    noise : seconds of the same matrix product, before every repetition
-    memory : an entry a way to edit, ``{"way", "bytes"}`` or ``{"way", "problem"}``
-    pointer : see `pointer_to_pixels`
-    load : load averages over the last minute, at the beginning and at the end
+    Attributes
+    ----------
+    about
+        Machine, network, versions.
+    noise
+        Seconds of the same matrix product, before every repetition.
+    memory
+        An entry a way to edit, ``{"way", "bytes"}`` or ``{"way", "problem"}``.
+    pointer
+        See `pointer_to_pixels`.
+    load
+        Load averages over the last minute, at the beginning and at the end.
     """
 
     about: Mapping[str, Any]

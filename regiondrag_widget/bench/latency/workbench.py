@@ -16,8 +16,12 @@ __all__ = ["Workbench"]
 class Workbench:
     """Makes trials on one case; rows that ask for the same network share it.
 
-    case : what is edited; may be given later, when the network has said what sizes it takes
-    load : makes the network, from keyword arguments that differ from the run's own (`dtype`)
+    Parameters
+    ----------
+    case
+        What is edited; may be given later, when the network has said what sizes it takes.
+    load
+        Makes the network, from keyword arguments that differ from the run's own (`dtype`).
     """
 
     def __init__(self, case: Case | None, load: Callable[..., RegionDragPipeline]) -> None:
