@@ -46,6 +46,7 @@ class Edit:
 
 
 def main() -> int:
+    """Run the script and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="which examples (default: all)")
     parser.add_argument("--model", default="mini", help="another model: a diffusers folder or a hub id")

@@ -22,7 +22,7 @@ def load_photos(paths: Sequence[Path]) -> list[npt.NDArray[np.uint8]]:
     Raises
     ------
     ValueError
-        Naming the first that is no picture.
+        A file is not a picture; the message names the first.
     """
     photos = []
     for path in paths:
@@ -73,14 +73,14 @@ def random_crop(photo: npt.NDArray[np.uint8], rng: np.random.Generator, size: in
 
 
 class CropStream:
-    """Batches (B, size, size, 3) uint8 made ahead of need by one background thread.
+    """Batches (B, size, size, 3) uint8 made in advance by one background thread.
 
     Parameters
     ----------
     photos
         (H, W, 3) uint8 each.
     leaves
-        In [0, 1], the share of dead leaves.
+        Share of dead leaves, in [0, 1].
     seed
         The same seed gives the same batches in the same order.
     """
@@ -106,7 +106,7 @@ class CropStream:
             yield self._queue.get()
 
     def close(self) -> None:
-        """Let the thread end; no further batch is made."""
+        """Let the thread end; no more batches are made."""
         self._closed.set()
 
     def _fill(self) -> None:

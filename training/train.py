@@ -1,7 +1,7 @@
 """Train the bundled model: `python -m training.train PHOTOS --out RUN [--minutes N]`.
 
-Resumable: stopped at any time and started again with the same `--out`, it goes on from its last checkpoint
-with the learning rate where it was. Runs on a GPU when there is one, else on the CPU. The test photographs
+Can be stopped at any time: started again with the same `--out`, it resumes from its last checkpoint and
+learning rate. Runs on a GPU when there is one, else on the CPU. The test photographs
 of the benchmark are held out, by the benchmark's own rule.
 """
 
@@ -51,15 +51,15 @@ def train(
     config
         See `config.json` beside this file.
     seed
-        Of the pictures and the noise.
+        Seed of the pictures and the noise.
     init
-        Folder with `codec/` and `unet/` of an earlier run, to begin from its averaged weights (a run that is
-        resumed goes on from its own state).
+        Folder with `codec/` and `unet/` of an earlier run, to start from its averaged weights (a resumed run
+        uses its own state).
 
     Raises
     ------
     ValueError
-        Where the folder holds no pictures, or a file that is none; where `init` holds no weights, or those of
+        The folder holds no pictures or a file that is not one, or `init` holds no weights or weights of
         another shape.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -191,9 +191,9 @@ def _with_smooth_fills(latents: Tensor, probability: float) -> tuple[Tensor, Ten
     Parameters
     ----------
     latents
-        (B, C, h, w).
+        (B, C, h, w) clean latents.
     probability
-        Of each to be changed.
+        Probability that a picture is changed.
 
     Returns
     -------
@@ -264,7 +264,7 @@ def _export(out: Path, average: dict[str, Tensor], codec: LinearCodec, config: d
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The command line; see the module's text."""
+    """Run the command line that the module describes."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
     parser.add_argument("photos", type=Path, help="folder of photographs")
     parser.add_argument(

@@ -1,9 +1,9 @@
 """Train the matting network: `python -m training.train_matte PHOTOS --out RUN [--minutes N]`.
 
 Examples are made first, once, and kept in the run's folder; training then sees each turned, mirrored and
-recoloured. Stopped at any time and started again with the same `--out`, it goes on. The benchmark's test
-photographs are held out, by the benchmark's own rule, and every twelfth of the others for the validation
-error. On the processor: the network is too small to gain from another place.
+recoloured. It can be stopped at any time and resumes when started again with the same `--out`. The
+benchmark's test photographs are held out, by the benchmark's own rule, and every twelfth of the others for
+the validation error. It runs on the CPU: the network is too small to gain from a GPU.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["main", "stored", "train"]
 
 LAYERS = 10  # of a stored example: picture 3, its continuation 3, handle, depth, cut, opacity
 CHUNK = 250
-HELD_OUT = 12  # every so many photographs
+HELD_OUT = 12  # one photograph in so many is held out
 VALIDATION = 256  # examples
 BATCH = 16
 RATE = 2e-3
@@ -54,12 +54,12 @@ def train(photos: Path, out: Path, *, count: int, minutes: float, seed: int = 0)
         The run's folder: `examples/`, `state.safetensors`, `model.safetensors` (averaged weights, float16),
         `log.jsonl`.
     seed
-        Of the examples and of their order.
+        Seed of the examples and of their order.
 
     Raises
     ------
     ValueError
-        Where the folder holds too few photographs.
+        The folder holds too few photographs.
     """
     out.mkdir(parents=True, exist_ok=True)
     examples = _examples(photos, out / "examples", count, seed, "train")
@@ -193,7 +193,7 @@ def _make_chunk(job: _Job) -> Path:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The command line; see the module's text."""
+    """Run the command line that the module describes."""
     parser = argparse.ArgumentParser(prog="python -m training.train_matte", description=__doc__)
     parser.add_argument("photos", type=Path, help="folder of photographs")
     parser.add_argument(

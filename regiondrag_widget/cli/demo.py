@@ -1,4 +1,4 @@
-"""``regiondrag demo``: the bundled photographs, edited with the bundled model, before and after."""
+"""``regiondrag demo``: edit the bundled photographs with the bundled model."""
 
 from __future__ import annotations
 

@@ -30,15 +30,14 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protec
     Parameters
     ----------
     path
-        A folder, made if need be, or a file ending in ``.zip``. Written aside first, so a failure leaves no
-        half.
+        A folder, created if it is missing, or a file ending in ``.zip``. A failure leaves no partial file.
     image
         A PIL image (EXIF orientation is applied) or an (H, W), (H, W, 3) or (H, W, 4) uint8 array.
     pairs
-        A :class:`RegionPair` or several; none is allowed.
+        A :class:`RegionPair` or several; the list may be empty.
     protect
-        (H, W) bool, set where nothing may change; it goes to ``protect.png``. None or an empty mask: no such
-        file.
+        (H, W) bool, set where nothing may change; it is saved as ``protect.png``. No file is written
+        for None or an empty mask.
 
     Raises
     ------
@@ -97,13 +96,13 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protec
 
 
 def load_regions(path: str | os.PathLike[str]) -> tuple[Image.Image, RegionPairs]:
-    """Read what :func:`save_regions` wrote: the picture and its pairs. `load_protect` reads the rest.
+    """Read the picture and the pairs that :func:`save_regions` wrote; `load_protect` reads the protect mask.
 
     Raises
     ------
     ValueError
-        Nothing there, parts missing or damaged, sizes that contradict each other or are too large, names that
-        point outside, or a newer version. The message says what to do.
+        Nothing is there, parts are missing or damaged, sizes contradict each other or are too large, file
+        names point elsewhere, or the version is newer. The message says what to do.
     """
     with open_reader(Path(path)) as read:
         index = _parse_index(read(_INDEX, MAX_INDEX_BYTES))
@@ -124,8 +123,12 @@ def load_regions(path: str | os.PathLike[str]) -> tuple[Image.Image, RegionPairs
 
 
 def load_protect(path: str | os.PathLike[str]) -> NDArray[np.bool_] | None:
-    """Read the protect mask that :func:`save_regions` wrote: (H, W) bool, set where nothing may change; None
-    when there is none.
+    """Read the protect mask that :func:`save_regions` wrote.
+
+    Returns
+    -------
+    Mask or None
+        (H, W) bool, set where nothing may change; None when no such mask was saved.
 
     Raises
     ------
@@ -142,7 +145,7 @@ def _parse_index(data: bytes) -> dict[str, Any]:
     try:
         index = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{_INDEX} is no JSON: save the regions again") from error
+        raise ValueError(f"{_INDEX} is not JSON: save the regions again") from error
     if not isinstance(index, dict) or not isinstance(index.get("version"), int):
         raise ValueError(f"{_INDEX} has no version: it was not written by save_regions")
     if index["version"] > VERSION:
@@ -159,7 +162,7 @@ def _parse_index(data: bytes) -> dict[str, Any]:
 
 
 def _plain(name: object) -> str:
-    """A bare file name: no folders, no way out."""
+    """Return a plain file name, or refuse one that could point to another folder."""
     if not isinstance(name, str) or not _PLAIN_NAME.fullmatch(name):
         raise ValueError(f"{_INDEX} names the file {name!r}: only plain names next to it are allowed")
     return name
@@ -200,5 +203,5 @@ def _read_png(read: Reader, name: object, size: Sequence[int]) -> Image.Image:
             )
         image.load()
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{name} is no readable PNG: save the regions again") from error
+        raise ValueError(f"{name} is not a readable PNG: save the regions again") from error
     return image

@@ -1,4 +1,4 @@
-"""A few named files in one folder or one .zip: written aside and then renamed, read within limits."""
+"""A few named files in one folder or one .zip, written whole and read within limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Reader: TypeAlias = Callable[[str, int], bytes]  # (plain name, most bytes allow
 
 
 def write_zip(path: Path, files: Mapping[str, bytes], index: str) -> None:
-    """Write one archive; the index comes first in it, so it can be read without the rest."""
+    """Write one archive with the index first, so that it can be read without the rest."""
     path.parent.mkdir(parents=True, exist_ok=True)
 
     def write(file: BinaryIO) -> None:
@@ -49,7 +49,7 @@ def open_reader(path: Path) -> Iterator[Reader]:
         try:
             archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError) as error:
-            raise ValueError(f"{path} is no readable .zip: give what save_regions wrote") from error
+            raise ValueError(f"{path} is not a readable .zip: give what save_regions wrote") from error
         with archive:
             yield lambda name, limit: _read_member(archive, name, limit)
 

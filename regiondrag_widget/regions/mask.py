@@ -1,4 +1,4 @@
-"""What counts as a mask, and the one place where anything else is turned away."""
+"""What counts as a mask; everything else is refused here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Points: TypeAlias = NDArray[np.float64]  # (n, 2), columns x, y; an integer is a
 
 
 def as_mask(value: Any, name: str = "mask") -> Mask:
-    """Return ``value`` as a fresh, read-only (H, W) bool array.
+    """Return ``value`` as a new, read-only (H, W) bool array.
 
     Parameters
     ----------
@@ -22,14 +22,14 @@ def as_mask(value: Any, name: str = "mask") -> Mask:
         A bool array; an integer array of {0, 1} or {0, 255}; a float array of exactly {0.0, 1.0}; a PIL image
         in mode "1" or "L" holding two values. Tensors on the CPU work through ``np.asarray``.
     name
-        How error messages call it ("handle", "target").
+        What error messages call it ("handle", "target").
 
     Raises
     ------
     TypeError
-        It is no array of numbers at all.
+        It is not an array of numbers.
     ValueError
-        It is not two-dimensional, or its values leave open what is selected.
+        It is not two-dimensional, is too large, or has values that do not say clearly what is selected.
     """
     if value is None:
         raise TypeError(f"{name} is missing: give an (H, W) bool array")

@@ -155,7 +155,7 @@ def _measure(
 
     flushed = work.pipe().backbone.device.type == "cpu"
     if flushed:
-        torch.set_flush_denormal(True)  # random weights reach numbers that processors are slow with
+        torch.set_flush_denormal(True)  # random weights give subnormal numbers, which are slow
     clock = Clock(work.pipe().backbone.device)
     noise = Noise(clock)
     measured.noise = noise.seconds
@@ -181,7 +181,7 @@ def _measure(
                 note("pointer to pixels")
                 measured.pointer = pointer_to_pixels(network, size, args.repetitions)
     finally:
-        if flushed:  # the process is the caller's: its other numbers keep their subnormals
+        if flushed:  # the setting is the process's: restore it for the caller
             torch.set_flush_denormal(False)
 
 

@@ -1,4 +1,4 @@
-"""A JupyterLab of its own on a free port of this machine: temporary folders, no questions, no news."""
+"""A separate JupyterLab on a free local port: temporary folders, no dialogs, no news."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class LabServer:
     Parameters
     ----------
     folder
-        Everything it writes goes here.
+        Where it writes everything.
     environment
-        Variables for the server and its kernels on top of this process's own.
+        Variables for the server and its kernels, added to this process's.
 
     Raises
     ------
     RuntimeError
-        When it does not start.
+        It does not start.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
@@ -55,7 +55,7 @@ class LabServer:
         self.notebooks.mkdir(parents=True)
         news = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
         news.parent.mkdir(parents=True)
-        news.write_text('{"fetchNews": "false", "checkForUpdates": false}')  # no question over the page
+        news.write_text('{"fetchNews": "false", "checkForUpdates": false}')  # no dialog over the page
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -86,7 +86,7 @@ class LabServer:
             "--LabApp.expose_app_in_browser=True",
             "--JupyterNotebookApp.expose_app_in_browser=True",
             "--LabApp.extension_manager=readonly",
-            # were we killed, nobody else would end it
+            # if this process is killed, nothing else ends the server
             "--ServerApp.shutdown_no_activity_timeout=600",
             "--MappingKernelManager.cull_idle_timeout=300",
             "--MappingKernelManager.cull_connected=True",
@@ -117,7 +117,7 @@ class LabServer:
         raise RuntimeError(f"JupyterLab did not start:\n{log}")
 
     def close(self) -> None:
-        """End the server and its kernels: they are one process group of ours."""
+        """End the server and its kernels, which are one process group."""
         for ending in (signal.SIGTERM, signal.SIGKILL):
             if self._process.poll() is not None:
                 break
@@ -129,7 +129,7 @@ class LabServer:
         self._log.close()
 
     def write(self, name: str, cells: Sequence[str]) -> None:
-        """A new notebook with these code cells."""
+        """Write a new notebook with these code cells."""
         notebook = {
             "cells": [
                 {

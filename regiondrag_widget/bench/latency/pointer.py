@@ -1,6 +1,6 @@
 """From the pointer to the screen: the widget in a real JupyterLab, a real kernel, Chromium, a scripted drag.
 
-The page takes the times itself: `performance.measure("regiondrag.draft")` from the pointer event that a
+The page measures the times itself: `performance.measure("regiondrag.draft")` from the pointer event that a
 painted draft answers to its painting, `"regiondrag.preview"` for the script time of its own preview.
 """
 
@@ -26,7 +26,7 @@ __all__ = ["pointer_to_pixels"]
 MEASURES = {"draft": "regiondrag.draft", "preview": "regiondrag.preview"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 120.0
-"""Seconds for the page, the cell and the first draft, each; a busy machine takes long to load torch."""
+"""Seconds to wait for each of the page, the cell and the first draft: a busy machine loads torch slowly."""
 SAMPLING = 60.0
 PACE = 0.03
 """Seconds between two pointer events of the drag."""
@@ -54,7 +54,7 @@ def pointer_to_pixels(network: Mapping[str, Any], size: int, samples: int) -> di
     size
         Pixels a side.
     samples
-        Painted drafts to wait for, at most a minute.
+        How many painted drafts to wait for, for at most a minute.
     """
     for module, extra in (("playwright", "test"), ("jupyterlab", "lab")):
         if importlib.util.find_spec(module) is None:

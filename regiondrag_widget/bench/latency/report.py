@@ -1,4 +1,7 @@
-"""The report: Markdown to read, JSON to compare."""
+"""The report on speed: Markdown to read, JSON to compare.
+
+`bench/truth/report.py` is its twin for quality.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ WAYS = ("cold", "warm", "draft")
 
 @dataclass
 class Measured:
-    """All that one run found; what it did not come to is empty.
+    """Everything one run measured; parts it did not reach are empty.
 
     Attributes
     ----------
@@ -33,7 +36,7 @@ class Measured:
     noise
         Seconds of the same matrix product, before every repetition.
     memory
-        An entry a way to edit, ``{"way", "bytes"}`` or ``{"way", "problem"}``.
+        For each way to edit, ``{"way", "bytes"}`` or ``{"way", "problem"}``.
     pointer
         See `pointer_to_pixels`.
     load
@@ -50,12 +53,15 @@ class Measured:
     interrupted: bool = False
 
     def of_group(self, group: str) -> list[Result]:
+        """Return the results of one table."""
         return [result for result in self.results if result.row.group == group]
 
     def named(self, name: str | None) -> Result | None:
+        """Return the result of the row with this name, or None."""
         return next((result for result in self.results if result.row.name == name), None)
 
     def as_json(self) -> dict[str, Any]:
+        """Return everything as plain data."""
         return {
             "about": dict(self.about),
             "interrupted": self.interrupted,
@@ -69,7 +75,7 @@ class Measured:
 
 
 def write_report(measured: Measured, folder: Path, stem: str, plot: str | None) -> None:
-    """Write ``stem``.json and ``stem``.md into the folder; raises OSError where that cannot be."""
+    """Write ``stem``.json and ``stem``.md into the folder; raises OSError when that fails."""
     write_whole_text(folder / f"{stem}.json", json.dumps(measured.as_json(), indent=1) + "\n")
     write_whole_text(folder / f"{stem}.md", markdown(measured, plot))
 

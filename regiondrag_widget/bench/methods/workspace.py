@@ -19,7 +19,15 @@ from regiondrag_widget.regions.framing import framed_pairs
 
 
 class Workspace:
-    """The part of a scene that an edit works on, at the resolution that ``ImageSession`` would choose."""
+    """The part of a scene that an edit works on, at the resolution that ``ImageSession`` would choose.
+
+    Parameters
+    ----------
+    network
+        The network whose latents are used.
+    scene
+        What is edited.
+    """
 
     def __init__(self, network: BenchNetwork, scene: Scene) -> None:
         pipe = network.pipe
@@ -34,6 +42,7 @@ class Workspace:
         self.pairs = framed_pairs(drawn_pairs(scene), self.view.box)
 
     def levels(self, steps: int, start: float) -> Levels:
+        """Return the levels of an edit that begins at a fraction of a schedule of so many steps."""
         return edit_levels(self.backbone.alphas_cumprod, steps, start)
 
     def encode(self, picture: Image) -> Tensor:

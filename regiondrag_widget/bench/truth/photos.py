@@ -30,7 +30,7 @@ class Photo:
 
 
 def load_photos(folder: Path, split: str = "test") -> list[Photo]:
-    """The photographs of a folder that the benchmark may use, by name, at most 1024 pixels a side.
+    """Return a folder's photographs that the benchmark may use, sorted by name, at most 1024 pixels a side.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def load_photos(folder: Path, split: str = "test") -> list[Photo]:
     Raises
     ------
     ValueError
-        When the folder is none, or holds too few usable photographs of different things.
+        It is not a folder, or it holds too few usable photographs of different subjects.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder: give a folder of photographs")
@@ -63,14 +63,14 @@ def load_photos(folder: Path, split: str = "test") -> list[Photo]:
 
 
 def bundled_photos() -> list[Photo]:
-    """The package's own pictures; none is in the training data."""
+    """Return the package's own pictures; the training data has none of them."""
     folder = Path(__file__).resolve().parents[2] / "assets"
     files = sorted(path for path in folder.glob("*.jpg")) if folder.is_dir() else []
     return [photo for path in files if (photo := _load(path)) is not None]
 
 
 def others(photos: Sequence[Photo], series: str) -> list[Photo]:
-    """The photographs of other series."""
+    """Return the photographs of other series."""
     return [photo for photo in photos if photo.series != series]
 
 

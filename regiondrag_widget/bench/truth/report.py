@@ -24,7 +24,7 @@ from regiondrag_widget.bench.truth.run import Report, mean_of
 from regiondrag_widget.regions.writing import write_whole_text
 
 MAIN_GROUPS = ("baseline", "ours")
-# read against the rule they belong to, not against ours
+# compared with the rule they belong to, not with ours
 NOT_ABOUT_OURS = (RELEASED_SWAP_GROUP, LATENTS_GROUP, POINTS_GROUP, DRAWING_GROUP)
 # measure, heading, digits, and whether more is better (None: neither)
 COLUMNS: tuple[tuple[str, str, int, bool | None], ...] = (
@@ -85,8 +85,9 @@ def markdown(report: Report, pictures: Sequence[str] = ()) -> str:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The report as plain data: the run, what held, each method's means (over scenes, movements and kinds),
-    every row.
+    """Return the report as plain data.
+
+    It has the run, the bars that hold, each method's means (over scenes, movements and kinds) and every row.
     """
     default = [method.name for method in report.methods if method.group == "ours"][:1]
     return {

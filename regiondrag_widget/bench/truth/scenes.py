@@ -126,7 +126,7 @@ def _sprite(photos: Sequence[Photo], rng: np.random.Generator) -> Sprite:
 def _place(
     sprite: Sprite, move: str, size: int, rng: np.random.Generator, rest: Sequence[_Placed], small: bool
 ) -> _Placed:
-    """Draw places and motions until the thing lies whole in the picture both times, clear of the rest."""
+    """Draw places and motions until the object is inside the picture both times, clear of the others."""
     diameter = size * float(rng.uniform(0.17, 0.24) if small else rng.uniform(0.2, 0.34))
     for attempt in range(400):
         if attempt % 20 == 19:
@@ -153,7 +153,7 @@ def _place(
 
 
 def draw_handle(support: Mask, rng: np.random.Generator) -> Mask:
-    """What a person draws round a thing: its support (H, W) and 3 to 9 px more, uneven, hollows closed."""
+    """What a person draws round an object: its support (H, W) and 3 to 9 px more, uneven, hollows closed."""
     reach = 7
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     padded = np.pad(support.astype(np.uint8), 16)
@@ -165,7 +165,7 @@ def draw_handle(support: Mask, rng: np.random.Generator) -> Mask:
 
 
 def _covered(handle: Mask, motion: Transform, support: Mask) -> Mask:
-    """The handle under the motion, without specks that extrapolation throws far from the thing."""
+    """The handle under the motion, without specks that extrapolation throws far from the object."""
     target = carry_mask(handle, motion)
     if isinstance(motion, Homography):
         return target

@@ -1,4 +1,4 @@
-"""Contact sheets, a scene a row: before, truth and every method."""
+"""Contact sheets with one scene in a row: before, truth and every method."""
 
 from __future__ import annotations
 

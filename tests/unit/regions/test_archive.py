@@ -191,7 +191,7 @@ def test_a_protect_mask_of_an_earlier_save_is_not_brought_back(
         (with_index(protect="../protect.png"), "only plain names"),
         (with_index(protect=1), "only plain names"),
         (with_index(protect="protect.png"), "protect.png is missing"),
-        (with_index(protect="regions.json"), "no readable PNG"),
+        (with_index(protect="regions.json"), "not a readable PNG"),
     ],
 )
 def test_a_damaged_protect_mask_is_refused(
@@ -214,9 +214,9 @@ def test_a_protect_mask_of_another_size_is_refused(
         (lambda content: content.pop("regions.json"), "regions.json is missing"),
         (lambda content: content.pop("target_0.png"), "target_0.png is missing"),
         (lambda content: content.pop("image.png"), "image.png is missing"),
-        (with_file("regions.json", b"{"), "no JSON"),
-        (with_file("regions.json", b"\xff\xfe\xfa"), "no JSON"),
-        (with_file("regions.json", b"[" * 100_000), "no JSON"),
+        (with_file("regions.json", b"{"), "not JSON"),
+        (with_file("regions.json", b"\xff\xfe\xfa"), "not JSON"),
+        (with_file("regions.json", b"[" * 100_000), "not JSON"),
         (with_file("regions.json", b"[]"), "no version"),
         (with_file("regions.json", b" " * 4_000_001), "larger than the 4000000 bytes"),
         (with_index(version=99), "version 99: upgrade regiondrag_widget"),
@@ -237,8 +237,8 @@ def test_a_protect_mask_of_another_size_is_refused(
         (with_pair(matrix=[[1, 2], [3, 4]]), "pair 0 in regions.json cannot be used: matrix has shape"),
         (with_pair(matrix="x"), "pair 0 in regions.json cannot be used"),
         (with_pair(name=5), "pair 0 in regions.json cannot be used: name must be a string"),
-        (with_file("image.png", b"no picture"), "image.png is no readable PNG"),
-        (with_file("handle_0.png", png(Image.new("1", SIZE))[:40]), "handle_0.png is no readable PNG"),
+        (with_file("image.png", b"no picture"), "image.png is not a readable PNG"),
+        (with_file("handle_0.png", png(Image.new("1", SIZE))[:40]), "handle_0.png is not a readable PNG"),
         (with_file("handle_0.png", png(Image.new("1", (5, 5), 1))), "handle_0.png is 5x5"),
         (with_file("handle_0.png", png(Image.new("1", SIZE))), "handle is empty"),
         (with_file("handle_0.png", png(Image.new("L", SIZE, 99))), "handle_0.png holds other values"),
@@ -284,7 +284,7 @@ def test_nothing_there_is_refused(tmp_path: Path):
 
 def test_a_file_that_is_no_zip_is_refused(tmp_path: Path):
     (tmp_path / "s.zip").write_bytes(b"no archive")
-    with pytest.raises(ValueError, match=r"no readable \.zip"):
+    with pytest.raises(ValueError, match=r"not a readable \.zip"):
         load_regions(tmp_path / "s.zip")
 
 
