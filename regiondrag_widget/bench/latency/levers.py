@@ -24,7 +24,7 @@ __all__ = ["GROUP", "lever_rows"]
 
 GROUP = "levers"
 WHOLE = 1 << 20
-"""More cells of halo than any picture has: the whole view is decoded."""
+"""More cells of halo than any picture has: the whole window is decoded."""
 
 
 def lever_rows(
@@ -90,7 +90,7 @@ def lever_rows(
         row(
             "decoding the crop",
             lambda: _patched(work.warm(work.pipe()), coding, "LINEAR_HALO", WHOLE, "HALO"),
-            "the whole view decoded",
+            "the whole window decoded",
             WARM,
             levels,
         ),

@@ -64,9 +64,9 @@ def point_drag(network: BenchNetwork, how: PointDrag | None = None, most_scenes:
         clean = work.encode(scene.before)
         inversion = _deterministic_inversion(work.network, clean, work.levels(chosen.levels, chosen.start))
         editable = work.cells(scene.touched, (clean.shape[1], clean.shape[2]))
-        grid = (work.view.size[0] // 2, work.view.size[1] // 2)
+        grid = (work.window.size[0] // 2, work.window.size[1] // 2)
         handles, targets = (
-            _in_features(xy, work.view.scale / 2, clean.device)
+            _in_features(xy, work.window.scale / 2, clean.device)
             for xy in point_pairs(work.pairs, chosen.points)
         )
         moved = _optimised(work.network, inversion, editable, handles, targets, grid, chosen)

@@ -48,6 +48,6 @@ def sdedit(network: BenchNetwork, start: float) -> Method:
         for step in reverse(work.network, inversion, plan, swap=False):
             last = step.latents
         change = work.decode(last) - work.decode(clean)
-        return work.pasted(paste[work.view.crop].astype(np.float32) + change)
+        return work.pasted(paste[work.window.slices].astype(np.float32) + change)
 
     return network.method(f"SDEdit {start:g}", edit, settings={"seed": SEED, "steps": STEPS, "start": start})
