@@ -64,7 +64,7 @@ def test_correspondences_are_equal_by_value():
         ([1, 2], [1, 2], r"give \(n, 2\) integers"),
         ([[0.5, 2]], [[1, 2]], "source_xy holds values that are not cells"),
         ([[1, 2]], [[-1, 2]], "target_xy holds values that are not cells"),
-        ([[1, np.nan]], [[1, 2]], "no cell"),
+        ([[1, np.nan]], [[1, 2]], "not cells"),
         ([["a", "b"]], [[1, 2]], r"give \(n, 2\) integers"),
     ],
     ids=["lengths", "columns", "flat", "fraction", "negative", "nan", "text"],
