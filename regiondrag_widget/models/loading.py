@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DiffusionPipeline
+from diffusers.pipelines import pipeline_utils
 
 from regiondrag_widget.errors import first_line
 from regiondrag_widget.models.checkpoint import check_folder, explain_hub_failure, load_draft_vae
@@ -126,5 +126,5 @@ def arrange(pipe: Any, place: torch.device, dtype: torch.dtype) -> None:
 
 def _dtype_argument() -> str:
     """What this version of diffusers calls the number format to load in."""
-    documented = DiffusionPipeline.from_pretrained.__doc__ or ""
-    return "dtype" if "\n            dtype (" in documented else "torch_dtype"
+    # the version that renamed `torch_dtype`, and warns of the old name, brought this function
+    return "dtype" if hasattr(pipeline_utils, "_resolve_dtype") else "torch_dtype"
