@@ -208,7 +208,7 @@ def test_a_warning_of_the_engine_is_one_line(
 WRONG = {
     "no region": ([], "no region given: name what is to be moved with --handle MASK"),
     "no target": (["--handle", "h.png"], "give either --target MASK or --move DX,DY"),
-    "target and move": (["--handle", "h.png", "--target", "t.png", "--move", "1,1"], "give either --target MASK"),
+    "target and move": (["--handle", "h.png", "--target", "t.png", "--move", "1,1"], "give either --target"),
     "too few targets": (
         ["--handle", "h.png", "--handle", "h2.png", "--target", "t.png"],
         "2 --handle but 1 --target",
