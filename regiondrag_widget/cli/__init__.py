@@ -58,8 +58,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from regiondrag_widget.bench.truth.command import add_parser as add_bench
-    from regiondrag_widget.cli import demo, edit, info
+    from regiondrag_widget.cli import bench, demo, edit, info
 
     parser = _Parser(
         prog="regiondrag", description="Drag regions of a picture to new places.", allow_abbrev=False
@@ -67,9 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"regiondrag {__version__}")
     commands: Any = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     # each command adds its arguments and sets run=, a function from args to an exit code
-    for add_parser in (edit.add_parser, demo.add_parser, info.add_parser, add_bench):
+    for add_parser in (edit.add_parser, demo.add_parser, info.add_parser):
         command: argparse.ArgumentParser = add_parser(commands)
         command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    bench.add_parser(commands)
     return parser
 
 

@@ -25,9 +25,9 @@ GROWTH_REPETITIONS = 5
 SECTIONS = ("memory", "pointer")
 
 
-def add_parser(kinds: Any) -> None:
+def add_parser(benchmarks: Any) -> argparse.ArgumentParser:
     """Add ``latency`` to the benchmarks; ``args.run(args)`` gives the exit code."""
-    parser: argparse.ArgumentParser = kinds.add_parser(
+    parser: argparse.ArgumentParser = benchmarks.add_parser(
         "latency",
         help="how long edits take",
         description="Time edits, drafts and what each lever is worth, beside the released schedule and a "
@@ -78,8 +78,8 @@ def add_parser(kinds: Any) -> None:
         default=Path("bench-latency"),
         help="the report's folder (default: bench-latency)",
     )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.set_defaults(run=run_latency)
+    return parser
 
 
 def run_latency(args: argparse.Namespace) -> int:

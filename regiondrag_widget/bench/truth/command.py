@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regiondrag_widget.bench.latency.command import add_parser as add_latency
 from regiondrag_widget.terminal import DONE, FAILURE, INTERRUPTED, WRONG_INPUT, say
 
 if TYPE_CHECKING:  # numpy and OpenCV are loaded by the command, not by its help
@@ -21,11 +20,9 @@ if TYPE_CHECKING:  # numpy and OpenCV are loaded by the command, not by its help
 PRESETS = ("default", "released")
 
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    """Add ``bench`` to the ``regiondrag`` command; ``args.run(args)`` gives the exit code."""
-    bench = subparsers.add_parser("bench", help="measure how good and how quick edits are")
-    kinds = bench.add_subparsers(dest="benchmark", required=True)
-    truth: argparse.ArgumentParser = kinds.add_parser(
+def add_parser(benchmarks: Any) -> argparse.ArgumentParser:
+    """Add ``truth`` to the benchmarks; ``args.run(args)`` gives the exit code."""
+    truth: argparse.ArgumentParser = benchmarks.add_parser(
         "truth",
         help="scenes whose right answer is known",
         description="Compose scenes with known truth, edit them with every method, and report the figures.",
@@ -91,7 +88,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="the report's folder (default: bench-truth)",
     )
     truth.set_defaults(run=run_truth)
-    add_latency(kinds)
     return truth
 
 

@@ -35,7 +35,7 @@ class SceneError(ValueError):
 
 @dataclass(frozen=True)
 class ScenePair:
-    """One thing that moves: ``handle`` and ``target`` (H, W) bool, and the true map when it is known."""
+    """One object that moves: ``handle`` and ``target`` (H, W) bool, and the true map when it is known."""
 
     handle: Mask
     target: Mask

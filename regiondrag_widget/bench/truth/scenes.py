@@ -85,18 +85,18 @@ def build_scene(index: int, photos: Sequence[Photo], size: int, seed: int) -> Sc
         placed.append(_place(sprite, move, size, rng, placed, small=len(moves) > 1))
     before, after = ground.pixels, ground.pixels
     alpha = np.zeros((size, size), np.float32)
-    for thing in placed:
-        before, after = over(thing.before, before), over(thing.after, after)
-        alpha = np.maximum(alpha, thing.after[..., 3])
+    for item in placed:
+        before, after = over(item.before, before), over(item.after, after)
+        alpha = np.maximum(alpha, item.after[..., 3])
     return Scene(
         name=f"{index:03d}-{kind}",
         kind=kind,
         motion="several" if len(moves) > 1 else _MOTION_OF[moves[0]],
         before=_to_bytes(before),
         after=_to_bytes(after),
-        pairs=tuple(ScenePair(thing.handle, thing.target, thing.motion) for thing in placed),
+        pairs=tuple(ScenePair(item.handle, item.target, item.motion) for item in placed),
         alpha=alpha,
-        sources=(ground.name, *(thing.name for thing in placed)),
+        sources=(ground.name, *(item.name for item in placed)),
     )
 
 

@@ -164,8 +164,8 @@ def _salient_mask(photo: Image) -> tuple[Image, NDArray[np.bool_]] | None:
         return None
     best = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     x, y, w, h, area = (int(v) for v in stats[best])
-    thing = (components == best).astype(np.uint8)
-    contours, _ = cv2.findContours(thing, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    blob = (components == best).astype(np.uint8)
+    contours, _ = cv2.findContours(blob, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     hull_area = cv2.contourArea(cv2.convexHull(contours[0]))
     touches_rim = x <= 24 or y <= 24 or x + w >= 136 or y + h >= 136
     if touches_rim or not 500 < area < 9000 or area < 0.72 * hull_area:

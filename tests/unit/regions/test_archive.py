@@ -333,3 +333,12 @@ def test_more_pairs_than_can_be_loaded_are_not_saved(
     monkeypatch.setattr(files_module, "MAX_PAIRS", 2)
     with pytest.raises(ValueError, match="3 pairs are more than 2"):
         save_regions(tmp_path / "s.zip", picture, pairs)
+
+
+def test_names_too_long_to_be_loaded_again_are_not_saved(
+    tmp_path: Path, picture: Image.Image, pairs: RegionPairs
+):
+    named = [RegionPair(pair.handle, pair.target, pair.matrix, name="x" * 2_000_000) for pair in pairs]
+    with pytest.raises(ValueError, match="give the pairs shorter names"):
+        save_regions(tmp_path / "s.zip", picture, named)
+    assert not list(tmp_path.iterdir())

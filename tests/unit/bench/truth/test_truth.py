@@ -16,13 +16,13 @@ import regiondrag_widget
 from regiondrag_widget.bench.methods.method import Method, MethodOutput
 from regiondrag_widget.bench.methods.opencv import baselines, grabcut_matte
 from regiondrag_widget.bench.truth.bars import bars
-from regiondrag_widget.bench.truth.command import add_parser
 from regiondrag_widget.bench.truth.plots import label_points, quality_plot
 from regiondrag_widget.bench.truth.report import as_json, markdown
 from regiondrag_widget.bench.truth.result_store import ResultStore, code_files
 from regiondrag_widget.bench.truth.run import run
 from regiondrag_widget.bench.truth.scene import Scene, SceneError, write_scene
 from regiondrag_widget.bench.truth.scenes import build_scenes
+from regiondrag_widget.cli.bench import add_parser
 
 
 @pytest.fixture(scope="module")
