@@ -12,11 +12,15 @@ import torch
 from diffusers.pipelines import pipeline_utils
 
 from regiondrag_widget.errors import first_line
-from regiondrag_widget.models.checkpoint import check_folder, explain_hub_failure, load_draft_vae
+from regiondrag_widget.models.checkpoint import (
+    check_folder,
+    check_no_code,
+    explain_hub_failure,
+    load_draft_vae,
+)
 from regiondrag_widget.models.device import choose_device, choose_dtype
 from regiondrag_widget.models.graphs import accelerator_for
 from regiondrag_widget.models.lora import fuse_lora
-from regiondrag_widget.models.profile import stable_diffusion_profile
 
 __all__ = ["arrange", "load_pretrained"]
 
@@ -24,6 +28,7 @@ __all__ = ["arrange", "load_pretrained"]
 # once can leave the patch behind, and every layer made from then on without its weights
 _one_at_a_time = threading.RLock()
 HUB = ("cache_dir", "local_files_only", "token")
+DOWNLOAD = (*HUB, "revision", "variant", "force_download", "proxies", "use_safetensors")
 
 
 def load_pretrained(
@@ -83,16 +88,15 @@ def _load(
         pipe.to(place)
         arrange(pipe, place, precision)
         pipe.name = str(model) if lora is None else f"{model} + {os.fspath(lora)}"
-        pipe.profile = stable_diffusion_profile(pipe.unet, pipe.backbone.cell, pipe.scheduler, pipe.name)
     pipe.accelerate(compile)
     return pipe
 
 
 def _mini(kind: Callable[..., Any], device: torch.device, dtype: torch.dtype) -> Any:
-    from regiondrag_widget.models.mini import MINI_PROFILE, load_mini
+    from regiondrag_widget.models.mini import load_mini
 
     pipe = kind(**load_mini(dtype))
-    pipe.profile, pipe.name = MINI_PROFILE, "mini"
+    pipe.name = "mini"
     pipe.vae.to(device)
     pipe.unet.to(device)
     return pipe
@@ -106,12 +110,24 @@ def _diffusers(
     if local:
         options = {**check_folder(folder), **options}
     options["use_safetensors"] = True
+    if not local:
+        folder, local = _downloaded(load, str(model), options), True
     try:
         return load(str(folder if local else model), **{_dtype_argument(): dtype}, **options)
     except (OSError, ValueError) as error:
-        if local:
-            raise ValueError(f"{folder} could not be loaded: {first_line(error)}") from error
-        raise ValueError(explain_hub_failure(str(model), error)) from error
+        raise ValueError(f"{folder} could not be loaded: {first_line(error)}") from error
+
+
+def _downloaded(load: Callable[..., Any], model: str, options: dict[str, Any]) -> Path:
+    """The folder of a hub id in the hub's cache, fetched where it is not there, and found to hold no code."""
+    asked = {name: options[name] for name in DOWNLOAD if name in options}
+    try:
+        # `load` is a bound from_pretrained: the class it is bound to downloads what that class needs
+        folder = Path(load.__self__.download(model, **asked))  # type: ignore[attr-defined]
+    except (OSError, ValueError) as error:
+        raise ValueError(explain_hub_failure(model, error)) from error
+    check_no_code(folder)
+    return folder
 
 
 def arrange(pipe: Any, place: torch.device, dtype: torch.dtype) -> None:

@@ -58,6 +58,12 @@ def test_asking_for_region_pairs_brings_no_torch():
     )
 
 
+@pytest.mark.parametrize("module", ["engine.settings", "widget.widget", "cli.edit"])
+def test_the_settings_and_their_faces_bring_no_torch(module: str):
+    code = f"import sys, regiondrag_widget.{module}; print('torch' in sys.modules)"
+    assert run_python(code) == "False"
+
+
 @pytest.mark.parametrize("name", sorted(set(rd.__all__)))
 def test_every_public_name_resolves(name: str):
     assert getattr(rd, name) is not None
