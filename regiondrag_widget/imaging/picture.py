@@ -13,9 +13,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from regiondrag_widget.imaging.pixels import grey_to_rgb, planes, to_eight_bits
-
-MIN_SIDE = 64
-MAX_PIXELS = 178_956_970  # where Pillow itself refuses to decode; about 13,000 x 13,000
+from regiondrag_widget.regions.limits import MAX_PIXELS, MIN_SIDE, check_pixels
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "TGA", "AVIF", "HEIF")
 REMEDIES: tuple[tuple[tuple[bytes, ...], str], ...] = (
@@ -192,10 +190,7 @@ def _decode(image: Image.Image, name: str) -> None:
 
 def _check_size(size: tuple[int, int], name: str, smallest: int = 1) -> None:
     width, height = size
-    if width * height > MAX_PIXELS:
-        raise ValueError(
-            f"{name} is too large: {width}x{height} px, and at most {MAX_PIXELS // 10**6} megapixels are read"
-        )
+    check_pixels(name, width, height)
     if min(width, height) < smallest:
         raise ValueError(f"{name} is too small: {width}x{height} px, and a side needs at least {smallest} px")
 
