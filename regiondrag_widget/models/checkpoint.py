@@ -10,11 +10,13 @@ from typing import Any
 from diffusers import AutoencoderTiny
 from huggingface_hub import try_to_load_from_cache
 
-__all__ = ["check_folder", "explain_hub_failure", "load_draft_vae"]
+__all__ = ["check_folder", "check_no_code", "explain_hub_failure", "load_draft_vae"]
 
 # the small autoencoders of Stable Diffusion's latents, by the scaling factor that tells the latents apart
 TINY = {0.18215: "madebyollin/taesd", 0.13025: "madebyollin/taesdxl"}
 REQUIRED = ("unet", "vae", "scheduler")
+# where the classes of a model's parts may come from; "stable_diffusion" is diffusers' own folder of that name
+LIBRARIES = {"diffusers", "transformers", "stable_diffusion"}
 
 
 def check_folder(folder: Path) -> dict[str, Any]:
@@ -27,19 +29,14 @@ def check_folder(folder: Path) -> dict[str, Any]:
         raise FileNotFoundError(
             f"{folder} is not a model folder: name a diffusers folder, a hub id, or 'mini'"
         )
-    if not (folder / "model_index.json").is_file():
-        raise ValueError(f"{folder} has no model_index.json: it is not a diffusers model folder")
-    try:
-        index = json.loads((folder / "model_index.json").read_text())
-    except (ValueError, UnicodeDecodeError):
-        raise ValueError(
-            f"{folder / 'model_index.json'} is not readable JSON: fetch the model again"
-        ) from None
-    if not isinstance(index, dict):
-        raise ValueError(
-            f"{folder / 'model_index.json'} does not list a model's parts: fetch the model again"
-        )
+    check_no_code(folder)
+    index = _index_of(folder)
     named = {k for k, v in index.items() if isinstance(v, list) and len(v) == 2 and v[0] is not None}
+    if "unet" not in named and "transformer" in named:
+        raise ValueError(
+            f"{folder} is a {index.get('_class_name', 'model with a transformer')}: "
+            "models with a UNet can be used, Stable Diffusion 1.5, 2.1 and SDXL"
+        )
     for part in REQUIRED:
         if part not in named or not (folder / part).is_dir():
             raise ValueError(f"{folder} lacks its {part} part: fetch the model again, whole")
@@ -53,6 +50,54 @@ def check_folder(folder: Path) -> dict[str, Any]:
         if part in ("unet", "vae") or part.startswith("text_encoder"):
             variants |= {_variant(place)}
     return {} if "" in variants or not variants else {"variant": variants.pop()}
+
+
+def check_no_code(folder: Path) -> None:
+    """Refuse a model folder that would have Python run, whatever diffusers' version makes of it.
+
+    Parameters
+    ----------
+    folder : Path
+        With a model_index.json.
+
+    Raises
+    ------
+    ValueError
+        Python files in the folder or in a part's, a part whose class comes from another library than
+        diffusers and transformers, or an index that cannot be read.
+    """
+    for part, value in _index_of(folder).items():
+        if part.startswith("_") or not isinstance(value, list):
+            continue
+        library = value[0] if value else None
+        if library is not None and library not in LIBRARIES:
+            raise ValueError(
+                f"{folder} takes its {part} from {library!r}, which is neither diffusers nor transformers: "
+                "code from model folders is never run"
+            )
+    code = sorted(path.relative_to(folder) for glob in ("*.py", "*/*.py") for path in folder.glob(glob))
+    if code:
+        raise ValueError(
+            f"{folder} has Python files ({code[0]}): code from model folders is never run; "
+            "remove them, or fetch the model without them"
+        )
+
+
+def _index_of(folder: Path) -> dict[str, Any]:
+    """The parts a folder's model_index.json lists; ValueError where it lists none."""
+    if not (folder / "model_index.json").is_file():
+        raise ValueError(f"{folder} has no model_index.json: it is not a diffusers model folder")
+    try:
+        index = json.loads((folder / "model_index.json").read_text())
+    except (ValueError, UnicodeDecodeError):
+        raise ValueError(
+            f"{folder / 'model_index.json'} is not readable JSON: fetch the model again"
+        ) from None
+    if not isinstance(index, dict):
+        raise ValueError(
+            f"{folder / 'model_index.json'} does not list a model's parts: fetch the model again"
+        )
+    return index
 
 
 def _variant(place: Path) -> str:

@@ -11,7 +11,12 @@ from typing import Any
 import torch
 from diffusers.pipelines import pipeline_utils
 
-from regiondrag_widget.models.checkpoint import check_folder, explain_hub_failure, load_draft_vae
+from regiondrag_widget.models.checkpoint import (
+    check_folder,
+    check_no_code,
+    explain_hub_failure,
+    load_draft_vae,
+)
 from regiondrag_widget.models.device import choose_device, choose_dtype
 from regiondrag_widget.models.graphs import accelerator_for
 from regiondrag_widget.models.lora import fuse_lora
@@ -22,6 +27,7 @@ __all__ = ["arrange", "load_pretrained"]
 # once can leave the patch behind, and every layer made from then on without its weights
 _one_at_a_time = threading.RLock()
 HUB = ("cache_dir", "local_files_only", "token")
+DOWNLOAD = (*HUB, "revision", "variant", "force_download", "proxies", "use_safetensors")
 
 
 def load_pretrained(
@@ -103,12 +109,24 @@ def _diffusers(
     if local:
         options = {**check_folder(folder), **options}
     options["use_safetensors"] = True
+    if not local:
+        folder, local = _downloaded(load, str(model), options), True
     try:
         return load(str(folder if local else model), **{_dtype_argument(): dtype}, **options)
     except (OSError, ValueError) as error:
-        if local:
-            raise ValueError(f"{folder} could not be loaded: {_first_line(error)}") from error
-        raise ValueError(explain_hub_failure(str(model), error)) from error
+        raise ValueError(f"{folder} could not be loaded: {_first_line(error)}") from error
+
+
+def _downloaded(load: Callable[..., Any], model: str, options: dict[str, Any]) -> Path:
+    """The folder of a hub id in the hub's cache, fetched where it is not there, and found to hold no code."""
+    asked = {name: options[name] for name in DOWNLOAD if name in options}
+    try:
+        # `load` is a bound from_pretrained: the class it is bound to downloads what that class needs
+        folder = Path(load.__self__.download(model, **asked))  # type: ignore[attr-defined]
+    except (OSError, ValueError) as error:
+        raise ValueError(explain_hub_failure(model, error)) from error
+    check_no_code(folder)
+    return folder
 
 
 def arrange(pipe: Any, place: torch.device, dtype: torch.dtype) -> None:
