@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from typing import Any
 
 import psutil
 import torch
+
+from regiondrag_widget.locks import OrderedLock, Rank
 
 __all__ = ["ByteCache", "CacheReport", "default_budgets"]
 
@@ -49,7 +50,7 @@ class ByteCache:
     def __init__(self, budgets: Mapping[str, int]) -> None:
         self._budgets = dict(budgets)
         self._entries: OrderedDict[tuple[Hashable, ...], tuple[Any, dict[str, int]]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = OrderedLock(Rank.CACHE)
 
     def get(self, key: tuple[Hashable, ...]) -> Any:
         """The value kept under the key, now the most recently used; None where there is none."""

@@ -12,7 +12,6 @@ serves every level, any number of levels, every drag.
 from __future__ import annotations
 
 import logging
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -21,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.models.attention import Injection, Reader, attention_layers, installed
 from regiondrag_widget.models.device import DeviceLostError, lost_device
 from regiondrag_widget.models.textattention import TextAttention
@@ -139,7 +139,7 @@ class Accelerator:
         self.words = words
         self._calls: OrderedDict[tuple[object, ...], StaticCall] = OrderedDict()
         self._refused: set[tuple[object, ...]] = set()
-        self._lock = threading.Lock()
+        self._lock = OrderedLock(Rank.RECORDED_CALLS)
 
     def predict(
         self, unet: Any, inputs: Inputs, injection: Injection, k: int, weights: tuple[object, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline
 
+from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.models.checkpoint import check_folder, explain_hub_failure, load_draft_vae
 from regiondrag_widget.models.device import choose_device, choose_dtype
 from regiondrag_widget.models.graphs import accelerator_for
@@ -21,7 +21,7 @@ __all__ = ["arrange", "load_pretrained"]
 
 # while diffusers loads it patches torch for the whole process (accelerate's init_empty_weights): two loads at
 # once can leave the patch behind, and every layer made from then on without its weights
-_one_at_a_time = threading.RLock()
+_one_at_a_time = OrderedLock(Rank.LOADING, reentrant=True)
 HUB = ("cache_dir", "local_files_only", "token")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
+
+from regiondrag_widget.widget.text import is_finite_number, require_text, shown
 
 MAX_SEED = 2**53 - 1  # what a browser's number holds exactly
 MAX_STEPS = 500
@@ -77,7 +78,9 @@ class EditSettings:
         unknown = sorted(str(name) for name in changes if name not in NAMES)
         if unknown:
             raise ValueError(f"unknown setting {unknown[0]!r}: choose from {', '.join(NAMES)}")
-        floats = {name: float(changes[name]) for name in ("start", "stop") if _is_number(changes.get(name))}
+        floats = {
+            name: float(changes[name]) for name in ("start", "stop") if is_finite_number(changes.get(name))
+        }
         return replace(self, **{**changes, **floats})
 
     def of_the_edit(self) -> dict[str, Any]:
@@ -136,20 +139,21 @@ def _text(name: str, value: object, longest: int) -> None:
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     if len(value) > longest:
         raise ValueError(f"{name} has {len(value)} characters: at most {longest} are allowed")
+    require_text(name, value)
 
 
 def _whole(name: str, value: object, least: int, most: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number, not {value!r}")
     if not least <= value <= most:
-        raise ValueError(f"{name} is {value}: it must be between {least} and {most}")
+        raise ValueError(f"{name} is {shown(value)}: it must be between {least} and {most}")
 
 
 def _fraction(name: str, value: Any) -> None:
     if not _is_number(value):
         raise TypeError(f"{name} must be a number, not {value!r}")
-    if not (math.isfinite(value) and 0 <= value <= 1):
-        raise ValueError(f"{name} is {value}: it must be between 0 and 1")
+    if not (is_finite_number(value) and 0 <= value <= 1):
+        raise ValueError(f"{name} is {shown(value)}: it must be between 0 and 1")
 
 
 def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:

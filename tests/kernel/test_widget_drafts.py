@@ -13,7 +13,7 @@ from PIL import Image
 
 import regiondrag_widget as rd
 from regiondrag_widget.regions import encode_mask
-from regiondrag_widget.widget import drafts as drafts_module
+from regiondrag_widget.widget import draft_queue
 from tests.kernel.fake_browser import FakeBrowser, until
 from tests.kernel.fake_editor import paste
 
@@ -158,7 +158,7 @@ def test_rest_voids_what_was_asked_for_so_far(w, browser, engine, handle):
 
 
 def test_what_has_become_too_old_is_not_sent(w, browser, engine, handle, monkeypatch):
-    monkeypatch.setattr(drafts_module, "MAX_AGE", 0.05)
+    monkeypatch.setattr(draft_queue, "MAX_AGE", 0.05)
     engine.draft_seconds = 0.08
     browser.drag(1, handle, 10)
     assert browser.answered(1) == "stale"

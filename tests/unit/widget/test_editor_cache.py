@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from regiondrag_widget.widget.editor import EditorCache, editor_key
-from regiondrag_widget.widget.sessions import is_local
+from regiondrag_widget.widget.editor_cache import EditorCache, editor_key
+from regiondrag_widget.widget.engine_editor import is_local
 from regiondrag_widget.widget.settings import EditSettings
 from tests.kernel.fake_editor import FakeEngine
 
