@@ -99,7 +99,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Rest:
+class DragEnded:
     """The drag ended without a run: drafts up to ``seq`` are not wanted any more."""
 
     seq: int
@@ -181,7 +181,7 @@ class Stats:
 
 
 Incoming: TypeAlias = (
-    "Hello | Run | Draft | Rest | Stop | Ack | Need | Accept | Discard | Restore | Load | Visible | Ping"
+    "Hello | Run | Draft | DragEnded | Stop | Ack | Need | Accept | Discard | Restore | Load | Visible | Ping"
     " | Stats"
 )
 
@@ -243,7 +243,6 @@ class Preview(Outgoing):
     box: tuple[int, int, int, int]
     data: bytes
     mime: str = "image/jpeg"
-    kind: Literal["step", "draft"] = "step"
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from regiondrag_widget.widget.fields import Fields
 from regiondrag_widget.widget.messages import (
-    MAX_BUFFER_BYTES,
     MAX_INTEGER,
     MAX_PAIRS,
-    MAX_TEXT,
     VERSION,
     Accept,
     Ack,
     Buffer,
     Discard,
     Draft,
+    DragEnded,
     ErrorCode,
     Hello,
     Incoming,
@@ -24,7 +24,6 @@ from regiondrag_widget.widget.messages import (
     Need,
     Ping,
     ProtocolError,
-    Rest,
     Restore,
     Run,
     SentPair,
@@ -33,7 +32,7 @@ from regiondrag_widget.widget.messages import (
     Visible,
 )
 from regiondrag_widget.widget.regions_state import PROTECT, PairEntry, read_mask
-from regiondrag_widget.widget.text import is_finite_number, is_text, shown
+from regiondrag_widget.widget.text import is_text, shown
 
 MAX_COLOR = 1000
 MAX_KEY = 100  # characters of a pair's key
@@ -71,7 +70,7 @@ def read_message(content: object, buffers: Sequence[Buffer] | None = None) -> In
     def refused(words: str, code: ErrorCode) -> ProtocolError:
         return ProtocolError(words, code=code, run=run, seq=seq if kind == "draft" else None)
 
-    return reader(_Fields(content, f"message {kind!r}", refused, buffers or ()))
+    return reader(Fields(content, f"message {kind!r}", refused, buffers or ()))
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def read_drawn(state: Mapping[str, Any], shape: tuple[int, int], known: Mapping[
     ValueError
         Something in it is wrong; the words name it.
     """
-    fields = _Fields(state, "the drawing", lambda words, code: ValueError(words))
+    fields = Fields(state, "the drawing", lambda words, code: ValueError(words))
     return DrawnState(
         entries=_entries(fields) if "_pairs" in state else None,
         masks=_masks(fields, shape, known) if "_masks" in state else None,
@@ -117,122 +116,10 @@ def read_drawn(state: Mapping[str, Any], shape: tuple[int, int], known: Mapping[
     )
 
 
-class _Fields:
-    """Typed access to the fields of an object; every refusal names the object and the field.
-
-    Parameters
-    ----------
-    content
-        The object.
-    what
-        How refusals call it.
-    refused
-        Makes the exception, of words and a code.
-    buffers
-        The binary parts that came along.
-    """
-
-    def __init__(
-        self,
-        content: Mapping[str, Any],
-        what: str,
-        refused: Callable[[str, ErrorCode], ValueError],
-        buffers: Sequence[Buffer] = (),
-    ) -> None:
-        self.content = content
-        self._what = what
-        self._refused = refused
-        self._buffers = buffers
-
-    def refuse(self, name: str, wanted: str, code: ErrorCode = "protocol") -> ValueError:
-        """The exception for a field that is not what is wanted."""
-        return self._refused(f"{self._what}: {name} must be {wanted}", code)
-
-    def inner(self, name: str, value: object, *, what: str | None = None) -> _Fields:
-        """The fields of an object within this one."""
-        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-            raise self.refuse(name, "an object")
-        return _Fields(value, what or self._what, self._refused, self._buffers)
-
-    def integer(
-        self, name: str, *, least: int = 0, most: int = MAX_INTEGER, default: int | None = None
-    ) -> int:
-        """A whole number within its range."""
-        value = self.content.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            limit = "" if most == MAX_INTEGER else f" and at most {most}"
-            raise self.refuse(name, f"a whole number of at least {least}{limit}")
-        return value
-
-    def optional_integer(self, name: str) -> int | None:
-        """A whole number from 0, or None."""
-        return None if self.content.get(name) is None else self.integer(name)
-
-    def text(self, name: str, default: str | None = None, *, least: int = 0, most: int = MAX_TEXT) -> str:
-        """Valid text within its length."""
-        value = self.content.get(name, default)
-        if not isinstance(value, str) or not least <= len(value) <= most:
-            raise self.refuse(name, f"a string of {f'{least} to' if least else 'at most'} {most} characters")
-        if not is_text(value):
-            raise self.refuse(name, "valid text: it contains half a character (a lone surrogate)")
-        return value
-
-    def optional_text(self, name: str) -> str | None:
-        """Valid text, or None."""
-        return None if self.content.get(name) is None else self.text(name)
-
-    def flag(self, name: str, default: bool | None = None) -> bool:
-        """True or False."""
-        value = self.content.get(name, default)
-        if not isinstance(value, bool):
-            raise self.refuse(name, "true or false")
-        return value
-
-    def mapping(self, name: str) -> Mapping[str, Any]:
-        """An object as it is; empty where there is none."""
-        return self.inner(name, self.content.get(name, {})).content
-
-    def matrix(self, name: str) -> tuple[float, ...] | None:
-        """The nine numbers of a matrix row by row, or None."""
-        value = self.content.get(name)
-        if value is None:
-            return None
-        nine = isinstance(value, Sequence) and not isinstance(value, (str, bytes)) and len(value) == 9
-        if not nine or not all(is_finite_number(v) for v in value):
-            raise self.refuse(name, "nine finite numbers or null")
-        return tuple(float(v) for v in value)
-
-    def index(self, name: str) -> int:
-        """The index of a buffer that came along."""
-        value = self.integer(name)
-        if value >= len(self._buffers):
-            raise self.refuse(name, f"the index of one of the {len(self._buffers)} buffers that came along")
-        return value
-
-    def optional_index(self, name: str) -> int | None:
-        """The index of a buffer that came along, or None."""
-        return None if self.content.get(name) is None else self.index(name)
-
-    def blob(self, name: str, buffer: Any) -> bytes:
-        """One binary part, immutable, its size checked before it is copied."""
-        try:
-            size = memoryview(buffer).nbytes
-        except TypeError:
-            raise self.refuse(name, "binary") from None
-        if size > MAX_BUFFER_BYTES:
-            limit = f"at most {MAX_BUFFER_BYTES // 2**20} MiB, one has {size / 2**20:.0f}"
-            raise self.refuse(name, limit, "too-large")
-        return bytes(buffer)
-
-    def blobs(self) -> tuple[bytes, ...]:
-        """All binary parts that came along."""
-        return tuple(self.blob("every buffer", buffer) for buffer in self._buffers)
-
-
 # -- pairs ---------------------------------------------------------------------------------------------------
 
 
-def read_entry(fields: _Fields) -> PairEntry:
+def read_entry(fields: Fields) -> PairEntry:
     """A pair's entry as `PairEntry.as_json` writes it."""
     return PairEntry(
         key=fields.text("id", least=1, most=MAX_KEY),
@@ -246,14 +133,14 @@ def read_entry(fields: _Fields) -> PairEntry:
     )
 
 
-def _sent_pair(fields: _Fields) -> SentPair:
+def _sent_pair(fields: Fields) -> SentPair:
     """A pair of a run or a draft: what of its entry an edit depends on, and where its masks are."""
     entry = read_entry(fields)
     handle, target = fields.index("handle"), fields.optional_index("target")
     return SentPair(entry.key, entry.name, entry.matrix, handle, target)
 
 
-def _each(fields: _Fields, name: str) -> list[_Fields]:
+def _each(fields: Fields, name: str) -> list[Fields]:
     """The pairs of a list, each as its fields."""
     value = fields.content.get(name)
     if not isinstance(value, Sequence) or isinstance(value, (str, bytes)) or len(value) > MAX_PAIRS:
@@ -261,18 +148,18 @@ def _each(fields: _Fields, name: str) -> list[_Fields]:
     return [fields.inner("every pair", item) for item in value]
 
 
-def _entries(fields: _Fields) -> tuple[PairEntry, ...]:
+def _entries(fields: Fields) -> tuple[PairEntry, ...]:
     entries = tuple(read_entry(item) for item in _each(fields, "_pairs"))
     _require_own_keys(fields, [entry.key for entry in entries])
     return entries
 
 
-def _require_own_keys(fields: _Fields, keys: Sequence[str]) -> None:
+def _require_own_keys(fields: Fields, keys: Sequence[str]) -> None:
     if len(set(keys)) != len(keys):
         raise fields.refuse("every pair's id", "its own: two pairs have the same one")
 
 
-def _masks(fields: _Fields, shape: tuple[int, int], known: Mapping[str, bytes]) -> dict[str, bytes]:
+def _masks(fields: Fields, shape: tuple[int, int], known: Mapping[str, bytes]) -> dict[str, bytes]:
     given = fields.mapping("_masks")
     if len(given) > 2 * MAX_PAIRS + 1:
         raise fields.refuse("masks", f"at most {2 * MAX_PAIRS + 1}")
@@ -299,20 +186,20 @@ def _number(value: object) -> int | None:
     return value if usable else None  # type: ignore[return-value]
 
 
-def _hello(m: _Fields) -> Hello:
+def _hello(m: Fields) -> Hello:
     have = m.inner("have", m.content.get("have", {}))
     return Hello(m.text("view", ""), have.optional_integer("image"), have.optional_text("result"))
 
 
-def _run(m: _Fields) -> Run:
+def _run(m: Fields) -> Run:
     return Run(m.integer("run"), **_asked(m))
 
 
-def _draft(m: _Fields) -> Draft:
+def _draft(m: Fields) -> Draft:
     return Draft(m.integer("seq"), **_asked(m))
 
 
-def _asked(m: _Fields) -> dict[str, Any]:
+def _asked(m: Fields) -> dict[str, Any]:
     """The fields that a run and a draft share: what to edit and how."""
     pairs = tuple(_sent_pair(item) for item in _each(m, "pairs"))
     _require_own_keys(m, [pair.key for pair in pairs])
@@ -325,14 +212,14 @@ def _asked(m: _Fields) -> dict[str, Any]:
     }
 
 
-def _need(m: _Fields) -> Need:
+def _need(m: Fields) -> Need:
     what = m.content.get("what")
     if what == "image" or what == "result" or what == "thumbs" or what == "masks":
         return Need(what, m.optional_text("result"))
     raise m.refuse("what", "'image', 'result', 'thumbs' or 'masks'")
 
 
-def _load(m: _Fields) -> Load:
+def _load(m: Fields) -> Load:
     data = m.blobs()
     if len(data) != 1:
         raise m.refuse("the message", f"sent with one buffer, not {len(data)}")
@@ -342,11 +229,12 @@ def _load(m: _Fields) -> Load:
     return Load(m.text("name", ""), m.text("mime", ""), data[0], part, parts, m.text("upload", ""))
 
 
-_READERS: dict[str, Callable[[_Fields], Incoming]] = {
+_READERS: dict[str, Callable[[Fields], Incoming]] = {
     "hello": _hello,
     "run": _run,
     "draft": _draft,
-    "rest": lambda m: Rest(m.integer("seq")),
+    "drag_ended": lambda m: DragEnded(m.integer("seq")),
+    "rest": lambda m: DragEnded(m.integer("seq")),
     "stop": lambda m: Stop(m.integer("run")),
     "ack": lambda m: Ack(m.integer("run"), m.integer("seq")),
     "need": _need,

@@ -157,7 +157,7 @@ def disturb(
     """Now and then: something else than dragging."""
     chance = rng.random()
     if chance < 0.004:
-        page.send({"type": "rest", "seq": seq})
+        page.send({"type": "drag_ended", "seq": seq})
     elif chance < 0.008:
         run(page, w, handle, target)
     elif chance < 0.009:

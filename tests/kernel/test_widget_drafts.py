@@ -130,7 +130,7 @@ def test_a_storm_of_requests_is_answered_once_each_and_in_order(w, browser, engi
         if rng.random() < 0.3:
             time.sleep(rng.random() * 0.012)
         if rng.random() < 0.05:
-            browser.send({"type": "rest", "seq": seq})
+            browser.send({"type": "drag_ended", "seq": seq})
     browser.answered(300)
     answers = browser.answers()
     assert [seq for seq, _ in answers] == list(range(1, 301))
@@ -148,9 +148,9 @@ def test_rest_voids_what_was_asked_for_so_far(w, browser, engine, handle):
     engine.draft_go.clear()
     browser.drag(7, handle, 10)
     until(lambda: engine.drafts)
-    browser.send({"type": "rest", "seq": 6})
+    browser.send({"type": "drag_ended", "seq": 6})
     assert browser.answers() == []
-    browser.send({"type": "rest", "seq": 7})
+    browser.send({"type": "drag_ended", "seq": 7})
     assert browser.answers() == [(7, "stopped")]
     engine.draft_go.set()
     browser.drag(8, handle, 20)

@@ -195,7 +195,7 @@ def test_in_pump_mode_a_draft_behind_another_widgets_run_does_not_wait_for_it(
     engine.go.set()
     other.wait(10)
     until(lambda: not pumped._runs._worker.busy)
-    browser.send({"type": "rest", "seq": 1})
+    browser.send({"type": "drag_ended", "seq": 1})
     assert browser.answers() == [(1, "stale"), (2, "drafted")]
     other.close()
 

@@ -135,7 +135,7 @@ def test_the_end_of_a_drag_tells_what_the_interval_held_back(shown, browser, eng
     for seq in range(1, 10):
         browser.drag(seq, handle, seq)
         browser.answered(seq)
-    browser.send({"type": "rest", "seq": 9})
+    browser.send({"type": "drag_ended", "seq": 9})
     assert browser.of("measured")[-1]["draft_ms"] >= 40
 
 

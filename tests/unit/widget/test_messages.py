@@ -50,7 +50,7 @@ def test_a_run_is_read_with_its_pairs_and_buffers():
         ({"type": "visible", "visible": False}, p.Visible(False)),
         ({"type": "ping"}, p.Ping()),
         ({"type": "stats", "on": True}, p.Stats(True)),
-        ({"type": "rest", "seq": 12}, p.Rest(12)),
+        ({"type": "drag_ended", "seq": 12}, p.DragEnded(12)),
         ({"type": "need", "what": "masks"}, p.Need("masks")),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_refused_draft_tells_which_one_it_was_and_a_refused_run_does_not_pass_
     pairs = [{"id": "a", "handle": 3}]
     assert refusal({**RUN, "type": "draft", "seq": 3, "pairs": pairs}, THREE).seq == 3
     assert refusal({**RUN, "seq": 3, "pairs": pairs}, THREE).seq is None
-    assert refusal({"v": 1, "type": "rest", "seq": -1}).seq is None
+    assert refusal({"v": 1, "type": "drag_ended", "seq": -1}).seq is None
 
 
 def test_a_refused_run_tells_which_run_it_was():
@@ -177,7 +177,7 @@ json = st.recursive(
     max_leaves=12,
 )
 names = st.sampled_from(
-    ["run", "draft", "rest", "hello", "ack", "need", "load", "stop", "visible", "restore"]
+    ["run", "draft", "drag_ended", "hello", "ack", "need", "load", "stop", "visible", "restore"]
 )
 keys = st.sampled_from(
     ["run", "seq", "pairs", "params", "what", "have", "result", "part", "parts", "view", "protect"]
@@ -191,7 +191,7 @@ def test_whatever_comes_is_either_read_or_refused(kind, fields, buffers):
         message = read_message({"v": 1, "type": kind, **fields}, buffers)
     except p.ProtocolError:
         return
-    assert type(message).__name__.lower() == kind
+    assert type(message).__name__.lower() == kind.replace("_", "")
 
 
 SENT = [
