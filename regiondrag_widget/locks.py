@@ -27,6 +27,7 @@ class Rank(IntEnum):
     EDITORS = 40  # the prepared pictures kept for all widgets
     PIPELINES = 50  # the pipelines that `load_pipeline` keeps, held while one is loaded
     LOADING = 60  # diffusers' loading, which patches torch for the whole process
+    PREVIEWS = 65  # previews of an edit, held while they are rendered
     NETWORK = 70  # a network's turns, held for one call of it
     RECORDED_CALLS = 80  # recorded calls of a network; never waited for
     CACHE = 90  # what a session keeps

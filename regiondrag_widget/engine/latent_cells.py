@@ -1,4 +1,4 @@
-"""From pixels of a view to cells of its latents: masks, and which cell's content comes from which cell."""
+"""From pixels of a window to cells of its latents: masks, and which cell's content comes from which cell."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.imaging.crop import View
+from regiondrag_widget.imaging.window import Window
 from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs, cell_correspondence
 
 __all__ = ["cells_of", "copied_cells", "moved_cells"]
@@ -18,33 +18,33 @@ Bool = npt.NDArray[np.bool_]
 Grid = tuple[int, int]
 
 
-def cells_of(view: View, mask: Bool, grid: Grid, share: float) -> Tensor:
+def cells_of(window: Window, mask: Bool, grid: Grid, share: float) -> Tensor:
     """Latent cells of which more than `share` lies in the mask.
 
-    mask : (H, W) bool at the resolution of the view's box
-    grid : (h, w) cells that cover the view's working copy, padding included
+    mask : (H, W) bool at the resolution of the window's box
+    grid : (h, w) cells that cover the window's working copy, padding included
     share : in [0, 1)
 
     Returns (h, w) bool on the CPU; the padding counts as outside the mask.
     """
-    working = view.to_working(mask.astype(np.float32))
-    working[view.inner[0] :] = 0
-    working[:, view.inner[1] :] = 0
+    working = window.to_working(mask.astype(np.float32))
+    working[window.inner[0] :] = 0
+    working[:, window.inner[1] :] = 0
     cells = cv2.resize(working, (grid[1], grid[0]), interpolation=cv2.INTER_AREA)
     return torch.from_numpy(np.asarray(cells) > share)
 
 
-def moved_cells(view: View, pairs: RegionPairs, grid: Grid, method: str) -> Correspondence:
+def moved_cells(window: Window, pairs: RegionPairs, grid: Grid, method: str) -> Correspondence:
     """Source cell of every target cell (RegionDrag section 3.2).
 
-    pairs : masks at the resolution of the view's box
-    grid : (h, w) cells that cover the view's working copy, padding included
+    pairs : masks at the resolution of the window's box
+    grid : (h, w) cells that cover the window's working copy, padding included
     method : see `cell_correspondence`
     """
-    h, w = view.size
-    inner_h, inner_w = view.inner
+    h, w = window.size
+    inner_h, inner_w = window.inner
     if (h, w) != (inner_h, inner_w):  # the grid covers the padding too: the masks must
-        pad = ((0, round((h - inner_h) / view.scale)), (0, round((w - inner_w) / view.scale)))
+        pad = ((0, round((h - inner_h) / window.scale)), (0, round((w - inner_w) / window.scale)))
         pairs = RegionPairs(
             RegionPair(np.pad(p.handle, pad), np.pad(p.target, pad), p.matrix, name=p.name) for p in pairs
         )
@@ -52,21 +52,21 @@ def moved_cells(view: View, pairs: RegionPairs, grid: Grid, method: str) -> Corr
 
 
 def copied_cells(
-    moved: Correspondence, view: View, source_xy: Float | None, hole: Bool, free: Bool
+    moved: Correspondence, window: Window, source_xy: Float | None, hole: Bool, vacated: Bool
 ) -> Correspondence:
     """The targets' correspondence, and that of the vacated cells by where their pixels were copied from.
 
     moved : the targets' cells; what it says of vacated cells gives way
     source_xy : (H, W, 2) float32 x, y at the box's resolution, where each pixel of the hole was copied from;
         None where its content was not copied: `moved` comes back
-    hole : (H, W) bool at the box's resolution, with at least one pixel where any cell is free
-    free : (h, w) bool, the vacated cells
+    hole : (H, W) bool at the box's resolution, with at least one pixel where any cell is vacated
+    vacated : (h, w) bool, the vacated cells
     """
     if source_xy is None:
         return moved
-    h, w = free.shape
-    cell = np.array([view.size[1] / w, view.size[0] / h]) / view.scale  # picture pixels a cell
-    rows, columns = np.nonzero(free)
+    h, w = vacated.shape
+    cell = np.array([window.size[1] / w, window.size[0] / h]) / window.scale  # picture pixels a cell
+    rows, columns = np.nonzero(vacated)
     target = np.stack([columns, rows], -1)
     centres = (target + 0.5) * cell - 0.5
     speaker = _nearest(hole, centres)  # the pixel of the hole nearest to a cell's centre speaks for the cell
@@ -74,7 +74,7 @@ def copied_cells(
     source = np.floor((centres + offset + 0.5) / cell).astype(np.int64)
     inside = np.all((source >= 0) & (source < [w, h]), axis=1)
     kept = np.ones(len(moved), bool)
-    kept[free[moved.target_xy[:, 1], moved.target_xy[:, 0]]] = False
+    kept[vacated[moved.target_xy[:, 1], moved.target_xy[:, 0]]] = False
     return Correspondence(
         np.concatenate([moved.source_xy[kept], np.where(inside[:, None], source, target)]),
         np.concatenate([moved.target_xy[kept], target]),

@@ -1,19 +1,17 @@
-"""What all edits of one picture share: its views inverted, its handles cut out, its composites."""
+"""What all edits of one picture share: its windows inverted, its handles cut out, its composites."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.cache import ByteCache
+from regiondrag_widget.engine.cache import ByteCache, key_of
 from regiondrag_widget.engine.coding import Coder
 from regiondrag_widget.engine.inversion import Inversion, draw_path_noise, invert, thinned
 from regiondrag_widget.engine.preview import LatentColours
@@ -21,20 +19,17 @@ from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.engine.stopwatch import Stopwatch
 from regiondrag_widget.imaging.background import Background, empty
 from regiondrag_widget.imaging.composite import Composite, compose
-from regiondrag_widget.imaging.crop import View, bounding_box, choose_view
 from regiondrag_widget.imaging.cutout import Cutout, cut_out
 from regiondrag_widget.imaging.picture import Picture
 from regiondrag_widget.imaging.sheet import Sheet
-from regiondrag_widget.models.graphs import Accelerator
-from regiondrag_widget.models.keyvalues import bytes_a_level, choose_keeping
+from regiondrag_widget.imaging.window import Window, bounding_box, choose_window
+from regiondrag_widget.models.backbone import Network
+from regiondrag_widget.models.keyvalues import choose_keeping
 from regiondrag_widget.models.levels import Levels
-from regiondrag_widget.models.unet import UNetNetwork
-from regiondrag_widget.regions import RegionPairs
+from regiondrag_widget.models.model import Model
+from regiondrag_widget.regions import RegionPair, RegionPairs
 
-if TYPE_CHECKING:
-    from regiondrag_widget.pipeline import RegionDragPipeline
-
-__all__ = ["EncodedComposite", "PreparedPicture", "PreparedView"]
+__all__ = ["EncodedComposite", "PreparedPicture", "PreparedWindow"]
 
 Bool = npt.NDArray[np.bool_]
 
@@ -43,17 +38,17 @@ BACKGROUNDS_KEPT = 4
 
 
 @dataclass(frozen=True)
-class PreparedView:
-    """One view of the picture, encoded and inverted.
+class PreparedWindow:
+    """One window of the picture, encoded and inverted.
 
     weights : fingerprint of the network it was made with
-    sheet : the view's box at the picture's own resolution, what a full edit paints on
+    sheet : the window's box at the picture's own resolution, what a full edit paints on
     draft_sheet : the same at the working resolution where that is lower
-    colours : shows the view's latents as colour
+    colours : shows the window's latents as colour
     coarse : inversions of fewer levels, by their number of network calls; filled as they are asked for
     """
 
-    view: View
+    window: Window
     weights: tuple[object, ...]
     inversion: Inversion
     colours: LatentColours
@@ -81,10 +76,71 @@ class EncodedComposite:
     latents: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class CutoutRequest:
+    """What the content of one handle, cut out of a sheet, depends on."""
+
+    kind: ClassVar = "cutout"
+    sheet: Sheet
+    handle: Bool
+    matte: str
+
+    def make(self) -> Cutout:
+        """Cut it out."""
+        return cut_out(self.sheet.rgb, self.handle, self.matte)
+
+
+@dataclass(frozen=True, eq=False)
+class BackgroundRequest:
+    """What a sheet without its handles' contents depends on."""
+
+    kind: ClassVar = "background"
+    sheet: Sheet
+    handles: tuple[Bool, ...]
+    editable: Bool | None
+    matte: str
+    prefill: str
+    keeps: bool
+    seed: int
+
+    def make(self, cutouts: Sequence[Cutout]) -> Background:
+        """Take the contents out and fill their places; `cutouts` are those of the handles, in order."""
+        return empty(
+            self.sheet.rgb,
+            list(self.handles),
+            list(cutouts),
+            alpha=self.sheet.alpha,
+            editable=self.editable,
+            vacated="keep" if self.keeps else "fill",
+            prefill=self.prefill,
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CompositeRequest:
+    """What an encoded composite depends on.
+
+    weights : fingerprint of the network that encodes it
+    cheap : whether the draft codec encodes it
+    """
+
+    kind: ClassVar = "composite"
+    sheet: Sheet
+    weights: tuple[object, ...]
+    pairs: tuple[RegionPair, ...]
+    editable: Bool | None
+    vacated: str
+    matte: str
+    method: str
+    prefill: str
+    cheap: bool
+
+
 class PreparedPicture:
     """Computes what an edit needs of one picture and keeps it; the least recently used goes first.
 
-    pipe, network : the model, and its UNet under the prompt's condition
+    model, network : the model, and its network under the prompt's condition
     seed, path_noise : of the noising path; the draws (K, C, h, w) themselves where given
     cache : keeps everything, by bytes
     keeping : where keys and values go, one of `KEEPING`
@@ -97,8 +153,8 @@ class PreparedPicture:
 
     def __init__(
         self,
-        pipe: RegionDragPipeline,
-        network: UNetNetwork,
+        model: Model,
+        network: Network,
         picture: Picture,
         levels: Levels,
         *,
@@ -108,39 +164,34 @@ class PreparedPicture:
         keeping: str,
         clock: Stopwatch,
     ) -> None:
-        self._pipe, self._network, self._picture, self._levels = pipe, network, picture, levels
+        self._model, self._network, self._picture, self._levels = model, network, picture, levels
         self._seed, self._path_noise, self._cache, self._clock = seed, path_noise, cache, clock
-        self.coder = Coder(pipe)
+        self.coder = Coder(model)
         self.place = "device" if cache.budget("device") else "host"
         self._keeping, self.keys_values = keeping, ""
 
-    @property
-    def replays(self) -> bool:
-        """Whether the network's calls are replayed from tensors of fixed shapes."""
-        return isinstance(self._pipe.backbone.accelerator, Accelerator)
-
-    def view_for(
+    def window_for(
         self, pairs: RegionPairs | None, cancelled: Callable[[], bool] = lambda: False
-    ) -> PreparedView:
-        """The view that an edit of these pairs works on, encoded and inverted; None for the whole picture.
+    ) -> PreparedWindow:
+        """The window that an edit of these pairs works on, encoded and inverted; None for the whole picture.
 
         Raises Cancelled where `cancelled`, asked between the inversion's batches, says so.
         """
-        weights = self._pipe.backbone.fingerprint()  # adapters may come and go between two edits
-        view = choose_view(
+        weights = self._model.backbone.fingerprint()  # adapters may come and go between two edits
+        window = choose_window(
             self._picture.shape,
             None if pairs is None else bounding_box(pairs.handle | pairs.target),
-            side=self._pipe.profile.side,
-            min_side=self._pipe.profile.min_side,
-            multiple=self._pipe.backbone.multiple,
-            known=[prepared.view for prepared in self._cache.values("view")],
+            side=self._model.profile.side,
+            min_side=self._model.profile.min_side,
+            multiple=self._model.backbone.multiple,
+            known=[prepared.window for prepared in self._cache.values("window")],
         )
-        known: PreparedView | None = self._cache.get(("view", view, weights))
+        known: PreparedWindow | None = self._cache.get(("window", window, weights))
         if known is not None:
             return known
-        sheet = Sheet.of(self._picture, view)
+        sheet = Sheet.of(self._picture, window)
         with self._clock.stage("encode"):
-            working = view.to_working(sheet.rgb.astype(np.float32))
+            working = window.to_working(sheet.rgb.astype(np.float32))
             latents = self.coder.encode(working)
         with self._clock.stage("inversion"):
             noise = self._path_noise
@@ -152,23 +203,23 @@ class PreparedPicture:
             self.keys_values = keeping
         pixels = torch.from_numpy(working).permute(2, 0, 1).to(latents.device) / 127.5 - 1
         colours = LatentColours(latents, pixels)
-        prepared = PreparedView(view, weights, inversion, colours, sheet, sheet.at_working(working), {})
+        prepared = PreparedWindow(window, weights, inversion, colours, sheet, sheet.at_working(working), {})
         sizes = {"host": inversion.cache.nbytes if keeping == "host" else 0}
         sizes[self.place] = inversion.nbytes - (sizes["host"] if self.place == "device" else 0)
-        self._cache.put(("view", view, weights), prepared, sizes)
+        self._cache.put(("window", window, weights), prepared, sizes)
         return prepared
 
     def _keeping_for(self, latents: Tensor) -> str:
-        """Where the keys and values of a view with these latents (C, h, w) go."""
+        """Where the keys and values of a window with these latents (C, h, w) go."""
         if self._keeping != "auto":
             return self._keeping
         h, w = latents.shape[-2:]
-        needed = len(self._levels) * bytes_a_level(self._network.unet, h, w)
+        needed = len(self._levels) * self._network.level_bytes(h, w)
         budgets = {place: self._cache.budget(place) for place in {self.place, "host"}}
         return choose_keeping(needed, budgets)
 
-    def inversion_of(self, prepared: PreparedView, calls: int | None) -> Inversion:
-        """The view's inversion, or one of it with at most `calls` levels."""
+    def inversion_of(self, prepared: PreparedWindow, calls: int | None) -> Inversion:
+        """The window's inversion, or one of it with at most `calls` levels."""
         if calls is None or calls >= len(self._levels):
             return prepared.inversion
         if calls not in prepared.coarse:
@@ -185,42 +236,26 @@ class PreparedPicture:
         """
         if editable is not None and bool((editable | ~pairs.handle).all()):
             editable = None  # what is protected beside the handles makes no difference here
-        handles = [_digest(pair.handle) for pair in pairs]
-        cutouts: list[Cutout] = [
-            self._kept(
-                ("cutout", sheet.key, digest, settings.matte),
-                partial(cut_out, sheet.rgb, pair.handle, settings.matte),
-            )
-            for pair, digest in zip(pairs, handles, strict=True)
-        ]
+        handles = tuple(pair.handle for pair in pairs)
+        cutouts = tuple(self._kept(CutoutRequest(sheet, handle, settings.matte)) for handle in handles)
         background: Background = self._kept(
-            (
-                "background",
-                sheet.key,
-                tuple(handles),
-                _digest(editable),
+            BackgroundRequest(
+                sheet,
+                handles,
+                editable,
                 settings.matte,
                 settings.prefill,
                 settings.vacated == "keep",
+                self._seed,
             ),
-            partial(
-                empty,
-                sheet.rgb,
-                [pair.handle for pair in pairs],
-                cutouts,
-                alpha=sheet.alpha,
-                editable=editable,
-                vacated=settings.vacated,
-                prefill=settings.prefill,
-                seed=self._seed,
-            ),
+            cutouts,
         )
         self._cache.trim("background", BACKGROUNDS_KEPT)
-        return background, cutouts
+        return background, list(cutouts)
 
     def composite_for(
         self,
-        prepared: PreparedView,
+        prepared: PreparedWindow,
         sheet: Sheet,
         pairs: RegionPairs,
         editable: Bool | None,
@@ -228,24 +263,24 @@ class PreparedPicture:
         *,
         draft: bool = False,
     ) -> EncodedComposite:
-        """The composite of pairs on a sheet of a view, encoded; by the cheap encoder for a draft.
+        """The composite of pairs on a sheet of a window, encoded; by the cheap encoder for a draft.
 
         pairs : masks (H, W) of the sheet's size
         editable : (H, W) bool of that size, False where nothing may change; None for everywhere
         """
         cheap = draft and self.coder.has_cheap_encoder
-        key = (
-            "composite",
-            sheet.key,
+        request = CompositeRequest(
+            sheet,
             prepared.weights,
-            tuple((_digest(p.handle), _digest(p.target), _bytes(p.matrix)) for p in pairs),
-            _digest(editable),
+            tuple(pairs),
+            editable,
             settings.vacated,
             settings.matte,
             settings.method,
             settings.prefill,
             cheap,
         )
+        key = key_of(request)
         known: EncodedComposite | None = self._cache.get(key)
         if known is not None:
             return known
@@ -260,9 +295,9 @@ class PreparedPicture:
                 method=settings.method,
             )
         with self._clock.stage("encode"):
-            working = sheet.view.to_working(composite.rgb)
+            working = sheet.window.to_working(composite.rgb)
             if cheap:
-                before = prepared.view.to_working(prepared.sheet.rgb.astype(np.float32))
+                before = prepared.window.to_working(prepared.sheet.rgb.astype(np.float32))
                 latents = self.coder.encode_draft(working, before, prepared.latents)
             else:
                 latents = self.coder.encode(working)
@@ -273,19 +308,11 @@ class PreparedPicture:
         self._cache.trim("composite", COMPOSITES_KEPT)
         return encoded
 
-    def _kept(self, key: tuple[Hashable, ...], make: Callable[[], Any]) -> Any:
-        """The value of a key, on the host, made where there is none."""
+    def _kept(self, request: Any, *made_before: Any) -> Any:
+        """What a request asks for, on the host, made where it is not kept."""
+        key = key_of(request)
         known = self._cache.get(key)
         if known is None:
-            made = make()
+            made = request.make(*made_before)
             known = self._cache.put(key, made, {"host": made.nbytes})
         return known
-
-
-def _digest(mask: Bool | None) -> bytes:
-    """A mask in 16 bytes; equal masks of one size have equal ones, and no others in practice."""
-    return b"" if mask is None else hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).digest()
-
-
-def _bytes(matrix: npt.NDArray[np.float64] | None) -> bytes:
-    return b"" if matrix is None else np.ascontiguousarray(matrix).tobytes()

@@ -18,7 +18,7 @@ Bool = npt.NDArray[np.bool_]
 def change_weight(composite: Composite, settings: EditSettings, scale: float) -> Float:
     """The share of the diffusion's change that each pixel of a composite takes.
 
-    composite : at the resolution of a view's box
+    composite : at the resolution of a window's box
     scale : working pixels per picture pixel, above 0
 
     Returns (H, W) float32 in [0, 1], 0 outside the edit and fading to 0 at its rim.

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.imaging.crop import slices_of
 from regiondrag_widget.imaging.cutout import Cutout
 from regiondrag_widget.imaging.fill import Fill, exemplar_fill, mixed_fill, smooth_fill
+from regiondrag_widget.imaging.window import slices_of
 
 __all__ = ["Background", "empty"]
 

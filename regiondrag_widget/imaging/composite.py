@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.imaging.background import Background
-from regiondrag_widget.imaging.crop import Box, bounding_box, crop_pairs, slices_of
 from regiondrag_widget.imaging.cutout import Cutout
+from regiondrag_widget.imaging.window import Box, bounding_box, crop_pairs, slices_of
 from regiondrag_widget.regions import RegionPair, RegionPairs, pixel_map
 
 __all__ = ["Composite", "compose", "warp_residual"]

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.imaging.crop import Box, bounding_box
 from regiondrag_widget.imaging.matte import handle_alpha
+from regiondrag_widget.imaging.window import Box, bounding_box
 
 __all__ = ["Cutout", "cut_out"]
 

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.imaging.crop import bounding_box
 from regiondrag_widget.imaging.grabcut import grabcut, recut
 from regiondrag_widget.imaging.mattenet import continued_into, load_matte_net, matte_inputs
 from regiondrag_widget.imaging.standout import missed_parts
+from regiondrag_widget.imaging.window import bounding_box
 
 __all__ = ["MATTES", "handle_alpha"]
 

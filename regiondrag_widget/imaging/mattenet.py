@@ -2,8 +2,8 @@
 
 A small U-Net that sees the picture, the handle, what GrabCut makes of it and a continuation of the
 surroundings into the handle, and answers with the object's opacity. It was trained by
-`training/train_matte.py` on objects laid on photographs, whose opacity is known (as in Xu, Price, Cohen, Huang: Deep image matting,
-2017), with handles drawn carefully and carelessly round them.
+`training/train_matte.py` on objects laid on photographs, whose opacity is known (as in Xu, Price, Cohen,
+Huang: Deep image matting, 2017), with handles drawn carefully and carelessly round them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an edit paints on: the pixels of a view, at the picture's resolution or a draft's lower one."""
+"""What an edit paints on: the pixels of a window, at the picture's resolution or a draft's lower one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.imaging.crop import Box, View, crop_pairs
 from regiondrag_widget.imaging.picture import Picture
+from regiondrag_widget.imaging.window import Box, Window, crop_pairs
 from regiondrag_widget.regions import RegionPair, RegionPairs
 
 __all__ = ["Sheet"]
@@ -24,35 +24,35 @@ class Sheet:
 
     rgb : (h, w, 3) uint8
     alpha : (h, w) uint8 or None
-    view : its box is the whole sheet, its working copy that of the view the sheet was made of
+    window : its box is the whole sheet, its working copy that of the window the sheet was made of
     origin : x0, y0, x1, y1, the box of the picture the sheet shows
     """
 
     rgb: npt.NDArray[np.uint8]
     alpha: npt.NDArray[np.uint8] | None
-    view: View
+    window: Window
     origin: Box
 
     @classmethod
-    def of(cls, picture: Picture, view: View) -> Sheet:
-        """The box of a view, at the picture's own resolution; its pixels are the picture's, not copied."""
-        x0, y0, x1, y1 = view.box
-        alpha = None if picture.alpha is None else picture.alpha[view.crop]
-        own = View((0, 0, x1 - x0, y1 - y0), view.scale, view.size)
-        return cls(picture.rgb[view.crop], alpha, own, view.box)
+    def of(cls, picture: Picture, window: Window) -> Sheet:
+        """The box of a window, at the picture's own resolution; its pixels are the picture's, not copied."""
+        x0, y0, x1, y1 = window.box
+        alpha = None if picture.alpha is None else picture.alpha[window.slices]
+        own = Window((0, 0, x1 - x0, y1 - y0), window.scale, window.size)
+        return cls(picture.rgb[window.slices], alpha, own, window.box)
 
     def at_working(self, working: Float) -> Sheet:
         """This sheet shrunk to its working copy, (H, W, 3) float32 in 0..255; itself where that is larger."""
-        if self.view.scale >= 1:
+        if self.window.scale >= 1:
             return self
-        h, w = self.view.inner
+        h, w = self.window.inner
         rgb = np.rint(working[:h, :w].clip(0, 255)).astype(np.uint8)
-        return Sheet(rgb, None, View((0, 0, w, h), 1.0, self.view.size), self.origin)
+        return Sheet(rgb, None, Window((0, 0, w, h), 1.0, self.window.size), self.origin)
 
     @property
     def key(self) -> tuple[Box, tuple[int, int], tuple[int, int]]:
         """What tells sheets of one picture apart."""
-        return self.origin, self.shape, self.view.size
+        return self.origin, self.shape, self.window.size
 
     @property
     def shape(self) -> tuple[int, int]:

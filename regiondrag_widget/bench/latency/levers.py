@@ -17,14 +17,13 @@ from regiondrag_widget.engine import coding
 from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.models.attention import Reader
 from regiondrag_widget.models.textattention import TextAttention
-from regiondrag_widget.models.unet import UNetNetwork
 from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["GROUP", "lever_rows"]
 
 GROUP = "levers"
 WHOLE = 1 << 20
-"""More cells of halo than any picture has: the whole view is decoded."""
+"""More cells of halo than any picture has: the whole window is decoded."""
 
 
 def lever_rows(
@@ -87,7 +86,7 @@ def lever_rows(
         row(
             "decoding the crop",
             lambda: _patched(work.warm(work.pipe()), coding, "LINEAR_HALO", WHOLE, "HALO"),
-            "the whole view decoded",
+            "the whole window decoded",
             WARM,
             levels,
         ),
@@ -184,12 +183,7 @@ def _cuda_rows(work: Workbench, levels: int, dtype: torch.dtype, row: Callable[.
 
 
 def _one_at_a_time(pipe: RegionDragPipeline) -> None:
-    make = pipe.network
-
-    def network(*args: Any, **options: Any) -> UNetNetwork:
-        return UNetNetwork(pipe.backbone, make(*args, **options).condition, batch_size=1)
-
-    pipe.network = network  # type: ignore[method-assign]
+    pipe.backbone.batch_size = 1
 
 
 def _forgetful(make: Callable[..., Trial], work: Workbench) -> Trial:

@@ -42,7 +42,7 @@ def _method(network: BenchNetwork, count: int | None, most_scenes: int | None) -
             editable=work.cells(scene.touched, grid),
         )[0]
         change = work.decode(edited) - work.decode(clean)
-        return work.pasted(scene.before[work.view.crop].astype(np.float32) + change)
+        return work.pasted(scene.before[work.window.slices].astype(np.float32) + change)
 
     settings = {"seed": SEED, "points": count, "defaults": network.defaults}
     return network.method(

@@ -68,10 +68,10 @@ def test_as_many_go_as_make_room():
 
 
 def test_the_latest_of_each_kind_stays_whatever_its_size():
-    cache = filled(1, ("view", 1), ("background", 1), ("composite", 1))
-    assert cache.counts() == {"view": 1, "background": 1, "composite": 1}
-    cache.put(("view", 2), "", {"host": 10})
-    assert cache.get(("view", 1)) is None
+    cache = filled(1, ("window", 1), ("background", 1), ("composite", 1))
+    assert cache.counts() == {"window": 1, "background": 1, "composite": 1}
+    cache.put(("window", 2), "", {"host": 10})
+    assert cache.get(("window", 1)) is None
     assert cache.get(("background", 1)) is not None
 
 
@@ -126,7 +126,7 @@ def test_the_report_tells_what_is_kept(pipe: Any):
     run(session, PAIRS)
     full = session.cache_report()
     assert full.used == session.nbytes > 0
-    assert full.entries == {"view": 1, "cutout": 1, "background": 1, "composite": 1}
+    assert full.entries == {"window": 1, "cutout": 1, "background": 1, "composite": 1}
     assert full.keys_values == "device"
 
 
@@ -236,6 +236,7 @@ def test_another_error_leaves_the_cache_as_it_is(pipe: Any):
     [
         *((error, True) for error in ERRORS),
         (RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
         (RuntimeError("shapes do not match"), False),
         (ValueError("out of memory"), False),
     ],
@@ -263,7 +264,7 @@ def test_a_stopped_preparation_cuts_out_no_handles(pipe: Any):
     session = rd.ImageSession(pipe, picture(*SHAPE))
     session.prepare()
     session.prepare(PAIRS, cancelled=lambda: True)
-    assert session.cache_report().entries == {"view": 1}
+    assert session.cache_report().entries == {"window": 1}
 
 
 def test_what_an_edit_refuses_preparing_refuses(pipe: Any):
@@ -282,7 +283,7 @@ def test_windows_of_a_large_picture_give_way_to_newer_ones(pipe: Any):
     for x, y in ((0, 0), (400, 0), (0, 400), (400, 400)):
         limited.prepare([rd.RegionPair.move(box((512, 512), x + 40, y + 40, x + 60, y + 60), 10, 10)])
     assert limited.nbytes <= 2.5 * one
-    assert limited.cache_report().entries["view"] == 2
+    assert limited.cache_report().entries["window"] == 2
 
 
 # ---- the network changes behind a session ----

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import regiondrag_widget as rd
-from regiondrag_widget.engine.denoise import HALO, WHOLE, EditPlan, reverse, window_of
+from regiondrag_widget.engine.denoise import HALO, WHOLE, EditPlan, crop_of, reverse
 from regiondrag_widget.engine.inversion import Inversion, draw_path_noise, invert
 from regiondrag_widget.models.levels import edit_levels
 from tests.unit.engine_kit import box, picture, relative_error, tiny_pipeline
@@ -55,11 +55,11 @@ def cells(y0: int, y1: int, x0: int, x1: int) -> torch.Tensor:
 
 
 def steps_of(
-    pipe: Any, inversion: Inversion, plan: EditPlan, window: Any = WHOLE
+    pipe: Any, inversion: Inversion, plan: EditPlan, crop: Any = WHOLE
 ) -> tuple[list[Any], set[Any]]:
     sizes = set()
     hook = pipe.unet.register_forward_pre_hook(lambda _, args: sizes.add(tuple(args[0].shape[-2:])))
-    steps = list(reverse(pipe.network(), inversion, plan, True, window=window))
+    steps = list(reverse(pipe.network(), inversion, plan, True, crop=crop))
     hook.remove()
     return steps, sizes
 
@@ -68,7 +68,7 @@ def steps_of(
 
 
 def test_the_window_holds_what_is_open_and_a_halo_in_whole_multiples(inversion: Inversion):
-    rows, columns = window_of(plan_of(inversion, cells(2, 5, 3, 6)), 4)
+    rows, columns = crop_of(plan_of(inversion, cells(2, 5, 3, 6)), 4)
     assert (rows.start, columns.start) == (0, 0)
     assert rows.stop >= 5 + min(HALO, 4)
     assert columns.stop >= 6 + min(HALO, 4)
@@ -76,18 +76,18 @@ def test_the_window_holds_what_is_open_and_a_halo_in_whole_multiples(inversion: 
 
 
 def test_half_of_the_grid_or_more_is_computed_whole(inversion: Inversion):
-    assert window_of(plan_of(inversion, cells(0, 28, 0, 28)), 4) == WHOLE
+    assert crop_of(plan_of(inversion, cells(0, 28, 0, 28)), 4) == WHOLE
 
 
 def test_where_nothing_is_open_the_whole_is_computed(inversion: Inversion):
-    assert window_of(plan_of(inversion, cells(0, 0, 0, 0)), 4) == WHOLE
+    assert crop_of(plan_of(inversion, cells(0, 0, 0, 0)), 4) == WHOLE
 
 
 def test_cells_open_at_one_level_alone_count(inversion: Inversion):
     plan = plan_of(inversion, cells(2, 5, 3, 6))
     pinned = torch.ones(len(inversion.latents), *GRID, dtype=torch.bool)
     pinned[1, 30, 38] = False
-    rows, columns = window_of(EditPlan(plan.start, plan.anchors, pinned, plan.residuals, plan.fresh), 4)
+    rows, columns = crop_of(EditPlan(plan.start, plan.anchors, pinned, plan.residuals, plan.deterministic), 4)
     assert rows.start <= 30 < rows.stop
     assert columns.start <= 38 < columns.stop
 
@@ -97,9 +97,9 @@ def test_cells_open_at_one_level_alone_count(inversion: Inversion):
 
 def test_the_network_sees_the_window_and_the_steps_show_the_whole(pipe: Any, inversion: Inversion):
     plan = plan_of(inversion, cells(2, 5, 3, 6))
-    window = window_of(plan, 2)
-    steps, sizes = steps_of(pipe, inversion, plan, window)
-    assert sizes == {(window[0].stop - window[0].start, window[1].stop - window[1].start)}
+    crop = crop_of(plan, 2)
+    steps, sizes = steps_of(pipe, inversion, plan, crop)
+    assert sizes == {(crop[0].stop - crop[0].start, crop[1].stop - crop[1].start)}
     assert next(iter(sizes)) < GRID
     for step in steps:
         assert step.latents.shape == step.clean.shape == (4, *GRID)
@@ -108,7 +108,7 @@ def test_the_network_sees_the_window_and_the_steps_show_the_whole(pipe: Any, inv
 def test_all_that_is_pinned_is_as_in_the_whole_pass(pipe: Any, inversion: Inversion):
     open_cells = cells(2, 5, 3, 6)
     plan = plan_of(inversion, open_cells)
-    ours, expected = (steps_of(pipe, inversion, plan, w)[0][-1].latents for w in (window_of(plan, 2), WHOLE))
+    ours, expected = (steps_of(pipe, inversion, plan, w)[0][-1].latents for w in (crop_of(plan, 2), WHOLE))
     assert torch.equal(ours[:, ~open_cells], expected[:, ~open_cells])
     assert relative_error(ours[:, open_cells], expected[:, open_cells]) < 0.5
     assert not torch.equal(ours[:, open_cells], inversion.latents[0][:, open_cells])
@@ -123,10 +123,10 @@ def test_a_window_of_everything_is_the_whole_pass(pipe: Any, inversion: Inversio
 
 def test_latents_assigned_to_a_step_are_gone_on_from(pipe: Any, inversion: Inversion):
     plan = plan_of(inversion, cells(2, 5, 3, 6))
-    window = window_of(plan, 2)
+    crop = crop_of(plan, 2)
     finals = []
     for change in (0.0, 1.0):
-        for step in reverse(pipe.network(), inversion, plan, True, window=window):
+        for step in reverse(pipe.network(), inversion, plan, True, crop=crop):
             if step.index == 1:
                 step.latents = step.latents + change
             final = step.latents

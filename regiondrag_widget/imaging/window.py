@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from regiondrag_widget.regions import RegionPair, RegionPairs
 
-__all__ = ["Box", "View", "bounding_box", "choose_view", "crop_pairs", "slices_of"]
+__all__ = ["Box", "Window", "bounding_box", "choose_window", "crop_pairs", "slices_of"]
 
 Box: TypeAlias = "tuple[int, int, int, int]"
 """x0, y0, x1, y1 in pixels; x1 and y1 are one past the last."""
@@ -22,7 +22,7 @@ MARGIN = 0.35  # context around the edit, as a share of its longer side
 
 
 @dataclass(frozen=True)
-class View:
+class Window:
     """A box of the picture and its working copy.
 
     box : x0, y0, x1, y1 in picture pixels
@@ -35,7 +35,7 @@ class View:
     size: tuple[int, int]
 
     @property
-    def crop(self) -> tuple[slice, slice]:
+    def slices(self) -> tuple[slice, slice]:
         """Rows and columns of the box in the picture."""
         return slices_of(self.box)
 
@@ -46,7 +46,7 @@ class View:
         return max(1, round((y1 - y0) * self.scale)), max(1, round((x1 - x0) * self.scale))
 
     def holds(self, box: Box) -> bool:
-        """Whether x0, y0, x1, y1 lies inside the view's box."""
+        """Whether x0, y0, x1, y1 lies inside the window's box."""
         return (
             self.box[0] <= box[0]
             and self.box[1] <= box[1]
@@ -77,18 +77,18 @@ def resized(a: npt.NDArray[np.float32], shape: tuple[int, int]) -> npt.NDArray[n
     return np.asarray(out, np.float32)
 
 
-def choose_view(
+def choose_window(
     shape: tuple[int, int],
     edit: tuple[int, int, int, int] | None,
     *,
     side: int,
     min_side: int,
     multiple: int,
-    known: Sequence[View] = (),
-) -> View:
-    """The view an edit should work on.
+    known: Sequence[Window] = (),
+) -> Window:
+    """The window an edit should work on.
 
-    A picture whose sides are at most `side` is one view, whatever the edit, so that every edit shares its
+    A picture whose sides are at most `side` is one window, whatever the edit, so that every edit shares its
     inversion. Of a larger one a square window is taken that holds the edit and some context, at the picture's
     own resolution where it fits. Windows stand on a coarse lattice, and a known one that serves is preferred:
     edits near each other share their inversion too.
@@ -103,23 +103,23 @@ def choose_view(
         scale = min(1.0, side / max(height, width))
         if max(height, width) < min_side:
             scale = min_side / max(height, width)
-        return _view(whole, scale, multiple)
+        return _window(whole, scale, multiple)
     wanted = _widened(edit, shape)
     extent = max(wanted[2] - wanted[0], wanted[3] - wanted[1])
-    window = side * 2 ** max(0, math.ceil(math.log2(extent / side) * 2) / 2)
-    for view in known:
-        if view.holds(edit) and view.scale >= min(1.0, side / window) * 0.99:
-            return view
-    step = max(1, int(window / 4))
+    side_taken = side * 2 ** max(0, math.ceil(math.log2(extent / side) * 2) / 2)
+    for window in known:
+        if window.holds(edit) and window.scale >= min(1.0, side / side_taken) * 0.99:
+            return window
+    step = max(1, int(side_taken / 4))
     box = []
     for low, high, limit in ((wanted[0], wanted[2], width), (wanted[1], wanted[3], height)):
-        length = int(min(limit, window))
+        length = int(min(limit, side_taken))
         centre = (low + high) / 2
         at = round((centre - length / 2) / step) * step
         at = min(max(at, high - length), low)  # the lattice may never cut the edit
         at = min(max(at, 0), limit - length)
         box.append((at, at + length))
-    return _view((box[0][0], box[1][0], box[0][1], box[1][1]), min(1.0, side / window), multiple)
+    return _window((box[0][0], box[1][0], box[0][1], box[1][1]), min(1.0, side / side_taken), multiple)
 
 
 def crop_pairs(pairs: RegionPairs, box: Box) -> RegionPairs:
@@ -153,8 +153,8 @@ def _widened(edit: Box, shape: tuple[int, int]) -> Box:
     return max(0, x0 - pad), max(0, y0 - pad), min(shape[1], x1 + pad), min(shape[0], y1 + pad)
 
 
-def _view(box: tuple[int, int, int, int], scale: float, multiple: int) -> View:
+def _window(box: tuple[int, int, int, int], scale: float, multiple: int) -> Window:
     x0, y0, x1, y1 = box
     h, w = max(1, round((y1 - y0) * scale)), max(1, round((x1 - x0) * scale))
     size = (math.ceil(h / multiple) * multiple, math.ceil(w / multiple) * multiple)
-    return View(box, scale, size)
+    return Window(box, scale, size)
