@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from regiondrag_widget.engine.denoise import EditStep
+from regiondrag_widget.engine.keywords import check_keywords
 from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.session import ImageSession
+from regiondrag_widget.engine.settings import OF_EDIT, lists_settings
 from regiondrag_widget.imaging.picture import PictureSource
 from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.pipeline import RegionDragPipeline
@@ -50,6 +53,7 @@ def _loaded(model: str, device: str | None, dtype: str | None) -> RegionDragPipe
         return pipe
 
 
+@lists_settings()
 def edit(
     image: PictureSource,
     pairs: RegionPairs | Sequence[RegionPair],
@@ -73,14 +77,14 @@ def edit(
     image : path, bytes, Pillow image, or array (H, W), (H, W, 3 or 4); any size from 64 px
     pairs : bool masks (H, W) of the picture's own size; later pairs win where targets overlap
     model : "mini" (bundled), a diffusers folder, a hub id, or a loaded pipeline
-    seed, steps, start, prompt, preset : see `ImageSession`
     callback : called with every `EditStep`; an exception in it ends the edit
-    settings : stop, content, residual, vacated, matte, prefill, handle_noise_scale, attention_swap, method,
-        editable
+    editable : (H, W) bool, False where nothing may change
+    {settings}
 
     Pixels outside the handles and targets are the input's, bit for bit; the input is never changed.
     Raises ValueError, TypeError or OSError in one sentence for input that cannot be used.
     """
+    check_keywords("edit", settings, [*inspect.signature(edit).parameters, *OF_EDIT, "editable", "generator"])
     pipe = load_pipeline(model, device=device, dtype=dtype)
     session = ImageSession(pipe, image, prompt, steps, start, seed, preset=preset)
     for step in session.edit(pairs, **settings):

@@ -13,16 +13,18 @@ from diffusers.loaders import StableDiffusionLoraLoaderMixin, TextualInversionLo
 from torch import Tensor
 
 from regiondrag_widget.engine.denoise import EditStep
+from regiondrag_widget.engine.keywords import names_near_misses
 from regiondrag_widget.engine.latent_edit import edit_latents
 from regiondrag_widget.engine.output import OUTPUT_TYPES, RegionDragOutput, decoded, pictured
 from regiondrag_widget.engine.session import ImageSession
-from regiondrag_widget.engine.settings import resolve
+from regiondrag_widget.engine.settings import lists_settings, resolve
 from regiondrag_widget.imaging.picture import PictureSource
 from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.checkpoint import load_draft_vae
+from regiondrag_widget.models.linear_codec import LinearCodec
 from regiondrag_widget.models.loading import load_pretrained
 from regiondrag_widget.models.model import Model
-from regiondrag_widget.models.profile import BackboneProfile, stable_diffusion_profile
+from regiondrag_widget.models.profile import MINI_PROFILE, BackboneProfile, stable_diffusion_profile
 from regiondrag_widget.models.prompt import encode_prompt
 from regiondrag_widget.models.unet import UNetBackbone, UNetNetwork
 from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs
@@ -82,8 +84,10 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             draft_vae=draft_vae,
         )
         self._interrupt = False
+        self._loras: dict[str, str] = {}  # what `load_lora_weights` loaded, by the adapter's name
         self._profile: BackboneProfile | None = None  # where it is not told by the parts
         self._parts: tuple[Any, ...] = ()
+        self._own_name = "custom"
         self._model = self._made_of("custom")
 
     # -- the model ----
@@ -111,22 +115,37 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
 
     @property
     def name(self) -> str:
-        """What results call the model."""
+        """What results call the model, with the LoRA weights in it. Names of few-step weights give few steps:
+        see `edit_defaults`.
+        """
         return self.model.name
 
     @name.setter
     def name(self, name: str) -> None:
-        self.model.name = name
+        self._own_name = name
+        self._use_as_named()
+
+    def _use_as_named(self) -> None:
+        model = self.model
+        model.name = " + ".join([self._own_name, *self._loras.values()])
+        model.profile = self._profile_of(model.name, self.backbone.cell)
 
     def _present_parts(self) -> tuple[Any, ...]:
         return self.vae, self.unet, self.scheduler
 
     def _made_of(self, name: str) -> Model:
         backbone = UNetBackbone(self.vae, self.unet, self.scheduler, self.draft_vae)
-        profile = self._profile or stable_diffusion_profile(self.unet, backbone.cell, self.scheduler, name)
         self._parts = self._present_parts()
         reads = self.text_encoder is not None or self.text_encoder_2 is not None
+        profile = self._profile_of(name, backbone.cell)
         return Model(backbone, profile, name, self._encoded if reads else None)
+
+    def _profile_of(self, name: str, cell: int) -> BackboneProfile:
+        if self._profile is not None:
+            return self._profile
+        if isinstance(self.vae, LinearCodec):
+            return MINI_PROFILE
+        return stable_diffusion_profile(self.unet, cell, self.scheduler, name)
 
     def _encoded(self, prompt: str) -> Condition:
         side = self.profile.side
@@ -179,8 +198,9 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         return pipe
 
     @classmethod
+    @names_near_misses
     def from_pipe(
-        cls, pipeline: Any, *, compile: bool | str = "auto", draft_vae: Any = None, **_: Any
+        cls, pipeline: Any, *, compile: bool | str = "auto", draft_vae: Any = None
     ) -> RegionDragPipeline:
         """Edit with the parts of a pipeline that is already loaded.
 
@@ -190,7 +210,8 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         The parts are shared, not copied: no memory is taken, nothing is cast or moved. The scheduler
         is copied.
 
-        Raises ValueError where the pipeline lacks a UNet, an autoencoder or a scheduler.
+        Raises ValueError where the pipeline lacks a UNet, an autoencoder or a scheduler, TypeError for a
+        keyword that does not exist.
         """
         components = pipeline.components
         for part in ("vae", "unet", "scheduler"):
@@ -207,8 +228,40 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             wanted["draft_vae"] = None if tiny is None else tiny.to(unet.device)
         pipe = cls(**wanted)
         pipe.accelerate(compile)
-        pipe.name = str(getattr(pipeline, "name_or_path", "") or type(pipeline).__name__)
+        loras = getattr(wanted["unet"], "peft_config", {})  # the pipeline's own LoRA adapters, by their names
+        named = str(getattr(pipeline, "name_or_path", "") or type(pipeline).__name__)
+        pipe.name = " + ".join([named, *loras])
         return pipe
+
+    def load_lora_weights(
+        self, pretrained_model_name_or_path_or_dict: Any, adapter_name: str | None = None, **options: Any
+    ) -> None:
+        """Add LoRA weights as diffusers does (see its ``load_lora_weights``; PEFT must be installed).
+
+        Few-step weights that their name tells (LCM, Hyper-SD, Lightning, "4step") change `edit_defaults`.
+        """
+        before = set(getattr(self.unet, "peft_config", {}))
+        super().load_lora_weights(pretrained_model_name_or_path_or_dict, adapter_name, **options)
+        told = pretrained_model_name_or_path_or_dict
+        words = [str(told)] if isinstance(told, (str, os.PathLike)) else []
+        words += [str(options["weight_name"])] if options.get("weight_name") else []
+        for adapter in set(getattr(self.unet, "peft_config", {})) - before:
+            self._loras[adapter] = "/".join(words) or adapter
+        self._use_as_named()
+
+    def unload_lora_weights(self, *args: Any, **options: Any) -> None:
+        """Remove all LoRA weights that `load_lora_weights` added."""
+        super().unload_lora_weights(*args, **options)
+        if not self.num_fused_loras:  # fused weights stay when their adapters go
+            self._loras.clear()
+        self._use_as_named()
+
+    def delete_adapters(self, adapter_names: list[str] | str) -> None:
+        """Remove LoRA weights by their adapters' names."""
+        super().delete_adapters(adapter_names)
+        for adapter in [adapter_names] if isinstance(adapter_names, str) else adapter_names:
+            self._loras.pop(adapter, None)
+        self._use_as_named()
 
     def set_draft_vae(self, draft_vae: Any) -> None:
         """Decode drafts by another small autoencoder, where the network is; None for the full one."""
@@ -247,6 +300,8 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         """
         return self.model.network(prompt, prompt_embeds)  # type: ignore[return-value]
 
+    @names_near_misses
+    @lists_settings()
     def __call__(
         self,
         image: PictureSource | None = None,
@@ -285,13 +340,9 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
 
         image, pairs : a picture (see `load_picture`) and the region pairs to carry
         latents, correspondence : instead, clean latents (1, C, h, w), scaled, and which cell comes from which
-        prompt, prompt_embeds : text condition; embeds (1, tokens, dim) at guidance 1
-        steps, start, stop : levels of the whole schedule; its fractions where the edit begins and pasting
-            ends
-        seed, generator : of all draws; the generator, where given, draws before the seed does
-        handle_noise_scale, attention_swap, content, residual, vacated, matte, prefill, method, crop, preset :
-            see
-            `EditSettings`
+        prompt_embeds : text condition itself, (1, tokens, dim) at guidance 1
+        generator : draws the seed
+        {settings}
         editable : (H, W) bool mask of the picture, or (1, 1, h, w) of the latents; 0 where nothing may change
         output_type : "pil", "np" ((1, H, W, 3) uint8), "pt" ((1, 3, H, W) in [0, 1]) or "latent"
         callback_on_step_end : called as callback(pipe, index, timestep, tensors) after each step, as

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regiondrag_widget.cli.progress import ProgressBar
+from regiondrag_widget.engine.settings import SETTINGS, EditSettings, names
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from regiondrag_widget.engine.settingspec import SettingSpec
     from regiondrag_widget.imaging.picture import Picture
     from regiondrag_widget.regions.pair import RegionPairs
 
@@ -24,8 +26,8 @@ EXAMPLES = """examples:
   regiondrag edit photo.jpg --handle a.png --handle b.png --move 40,0 --move -40,0 -o out.png
   regiondrag edit --regions session.zip -o out.png"""
 
-# what is handed on to the engine, which has the defaults
-ENGINE_OPTIONS = ("steps", "start", "stop", "prompt", "vacated", "device")
+# what argparse makes of an option's text; other kinds of settings stay text
+PARSED = {"integer": int, "number": float}
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -62,13 +64,9 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     where.add_argument("--regions", type=Path, metavar="FOLDER|ZIP", help="regions saved by save_regions")
 
     how = parser.add_argument_group("how")
-    how.add_argument("--model", default="mini", help="mini (bundled), a diffusers folder, or a hub id")
-    how.add_argument("--seed", type=int, default=0, help="default 0")
-    how.add_argument("--steps", type=int, help="levels of the noise schedule")
-    how.add_argument("--start", type=float, help="where the edit begins, 0 clean to 1 pure noise")
-    how.add_argument("--stop", type=float, help="where content is no longer held to the handle's")
-    how.add_argument("--prompt", help="what the picture shows (the bundled model takes none)")
-    how.add_argument("--vacated", choices=("fill", "noise", "keep"), help="what becomes of the place left")
+    for spec in SETTINGS:
+        if "command line" in spec.faces:
+            _add_option(how, spec)
     how.add_argument("--device", help="cpu, cuda, cuda:1, mps; chosen automatically")
     how.add_argument("--json", action="store_true", help="print what was done as JSON")
     how.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -76,8 +74,24 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     return parser
 
 
+def _add_option(group: Any, spec: SettingSpec) -> None:
+    """A setting of the table as an option; left out, the engine's default holds."""
+    default = "the model's own" if spec.of_model else "empty" if spec.default == "" else spec.default
+    allowed = f"{spec.allowed}; " if spec.kind in PARSED else ""
+    words = f"{spec.explanation[0].lower()}{spec.explanation[1:]} ({allowed}default: {default})"
+    group.add_argument(
+        f"--{spec.name.replace('_', '-')}",
+        dest=spec.name,
+        type=PARSED.get(spec.kind, str),
+        choices=spec.values or None,
+        help=words.replace("%", "%%"),
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Edit one picture; every input is checked before the model is loaded."""
+    given = {name: value for name in names("command line") if (value := getattr(args, name)) is not None}
+    EditSettings().updated(given, "command line")
     if args.output.name and not args.output.suffix and not args.output.is_dir():
         args.output = args.output.with_name(args.output.name + ".png")  # as saving it would
     picture, pairs = _inputs(args)
@@ -85,12 +99,14 @@ def run(args: argparse.Namespace) -> int:
 
     import regiondrag_widget as rd  # the engine, hence torch, only from here on
 
-    options = {name: value for name in ENGINE_OPTIONS if (value := getattr(args, name)) is not None}
+    options: dict[str, Any] = dict(given)
+    if args.device is not None:
+        options["device"] = args.device
     protect = _protected(args, picture)
     if protect is not None:
         options["editable"] = ~protect
     with ProgressBar("edit", disable=args.quiet) as bar:
-        result = rd.edit(picture, pairs, model=args.model, seed=args.seed, callback=bar, **options)
+        result = rd.edit(picture, pairs, callback=bar, **options)
     path = result.save(args.output)
     if args.json:
         print(json.dumps(_report(args, path, result), indent=2, default=str))

@@ -173,7 +173,7 @@ def _copying(inversion: Inversion, settings: EditSettings, copy_until: float | N
         return [t >= copy_until for t in levels.timesteps]
     if settings.preset == "released":
         return [True] * len(levels.timesteps)
-    stop = min(settings.stop, levels.fraction(len(levels)))  # content is pasted once at least
+    stop = min(settings.stop or 0.0, levels.fraction(len(levels)))  # content is pasted once at least
     return [levels.fraction(k) >= stop - 1e-9 for k in range(len(levels.timesteps))]
 
 

@@ -23,9 +23,7 @@ def change_weight(composite: Composite, settings: EditSettings, scale: float) ->
 
     Returns (H, W) float32 in [0, 1], 0 outside the edit and fading to 0 at its rim.
     """
-    if (
-        settings.stop <= 0
-    ):  # the moved content is pasted to the end: only the vacated place is the diffusion's
+    if not settings.stop:  # the moved content is pasted to the end: only the vacated place is the diffusion's
         weight = fading_in(composite.vacated, scale) * (1 - composite.carried)
     else:
         weight = fading_in(composite.hole | (composite.carried > 0), scale)

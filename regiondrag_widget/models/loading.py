@@ -15,7 +15,6 @@ from regiondrag_widget.models.checkpoint import check_folder, explain_hub_failur
 from regiondrag_widget.models.device import choose_device, choose_dtype
 from regiondrag_widget.models.graphs import accelerator_for
 from regiondrag_widget.models.lora import fuse_lora
-from regiondrag_widget.models.profile import stable_diffusion_profile
 
 __all__ = ["arrange", "load_pretrained"]
 
@@ -82,16 +81,15 @@ def _load(
         pipe.to(place)
         arrange(pipe, place, precision)
         pipe.name = str(model) if lora is None else f"{model} + {os.fspath(lora)}"
-        pipe.profile = stable_diffusion_profile(pipe.unet, pipe.backbone.cell, pipe.scheduler, pipe.name)
     pipe.accelerate(compile)
     return pipe
 
 
 def _mini(kind: Callable[..., Any], device: torch.device, dtype: torch.dtype) -> Any:
-    from regiondrag_widget.models.mini import MINI_PROFILE, load_mini
+    from regiondrag_widget.models.mini import load_mini
 
     pipe = kind(**load_mini(dtype))
-    pipe.profile, pipe.name = MINI_PROFILE, "mini"
+    pipe.name = "mini"
     pipe.vae.to(device)
     pipe.unet.to(device)
     return pipe

@@ -8,24 +8,28 @@ reads several things that belong together takes the ``lock``.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
+from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.regions.mask import as_mask
 from regiondrag_widget.widget.changes import NOTHING, Change, DocumentListener, Listeners
 from regiondrag_widget.widget.edit_job import EditRequest
+from regiondrag_widget.widget.editor_cache import known_own_settings
 from regiondrag_widget.widget.encode import ShownPicture, content_key, encode_png
 from regiondrag_widget.widget.failures import Failure
 from regiondrag_widget.widget.history import History, HistoryEntry
 from regiondrag_widget.widget.pair_list import PairList, checked
 from regiondrag_widget.widget.regions_state import PROTECT, Mask, Regions
 from regiondrag_widget.widget.run_state import RunState, idle_state
-from regiondrag_widget.widget.settings import EditSettings
 from regiondrag_widget.widget.validation import DrawnState
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +82,8 @@ class Document:
         What is drawn, a number that rises with every change, and the index of the selected pair or -1.
     pairs
         The live list of decoded pairs.
-    settings
-        The edit's settings.
+    settings, own
+        The edit's settings, with None where the model decides, and the model's own values.
     history, shown
         Earlier results, and the result on show or None.
     state
@@ -97,7 +101,7 @@ class Document:
         self.picture, self.picture_rev = picture, 1
         self.regions, self.regions_rev, self.selected = Regions(), 0, -1
         self.pairs = PairList(self._read_regions, self.change_regions)
-        self.settings = settings
+        self.settings, self.own = self._fitting(settings)
         self.history = History()
         self.shown: ShownResult | None = None
         self.state: RunState = idle_state("ready", "Ready", 0)
@@ -269,7 +273,7 @@ class Document:
     def change_settings(self, changes: Mapping[str, Any]) -> None:
         """Change some settings; ``ValueError`` or ``TypeError`` when one is wrong, and none is changed."""
         with self.lock:
-            self.settings = self.updated_settings(changes)
+            self.settings, self.own = self._fitting(self.updated_settings(changes))
             self._changed(Change.SETTINGS)
 
     def updated_settings(self, changes: Any) -> EditSettings:
@@ -278,14 +282,35 @@ class Document:
             raise TypeError(
                 f"settings must be a dict, not {type(changes).__name__}: w.settings = {{'seed': 3}}"
             )
-        return self.settings.updated(changes)
+        return self._fitting(self.settings.updated(changes))[0]
+
+    def _fitting(self, settings: EditSettings) -> tuple[EditSettings, Mapping[str, Any]]:
+        """The settings and their model's own values; ``ValueError`` where these do not go together."""
+        own = known_own_settings(settings.model)
+        settings.with_own(own)
+        return settings, own
+
+    def _follow_model(self) -> Change:
+        """Take the model's own values once they are known, or when they have changed."""
+        own = known_own_settings(self.settings.model)
+        if own == self.own:
+            return NOTHING
+        try:
+            self.settings.with_own(own)
+        except ValueError as error:  # a stop that was set lies above the model's own start: the run says so
+            log.debug("the settings do not fit the model: %s", error)
+            return NOTHING
+        self.own = own
+        return Change.SETTINGS
 
     # -- results ---------------------------------------------------------------------------------------------
 
     def add_result(self, request: EditRequest, result: Any, seconds: float, png: bytes, thumb: bytes) -> str:
         """Remember a run's result and put it on show; its key in the history."""
         with self.lock:
-            entry = HistoryEntry(request, result, self.picture, seconds, thumb)
+            own = known_own_settings(request.settings.model)
+            settings = request.settings.with_own(own).as_dict()
+            entry = HistoryEntry(request, result, self.picture, seconds, settings, thumb)
             self.history.add(entry)
             self.shown = ShownResult(entry, png)
             self._changed(Change.RESULT | Change.HISTORY)
@@ -318,13 +343,14 @@ class Document:
             self.require_open()
             entry = self.history.get(key)
             # whether drafts follow the pointer depends on the machine, not on the result
-            settings = self.settings.updated({**entry.settings, "live": self.settings.live})
+            asked = {**entry.request.settings.as_dict(), "live": self.settings.live}
+            settings, own = self._fitting(self.settings.updated(asked))
             what = Change.RESTORED | Change.RESULT | Change.SETTINGS
             if entry.before.image is not self.picture.image:
                 what |= self._put_picture(entry.before)
             what |= self._put_regions(entry.request.regions)
             self.shown = ShownResult(entry, encode_png(entry.result.image))
-            self.settings = settings
+            self.settings, self.own = settings, own
             self._changed(what)
 
     # -- what is shown ---------------------------------------------------------------------------------------
@@ -333,7 +359,7 @@ class Document:
         """Show what the newest run is doing."""
         with self.lock:
             self.state = state
-            self._changed(Change.STATE)
+            self._changed(Change.STATE | self._follow_model())
 
     def show_failure(self, failure: Failure | None) -> None:
         """Keep a failure's traceback, or forget it; everything else stays."""
@@ -345,7 +371,7 @@ class Document:
         """Show how fast drafts are here."""
         with self.lock:
             self.measured = dict(measured)
-            self._changed(Change.MEASURED)
+            self._changed(Change.MEASURED | self._follow_model())
 
     # -- helpers ---------------------------------------------------------------------------------------------
 

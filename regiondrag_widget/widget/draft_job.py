@@ -12,13 +12,13 @@ from typing import Any
 
 from PIL import Image
 
+from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.regions.pair import RegionPair
 from regiondrag_widget.widget.editor import Editor
 from regiondrag_widget.widget.editor_cache import EditorCache, editor_key
 from regiondrag_widget.widget.encode import encode_jpeg
 from regiondrag_widget.widget.messages import Draft
 from regiondrag_widget.widget.sent_regions import drawn_pairs, protect_mask
-from regiondrag_widget.widget.settings import EditSettings
 
 CALLS = 2  # network calls of a draft
 MAX_AGE = 1.0  # seconds after which a request is too old to be answered by a picture

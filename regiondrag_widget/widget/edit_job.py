@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.regions.pair import RegionPairs
 from regiondrag_widget.widget.editor import Step
 from regiondrag_widget.widget.editor_cache import EditorCache
 from regiondrag_widget.widget.failures import Failure, describe, let_go
 from regiondrag_widget.widget.regions_state import Regions
-from regiondrag_widget.widget.settings import EditSettings
 
 PREPARING = "Preparing the model and the picture"
 

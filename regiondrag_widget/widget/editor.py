@@ -6,16 +6,16 @@ editor in its place. The real engine's adapter is in `engine_editor`; `editor_ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.regions.pair import RegionPair
-from regiondrag_widget.widget.settings import EditSettings
 
 
 class Step(Protocol):
@@ -36,22 +36,21 @@ class Editor(Protocol):
         self,
         pairs: Sequence[RegionPair],
         *,
-        stop: float,
-        vacated: str,
-        matte: str,
         editable: NDArray[np.bool_] | None,
+        **settings: Any,
     ) -> Generator[Step, None, None]:
-        """The reverse pass, one `Step` a level; closing the generator cancels."""
+        """The reverse pass, one `Step` a level; closing the generator cancels.
+
+        ``settings`` are those of `EditSettings.of_the_edit`, here and in `prepare` and `draft`.
+        """
 
     def prepare(
         self,
         pairs: Sequence[RegionPair],
         cancelled: Callable[[], bool],
         *,
-        stop: float,
-        vacated: str,
-        matte: str,
         editable: NDArray[np.bool_] | None,
+        **settings: Any,
     ) -> bool:
         """Do ahead of `edit` what these handles need, the inversion above all. False when ``cancelled``,
         which is asked now and then, ended it.
@@ -62,10 +61,8 @@ class Editor(Protocol):
         pairs: Sequence[RegionPair],
         *,
         calls: int,
-        stop: float,
-        vacated: str,
-        matte: str,
         editable: NDArray[np.bool_] | None,
+        **settings: Any,
     ) -> Generator[Step, None, None]:
         """An edit in ``calls`` steps, a look at what `edit` would give; closing the generator cancels."""
 
@@ -99,13 +96,26 @@ class Drafted(Protocol):
 
 @dataclass(frozen=True)
 class Report:
-    """For the read-out: ``memory`` and ``budget`` in bytes of what is kept, ``note`` in words."""
+    """What an editor runs on and keeps.
+
+    Attributes
+    ----------
+    device, dtype
+        As torch names them.
+    memory, budget
+        Bytes that are kept, and that may be kept.
+    note
+        More for the read-out, in words.
+    own_settings
+        The model's own values of settings.
+    """
 
     device: str = ""
     dtype: str = ""
     memory: int = 0
     budget: int = 0
     note: str = ""
+    own_settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 class EditorFactory(Protocol):

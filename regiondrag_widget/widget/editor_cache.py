@@ -5,22 +5,24 @@ from __future__ import annotations
 import gc
 import sys
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from PIL import Image
 
+from regiondrag_widget.engine.settings import EditSettings, names
 from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.models.memory import is_out_of_memory
 from regiondrag_widget.widget.editor import Editor, EditorFactory, Report
-from regiondrag_widget.widget.engine_editor import engine_editor
-from regiondrag_widget.widget.settings import EditSettings
+from regiondrag_widget.widget.engine_editor import engine_editor, own_settings
 
 
 def editor_key(picture_key: Hashable, settings: EditSettings) -> tuple[Hashable, ...]:
     """Equal where one editor serves. ``picture_key`` stands for the picture's content."""
-    s = settings
-    return (picture_key, s.model, s.prompt, s.steps, s.start, s.seed)
+    s, own = settings, own_settings(settings.model)
+    asked = ((name, getattr(s, name)) for name in names("widget", "picture"))
+    return (picture_key, s.model, *(own.get(name) if value is None else value for name, value in asked))
 
 
 class EditorCache:
@@ -41,7 +43,7 @@ class EditorCache:
         self._size = size
         self._editors: OrderedDict[tuple[Hashable, ...], Editor] = OrderedDict()
         self._budgets: dict[Hashable, int] = {}  # of each editor, when last seen
-        self._models: set[str] = set()  # that were loaded
+        self._models: dict[str, Mapping[str, Any]] = {}  # own settings of those that were loaded
         self._lock = OrderedLock(Rank.EDITORS)
 
     def get(self, picture_key: Hashable, image: Image.Image, settings: EditSettings) -> Editor:
@@ -61,14 +63,20 @@ class EditorCache:
         with self._lock:
             self._editors[key] = editor
             self._budgets = {known: self._budgets.get(known, 0) for known in self._editors}
-            self._budgets[key] = editor.report().budget
-            self._models.add(settings.model)
+            report = editor.report()
+            self._budgets[key] = report.budget
+            self._models[settings.model] = report.own_settings
         return editor
 
     def loaded(self, model: str) -> bool:
         """Whether ``model`` has been used before: its weights are on this machine."""
         with self._lock:
             return model in self._models
+
+    def own_settings(self, model: str) -> Mapping[str, Any]:
+        """A loaded model's own values of settings; nothing while it was never loaded."""
+        with self._lock:
+            return self._models.get(model, {})
 
     def report(self, picture_key: Hashable, settings: EditSettings) -> Report | None:
         """What the editor of this picture runs on and keeps; None while there is none."""
@@ -137,6 +145,11 @@ _shared = EditorCache(engine_editor)
 def shared_editors() -> EditorCache:
     """The process's editors."""
     return _shared
+
+
+def known_own_settings(model: str) -> Mapping[str, Any]:
+    """A model's own values of settings as far as they are known: it is a known one, or was loaded."""
+    return own_settings(model) or shared_editors().own_settings(model)
 
 
 def install_editors(factory: EditorFactory, size: int = 2) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from regiondrag_widget.widget.text import printable
+from regiondrag_widget.text import printable
 
 PREVIEW_SIZE = 384  # long side of a preview, px
 THUMB_SIZE = 128

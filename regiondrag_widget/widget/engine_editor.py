@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.models.profile import MINI_PROFILE
 from regiondrag_widget.regions.pair import RegionPair
 from regiondrag_widget.widget.editor import Drafted, Editor, Report, Step
-from regiondrag_widget.widget.settings import EditSettings
-from regiondrag_widget.widget.user_pipelines import is_user_pipeline, user_pipeline
+from regiondrag_widget.widget.user_pipelines import is_user_pipeline, living_pipeline, user_pipeline
 
 if TYPE_CHECKING:
     from regiondrag_widget.engine.session import ImageSession
@@ -20,6 +21,14 @@ _WHERE_KEPT = {
     "host": "keys and values are kept in the computer's own memory",
     "recompute": "keys and values are computed again each time: they do not fit",
 }
+
+
+def own_settings(model: str) -> Mapping[str, Any]:
+    """The model's own values of settings, where they are known without loading it; else nothing."""
+    made = living_pipeline(model)
+    if made is not None:
+        return dict(getattr(made, "edit_defaults", {}))
+    return MINI_PROFILE.defaults if model == "mini" else {}
 
 
 def is_local(model: str) -> bool:
@@ -99,6 +108,7 @@ class SessionEditor:
             dtype=str(backbone.dtype).removeprefix("torch."),
             memory=kept.used,
             budget=kept.budget,
+            own_settings=self._session.model.defaults,
             note="; ".join(filter(None, (words, _WHERE_KEPT.get(kept.keys_values)))),
         )
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from regiondrag_widget.imaging.bundled import BundledWeightsMissingError
 from regiondrag_widget.models.memory import is_out_of_memory
+from regiondrag_widget.text import printable
 from regiondrag_widget.widget.messages import ErrorCode
-from regiondrag_widget.widget.text import printable
 
 
 @dataclass(frozen=True)

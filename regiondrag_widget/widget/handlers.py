@@ -45,7 +45,7 @@ from regiondrag_widget.widget.messages import (
 )
 from regiondrag_widget.widget.runs import EditRuns
 from regiondrag_widget.widget.sent_regions import complete_pairs, protect_mask, sent_regions
-from regiondrag_widget.widget.settings import known
+from regiondrag_widget.widget.settingsdict import known
 from regiondrag_widget.widget.upload import Uploads
 from regiondrag_widget.widget.validation import read_message
 

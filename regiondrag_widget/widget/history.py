@@ -26,6 +26,8 @@ class HistoryEntry:
         The picture it started from.
     seconds
         How long it took.
+    settings
+        The settings it was made with; `EditRequest.settings` has None where the model decided.
     thumb
         A small JPEG of the result.
     """
@@ -34,17 +36,13 @@ class HistoryEntry:
     result: Any
     before: ShownPicture
     seconds: float
+    settings: dict[str, Any]
     thumb: bytes
 
     @property
     def key(self) -> str:
         """Its name in the history."""
         return f"r{self.request.run}"
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The settings it was made with."""
-        return self.request.settings.as_dict()
 
     def summary(self) -> dict[str, Any]:
         """The entry of the ``_history`` trait."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 
+from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.widget.changes import Change
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.draft_job import DraftRequest
@@ -18,7 +19,7 @@ from regiondrag_widget.widget.failures import Failure
 from regiondrag_widget.widget.host import Outbox
 from regiondrag_widget.widget.messages import Draft, Measured, Outgoing
 from regiondrag_widget.widget.readout import Readout
-from regiondrag_widget.widget.settings import EditSettings, known
+from regiondrag_widget.widget.settingsdict import known
 from regiondrag_widget.widget.user_pipelines import drop, use
 from regiondrag_widget.widget.warmup import WarmUp, WarmUpRequest
 from regiondrag_widget.widget.worker import InferenceWorker

@@ -13,6 +13,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.widget.changes import Change
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.editor_cache import shared_editors
@@ -26,7 +27,7 @@ from regiondrag_widget.widget.notices import Notices
 from regiondrag_widget.widget.readout import UNMEASURED
 from regiondrag_widget.widget.routed import Routed
 from regiondrag_widget.widget.runs import EditRuns
-from regiondrag_widget.widget.settings import EditSettings, LiveSettings
+from regiondrag_widget.widget.settingsdict import LiveSettings
 from regiondrag_widget.widget.validation import read_drawn
 from regiondrag_widget.widget.worker import shared_worker
 
@@ -81,9 +82,9 @@ class DocumentMirror(anywidget.AnyWidget):
     measured = Routed(lambda w: w._document.measured, None, "How fast drafts are here, and what they run on.")
     settings = Routed(
         lambda w: w._settings,
-        lambda w, changes: w._document.change_settings(changes),
+        lambda w, changes: w._set_settings(changes),
         "The edit's settings, checked.",
-    ).tag(sync=True)
+    ).tag(sync=True, to_json=lambda value, _widget: value.asked)
 
     # what the browser sees; `messages` has what is said beside them
     _protocol = traitlets.Int(VERSION).tag(sync=True)
@@ -118,7 +119,7 @@ class DocumentMirror(anywidget.AnyWidget):
         self._runs = EditRuns(document, worker, self._outbox, self.send_message, self._live)
         self._handlers = Handlers(document, self._runs, self._live, self)
         super().__init__(
-            _defaults=EditSettings.of_model(settings.model).as_dict(),
+            _defaults=self._model_defaults(),
             _models=list(dict.fromkeys(["mini", settings.model])),
             _state=dict(document.state),
             _image=picture.data,
@@ -154,6 +155,7 @@ class DocumentMirror(anywidget.AnyWidget):
             if Change.STATE in what:
                 self._state = dict(document.state)
             if Change.SETTINGS in what:
+                self._defaults = self._model_defaults()
                 self._send_if_new("settings")
         if Change.STATE in what:
             self.send_message(Status(**document.state))
@@ -201,7 +203,19 @@ class DocumentMirror(anywidget.AnyWidget):
         }
 
     def _settings_as_dict(self) -> LiveSettings:
-        return LiveSettings(self._document.settings, lambda changes: setattr(self, "settings", changes))
+        return LiveSettings(self._document.settings, self._document.own, self._assign_settings)
+
+    def _model_defaults(self) -> dict[str, Any]:
+        document = self._document
+        return EditSettings(model=document.settings.model).with_own(document.own).as_dict()
+
+    def _set_settings(self, changes: Any) -> None:
+        self._document.change_settings(changes.asked if isinstance(changes, LiveSettings) else changes)
+
+    def _assign_settings(self, changes: Mapping[str, Any]) -> LiveSettings:
+        with self._document.lock:
+            self._document.change_settings(dict(changes))
+            return self._settings
 
     def _shown_result(self) -> Any:
         shown = self._document.shown

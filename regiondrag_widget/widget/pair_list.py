@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, MutableSequence
 from typing import Any, overload
 
 from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.text import require_text
 from regiondrag_widget.widget.regions_state import AnyPair, Regions
-from regiondrag_widget.widget.text import require_text
 
 
 class PairList(MutableSequence[AnyPair]):

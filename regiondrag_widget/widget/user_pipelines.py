@@ -76,6 +76,12 @@ def user_pipeline(name: str) -> Any | None:
         return pipeline
 
 
+def living_pipeline(name: str) -> Any | None:
+    """The user's pipeline called ``name``; None where there is none, or none any more."""
+    with _lock:
+        return _made.get(name)
+
+
 def is_user_pipeline(name: str) -> bool:
     """Whether ``name`` is that of a user's pipeline, or of one that is gone."""
     with _lock:

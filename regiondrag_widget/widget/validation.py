@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from regiondrag_widget.text import is_text, shown
 from regiondrag_widget.widget.fields import Fields
 from regiondrag_widget.widget.messages import (
     MAX_INTEGER,
@@ -32,7 +33,6 @@ from regiondrag_widget.widget.messages import (
     Visible,
 )
 from regiondrag_widget.widget.regions_state import PROTECT, PairEntry, read_mask
-from regiondrag_widget.widget.text import is_text, shown
 
 MAX_COLOR = 1000
 MAX_KEY = 100  # characters of a pair's key

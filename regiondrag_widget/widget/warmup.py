@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.locks import OrderedLock
 from regiondrag_widget.regions.pair import RegionPair
 from regiondrag_widget.widget.draft_job import Watch, draft_once
 from regiondrag_widget.widget.editor_cache import EditorCache, editor_key, shared_editors
 from regiondrag_widget.widget.failures import Failure, describe, let_go
-from regiondrag_widget.widget.settings import EditSettings
 from regiondrag_widget.widget.worker import InferenceWorker, Job, Urgency
 
 log = logging.getLogger(__name__)

@@ -15,16 +15,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from regiondrag_widget.engine.keywords import check_keywords
+from regiondrag_widget.engine.settings import EditSettings, lists_settings, names
 from regiondrag_widget.regions.pair import RegionPair
 from regiondrag_widget.widget.encode import ShownPicture
 from regiondrag_widget.widget.mirror import DocumentMirror
 from regiondrag_widget.widget.regions_state import Regions
-from regiondrag_widget.widget.settings import NAMES, EditSettings
 from regiondrag_widget.widget.user_pipelines import model_name
 
 log = logging.getLogger(__name__)
 
 
+@lists_settings(*names("widget"))
 class RegionDragWidget(DocumentMirror):
     """An editor in a notebook cell: draw a handle, drag it to its target, run, compare, accept.
 
@@ -40,9 +42,9 @@ class RegionDragWidget(DocumentMirror):
     layout
         An ``ipywidgets.Layout``.
     **settings
-        Any of ``prompt, seed, steps, start, stop, vacated, model, matte, live`` (see `EditSettings`).
-        ``model`` may be a pipeline too, which is held as long as a widget uses it:
+        Any of those below. ``model`` may be a pipeline too, which is held as long as a widget uses it:
         ``model=rd.RegionDragPipeline.from_pipe(pipe)``.
+    {settings}
 
     Attributes
     ----------
@@ -93,12 +95,7 @@ class RegionDragWidget(DocumentMirror):
         layout: Any = None,
         **settings: Any,
     ) -> None:
-        unknown = sorted(set(settings) - set(NAMES))
-        if unknown:
-            raise TypeError(
-                f"RegionDragWidget() has no argument {unknown[0]!r}: "
-                f"choose from image, pairs, height, layout, {', '.join(NAMES)}"
-            )
+        check_keywords("RegionDragWidget", settings, ("image", "pairs", "height", "layout", *names("widget")))
         if image is None:
             from regiondrag_widget import assets
 
@@ -110,8 +107,7 @@ class RegionDragWidget(DocumentMirror):
         model = settings.get("model")  # held here until the document holds it
         if "model" in settings:
             settings["model"] = model_name(model)
-        chosen = EditSettings().updated(settings)  # checked as given, before a model's defaults come in
-        chosen = EditSettings.of_model(chosen.model).updated(settings)
+        chosen = EditSettings().updated(settings)
         super().__init__(ShownPicture.of(image, name), chosen, _height=height, **traits)
         del model
         if pairs:

@@ -263,7 +263,7 @@ def test_settings_reach_the_kernel_and_reset(open_widget: Open) -> None:
     drawer.get_by_label("Prompt").fill("<i>a cup</i>")
     drawer.get_by_role("spinbutton", name="Seed").fill("42")
     drawer.get_by_role("spinbutton", name="Steps").fill("8")
-    drawer.get_by_label("Vacated place").select_option("keep")
+    drawer.get_by_label("Where it was").select_option("keep")
     drawer.get_by_role("slider", name="Stop").fill("0.7")
     widget.page.wait_for_function("host.model.patches.some(p => p.settings?.stop === 0.7)")
     settings: dict[str, Any] = widget.page.evaluate("host.model.get('settings')")

@@ -17,6 +17,7 @@ PACKAGE = Path(rd.__file__).parent
 # room -> the rooms it may import from; a file at the top is a room of its own
 MAY_IMPORT = {
     "locks": {"locks"},
+    "text": {"text"},
     "regions": {"regions"},
     "imaging": {"imaging", "regions"},
     "models": {"models", "imaging", "regions"},
@@ -28,7 +29,7 @@ MAY_IMPORT = {
     "bench": {"bench", "api", "pipeline", "engine", "models", "imaging", "regions", "assets"},
     "cli": {"cli", "bench", "api", "pipeline", "engine", "models", "imaging", "regions", "assets"},
 }
-ANYWHERE = {"", "_version", "__version__", "locks"}
+ANYWHERE = {"", "_version", "__version__", "locks", "text"}
 
 
 def run_python(code: str) -> str:

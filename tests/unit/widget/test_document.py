@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.regions import RegionPair
 from regiondrag_widget.widget.changes import Change
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.encode import ShownPicture
 from regiondrag_widget.widget.regions_state import PairEntry, Regions
-from regiondrag_widget.widget.settings import EditSettings
 from regiondrag_widget.widget.validation import DrawnState
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from regiondrag_widget import RegionDragWidget
+from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.widget import editor_cache, user_pipelines
 from regiondrag_widget.widget.engine_editor import engine_editor, is_local
-from regiondrag_widget.widget.settings import EditSettings
 from regiondrag_widget.widget.user_pipelines import model_name, user_pipeline
 from tests.kernel.fake_editor import FakeEngine
 
