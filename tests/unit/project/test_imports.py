@@ -149,7 +149,6 @@ def test_a_circle_is_found():
     assert sorted(circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"d"}})) == [["b", "c"], ["d"]]
 
 
-@pytest.mark.xfail(reason="the engine and the widget are being taken apart", strict=True)
 def test_no_file_imports_itself_in_a_circle():
     modules = {module_of(path): path for path in SOURCES}
     graph = {name: imports_of(path) & set(modules) - {name} for name, path in modules.items()}
