@@ -15,9 +15,7 @@ from tests.kernel.fake_browser import run_message
 HALF = "duck \ud83e"  # half of a surrogate pair: it has no UTF-8
 HUGE = 10**400  # beyond the range of floats
 LONG = 10**5000  # beyond what Python writes out
-ANY_HUGE = [
-    pytest.param(number, id=name) for name, number in [("huge", HUGE), ("low", -HUGE), ("long", LONG)]
-]
+ANY_HUGE = [pytest.param(n, id=name) for n, name in ((HUGE, "high"), (-HUGE, "low"), (LONG, "long"))]
 
 
 def errors(browser):
