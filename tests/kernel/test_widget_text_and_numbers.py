@@ -99,11 +99,11 @@ def test_a_huge_number_in_a_trait_is_refused_and_not_stored(w, browser, handle, 
 
 @pytest.mark.parametrize("name", ["start", "stop", "seed", "steps"])
 @pytest.mark.parametrize("number", ANY_HUGE)
-def test_a_huge_setting_is_refused_in_python_too(w, name, number):
+def test_a_huge_setting_is_refused_in_python_too(drawn, name, number):
     with pytest.raises(ValueError, match=name):
-        w.settings[name] = number
+        drawn.settings[name] = number
     with pytest.raises(ValueError, match=name):
-        w.run(**{name: number})
+        drawn.run(**{name: number})
 
 
 def test_a_huge_number_in_a_matrix_is_refused_in_python_too(w, handle):
