@@ -42,7 +42,8 @@ class Ranked(Protocol):
     """A lock, as far as the order is concerned."""
 
     @property
-    def rank(self) -> Rank: ...
+    def rank(self) -> Rank:
+        """Its place in the order."""
 
 
 class _Held(threading.local):

@@ -19,7 +19,7 @@ class DraftSpeed:
         self._quick = False
 
     def begin(self, seconds: float) -> None:
-        """Start anew with one draft: another model, picture or schedule makes earlier ones useless."""
+        """Start over with one draft: it is of another model, picture or schedule."""
         self.forget()
         self.add(seconds)
 
@@ -30,7 +30,7 @@ class DraftSpeed:
         self._quick = typical < (SLOW if self._quick else QUICK)
 
     def forget(self) -> None:
-        """Start anew with nothing."""
+        """Forget all drafts."""
         self._seconds.clear()
         self._quick = False
 

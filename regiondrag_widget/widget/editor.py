@@ -22,9 +22,13 @@ class Step(Protocol):
     """One denoising step: ``index`` counts from 1 to ``total``."""
 
     @property
-    def index(self) -> int: ...
+    def index(self) -> int:
+        """Its number, from 1."""
+
     @property
-    def total(self) -> int: ...
+    def total(self) -> int:
+        """How many there are."""
+
     def preview(self, max_size: int = ...) -> NDArray[np.uint8]:
         """(h, w, 3) uint8, at most ``max_size`` on the long side."""
 
@@ -89,9 +93,12 @@ class Drafted(Protocol):
     """A draft's picture: ``rgb`` (h, w, 3) uint8 of the ``box`` x0, y0, x1, y1 in picture pixels."""
 
     @property
-    def rgb(self) -> NDArray[np.uint8]: ...
+    def rgb(self) -> NDArray[np.uint8]:
+        """(h, w, 3) uint8."""
+
     @property
-    def box(self) -> tuple[int, int, int, int]: ...
+    def box(self) -> tuple[int, int, int, int]:
+        """x0, y0, x1, y1 in picture pixels."""
 
 
 @dataclass(frozen=True)

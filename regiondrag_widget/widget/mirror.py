@@ -45,7 +45,6 @@ _SENT_AGAIN = {
     "thumbs": ("_history", "_thumbs"),
     "masks": _REGIONS,
 }
-_MIRRORED = frozenset({*_REGIONS, "_selected", *_FROM_KERNEL} - {"_esm", "_css"})
 _ALWAYS_NEW = ("pairs", "history")  # lists that change in place
 
 
@@ -126,8 +125,8 @@ class DocumentMirror(anywidget.AnyWidget):
             _image_info=self._picture_info(),
             **traits,
         )
-        self._told = {name: getattr(self, name) for name in ("settings", "state", "measured")}
-        self._told["image"] = picture.image
+        self._told = {"image": picture.image, "settings": dict(self._settings)}
+        self._told |= {"state": self.state, "measured": self.measured}
         for listener in (self._runs, self, self._live):
             document.follow(listener)
         self.on_msg(self._receive)
@@ -170,7 +169,7 @@ class DocumentMirror(anywidget.AnyWidget):
         if Change.PROTECT in what:
             self._tell("protect", document.protect(), raises=True)
         if Change.SETTINGS in what:
-            self._tell("settings", self._settings, raises=True)
+            self._tell("settings", dict(self._settings), raises=True)
         if Change.RESULT in what:
             self._tell("result", self._shown_result())
         if Change.HISTORY in what:
@@ -229,11 +228,12 @@ class DocumentMirror(anywidget.AnyWidget):
 
     def notify_change(self, change: Any) -> None:
         """Send what the browser is to see; observers are told once the document's lock is free."""
-        if change["name"] in _MIRRORED:
-            self._send_if_new(change["name"])
-            self._notices.add(change)
-        else:
+        if not self._document.lock.held():
             super().notify_change(change)
+            return
+        if change["name"] in self.keys:
+            self._send_if_new(change["name"])
+        self._notices.add(change)
 
     def _send_if_new(self, name: str) -> None:
         if self.comm is not None and self._should_send_property(name, getattr(self, name)):

@@ -68,7 +68,7 @@ class Readout:
         self.update()
 
     def forget(self, *, model: bool) -> None:
-        """Start anew for another picture, or another ``model``."""
+        """Start over for another picture, or another ``model``."""
         self._shrunk, self._unprepared = False, ""
         if model:
             self._known = Report()

@@ -1,4 +1,4 @@
-"""All regions of a widget in the form in which they travel: entries (JSON) and masks (packed bits).
+"""All regions of a widget in the form in which they are sent: entries (JSON) and masks (packed bits).
 
 Masks are decoded only where they are needed; see `pair_list` for the list of decoded pairs.
 """

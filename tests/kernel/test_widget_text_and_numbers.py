@@ -15,9 +15,7 @@ from tests.kernel.fake_browser import run_message
 HALF = "duck \ud83e"  # half of a surrogate pair: it has no UTF-8
 HUGE = 10**400  # beyond the range of floats
 LONG = 10**5000  # beyond what Python writes out
-ANY_HUGE = [
-    pytest.param(number, id=name) for name, number in [("huge", HUGE), ("low", -HUGE), ("long", LONG)]
-]
+ANY_HUGE = [pytest.param(n, id=name) for n, name in ((HUGE, "high"), (-HUGE, "low"), (LONG, "long"))]
 
 
 def errors(browser):
@@ -101,15 +99,15 @@ def test_a_huge_number_in_a_trait_is_refused_and_not_stored(w, browser, handle, 
 
 @pytest.mark.parametrize("name", ["start", "stop", "seed", "steps"])
 @pytest.mark.parametrize("number", ANY_HUGE)
-def test_a_huge_setting_is_refused_in_python_too(w, name, number):
+def test_a_huge_setting_is_refused_in_python_too(drawn, name, number):
     with pytest.raises(ValueError, match=name):
-        w.settings[name] = number
+        drawn.settings[name] = number
     with pytest.raises(ValueError, match=name):
-        w.run(**{name: number})
+        drawn.run(**{name: number})
 
 
 def test_a_huge_number_in_a_matrix_is_refused_in_python_too(w, handle):
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises(ValueError, match="too large"):
         w.add_pair(handle, matrix=[[1, 0, HUGE], [0, 1, 0], [0, 0, 1]])
     assert len(w.pairs) == 0
 
