@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from regiondrag_widget.widget.latency import KEPT, QUICK, SLOW, Latency
+from regiondrag_widget.widget.draft_speed import KEPT, QUICK, SLOW, DraftSpeed
 
 
 def measured(*seconds):
-    latency = Latency()
+    latency = DraftSpeed()
     for each in seconds:
         latency.add(each)
     return latency

@@ -1,8 +1,8 @@
 """The widget's side of its drafts: the newest request wins, and nothing ever waits for a draft.
 
-Every request is answered once, by a picture or by the word that there will be none, and in the order in which
-the requests came: the moment a newer one arrives, all older ones are answered as stale. So what the browser
-hears never goes back in time, and its one slot for requests never stays taken.
+Every request is answered once, by a picture or by a message that there will be none, in the order of the
+requests: when a newer one arrives, all older ones are answered as stale. So what the browser is shown
+never goes back in time, and its one slot for requests never stays taken.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
 
-from regiondrag_widget.widget import protocol
-from regiondrag_widget.widget.drafting import (
+from regiondrag_widget.widget.document import Document
+from regiondrag_widget.widget.draft_job import (
     MAX_AGE,
     DraftPicture,
     DraftRequest,
@@ -21,56 +20,61 @@ from regiondrag_widget.widget.drafting import (
     Watch,
     make_draft,
 )
-from regiondrag_widget.widget.editor import shared_editors
+from regiondrag_widget.widget.editor_cache import shared_editors
 from regiondrag_widget.widget.failures import Failure, describe, let_go
 from regiondrag_widget.widget.host import POLL, Outbox
-from regiondrag_widget.widget.outgoing import UndraftedReason
+from regiondrag_widget.widget.messages import Drafted, Outgoing, Undrafted, UndraftedReason
 from regiondrag_widget.widget.worker import InferenceWorker, Job, Urgency
 
 PUMP_LIMIT = 0.1  # seconds a main thread that must deliver a draft itself waits for its turn to come
 TRIES = 3  # drafts in a row that may run out of memory before they pause
 
 
-class DraftHost(Protocol):
-    """What `Drafts` needs of the widget."""
-
-    @property
-    def lock(self) -> threading.RLock: ...
-    def send_message(self, message: protocol.Outgoing) -> None: ...
-    def show_failure(self, failure: Failure) -> None: ...
-
-
-class Drafts:
+class DraftQueue:
     """All drafts of one widget: at most one is wanted at a time.
 
     Parameters
     ----------
-    busy
-        Whether a run is under way.
+    document
+        Its lock guards the queue too, and its failures are shown there.
+    worker
+        Makes the drafts.
+    outbox
+        Delivers the answers.
+    send
+        Sends one message to the browser.
     took
-        Told the seconds of every draft made, on the inference thread.
+        Called on the inference thread with the seconds of every draft made.
     paused
-        Told in words why no drafts are made for now; empty when they are again.
+        Called with the reason, in words, why no drafts are made for now; empty when they are made again.
     shrunk
-        Told that less is kept from now on, for memory ran out.
+        Called when less is kept from now on, because memory ran out.
+    clock
+        Seconds that never run backwards; injected by tests.
+
+    Attributes
+    ----------
+    paused
+        Whether no drafts are made for now.
     """
 
     def __init__(
         self,
-        host: DraftHost,
+        document: Document,
         worker: InferenceWorker,
         outbox: Outbox,
+        send: Callable[[Outgoing], None],
         *,
-        busy: Callable[[], bool],
         took: Callable[[float], None],
         paused: Callable[[str], None],
         shrunk: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._host = host
+        self._document = document
         self._worker = worker
         self._outbox = outbox
-        self._busy, self._took, self._tell_paused, self._tell_shrunk = busy, took, paused, shrunk
+        self._send = send
+        self._took, self._tell_paused, self._tell_shrunk = took, paused, shrunk
         self._clock = clock
         self._wanted: DraftRequest | None = None  # the newest, while it is not answered
         self._told = ""  # the last failure in words: told once, not once a frame
@@ -80,22 +84,23 @@ class Drafts:
     @property
     def owner(self) -> tuple[str, int]:
         """Whose jobs drafts are, for the worker."""
-        return ("draft", id(self._host))
+        return ("draft", id(self._document))
 
     def request(self, request: DraftRequest) -> None:
-        """Draft this next; whatever older request is not answered yet is stale."""
-        with self._host.lock:
+        """Draft this next; an older request that is not answered yet is answered as stale."""
+        with self._document.lock:
             self._answer_wanted("stale")
-            if self._busy():
+            if self._document.busy:
                 self._worker.cancel(self.owner)
-                return self._send(protocol.Undrafted(request.seq, "stale"))
+                return self._send(Undrafted(request.seq, "stale"))
             if self.paused:
-                return self._send(protocol.Undrafted(request.seq, "error"))
+                return self._send(Undrafted(request.seq, "error"))
             self._wanted = request
             prepared = threading.Event()
             job = Job(
                 self.owner,
                 lambda job: self._work(request, job, prepared),
+                crashed=lambda error: self._crashed(request, error),
                 urgency=Urgency.DRAFT,
                 needs=request.needs,
             )
@@ -105,32 +110,32 @@ class Drafts:
         return None
 
     def refuse(self, seq: int, message: str) -> None:
-        """Request ``seq`` cannot be understood or used; older ones are stale all the same."""
-        with self._host.lock:
+        """Answer request ``seq``, which cannot be used, with an error; older ones are stale."""
+        with self._document.lock:
             self.void("stale")
-            self._send(protocol.Undrafted(seq, "error", self._once(message)))
+            self._send(Undrafted(seq, "error", self._once(message)))
 
     def outdated(self, seq: int) -> None:
-        """Request ``seq`` is about what is no longer there; older ones are stale all the more."""
-        with self._host.lock:
+        """Answer request ``seq``, which is about a picture that is gone, as stale; older ones too."""
+        with self._document.lock:
             self.void("stale")
-            self._send(protocol.Undrafted(seq, "stale"))
+            self._send(Undrafted(seq, "stale"))
 
-    def rest(self, seq: int) -> None:
-        """The drag ended: drafts up to ``seq`` are void."""
-        with self._host.lock:
+    def drag_ended(self, seq: int) -> None:
+        """The drag ended: drafts up to ``seq`` are not wanted any more."""
+        with self._document.lock:
             if self._wanted is not None and self._wanted.seq <= seq:
                 self.void("stopped")
 
     def void(self, reason: UndraftedReason = "stale") -> None:
-        """Nobody wants the draft that waits or runs any more; it stops at its next step."""
-        with self._host.lock:
+        """Stop the draft that waits or runs, at its next step: nobody wants it any more."""
+        with self._document.lock:
             self._answer_wanted(reason)
             self._worker.cancel(self.owner)
 
     def resume(self) -> None:
-        """Something changed that may have cured what made drafts pause."""
-        with self._host.lock:
+        """Make drafts again: what made them pause may be over."""
+        with self._document.lock:
             self._told, self._shortages = "", 0
             if self.paused:
                 self.paused = False
@@ -154,14 +159,17 @@ class Drafts:
                 picture = make_draft(request, editors, watch)
         except NothingDrawn:
             self._post(lambda: self._answer(request, "stopped", "nothing complete is drawn"))
-        except Exception as error:
-            failure = describe(error)
-            let_go(error)
-            self._post(lambda: self._failed(request, failure))
+        except BaseException as error:
+            self._crashed(request, error)
         else:
             self._post(lambda: self._made(request, picture))
             if picture is not None:
                 self._took(picture.seconds)
+
+    def _crashed(self, request: DraftRequest, error: BaseException) -> None:
+        failure = describe(error)
+        let_go(error)
+        self._post(lambda: self._failed(request, failure))
 
     def _made(self, request: DraftRequest, made: DraftPicture | None) -> None:
         if made is None or self._clock() - request.arrived > MAX_AGE:
@@ -170,12 +178,12 @@ class Drafts:
         if request is self._wanted:
             self._wanted = None
             seconds = round(made.seconds, 4)
-            self._send(protocol.Drafted(request.seq, made.width, made.height, made.box, seconds, made.data))
+            self._send(Drafted(request.seq, made.width, made.height, made.box, seconds, made.data))
         return None
 
     def _failed(self, request: DraftRequest, failure: Failure) -> None:
         words = f"{failure.message} {failure.remedy}".strip()
-        self._host.show_failure(failure)
+        self._document.show_failure(failure)
         if failure.code == "memory":
             self._shortages += 1
             self._tell_shrunk()
@@ -190,16 +198,16 @@ class Drafts:
 
     def _post(self, deliver: Callable[[], None]) -> None:
         def guarded() -> None:
-            with self._host.lock:
+            with self._document.lock:
                 deliver()
 
         self._outbox.post(guarded)
 
     def _pump(self, job: Job, prepared: threading.Event) -> None:
-        """Deliver the draft on this thread: where only its messages arrive, nobody else can.
+        """Deliver the draft on this thread, in hosts that show nothing that other threads send.
 
-        One that must wait its turn, or prepare its picture first, is delivered before the next message is
-        read: the main thread has other work.
+        A draft that has to wait its turn, or to prepare its picture first, is not waited for: it is delivered
+        before the next message is read.
         """
         began = self._clock()
         while not job.wait(POLL):
@@ -216,14 +224,11 @@ class Drafts:
     def _answer_wanted(self, reason: UndraftedReason, message: str = "") -> None:
         if self._wanted is not None:
             seq, self._wanted = self._wanted.seq, None
-            self._send(protocol.Undrafted(seq, reason, message))
+            self._send(Undrafted(seq, reason, message))
 
     def _once(self, message: str) -> str:
-        """The message, or nothing if it is what was told last."""
+        """The message, or nothing if it is the same as the last one."""
         if message == self._told:
             return ""
         self._told = message
         return message
-
-    def _send(self, message: protocol.Outgoing) -> None:
-        self._host.send_message(message)

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regiondrag_widget.widget import protocol as p
-from regiondrag_widget.widget.parsing import parse
+from regiondrag_widget.widget import messages as p
+from regiondrag_widget.widget.validation import read_message
 
 
 def refusal(content, buffers=()):
     with pytest.raises(p.ProtocolError) as info:
-        parse(content, buffers)
+        read_message(content, buffers)
     return info.value
 
 
@@ -26,10 +26,10 @@ THREE = (b"handle", memoryview(b"target"), bytearray(b"protect"))
 
 
 def test_a_run_is_read_with_its_pairs_and_buffers():
-    run = parse(RUN, THREE)
+    run = read_message(RUN, THREE)
     assert isinstance(run, p.Run)
     assert (run.run, run.rev, run.params, run.protect) == (4, 7, {"seed": 3}, 2)
-    assert run.pairs == (p.WirePair("a", "duck", (1.0, 0.0, 5.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0), 0, 1),)
+    assert run.pairs == (p.SentPair("a", "duck", (1.0, 0.0, 5.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0), 0, 1),)
     assert run.buffers == (b"handle", b"target", b"protect")
     assert all(type(buffer) is bytes for buffer in run.buffers)
 
@@ -50,12 +50,12 @@ def test_a_run_is_read_with_its_pairs_and_buffers():
         ({"type": "visible", "visible": False}, p.Visible(False)),
         ({"type": "ping"}, p.Ping()),
         ({"type": "stats", "on": True}, p.Stats(True)),
-        ({"type": "rest", "seq": 12}, p.Rest(12)),
+        ({"type": "drag_ended", "seq": 12}, p.DragEnded(12)),
         ({"type": "need", "what": "masks"}, p.Need("masks")),
     ],
 )
 def test_each_message_of_the_browser_is_read(content, expected):
-    assert parse({"v": 1, **content}) == expected
+    assert read_message({"v": 1, **content}) == expected
 
 
 def test_a_picture_in_parts_is_read():
@@ -68,11 +68,11 @@ def test_a_picture_in_parts_is_read():
         "parts": 3,
         "upload": "u",
     }
-    assert parse(content, [b"xyz"]) == p.Load("a.png", "image/png", b"xyz", 1, 3, "u")
+    assert read_message(content, [b"xyz"]) == p.Load("a.png", "image/png", b"xyz", 1, 3, "u")
 
 
 def test_unknown_fields_are_ignored():
-    assert parse({"v": 1, "type": "stop", "run": 1, "colour": "blue"}) == p.Stop(1)
+    assert read_message({"v": 1, "type": "stop", "run": 1, "colour": "blue"}) == p.Stop(1)
 
 
 @pytest.mark.parametrize("content", [None, 3, "run", [], [1, 2]])
@@ -120,8 +120,8 @@ def test_a_run_with_a_bad_field_is_refused_by_that_fields_name(change, word):
 
 
 def test_a_draft_is_read_as_a_run_is_with_its_number():
-    draft = parse({**RUN, "type": "draft", "seq": 1_700_000_000_123}, THREE)
-    run = parse(RUN, THREE)
+    draft = read_message({**RUN, "type": "draft", "seq": 1_700_000_000_123}, THREE)
+    run = read_message(RUN, THREE)
     assert isinstance(draft, p.Draft)
     assert draft.seq == 1_700_000_000_123
     for name in ("params", "rev", "pairs", "protect", "buffers"):
@@ -146,7 +146,7 @@ def test_a_refused_draft_tells_which_one_it_was_and_a_refused_run_does_not_pass_
     pairs = [{"id": "a", "handle": 3}]
     assert refusal({**RUN, "type": "draft", "seq": 3, "pairs": pairs}, THREE).seq == 3
     assert refusal({**RUN, "seq": 3, "pairs": pairs}, THREE).seq is None
-    assert refusal({"v": 1, "type": "rest", "seq": -1}).seq is None
+    assert refusal({"v": 1, "type": "drag_ended", "seq": -1}).seq is None
 
 
 def test_a_refused_run_tells_which_run_it_was():
@@ -177,7 +177,7 @@ json = st.recursive(
     max_leaves=12,
 )
 names = st.sampled_from(
-    ["run", "draft", "rest", "hello", "ack", "need", "load", "stop", "visible", "restore"]
+    ["run", "draft", "drag_ended", "hello", "ack", "need", "load", "stop", "visible", "restore"]
 )
 keys = st.sampled_from(
     ["run", "seq", "pairs", "params", "what", "have", "result", "part", "parts", "view", "protect"]
@@ -188,10 +188,10 @@ keys = st.sampled_from(
 @given(kind=names, fields=st.dictionaries(keys, json), buffers=st.lists(st.binary(max_size=8), max_size=3))
 def test_whatever_comes_is_either_read_or_refused(kind, fields, buffers):
     try:
-        message = parse({"v": 1, "type": kind, **fields}, buffers)
+        message = read_message({"v": 1, "type": kind, **fields}, buffers)
     except p.ProtocolError:
         return
-    assert type(message).__name__.lower() == kind
+    assert type(message).__name__.lower() == kind.replace("_", "")
 
 
 SENT = [

@@ -1,14 +1,13 @@
 """Preparing a picture before anybody asks: the moment it is shown, and when its first pair is drawn.
 
 A warm-up loads the model, inverts the picture and times a draft. It goes on only while the inference thread
-has nothing better to do, and never downloads weights because a picture is merely looked at. What fails in it
-is a note in the read-out, no error: the run that needs it tells the whole.
+has nothing more urgent to do, and never downloads weights only because a picture is looked at. A failure is a
+note in the read-out and not an error: the run that needs the preparation shows the whole.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -17,9 +16,10 @@ import numpy as np
 from PIL import Image
 
 from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.locks import OrderedLock
 from regiondrag_widget.regions.pair import RegionPair
-from regiondrag_widget.widget.drafting import Watch, draft_once
-from regiondrag_widget.widget.editor import EditorCache, editor_key, shared_editors
+from regiondrag_widget.widget.draft_job import Watch, draft_once
+from regiondrag_widget.widget.editor_cache import EditorCache, editor_key, shared_editors
 from regiondrag_widget.widget.failures import Failure, describe, let_go
 from regiondrag_widget.widget.worker import InferenceWorker, Job, Urgency
 
@@ -42,31 +42,36 @@ class WarmUpRequest:
 
 
 class WarmUp:
-    """The warm-up of one widget; a newer one replaces it.
+    """The warm-up of one widget; a newer one replaces it. All but its work is done with the lock held.
 
     Parameters
     ----------
-    owner
-        The widget.
+    lock
+        The document's.
+    worker
+        Does the work.
     measured
-        Told, on the inference thread, the seconds of a timed draft, and of what (see `editor_key`).
+        Called on the inference thread with what was prepared (see `editor_key`) and the seconds of a timed
+        draft of it.
     failed
-        Told, on the inference thread, of what (likewise) the preparation failed, and why.
+        Called on the inference thread with what could not be prepared (likewise), and why.
+    clock
+        Seconds that never run backwards; injected by tests.
     """
 
     def __init__(
         self,
-        owner: object,
+        lock: OrderedLock,
         worker: InferenceWorker,
         measured: Callable[[Hashable, float], None],
         failed: Callable[[Hashable, Failure], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._owner = ("warm", id(owner))
+        self._lock = lock
+        self._owner = ("warm", id(lock))
         self._worker = worker
         self._measured, self._failed = measured, failed
         self._clock = clock
-        self._lock = threading.Lock()
         self._job: Job | None = None
         self._begun: tuple[Hashable, bool] | None = None  # what was tried, whatever came of it
         self._covered: Hashable = None
@@ -74,36 +79,45 @@ class WarmUp:
 
     @property
     def running(self) -> bool:
-        """Whether it waits or is under way."""
+        """Whether a warm-up waits or is under way."""
         return self._job is not None and not self._job.finished
 
     def is_due(self, needs: Hashable, *, drawn: bool) -> bool:
-        """Whether these needs are still to be prepared: once for the picture, once for what is drawn."""
+        """Whether this is still to be prepared, once for the picture and once for what is drawn.
+
+        Parameters
+        ----------
+        needs
+            See `WarmUpRequest.needs`.
+        drawn
+            Whether a pair is drawn.
+        """
+        assert self._lock.held()
         return self._covered != needs and self._begun not in ((needs, drawn), (needs, True))
 
     def begin(self, request: WarmUpRequest) -> None:
-        """Prepare in the background, from now on or when the inference thread has nothing better to do."""
-        with self._lock:
-            self._begun = (request.needs, bool(request.pairs))
-            self._submit(request)
+        """Prepare in the background, as soon as the inference thread has nothing more urgent to do."""
+        self._begun = (request.needs, bool(request.pairs))
+        self._submit(request)
 
     def repeat(self) -> None:
-        """Time a draft anew: what slowed the last one down may be over."""
-        with self._lock:
-            if self._last is not None and not self.running:
-                self._submit(self._last)
+        """Time a draft again: what slowed the last one down may be over."""
+        if self._last is not None and not self.running:
+            self._submit(self._last)
 
     def cancel(self) -> None:
-        """Its picture, or the whole widget, is gone."""
-        with self._lock:
-            self._job = self._begun = self._covered = self._last = None
-            self._worker.cancel(self._owner)
+        """Stop and forget: the picture, or the whole widget, is gone."""
+        assert self._lock.held()
+        self._job = self._begun = self._covered = self._last = None
+        self._worker.cancel(self._owner)
 
     def _submit(self, request: WarmUpRequest) -> None:
+        assert self._lock.held()
         editors = shared_editors()
         self._job = Job(
             self._owner,
             lambda job: self._work(request, editors, job),
+            crashed=lambda error: self._crashed(request, error),
             urgency=Urgency.BACKGROUND,
             needs=request.needs,
         )
@@ -113,17 +127,21 @@ class WarmUp:
         try:
             with editors.surviving(request.needs):
                 done = self._warm(request, editors, job)
-        except Exception as error:
-            log.debug("preparing ahead of the run failed: %s", error)
-            self._failed(request.needs, describe(error))
-            let_go(error)
+        except BaseException as error:
+            self._crashed(request, error)
             return
         with self._lock:
             if not done and self._job is job:
-                self._submit(request)  # something more urgent came in between: go on when that is over
+                self._submit(request)  # a more urgent job came in between: go on when that is over
+
+    def _crashed(self, request: WarmUpRequest, error: BaseException) -> None:
+        failure = describe(error)
+        log.debug("preparing ahead of the run failed: %s", failure.message)
+        let_go(error)
+        self._failed(request.needs, failure)
 
     def _warm(self, request: WarmUpRequest, editors: EditorCache, job: Job) -> bool:
-        """False when it gave way to something more urgent."""
+        """Prepare and time a draft; False when it made way for a more urgent job."""
         editor = editors.get(request.picture_key, request.image, request.settings)
         if not request.pairs and not editor.one_view:
             job.needs = None  # the middle of a large picture: what is drawn may need another part
@@ -145,9 +163,11 @@ class WarmUp:
             seconds = draft.seconds
         if seconds is not None:
             self._measured(request.needs, seconds)
-        self._last = request
-        if request.pairs or editor.one_view:
-            self._covered = request.needs
+        with self._lock:
+            if self._job is job:
+                self._last = request
+                if request.pairs or editor.one_view:
+                    self._covered = request.needs
         return True
 
 

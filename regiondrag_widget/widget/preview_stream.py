@@ -2,7 +2,7 @@
 
 A browser that is slow, hidden or gone must slow nothing else, and one that keeps up should see every frame
 it can paint. `PreviewStream` is a pure state machine: it owns no thread, no socket and no clock, and is
-called under the widget's lock from the inference thread (`offer`, `finish`) and from message handlers
+called with the document's lock held, from the inference thread (`offer`, `finish`) and from message handlers
 (`ack`, `show`). Each call returns the frames to send now, in order.
 
 The rule, after jupyter_rfb's frames-in-flight inequality: a frame goes out when fewer than two sent frames

@@ -1,9 +1,10 @@
-"""Pictures on their way to the browser: encoded small, never larger than they need be."""
+"""Pictures on their way to the browser, each encoded no larger than it has to be."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,38 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from regiondrag_widget.text import printable
+
 PREVIEW_SIZE = 384  # long side of a preview, px
 THUMB_SIZE = 128
-PNG_LIMIT = 1_500_000  # bytes; a larger opaque picture travels as JPEG, for display only
+PNG_LIMIT = 1_500_000  # bytes; a larger opaque picture is sent as JPEG, for display only
+
+
+@dataclass(frozen=True, eq=False)
+class ShownPicture:
+    """A picture together with what the browser shows of it.
+
+    Attributes
+    ----------
+    image
+        RGB or RGBA.
+    name
+        How it is called on the screen.
+    data, mime
+        A PNG or JPEG file, for display.
+    """
+
+    image: Image.Image
+    name: str
+    data: bytes
+    mime: str
+
+    @classmethod
+    def of(cls, source: Any, name: str | None = None) -> ShownPicture:
+        """Load and encode whatever the user calls a picture; raises as `to_image`."""
+        image = to_image(source)
+        data, mime = encode_for_display(image)
+        return cls(image, picture_name(source) if name is None else printable(name), data, mime)
 
 
 def encode_for_display(image: Image.Image) -> tuple[bytes, str]:
@@ -67,8 +97,9 @@ def content_key(image: Image.Image) -> str:
 
 
 def to_image(source: Any) -> Image.Image:
-    """Whatever the user calls a picture as an upright RGB or RGBA Pillow image (see
-    `engine.images.load_picture`).
+    """Whatever the user calls a picture, as an upright RGB or RGBA Pillow image.
+
+    Raises as `imaging.picture.load_picture`.
     """
     from regiondrag_widget.imaging.picture import load_picture
 
@@ -77,6 +108,5 @@ def to_image(source: Any) -> Image.Image:
 
 def picture_name(source: Any) -> str:
     """How a picture is called on the screen."""
-    if isinstance(source, (str, Path)):
-        return Path(source).name
-    return Path(getattr(source, "filename", "") or "picture").name
+    path = source if isinstance(source, (str, Path)) else getattr(source, "filename", "") or "picture"
+    return printable(Path(path).name)  # a file's name may have bytes that are no text

@@ -1,6 +1,6 @@
-"""One draft, as it is made on the inference thread: how the edit would look with everything where it is now.
+"""One draft, as it is made on the inference thread: an edit in few steps, shown while the pointer moves.
 
-`make_draft` knows no widget and no message queue: it returns the picture, or None when it was told to stop.
+`make_draft` knows neither the widget nor its queue: it returns the picture, or None when it was told to stop.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from PIL import Image
 
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.regions.pair import RegionPair
-from regiondrag_widget.widget.editor import Editor, EditorCache, editor_key
-from regiondrag_widget.widget.incoming import Draft
-from regiondrag_widget.widget.pictures import encode_jpeg
-from regiondrag_widget.widget.requests import drawn_pairs, protect_mask
+from regiondrag_widget.widget.editor import Editor
+from regiondrag_widget.widget.editor_cache import EditorCache, editor_key
+from regiondrag_widget.widget.encode import encode_jpeg
+from regiondrag_widget.widget.messages import Draft
+from regiondrag_widget.widget.sent_regions import drawn_pairs, protect_mask
 
 CALLS = 2  # network calls of a draft
-MAX_AGE = 1.0  # seconds after which what the pointer asked for is no longer worth an answer
+MAX_AGE = 1.0  # seconds after which a request is too old to be answered by a picture
 
 
 @dataclass(frozen=True, eq=False)
 class DraftRequest:
-    """What the browser asked for and when: immutable, made on the thread that heard of it.
+    """What the browser asked for and when: immutable, made on the thread that the message came in.
 
     Attributes
     ----------
     seq
         The request's number, rising for the life of a page.
     message
-        The masks are decoded on the inference thread, when the draft's turn comes, if it comes.
+        As it came: its masks are decoded on the inference thread, only if the draft's turn comes.
     image, picture_key
         As of an `EditRequest`.
     arrived
@@ -65,7 +66,17 @@ class DraftPicture:
 
 @dataclass(frozen=True)
 class Watch:
-    """What `make_draft` asks between its steps, and tells once the picture is prepared."""
+    """The callbacks of `make_draft`.
+
+    Attributes
+    ----------
+    clock
+        Seconds that never run backwards.
+    should_stop, should_stop_preparing
+        Asked between steps, and now and then while the picture is prepared.
+    prepared
+        Called once the picture is prepared.
+    """
 
     clock: Callable[[], float]
     should_stop: Callable[[], bool]
@@ -78,9 +89,16 @@ class NothingDrawn(Exception):
 
 
 def make_draft(request: DraftRequest, editors: EditorCache, watch: Watch) -> DraftPicture | None:
-    """Decode, prepare what is not yet prepared, draft, encode; None as soon as nobody waits for it.
+    """Decode, prepare what is not yet prepared, draft, encode; None when it was told to stop.
 
-    Raises `NothingDrawn`, ``ValueError`` for regions that cannot be used, and what the engine raises.
+    Raises
+    ------
+    NothingDrawn
+        No pair is complete.
+    ValueError
+        The regions cannot be used.
+
+    What the engine raises passes through.
     """
     shape = request.image.height, request.image.width
     pairs = drawn_pairs(request.message, shape)

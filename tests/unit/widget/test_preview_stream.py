@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from regiondrag_widget.widget.stream import ACK_TIMEOUT, MAX_IN_FLIGHT, MIN_INTERVAL, PreviewStream
+from regiondrag_widget.widget.preview_stream import ACK_TIMEOUT, MAX_IN_FLIGHT, MIN_INTERVAL, PreviewStream
 
 TICK = MIN_INTERVAL + 1e-6  # clear of rounding
 

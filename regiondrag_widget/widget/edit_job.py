@@ -1,6 +1,6 @@
 """One edit, as it runs on the inference thread: from a request to a result, a stop or a failure.
 
-`run_edit` reports through an `EditListener`; it knows no trait and no message. Everything large (the
+`run_edit` reports through an `EditListener` and knows neither traits nor messages. Everything large (the
 editor, its generator, the device's tensors) lives in its frame and in the `EditorCache`, never on the
 widget.
 """
@@ -19,8 +19,10 @@ from PIL import Image
 
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.regions.pair import RegionPairs
-from regiondrag_widget.widget.editor import EditorCache, Step
+from regiondrag_widget.widget.editor import Step
+from regiondrag_widget.widget.editor_cache import EditorCache
 from regiondrag_widget.widget.failures import Failure, describe, let_go
+from regiondrag_widget.widget.regions_state import Regions
 
 PREPARING = "Preparing the model and the picture"
 
@@ -41,6 +43,8 @@ class EditRequest:
         The regions, at the picture's size; ``protect`` is (H, W) bool, set where nothing may change, or None.
     settings
         Valid by construction.
+    regions
+        The same regions in their encoded form, for the history.
     """
 
     run: int
@@ -49,7 +53,7 @@ class EditRequest:
     pairs: RegionPairs
     protect: NDArray[np.bool_] | None
     settings: EditSettings
-    regions: Any = field(default=None, repr=False)  # the browser's form of the regions, for the history
+    regions: Regions = field(repr=False)
 
 
 class EditListener(Protocol):
@@ -78,9 +82,23 @@ def run_edit(
     cancelled: Callable[[], bool],
     stop_preparing: Callable[[], bool],
 ) -> None:
-    """Prepare the picture, run the reverse pass, report. Never raises what the engine raised.
+    """Prepare the picture, run the reverse pass, report.
 
-    ``cancelled`` is asked between steps, ``stop_preparing`` now and then while the picture is prepared.
+    Whatever ends the edit, ``SystemExit`` and ``KeyboardInterrupt`` included, is reported to the listener as
+    its failure and not raised.
+
+    Parameters
+    ----------
+    request
+        What to edit and how.
+    editors
+        Keeps the prepared pictures.
+    listener
+        Is told what happens.
+    cancelled
+        Asked between steps whether to end.
+    stop_preparing
+        Asked now and then, while the picture is prepared, whether to end.
     """
     began = time.perf_counter()
     done = 0
@@ -105,7 +123,7 @@ def run_edit(
                     listener.stopped(request.run, done)
                     return
         listener.finished(request, editor.result, time.perf_counter() - began)
-    except Exception as error:
+    except BaseException as error:
         failure = describe(error)
         let_go(error)
         if failure.code == "memory":

@@ -6,12 +6,12 @@ from collections import deque
 from statistics import median
 
 QUICK = 0.250  # seconds; a draft under this is worth showing while a region is dragged
-SLOW = 0.300  # over this it no longer is: two limits, lest one draft more or less switch it off and on
+SLOW = 0.300  # over this it no longer is: a second limit, for hysteresis
 HOPELESS = 4 * QUICK
-KEPT = 9  # drafts, of which the median counts: one that waited for another program does not
+KEPT = 9  # drafts, whose median is used: a single slow one changes little
 
 
-class Latency:
+class DraftSpeed:
     """The running median of the latest drafts."""
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Latency:
         self._quick = False
 
     def begin(self, seconds: float) -> None:
-        """Another model, picture or schedule: what was measured before no longer tells anything."""
+        """Start over with one draft: it is of another model, picture or schedule."""
         self.forget()
         self.add(seconds)
 
@@ -30,7 +30,7 @@ class Latency:
         self._quick = typical < (SLOW if self._quick else QUICK)
 
     def forget(self) -> None:
-        """Nothing is known."""
+        """Forget all drafts."""
         self._seconds.clear()
         self._quick = False
 
@@ -46,5 +46,5 @@ class Latency:
 
     @property
     def doubtful(self) -> bool:
-        """Whether they cannot, but might on a machine that has less else to do."""
+        """Whether they cannot now, but might when the machine is less busy."""
         return bool(self._seconds) and not self._quick and median(self._seconds) < HOPELESS
