@@ -1,0 +1,1 @@
+"""Handles as people draw them, on photographs whose objects were outlined by hand."""

@@ -1,0 +1,1 @@
+"""Composing an edit without a network: cut out, carry, blend, fill; NumPy and OpenCV only."""
