@@ -1,154 +1,173 @@
-"""Find."""
+"""Find the object in a drawn handle, and where it goes on beyond it."""
+
+from __future__ import annotations
+
 from dataclasses import dataclass
-import cv2, numpy as np
-@dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from regiondrag_widget.imaging.surroundings import Surroundings, surroundings_of
+
+__all__ = ["Found", "find_object"]
+
+Float = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
+Pixels = npt.NDArray[np.uint8]
+
+WORK_SIDE = 288  # a handle and what surrounds it are looked at no larger
+LEAST_PAD, PAD = 20, 0.3  # pixels around a handle that are looked at too, and as a share of its side
+ROUNDS = 4  # of GrabCut
+GRAIN = 3.0  # grey levels of noise added for GrabCut, whose mixtures overfit what has none
+BEYOND = 0.12  # of the window's side: how far outside the handle its object is followed
+SPECK = 0.01  # of the largest piece: smaller ones are no part of the object
+GAP = 0.01  # of the window's side: gaps twice as narrow are closed
+# an edge: a slope this many times what is usual around, and at least as many grey levels over two pixels
+STEEP, LEAST_STEP = 4.0, 6.0
+LEAST_COVER = 0.05  # of the handle
+
+
+@dataclass(frozen=True)
 class Found:
-    object_: np.ndarray
-    verdict: str
-    info: dict
-    beyond: object=None
+    """What was found in a handle; (H, W) bool arrays of the picture's size.
 
-def window_of(h,pad):
-    ys,xs=np.nonzero(h.any(1))[0],np.nonzero(h.any(0))[0]
-    return slice(max(0,ys[0]-pad),ys[-1]+1+pad),slice(max(0,xs[0]-pad),xs[-1]+1+pad)
-def dist(m):
-    return cv2.distanceTransform((~m).astype(np.uint8), cv2.DIST_L2, 5) if m.any() else np.full(m.shape, 1e6, np.float32)
-def inner(m):
-    p=cv2.copyMakeBorder(m.astype(np.uint8),1,1,1,1,cv2.BORDER_REPLICATE)
-    return cv2.distanceTransform(p,cv2.DIST_L2,5)[1:-1,1:-1]
+    object_ : the object, inside the handle
+    beyond : where it goes on outside the handle
+    unlike : pixels of the handle that the surroundings do not have; the object's, shadows', remnants'
+    scale : pixels of the size that was looked at per pixel of the picture, at most 1
+    """
 
-def find(rgb,handle,work=288):
-    ys,xs=np.nonzero(handle.any(1))[0],np.nonzero(handle.any(0))[0]
-    ext=max(ys[-1]-ys[0],xs[-1]-xs[0])+1
-    pad=max(20,int(.3*ext)); win=window_of(handle,pad)
-    r,h=np.ascontiguousarray(rgb[win]),np.ascontiguousarray(handle[win])
-    sc=min(1,work/max(h.shape)); full=h.shape
-    if sc<1:
-        size=(max(1,round(full[1]*sc)),max(1,round(full[0]*sc)))
-        r=cv2.resize(r,size,interpolation=cv2.INTER_AREA); h=cv2.resize(h.astype(np.uint8),size,interpolation=cv2.INTER_NEAREST)>0
-    o,verdict,info=find_small(r,h)
-    up=lambda o: cv2.resize(o.astype(np.float32),full[::-1],interpolation=cv2.INTER_LINEAR)>.5 if sc<1 else o
-    out=np.zeros_like(handle); out[win]=up(o)&handle[win]
-    if verdict=='painted': out=handle.copy()
-    b=np.zeros_like(handle); 
-    if 'beyond' in info: b[win]=up(info['beyond'])
-    return Found(out,verdict,info,b)
+    object_: Bool
+    beyond: Bool
+    unlike: Bool
+    scale: float
 
-def clusters(lab,sel,k=16,seed=0):
-    s=lab[sel]
-    if len(s)>8000: s=s[np.random.default_rng(seed).choice(len(s),8000,False)]
-    cv2.setRNGSeed(0)
-    k=min(k,max(1,len(s)//40))
-    _,lb,cen=cv2.kmeans(s,k,None,(cv2.TERM_CRITERIA_EPS+cv2.TERM_CRITERIA_MAX_ITER,15,.5),1,cv2.KMEANS_PP_CENTERS)
-    return cen
 
-def mahal(lab,samples_sel,k=6,drop=None):
-    s=lab[samples_sel]
-    if len(s)>6000: s=s[np.random.default_rng(0).choice(len(s),6000,False)]
-    cv2.setRNGSeed(0)
-    k=min(k,max(1,len(s)//50))
-    _,lb,cen=cv2.kmeans(s,k,None,(cv2.TERM_CRITERIA_EPS+cv2.TERM_CRITERIA_MAX_ITER,20,.5),1,cv2.KMEANS_PP_CENTERS)
-    out=np.full(lab.shape[:2],np.inf,np.float32)
-    for i in range(k):
-        q=s[lb[:,0]==i]
-        if len(q)<12: continue
-        ic=np.linalg.inv(np.cov(q.T)+np.eye(3)*4.0); d=lab-cen[i]
-        out=np.minimum(out,np.einsum('hwi,ij,hwj->hw',d,ic,d,optimize=True))
-    return np.sqrt(out)
+def find_object(rgb: Pixels, handle: Bool) -> Found | None:
+    """The object that a handle was drawn round, or None where nothing in it stands out.
 
-def find_small(rgb,h):
-    ring=~h
-    if ring.sum()<50: return h,'painted',{'why':'no ring'}
-    lab=cv2.cvtColor(rgb,cv2.COLOR_RGB2LAB).astype(np.float32)
-    # shares of soft colours within and around the handle
-    cen=clusters(lab,np.ones_like(h))
-    dd=((lab[:,:,None]-cen)**2).sum(-1)
-    lbl=dd.argmin(-1)
-    n=len(cen)
-    pin=np.bincount(lbl[h],minlength=n)/h.sum(); pout=np.bincount(lbl[ring],minlength=n)/ring.sum()
-    ratio=np.log((pin+.002)/(pout+.002))
-    fgish=ratio[lbl]>np.log(2.0)
-    # outliers of the ring
-    sure_ring=ring&~fgish
-    if sure_ring.sum()<50: return h,'painted',{'why':'ring'}
-    d=mahal(lab,sure_ring)
-    t=max(2.5,float(np.quantile(d[sure_ring],.97)))
-    labels=np.full(h.shape,cv2.GC_BGD,np.uint8)
-    labels[h]=cv2.GC_PR_BGD
-    fg0=fgish|(d>t)
-    near=dist(h)<max(10,.12*max(h.shape))
-    labels[ring&near&fgish]=cv2.GC_PR_BGD
-    labels[h&fg0]=cv2.GC_PR_FGD
-    labels[ring&near&fgish&(d>t)]=cv2.GC_PR_FGD
-    if (labels==cv2.GC_PR_FGD).sum()<.02*h.sum(): return h,'painted',{'why':'nothing stands out'}
-    m=np.zeros((1,65)),np.zeros((1,65)); cv2.setRNGSeed(0)
-    try: cv2.grabCut(np.ascontiguousarray(rgb[...,::-1]),labels,None,*m,4,cv2.GC_INIT_WITH_MASK)
-    except cv2.error: return h,'painted',{'why':'gc'}
-    o=(labels==1)|(labels==3)
-    o,beyond=tidy(o,h,d,t)
-    o=keep_shut_off(rgb,o,h)
-    info=judge(o,beyond,h,d,t)
-    info['beyond']=beyond
-    return o,info['verdict'],info
+    rgb : (H, W, 3) uint8; handle : (H, W) bool with at least one pixel
 
-def tidy(o,h,d,t):
-    """Connected, without holes; o inside the handle, beyond outside."""
-    r=max(1,round(.01*max(h.shape)))
-    k=cv2.getStructuringElement(cv2.MORPH_ELLIPSE,(2*r+1,2*r+1))
-    # outliers of the surroundings beside the object belong to it
-    inside=o&h
-    c,lb,st,_=cv2.connectedComponentsWithStats(inside.astype(np.uint8),connectivity=8)
-    if c>1:
-        big=st[1:,4].max()
-        keep=np.zeros(c,bool); keep[1:]=st[1:,4]>=max(6,.01*big)
-        inside=keep[lb]
-    q=cv2.copyMakeBorder(inside.astype(np.uint8),r,r,r,r,cv2.BORDER_CONSTANT,value=0)
-    inside=(cv2.morphologyEx(q,cv2.MORPH_CLOSE,k)[r:-r,r:-r]>0)&h
-    # holes
-    free=(~inside).astype(np.uint8); free=cv2.copyMakeBorder(free,1,1,1,1,cv2.BORDER_CONSTANT,value=1)
-    _,lb=cv2.connectedComponents(free,connectivity=4)
-    outside=lb==lb[0,0]
-    # a region reaching the handle's outline is open even where the window ends
-    inside=~outside[1:-1,1:-1]&h
-    both=inside|(o&~h)
-    c,lb=cv2.connectedComponents(both.astype(np.uint8),connectivity=4)
-    hit=np.zeros(c,bool); hit[np.unique(lb[inside])]=True; hit[0]=False
-    beyond=hit[lb]&~h
-    return inside,beyond
+    GrabCut (Rother, Kolmogorov, Blake 2004) that starts from what the colours say instead of from how deep
+    in the handle a pixel lies, and may follow the object out of it. What it takes for background is believed
+    only where it can be reached from the handle's rim without crossing an edge: enclosed parts belong to the
+    object whatever their colour.
+    """
+    window = _window(handle)
+    part, inside = np.ascontiguousarray(rgb[window]), np.ascontiguousarray(handle[window])
+    height, width = inside.shape
+    scale = min(1.0, WORK_SIDE / max(height, width))
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+        inside = cv2.resize(inside.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+    if not inside.any():
+        return None
+    colours = surroundings_of(part, inside)
+    if colours is None:
+        return None
+    cut = _cut(part, inside, colours)
+    if cut is None:
+        return None
+    object_ = _shut_off(part, inside, _tidied(cut & inside, inside))
+    if object_.sum() < LEAST_COVER * inside.sum():
+        return None
+    found = (object_, _joined(cut & ~inside, object_), colours.outlying & inside)
+    return Found(*(_full(mask, handle, window) for mask in found), scale)
 
-def judge(o,beyond,h,d,t):
-    rim=h&(inner(h)<=1.5)
-    # rim pixels at which a real outside lies
-    touch=float((o[rim]).mean()) if rim.any() else 1.
-    cover=float(o.sum()/h.sum())
-    do=dist(o); 
-    gap=do[rim]
-    size=np.sqrt(h.sum())
-    info=dict(touch=touch,cover=cover,gap=float(np.median(gap)/size),gap90=float(np.quantile(gap,.9)/size),beyond_n=float(beyond.sum()/max(1,o.sum())))
-    v='object'
-    if cover<.05: v='painted'
-    info['verdict']=v
-    return info
 
-TIMES,LEAST=4.0,6.0
-def keep_shut_off(rgb,o,h):
-    """What is not the object but cannot be reached from the handle's rim without crossing an edge stays with it."""
-    g=cv2.GaussianBlur(rgb.astype(np.float32),(0,0),.8)
-    gx=np.abs(cv2.Sobel(g,cv2.CV_32F,1,0)).max(-1)/8; gy=np.abs(cv2.Sobel(g,cv2.CV_32F,0,1)).max(-1)/8
-    grad=np.hypot(gx,gy)*2  # grey levels over two pixels
-    free=~o
-    known=(~h).astype(np.float32)
-    n=int(max(9,.2*max(h.shape)))|1
-    share=cv2.blur(known,(n,n)); mean=cv2.blur(grad*known,(n,n))/np.maximum(share,1e-4)
-    allm=float(grad[~h].mean()); noise=np.where(share>.02,mean,allm)
-    passable=free&(grad<np.maximum(LEAST,TIMES*noise))
-    seeds=free&((inner(h)<=2.5))
-    reach=passable|~h|(seeds)
-    c,lb=cv2.connectedComponents(reach.astype(np.uint8),connectivity=4)
-    ok=np.zeros(c,bool); ok[np.unique(lb[(~h)|(seeds)])]=True; ok[0]=False
-    reached=ok[lb]
-    k=np.ones((7,7),np.uint8)
-    bg=(cv2.dilate(reached.astype(np.uint8),k)>0)&free
-    kept=h&free&~bg
-    kept=cv2.morphologyEx(kept.astype(np.uint8),cv2.MORPH_OPEN,np.ones((2,2),np.uint8))>0
-    return o|kept
+def _cut(rgb: Pixels, handle: Bool, colours: Surroundings) -> Bool | None:
+    """GrabCut's object (h, w), in the handle and near it; None where there is nothing to begin with."""
+    reach = max(10.0, BEYOND * max(handle.shape))
+    near = ~handle & (_distance_to(handle) < reach)
+    labels = np.full(handle.shape, cv2.GC_BGD, np.uint8)
+    labels[handle | (near & colours.own)] = cv2.GC_PR_BGD
+    labels[handle & (colours.own | colours.outlying)] = cv2.GC_PR_FGD
+    labels[near & colours.own & colours.outlying] = cv2.GC_PR_FGD
+    if (handle & (labels == cv2.GC_PR_FGD)).sum() < 0.02 * handle.sum():
+        return None
+    grain = np.random.default_rng(0).normal(0, GRAIN, rgb.shape)
+    grainy = np.clip(rgb + grain, 0, 255).astype(np.uint8)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    try:
+        cv2.setRNGSeed(0)  # GrabCut's k-means draws from OpenCV's own generator
+        cv2.grabCut(grainy, labels, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    except cv2.error:  # it does not take labels of one kind alone
+        return None
+    return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
+
+
+def _tidied(object_: Bool, handle: Bool) -> Bool:
+    """Without specks, narrow gaps and holes."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(object_.astype(np.uint8), connectivity=8)
+    if count > 1:
+        areas = stats[:, cv2.CC_STAT_AREA].copy()
+        areas[0] = 0
+        object_ = np.asarray((areas >= max(4, SPECK * areas.max()))[labels])
+    radius = max(1, round(GAP * max(handle.shape)))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
+    framed = np.pad(object_.astype(np.uint8), radius)
+    closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, disc)[radius:-radius, radius:-radius] > 0
+    free = np.pad((~(closed & handle)).astype(np.uint8), 1, constant_values=1)
+    _, labels = cv2.connectedComponents(free, connectivity=4)
+    return np.asarray((labels != labels[0, 0])[1:-1, 1:-1] & handle)
+
+
+def _shut_off(rgb: Pixels, handle: Bool, object_: Bool) -> Bool:
+    """The object and all that an edge keeps off from the handle's rim.
+
+    An edge is a slope that is steep for the surroundings nearby: grass has many and none of them counts.
+    """
+    smooth = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), 0.8)
+    across, down = (np.abs(cv2.Sobel(smooth, cv2.CV_32F, *d)).max(-1) / 4 for d in ((1, 0), (0, 1)))
+    slope = np.hypot(across, down).astype(np.float32)
+    known = (~handle).astype(np.float32)
+    size = max(9, round(0.2 * max(handle.shape))) | 1
+    share = cv2.blur(known, (size, size))
+    usual = cv2.blur(slope * known, (size, size)) / np.maximum(share, 1e-4)
+    usual = np.where(share > 0.02, usual, float(slope[~handle].mean()))
+    free = ~object_
+    start = ~handle | (free & (_depth(handle) <= 2.5))
+    passable = (free & (slope < np.maximum(LEAST_STEP, STEEP * usual))) | start
+    _, labels = cv2.connectedComponents(passable.astype(np.uint8), connectivity=4)
+    reached = np.isin(labels, np.unique(labels[start]))
+    reached = cv2.dilate(reached.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0  # to the middle of an edge
+    kept = (handle & free & ~reached).astype(np.uint8)
+    return np.asarray(object_ | (cv2.morphologyEx(kept, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0))
+
+
+def _joined(outside: Bool, object_: Bool) -> Bool:
+    """What of `outside` hangs together with the object."""
+    _, labels = cv2.connectedComponents((outside | object_).astype(np.uint8), connectivity=4)
+    return outside & np.isin(labels, np.unique(labels[object_]))
+
+
+def _full(mask: Bool, handle: Bool, window: tuple[slice, slice]) -> Bool:
+    """A mask of the window at the size looked at, in the whole picture."""
+    full = np.zeros_like(handle)
+    height, width = full[window].shape
+    if mask.shape != (height, width):
+        soft = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+        mask = soft > 0.5
+    full[window] = mask
+    return full
+
+
+def _window(handle: Bool) -> tuple[slice, slice]:
+    rows, columns = np.flatnonzero(handle.any(1)), np.flatnonzero(handle.any(0))
+    extent = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
+    pad = max(LEAST_PAD, round(PAD * extent))
+    return (
+        slice(max(0, rows[0] - pad), rows[-1] + 1 + pad),
+        slice(max(0, columns[0] - pad), columns[-1] + 1 + pad),
+    )
+
+
+def _distance_to(mask: Bool) -> Float:
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
+
+
+def _depth(mask: Bool) -> Float:
+    framed = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1], np.float32)
