@@ -3,7 +3,7 @@ import cv2, numpy as np, os
 from regiondrag_widget.regions import RegionPair, pixel_map
 from regiondrag_widget.imaging.carry import carried_mask
 from regiondrag_widget.imaging.edge import soft_edge, seam_opacity
-from regiondrag_widget.engine.fill import mixed_fill
+from regiondrag_widget.imaging.fill import mixed_fill
 FILL=os.environ.get('FILL','telea')
 def dist(m):
     return cv2.distanceTransform((~m).astype(np.uint8), cv2.DIST_L2, 5) if m.any() else np.full(m.shape, 1e6, np.float32)
