@@ -17,13 +17,13 @@ from regiondrag_widget._version import __version__
 
 if TYPE_CHECKING:
     from regiondrag_widget import assets as examples
-    from regiondrag_widget.engine.api import edit, load_pipeline
-    from regiondrag_widget.engine.edit import EditStep
-    from regiondrag_widget.engine.pipeline import RegionDragPipeline
+    from regiondrag_widget.api import edit, load_pipeline
+    from regiondrag_widget.engine.denoise import EditStep
     from regiondrag_widget.engine.result import EditResult
     from regiondrag_widget.engine.session import ImageSession
+    from regiondrag_widget.pipeline import RegionDragPipeline
+    from regiondrag_widget.regions.archive import load_regions, save_regions
     from regiondrag_widget.regions.correspondence import Correspondence
-    from regiondrag_widget.regions.files import load_regions, save_regions
     from regiondrag_widget.regions.pair import RegionPair, RegionPairs
     from regiondrag_widget.widget import views
     from regiondrag_widget.widget.widget import RegionDragWidget
@@ -50,17 +50,17 @@ __all__ = [
 _WHERE: dict[str, tuple[str, str | None]] = {
     "Correspondence": ("regions.correspondence", "Correspondence"),
     "EditResult": ("engine.result", "EditResult"),
-    "EditStep": ("engine.edit", "EditStep"),
+    "EditStep": ("engine.denoise", "EditStep"),
     "ImageSession": ("engine.session", "ImageSession"),
-    "RegionDragPipeline": ("engine.pipeline", "RegionDragPipeline"),
+    "RegionDragPipeline": ("pipeline", "RegionDragPipeline"),
     "RegionDragWidget": ("widget.widget", "RegionDragWidget"),
     "RegionPair": ("regions.pair", "RegionPair"),
     "RegionPairs": ("regions.pair", "RegionPairs"),
-    "edit": ("engine.api", "edit"),
+    "edit": ("api", "edit"),
     "examples": ("assets", None),
-    "load_pipeline": ("engine.api", "load_pipeline"),
-    "load_regions": ("regions.files", "load_regions"),
-    "save_regions": ("regions.files", "save_regions"),
+    "load_pipeline": ("api", "load_pipeline"),
+    "load_regions": ("regions.archive", "load_regions"),
+    "save_regions": ("regions.archive", "save_regions"),
     "views": ("widget.views", None),
 }
 

@@ -21,9 +21,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import regiondrag_widget as rd
-from regiondrag_widget.bench.baselines import inpainted, pasted
-from regiondrag_widget.bench.scene import Scene, ScenePair
-from regiondrag_widget.bench.transforms import Homography
+from regiondrag_widget.bench.methods.opencv import inpainted, pasted
+from regiondrag_widget.bench.truth.scene import Scene, ScenePair
+from regiondrag_widget.bench.truth.transforms import Homography
 from regiondrag_widget.cli.sheet import FAINT, HANDLE, INK, MARGIN, PAPER, TARGET
 
 ROOT = Path(__file__).resolve().parent.parent

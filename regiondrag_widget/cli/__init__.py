@@ -59,7 +59,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from regiondrag_widget.bench.cli import add_parser as add_bench
+    from regiondrag_widget.bench.truth.command import add_parser as add_bench
     from regiondrag_widget.cli import demo, edit, info
 
     parser = _Parser(

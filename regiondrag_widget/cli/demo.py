@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from regiondrag_widget import assets
 from regiondrag_widget.cli.progress import ProgressBar
-from regiondrag_widget.engine.writing import write_whole
+from regiondrag_widget.regions.writing import write_whole
 
 if TYPE_CHECKING:
     from PIL import Image

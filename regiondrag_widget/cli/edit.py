@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from regiondrag_widget.engine.images import Picture
+    from regiondrag_widget.imaging.picture import Picture
     from regiondrag_widget.regions.pair import RegionPairs
 
 EXAMPLES = """examples:
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _inputs(args: argparse.Namespace) -> tuple[Picture, RegionPairs]:
-    from regiondrag_widget.engine.images import load_picture
+    from regiondrag_widget.imaging.picture import load_picture
     from regiondrag_widget.regions.pair import RegionPairs
 
     drawn = args.handle or args.target or args.move or args.scale or args.rotate
@@ -109,7 +109,7 @@ def _inputs(args: argparse.Namespace) -> tuple[Picture, RegionPairs]:
             raise ValueError(
                 "--regions brings its own handles and targets: leave the other region options out"
             )
-        from regiondrag_widget.regions.files import load_regions
+        from regiondrag_widget.regions.archive import load_regions
 
         saved, pairs = load_regions(args.regions)
         picture = load_picture(saved if args.photo is None else args.photo)
@@ -132,7 +132,7 @@ def _protected(args: argparse.Namespace, picture: Picture) -> NDArray[np.bool_] 
     """The protect mask saved with the regions, (H, W) bool."""
     if args.regions is None:
         return None
-    from regiondrag_widget.regions.files import load_protect
+    from regiondrag_widget.regions.archive import load_protect
 
     protect = load_protect(args.regions)
     if protect is not None and protect.shape != picture.shape:
@@ -141,7 +141,7 @@ def _protected(args: argparse.Namespace, picture: Picture) -> NDArray[np.bool_] 
 
 
 def _drawn_pairs(args: argparse.Namespace, size: tuple[int, int]) -> list[Any]:
-    from regiondrag_widget.engine.masks import load_mask
+    from regiondrag_widget.imaging.mask_file import load_mask
     from regiondrag_widget.regions.pair import RegionPair
 
     count = len(args.handle)

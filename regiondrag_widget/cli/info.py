@@ -83,7 +83,7 @@ def _device() -> dict[str, Any]:
     """What an edit would run on when nobody says, and in which numbers."""
     import torch
 
-    from regiondrag_widget.engine.device import choose_device, choose_dtype
+    from regiondrag_widget.models.device import choose_device, choose_dtype
 
     device = choose_device()
     names = {"cuda": torch.cuda.get_device_name, "mps": lambda: "Apple GPU"}

@@ -24,7 +24,7 @@ class CacheReport:
 
     budget, used : bytes, where the network computes
     host_budget, host_used : bytes of the computer's own memory; the same as budget and used without a GPU
-    entries : how many of each kind, such as {"view": 1, "background": 2}
+    entries : how many of each kind, such as {"window": 1, "background": 2}
     keys_values : where the inversion's keys and values are: "device", "host" or "recompute"; "" before the
         first inversion
     """
@@ -40,7 +40,7 @@ class CacheReport:
 class ByteCache:
     """Values by key, each with the bytes it takes in every place.
 
-    A key's first entry names its kind, as `("view", ...)`. The latest of each kind stays whatever its size:
+    A key's first entry names its kind, as `("window", ...)`. The latest of each kind stays whatever its size:
     an edit needs one of each. Safe to read from any thread.
 
     budgets : bytes by place; a place not named has none to give and none to keep to

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from regiondrag_widget.engine.preview import LatentColours
-from regiondrag_widget.engine.view import Box, View
+from regiondrag_widget.imaging.window import Box, Window
 
 if TYPE_CHECKING:
-    from regiondrag_widget.engine.pipeline import RegionDragPipeline
+    from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["Coder"]
 
@@ -41,7 +41,7 @@ class Coder:
 
         The model's own decoder where it is linear and cheap, the fitted colours otherwise.
 
-        latents : (C, h, w), any of the view's
+        latents : (C, h, w), any of the window's
         """
         if not self._profile.cheap_decoder:
             return fitted
@@ -81,27 +81,29 @@ class Coder:
         return np.asarray(pixels.permute(0, 2, 3, 1).cpu().numpy(), np.float32)
 
     @torch.inference_mode()
-    def change(self, view: View, edited: Tensor, anchor: Tensor, box: Box, *, draft: bool = False) -> Float:
-        """What decoding `edited` instead of `anchor`, (C, h, w) each, changes in a box of the view.
+    def change(
+        self, window: Window, edited: Tensor, anchor: Tensor, box: Box, *, draft: bool = False
+    ) -> Float:
+        """What decoding `edited` instead of `anchor`, (C, h, w) each, changes in a box of the window.
 
-        box : x0, y0, x1, y1 in pixels of the view's own box
+        box : x0, y0, x1, y1 in pixels of the window's own box
 
         Only the cells under the box and a halo around it are decoded, by the cheap decoder for a draft.
         Returns (y1 - y0, x1 - x0, 3) float32 in 0..255 units.
         """
         decode = self._backbone.decode_draft if draft else self._backbone.decode
         h, w = edited.shape[-2:]
-        cell_y, cell_x = view.size[0] / h, view.size[1] / w  # working pixels a cell
+        cell_y, cell_x = window.size[0] / h, window.size[1] / w  # working pixels a cell
         halo = LINEAR_HALO if self._profile.cheap_decoder else HALO
-        x0, x1 = _cell_span(box[0] * view.scale / cell_x, box[2] * view.scale / cell_x, halo, w)
-        y0, y1 = _cell_span(box[1] * view.scale / cell_y, box[3] * view.scale / cell_y, halo, h)
+        x0, x1 = _cell_span(box[0] * window.scale / cell_x, box[2] * window.scale / cell_x, halo, w)
+        y0, y1 = _cell_span(box[1] * window.scale / cell_y, box[3] * window.scale / cell_y, halo, h)
         part = torch.stack([edited, anchor])[..., y0:y1, x0:x1]
         pixels = torch.cat([decode(z[None]) for z in part])
         difference = ((pixels[0] - pixels[1]) * 127.5).permute(1, 2, 0).cpu().numpy()
-        working = np.zeros((*view.size, 3), np.float32)
+        working = np.zeros((*window.size, 3), np.float32)
         at = round(y0 * cell_y), round(x0 * cell_x)
         working[at[0] : at[0] + difference.shape[0], at[1] : at[1] + difference.shape[1]] = difference
-        return view.from_working(working)[box[1] : box[3], box[0] : box[2]]
+        return window.from_working(working)[box[1] : box[3], box[0] : box[2]]
 
 
 def _cell_span(low: float, high: float, halo: int, limit: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.engine.passes import Painted
-from regiondrag_widget.engine.view import Box, slices_of
+from regiondrag_widget.imaging.window import Box, slices_of
 
 __all__ = ["Draft", "check_calls", "draft_of"]
 

@@ -9,8 +9,8 @@ import torch
 from diffusers.utils import BaseOutput
 from torch import Tensor
 
-from regiondrag_widget.engine.backbones.unet import UNetBackbone
 from regiondrag_widget.engine.result import EditResult
+from regiondrag_widget.models.unet import UNetBackbone
 
 __all__ = ["OUTPUT_TYPES", "RegionDragOutput", "decoded", "pictured"]
 

@@ -1,4 +1,4 @@
-"""One edit of a prepared view, from its regions to pixels: composite or paste, reverse pass, decode."""
+"""One edit of a prepared window, from its regions to pixels: composite or paste, reverse pass, decode."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.backbones.unet import UNetNetwork
-from regiondrag_widget.engine.cells import cells_of, copied_cells, moved_cells
-from regiondrag_widget.engine.composite import warp_residual
-from regiondrag_widget.engine.edit import WHOLE, EditPlan, EditStep, Window, reverse, window_of
-from regiondrag_widget.engine.keyvalues import SourcePath
-from regiondrag_widget.engine.path import Inversion
+from regiondrag_widget.engine.denoise import WHOLE, Crop, EditPlan, EditStep, crop_of, reverse
+from regiondrag_widget.engine.inversion import Inversion
+from regiondrag_widget.engine.latent_cells import cells_of, copied_cells, moved_cells
 from regiondrag_widget.engine.plan import latent_plan, pixel_plan
-from regiondrag_widget.engine.prepared import PreparedPicture, PreparedView
+from regiondrag_widget.engine.prepared import PreparedPicture, PreparedWindow
 from regiondrag_widget.engine.preview import Previewer
 from regiondrag_widget.engine.seam import change_weight
 from regiondrag_widget.engine.settings import EditSettings
-from regiondrag_widget.engine.sheet import Sheet
-from regiondrag_widget.engine.timing import Stopwatch
-from regiondrag_widget.engine.view import Box, bounding_box, slices_of
+from regiondrag_widget.engine.stopwatch import Stopwatch
+from regiondrag_widget.imaging.composite import warp_residual
+from regiondrag_widget.imaging.sheet import Sheet
+from regiondrag_widget.imaging.window import Box, bounding_box, slices_of
+from regiondrag_widget.models.keyvalues import SourcePath
+from regiondrag_widget.models.unet import UNetNetwork
 from regiondrag_widget.regions import RegionPairs
 
 __all__ = ["Painted", "Passes"]
@@ -66,7 +66,7 @@ class _Task:
     drawn : (h, w) bool, all handles and targets; box : x0, y0, x1, y1, their bounding box
     """
 
-    view: PreparedView
+    window: PreparedWindow
     sheet: Sheet
     inversion: Inversion
     pairs: RegionPairs
@@ -94,7 +94,7 @@ class Passes:
 
     def run(
         self,
-        view: PreparedView,
+        window: PreparedWindow,
         pairs: RegionPairs,
         editable: Bool | None,
         settings: EditSettings,
@@ -108,13 +108,13 @@ class Passes:
 
         Yields an `EditStep` a level; a draft's first, with index 0, is the composite before any call.
         """
-        sheet = view.sheet if calls is None else view.draft_sheet
+        sheet = window.sheet if calls is None else window.draft_sheet
         local = sheet.pairs(pairs)
         inside = None if editable is None else sheet.mask(editable)
         drawn = local.handle | local.target
-        inversion = self.prepared.inversion_of(view, calls)
+        inversion = self.prepared.inversion_of(window, calls)
         task = _Task(
-            view,
+            window,
             sheet,
             inversion,
             local,
@@ -135,31 +135,31 @@ class Passes:
 
     def _in_pixels(self, task: _Task) -> Generator[EditStep, None, Pixels]:
         """The composite's own path, the vacated place left to the network."""
-        view, sheet, settings, box = task.view, task.sheet, task.settings, task.box
+        window, sheet, settings, box = task.window, task.sheet, task.settings, task.box
         composed = self.prepared.composite_for(
-            view, sheet, task.pairs, task.editable, settings, draft=task.draft
+            window, sheet, task.pairs, task.editable, settings, draft=task.draft
         )
         composite, device = composed.composite, composed.latents.device
         with self.clock.stage("plan"):
             doubtful = composite.vacated
             if settings.vacated != "noise":
                 doubtful = doubtful & (composite.doubt > 0.05)
-            free = cells_of(sheet.view, doubtful, view.grid, 0.02)
-            moved = moved_cells(sheet.view, task.pairs, view.grid, settings.method)
+            free = cells_of(sheet.window, doubtful, window.grid, 0.02)
+            moved = moved_cells(sheet.window, task.pairs, window.grid, settings.method)
             plan = pixel_plan(
                 task.inversion,
                 composed.latents,
                 settings,
                 free=free.to(device),
-                target=cells_of(sheet.view, composite.carried > 0.5, view.grid, 0.02).to(device),
-                hidden=cells_of(sheet.view, composite.hole, view.grid, 0.5).to(device),
+                target=cells_of(sheet.window, composite.carried > 0.5, window.grid, 0.02).to(device),
+                hidden=cells_of(sheet.window, composite.hole, window.grid, 0.5).to(device),
                 correspondence=copied_cells(
-                    moved, sheet.view, composite.source_xy, composite.hole, free.numpy()
+                    moved, sheet.window, composite.source_xy, composite.hole, free.numpy()
                 ),
                 copied=composite.source_xy is not None,
                 generator=task.rng,
             )
-            weight = change_weight(composite, settings, sheet.view.scale)
+            weight = change_weight(composite, settings, sheet.window.scale)
         render = self._previewer(task, composite.rgb, weight, composed.latents)
         last, previews = yield from self._reverse(task, plan, render, composed.latents)
         with self.clock.stage("decode"):
@@ -171,7 +171,7 @@ class Passes:
                 x0, y0, x1, y1 = bounding_box(changing)
                 part = box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1
                 change = self.prepared.coder.change(
-                    sheet.view, last, composed.latents, part, draft=task.draft
+                    sheet.window, last, composed.latents, part, draft=task.draft
                 )
                 out[y0:y1, x0:x1] += weight[at][y0:y1, x0:x1, None] * change
             alpha = None if composite.alpha is None else composite.alpha[at]
@@ -179,34 +179,36 @@ class Passes:
 
     def _in_latents(self, task: _Task) -> Generator[EditStep, None, Pixels]:
         """Noised latents pasted, as in the paper."""
-        view, sheet, settings = task.view, task.sheet, task.settings
+        window, sheet, settings = task.window, task.sheet, task.settings
         with self.clock.stage("plan"):
             cells = None
             if task.editable is not None:
-                cells = ~cells_of(sheet.view, ~task.editable, view.grid, 0.5)
+                cells = ~cells_of(sheet.window, ~task.editable, window.grid, 0.5)
             plan = latent_plan(
                 task.inversion,
-                moved_cells(sheet.view, task.pairs, view.grid, settings.method),
+                moved_cells(sheet.window, task.pairs, window.grid, settings.method),
                 settings,
                 editable=cells,
                 generator=task.rng,
             )
         picture = sheet.rgb.astype(np.float32)
-        render = self._previewer(task, picture, task.drawn.astype(np.float32), view.latents)
-        last, previews = yield from self._reverse(task, plan, render, view.latents)
+        render = self._previewer(task, picture, task.drawn.astype(np.float32), window.latents)
+        last, previews = yield from self._reverse(task, plan, render, window.latents)
         with self.clock.stage("decode"):
-            decoded = self.prepared.coder.decode(torch.stack([last, view.latents]))
-            edited, reconstructed = (sheet.view.from_working(d) + 127.5 for d in decoded)
+            decoded = self.prepared.coder.decode(torch.stack([last, window.latents]))
+            edited, reconstructed = (sheet.window.from_working(d) + 127.5 for d in decoded)
             out = edited + warp_residual(picture - reconstructed, task.pairs, method=settings.method)
         return out[slices_of(task.box)], None, previews
 
     def _previewer(self, task: _Task, base: Float, weight: Float, anchor: Tensor) -> Previewer:
         """Draws an edit's steps in the whole picture, a draft's on its sheet."""
-        colour = self.prepared.coder.colour_of(task.view.latents, task.view.colours)
-        picture, view = (task.sheet.rgb, task.sheet.view) if task.draft else (self.picture, task.view.view)
-        return Previewer(picture, view, base, weight, anchor, colour)
+        colour = self.prepared.coder.colour_of(task.window.latents, task.window.colours)
+        picture, window = (
+            (task.sheet.rgb, task.sheet.window) if task.draft else (self.picture, task.window.window)
+        )
+        return Previewer(picture, window, base, weight, anchor, colour)
 
-    def _window(self, inversion: Inversion, plan: EditPlan, settings: EditSettings) -> Window:
+    def _crop(self, inversion: Inversion, plan: EditPlan, settings: EditSettings) -> Crop:
         """The cells to compute: all, but where a crop was asked for and keys and values are kept for it.
 
         A network whose calls are replayed at fixed shapes would have to be recorded anew for every crop.
@@ -214,7 +216,7 @@ class Passes:
         replayed = self.prepared.replays
         if not settings.crop or replayed or isinstance(inversion.cache, SourcePath):
             return WHOLE
-        return window_of(plan, 2 ** (len(self.network.unet.config.block_out_channels) - 1))
+        return crop_of(plan, 2 ** (len(self.network.unet.config.block_out_channels) - 1))
 
     def _reverse(
         self, task: _Task, plan: EditPlan, render: Previewer, clean: Tensor
@@ -226,8 +228,8 @@ class Passes:
         if task.draft:  # before the first call, so that a draft no longer wanted costs none
             total, top = len(inversion.levels), inversion.levels.timesteps[-1]
             yield EditStep(0, total, top, plan.start, clean, render)
-        window = self._window(inversion, plan, settings)
-        for step in reverse(self.network, inversion, plan, settings.swap, render, window):
+        crop = self._crop(inversion, plan, settings)
+        for step in reverse(self.network, inversion, plan, settings.swap, render, crop):
             if not task.draft:
                 previews.append(step.preview(256))
             yield step

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regiondrag_widget.engine.edit import EditPlan
-from regiondrag_widget.engine.path import Inversion, noising_path
+from regiondrag_widget.engine.denoise import EditPlan
+from regiondrag_widget.engine.inversion import Inversion, noising_path
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.regions import Correspondence
 

@@ -1,4 +1,4 @@
-"""What all edits of one picture share: its views inverted, its handles cut out, its composites."""
+"""What all edits of one picture share: its windows inverted, its handles cut out, its composites."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.acceleration import Accelerator
-from regiondrag_widget.engine.backbones.unet import UNetNetwork
-from regiondrag_widget.engine.background import Background, empty
 from regiondrag_widget.engine.cache import ByteCache
 from regiondrag_widget.engine.coding import Coder
-from regiondrag_widget.engine.composite import Composite, compose
-from regiondrag_widget.engine.cutout import Cutout, cut_out
-from regiondrag_widget.engine.images import Picture
-from regiondrag_widget.engine.keyvalues import bytes_a_level, choose_keeping
-from regiondrag_widget.engine.levels import Levels
-from regiondrag_widget.engine.path import Inversion, draw_path_noise, invert, thinned
+from regiondrag_widget.engine.inversion import Inversion, draw_path_noise, invert, thinned
 from regiondrag_widget.engine.preview import LatentColours
 from regiondrag_widget.engine.settings import EditSettings
-from regiondrag_widget.engine.sheet import Sheet
-from regiondrag_widget.engine.timing import Stopwatch
-from regiondrag_widget.engine.view import View, bounding_box, choose_view
+from regiondrag_widget.engine.stopwatch import Stopwatch
+from regiondrag_widget.imaging.background import Background, empty
+from regiondrag_widget.imaging.composite import Composite, compose
+from regiondrag_widget.imaging.cutout import Cutout, cut_out
+from regiondrag_widget.imaging.picture import Picture
+from regiondrag_widget.imaging.sheet import Sheet
+from regiondrag_widget.imaging.window import Window, bounding_box, choose_window
+from regiondrag_widget.models.graphs import Accelerator
+from regiondrag_widget.models.keyvalues import bytes_a_level, choose_keeping
+from regiondrag_widget.models.levels import Levels
+from regiondrag_widget.models.unet import UNetNetwork
 from regiondrag_widget.regions import RegionPairs
 
 if TYPE_CHECKING:
-    from regiondrag_widget.engine.pipeline import RegionDragPipeline
+    from regiondrag_widget.pipeline import RegionDragPipeline
 
-__all__ = ["EncodedComposite", "PreparedPicture", "PreparedView"]
+__all__ = ["EncodedComposite", "PreparedPicture", "PreparedWindow"]
 
 Bool = npt.NDArray[np.bool_]
 
@@ -43,17 +43,17 @@ BACKGROUNDS_KEPT = 4
 
 
 @dataclass(frozen=True)
-class PreparedView:
-    """One view of the picture, encoded and inverted.
+class PreparedWindow:
+    """One window of the picture, encoded and inverted.
 
     weights : fingerprint of the network it was made with
-    sheet : the view's box at the picture's own resolution, what a full edit paints on
+    sheet : the window's box at the picture's own resolution, what a full edit paints on
     draft_sheet : the same at the working resolution where that is lower
-    colours : shows the view's latents as colour
+    colours : shows the window's latents as colour
     coarse : inversions of fewer levels, by their number of network calls; filled as they are asked for
     """
 
-    view: View
+    window: Window
     weights: tuple[object, ...]
     inversion: Inversion
     colours: LatentColours
@@ -119,28 +119,28 @@ class PreparedPicture:
         """Whether the network's calls are replayed from tensors of fixed shapes."""
         return isinstance(self._pipe.backbone.accelerator, Accelerator)
 
-    def view_for(
+    def window_for(
         self, pairs: RegionPairs | None, cancelled: Callable[[], bool] = lambda: False
-    ) -> PreparedView:
-        """The view that an edit of these pairs works on, encoded and inverted; None for the whole picture.
+    ) -> PreparedWindow:
+        """The window that an edit of these pairs works on, encoded and inverted; None for the whole picture.
 
         Raises Cancelled where `cancelled`, asked between the inversion's batches, says so.
         """
         weights = self._pipe.backbone.fingerprint()  # adapters may come and go between two edits
-        view = choose_view(
+        window = choose_window(
             self._picture.shape,
             None if pairs is None else bounding_box(pairs.handle | pairs.target),
             side=self._pipe.profile.side,
             min_side=self._pipe.profile.min_side,
             multiple=self._pipe.backbone.multiple,
-            known=[prepared.view for prepared in self._cache.values("view")],
+            known=[prepared.window for prepared in self._cache.values("window")],
         )
-        known: PreparedView | None = self._cache.get(("view", view, weights))
+        known: PreparedWindow | None = self._cache.get(("window", window, weights))
         if known is not None:
             return known
-        sheet = Sheet.of(self._picture, view)
+        sheet = Sheet.of(self._picture, window)
         with self._clock.stage("encode"):
-            working = view.to_working(sheet.rgb.astype(np.float32))
+            working = window.to_working(sheet.rgb.astype(np.float32))
             latents = self.coder.encode(working)
         with self._clock.stage("inversion"):
             noise = self._path_noise
@@ -152,14 +152,14 @@ class PreparedPicture:
             self.keys_values = keeping
         pixels = torch.from_numpy(working).permute(2, 0, 1).to(latents.device) / 127.5 - 1
         colours = LatentColours(latents, pixels)
-        prepared = PreparedView(view, weights, inversion, colours, sheet, sheet.at_working(working), {})
+        prepared = PreparedWindow(window, weights, inversion, colours, sheet, sheet.at_working(working), {})
         sizes = {"host": inversion.cache.nbytes if keeping == "host" else 0}
         sizes[self.place] = inversion.nbytes - (sizes["host"] if self.place == "device" else 0)
-        self._cache.put(("view", view, weights), prepared, sizes)
+        self._cache.put(("window", window, weights), prepared, sizes)
         return prepared
 
     def _keeping_for(self, latents: Tensor) -> str:
-        """Where the keys and values of a view with these latents (C, h, w) go."""
+        """Where the keys and values of a window with these latents (C, h, w) go."""
         if self._keeping != "auto":
             return self._keeping
         h, w = latents.shape[-2:]
@@ -167,8 +167,8 @@ class PreparedPicture:
         budgets = {place: self._cache.budget(place) for place in {self.place, "host"}}
         return choose_keeping(needed, budgets)
 
-    def inversion_of(self, prepared: PreparedView, calls: int | None) -> Inversion:
-        """The view's inversion, or one of it with at most `calls` levels."""
+    def inversion_of(self, prepared: PreparedWindow, calls: int | None) -> Inversion:
+        """The window's inversion, or one of it with at most `calls` levels."""
         if calls is None or calls >= len(self._levels):
             return prepared.inversion
         if calls not in prepared.coarse:
@@ -220,7 +220,7 @@ class PreparedPicture:
 
     def composite_for(
         self,
-        prepared: PreparedView,
+        prepared: PreparedWindow,
         sheet: Sheet,
         pairs: RegionPairs,
         editable: Bool | None,
@@ -228,7 +228,7 @@ class PreparedPicture:
         *,
         draft: bool = False,
     ) -> EncodedComposite:
-        """The composite of pairs on a sheet of a view, encoded; by the cheap encoder for a draft.
+        """The composite of pairs on a sheet of a window, encoded; by the cheap encoder for a draft.
 
         pairs : masks (H, W) of the sheet's size
         editable : (H, W) bool of that size, False where nothing may change; None for everywhere
@@ -260,9 +260,9 @@ class PreparedPicture:
                 method=settings.method,
             )
         with self._clock.stage("encode"):
-            working = sheet.view.to_working(composite.rgb)
+            working = sheet.window.to_working(composite.rgb)
             if cheap:
-                before = prepared.view.to_working(prepared.sheet.rgb.astype(np.float32))
+                before = prepared.window.to_working(prepared.sheet.rgb.astype(np.float32))
                 latents = self.coder.encode_draft(working, before, prepared.latents)
             else:
                 latents = self.coder.encode(working)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regiondrag_widget.engine.view import View, bounding_box, resized
+from regiondrag_widget.imaging.window import Window, bounding_box, resized
 
 __all__ = ["LatentColours", "Previewer"]
 
@@ -47,7 +47,7 @@ class Previewer:
     def __init__(
         self,
         picture: npt.NDArray[np.uint8],
-        view: View,
+        window: Window,
         composite: Float,
         weight: Float,
         anchor: Tensor,
@@ -60,9 +60,9 @@ class Previewer:
         anchor : (C, gh, gw) latents of the composite
         to_colour : difference of latents -> difference of colour, (3, any size) in [-1, 1] units
         """
-        self._picture, self._view, self._composite, self._weight = picture, view, composite, weight
+        self._picture, self._window, self._composite, self._weight = picture, window, composite, weight
         self._anchor, self._to_colour = anchor, to_colour
-        self._cells = _cells_under(weight, view, (anchor.shape[1], anchor.shape[2]))
+        self._cells = _cells_under(weight, window, (anchor.shape[1], anchor.shape[2]))
         self._scaled: dict[int, tuple[npt.NDArray[np.uint8], Float, Float, tuple[slice, slice]]] = {}
 
     def __call__(self, clean: Tensor, max_size: int) -> npt.NDArray[np.uint8]:
@@ -86,7 +86,7 @@ class Previewer:
         size = colours.shape[0] // part.shape[1]  # pixels shown a cell
         working = np.zeros((clean.shape[1] * size, clean.shape[2] * size, 3), np.float32)
         working[rows.start * size : rows.stop * size, columns.start * size : columns.stop * size] = colours
-        share = (self._view.inner[0] / self._view.size[0], self._view.inner[1] / self._view.size[1])
+        share = (self._window.inner[0] / self._window.size[0], self._window.inner[1] / self._window.size[1])
         h, w = max(1, round(working.shape[0] * share[0])), max(1, round(working.shape[1] * share[1]))
         resized_change = cv2.resize(working[:h, :w], shape[::-1], interpolation=cv2.INTER_LINEAR)
         return np.asarray(resized_change, np.float32)
@@ -97,7 +97,7 @@ class Previewer:
             scale = min(1.0, max_size / max(height, width))
             size = (max(1, round(height * scale)), max(1, round(width * scale)))
             base = np.asarray(cv2.resize(self._picture, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-            x0, y0, x1, y1 = (round(v * scale) for v in self._view.box)
+            x0, y0, x1, y1 = (round(v * scale) for v in self._window.box)
             x1, y1 = max(x0 + 1, min(x1, size[1])), max(y0 + 1, min(y1, size[0]))
             box = (slice(y0, y1), slice(x0, x1))
             small = [resized(a, (y1 - y0, x1 - x0)) for a in (self._composite, self._weight)]
@@ -105,14 +105,14 @@ class Previewer:
         return self._scaled[max_size]
 
 
-def _cells_under(weight: Float, view: View, grid: tuple[int, int]) -> tuple[slice, slice] | None:
+def _cells_under(weight: Float, window: Window, grid: tuple[int, int]) -> tuple[slice, slice] | None:
     """Rows and columns of the latent cells under what has weight, and a halo; None where nothing has."""
     if not (weight > 0).any():
         return None
     x0, y0, x1, y1 = bounding_box(weight > 0)
     spans = []
-    for low, high, cells, pixels in ((y0, y1, grid[0], view.size[0]), (x0, x1, grid[1], view.size[1])):
-        scale = view.scale * cells / pixels
+    for low, high, cells, pixels in ((y0, y1, grid[0], window.size[0]), (x0, x1, grid[1], window.size[1])):
+        scale = window.scale * cells / pixels
         start, stop = int(low * scale) - HALO, int(np.ceil(high * scale)) + HALO
         spans.append(slice(max(0, min(start, cells - 1)), min(cells, max(stop, 1))))
     return spans[0], spans[1]

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from regiondrag_widget._version import __version__
-from regiondrag_widget.engine.writing import write_whole
+from regiondrag_widget.regions.writing import write_whole
 
 if TYPE_CHECKING:
     from regiondrag_widget.regions.pair import RegionPairs

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.engine.composite import Composite
-from regiondrag_widget.engine.depth import depth_inside
 from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.imaging.composite import Composite
+from regiondrag_widget.imaging.depth import depth_inside
 
 __all__ = ["change_weight"]
 
@@ -18,7 +18,7 @@ Bool = npt.NDArray[np.bool_]
 def change_weight(composite: Composite, settings: EditSettings, scale: float) -> Float:
     """The share of the diffusion's change that each pixel of a composite takes.
 
-    composite : at the resolution of a view's box
+    composite : at the resolution of a window's box
     scale : working pixels per picture pixel, above 0
 
     Returns (H, W) float32 in [0, 1], 0 outside the edit and fading to 0 at its rim.

@@ -17,12 +17,8 @@ import torch
 from torch import Tensor
 
 from regiondrag_widget.engine.cache import ByteCache, CacheReport, default_budgets
+from regiondrag_widget.engine.denoise import EditStep
 from regiondrag_widget.engine.drafts import Draft, check_calls, draft_of
-from regiondrag_widget.engine.edit import EditStep
-from regiondrag_widget.engine.images import Picture, PictureSource, load_picture
-from regiondrag_widget.engine.keyvalues import checked_keeping
-from regiondrag_widget.engine.levels import Levels, edit_levels, released_levels
-from regiondrag_widget.engine.memory import is_out_of_memory
 from regiondrag_widget.engine.passes import Passes
 from regiondrag_widget.engine.prepared import PreparedPicture
 from regiondrag_widget.engine.result import EditResult
@@ -34,14 +30,18 @@ from regiondrag_widget.engine.settings import (
     resolve,
     schedule,
 )
-from regiondrag_widget.engine.threads import settle_threads
-from regiondrag_widget.engine.timing import Stopwatch
-from regiondrag_widget.engine.view import slices_of
+from regiondrag_widget.engine.stopwatch import Stopwatch
+from regiondrag_widget.imaging.picture import Picture, PictureSource, load_picture
+from regiondrag_widget.imaging.window import slices_of
+from regiondrag_widget.models.keyvalues import checked_keeping
+from regiondrag_widget.models.levels import Levels, edit_levels, released_levels
+from regiondrag_widget.models.memory import is_out_of_memory
+from regiondrag_widget.models.threads import settle_threads
 from regiondrag_widget.regions import RegionPair, RegionPairs
-from regiondrag_widget.regions.masks import as_mask
+from regiondrag_widget.regions.mask import as_mask
 
 if TYPE_CHECKING:
-    from regiondrag_widget.engine.pipeline import RegionDragPipeline
+    from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["ImageSession"]
 
@@ -180,7 +180,7 @@ class ImageSession:
     ) -> None:
         """Do ahead what edits and drafts of these handles will need, wherever their targets come to lie.
 
-        The view they would use is encoded and inverted; the handles' content is cut out and its place filled.
+        Encodes and inverts the window they would use, cuts the handles' content out and fills its place.
 
         pairs : masks (H, W) bool of the picture's own size, at least one pair; None for the whole picture,
             which has no handles to empty
@@ -191,9 +191,9 @@ class ImageSession:
         """
         region_pairs, mask, chosen = self._checked(() if pairs is None else pairs, editable, settings)
         with self._surviving():
-            view = self._prepared.view_for(region_pairs if len(region_pairs) else None, cancelled)
+            window = self._prepared.window_for(region_pairs if len(region_pairs) else None, cancelled)
             if len(region_pairs) and chosen.content == "pixels" and not cancelled():
-                sheet = view.draft_sheet
+                sheet = window.draft_sheet
                 inside = None if mask is None else sheet.mask(mask)
                 self._prepared.background_for(sheet, sheet.pairs(region_pairs), inside, chosen)
 
@@ -286,16 +286,16 @@ class ImageSession:
             self._finish(pairs, settings, self.picture.rgb, self.picture.alpha, [], begun)
             return
         with self._surviving():
-            prepared = self._prepared.view_for(pairs)
+            prepared = self._prepared.window_for(pairs)
             painted = yield from self._passes.run(prepared, pairs, editable, settings, self._rng(generator))
         at, touched = slices_of(painted.box), painted.touched
         rgb = self.picture.rgb.copy()
-        inside = rgb[prepared.view.crop][at]
+        inside = rgb[prepared.window.slices][at]
         inside[touched] = np.rint(painted.rgb.clip(0, 255)).astype(np.uint8)[touched]
         alpha = self.picture.alpha
         if alpha is not None and painted.alpha is not None:
             alpha = alpha.copy()
-            inside = alpha[prepared.view.crop][at]
+            inside = alpha[prepared.window.slices][at]
             inside[touched] = np.rint(painted.alpha.clip(0, 255)).astype(np.uint8)[touched]
         self._finish(pairs, settings, rgb, alpha, painted.previews, begun)
 
@@ -310,7 +310,7 @@ class ImageSession:
         begun = time.perf_counter()
         self._clock.reset()
         with self._surviving():
-            prepared = self._prepared.view_for(pairs)
+            prepared = self._prepared.window_for(pairs)
             painted = yield from self._passes.run(
                 prepared, pairs, editable, settings, self._rng(generator), calls
             )

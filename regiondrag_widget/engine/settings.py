@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from regiondrag_widget.engine.attention import AttentionSwap
-from regiondrag_widget.engine.matte import MATTES
+from regiondrag_widget.imaging.matte import MATTES
+from regiondrag_widget.models.attention import AttentionSwap
 from regiondrag_widget.regions import METHODS
 
 __all__ = ["EditSettings", "check_preset", "check_stop", "checked_seed", "resolve", "schedule"]

@@ -1,1 +1,1 @@
-"""Composing an edit without a network: cut out, carry, blend, fill; NumPy and OpenCV only."""
+"""Pictures: reading them, cutting objects out, filling holes, composing; numpy and OpenCV, no torch."""

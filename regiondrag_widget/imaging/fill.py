@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.imaging.grain import with_grain
-from regiondrag_widget.imaging.patches import PatchSearch
+from regiondrag_widget.imaging.patchmatch import PatchSearch
 from regiondrag_widget.imaging.pattern import pattern_sources
 
 __all__ = ["Fill", "exemplar_fill", "mixed_fill", "smooth_fill"]

@@ -1,11 +1,11 @@
 """What the user asks for: regions, where they go, and what that means pixel by pixel. No torch, no widget."""
 
-from .codec import decode_mask, encode_mask
-from .correspondence import Correspondence, PixelMap, cell_correspondence, pixel_map
-from .files import load_protect, load_regions, save_regions
-from .pair import RegionPair, RegionPairs
-from .pieces import METHODS, infer_matrix
-from .polygon import polygon_matrix
+from regiondrag_widget.regions.archive import load_protect, load_regions, save_regions
+from regiondrag_widget.regions.codec import decode_mask, encode_mask
+from regiondrag_widget.regions.correspondence import Correspondence, PixelMap, cell_correspondence, pixel_map
+from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.regions.pieces import METHODS, infer_matrix
+from regiondrag_widget.regions.polygon import polygon_matrix
 
 __all__ = [
     "METHODS",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .masks import Points
-from .region import Region
+from regiondrag_widget.regions.mask import Points
+from regiondrag_widget.regions.region import Region
 
 _NUDGE = (
     1e-6  # in cells: points halfway between two cells all fall the same way, whatever their rounding error

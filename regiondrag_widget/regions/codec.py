@@ -16,8 +16,8 @@ import zlib
 
 import numpy as np
 
-from .masks import MAX_PIXELS, Mask, as_mask
-from .region import Region
+from regiondrag_widget.regions.mask import MAX_PIXELS, Mask, as_mask
+from regiondrag_widget.regions.region import Region
 
 MAGIC = b"RDM1"
 _HEADER = struct.Struct("<4s6I")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from .region import Region
+from regiondrag_widget.regions.region import Region
 
 MAX_COMPONENTS = 64  # more are specks of a rough selection, not things
 

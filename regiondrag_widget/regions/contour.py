@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from . import matrix as mx
-from .masks import Points
-from .region import Region
+from regiondrag_widget.regions import matrix as mx
+from regiondrag_widget.regions.mask import Points
+from regiondrag_widget.regions.region import Region
 
 __all__ = ["ContourMap", "contour_map"]
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from .cells import cell_centres, cells_at, check_grid, region_cells
-from .masks import Mask, Points
-from .pair import RegionPair, RegionPairs
-from .pieces import check_method, pieces
-from .snap import snap
+from regiondrag_widget.regions.cells import cell_centres, cells_at, check_grid, region_cells
+from regiondrag_widget.regions.mask import Mask, Points
+from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.regions.pieces import check_method, pieces
+from regiondrag_widget.regions.snap import snap
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .masks import Points
+from regiondrag_widget.regions.mask import Points
 
 Matrix: TypeAlias = NDArray[np.float64]  # (3, 3)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from . import matrix as mx
-from .overlap import overlap
-from .region import Region
+from regiondrag_widget.regions import matrix as mx
+from regiondrag_widget.regions.overlap import overlap
+from regiondrag_widget.regions.region import Region
 
 MIN_ELONGATION = 1.4  # of both regions, long over short axis, before their axes mean anything
 MIN_GAIN = 0.05  # in overlap, before a rotation is believed

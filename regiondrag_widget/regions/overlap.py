@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from . import matrix as mx
-from .region import Region
+from regiondrag_widget.regions import matrix as mx
+from regiondrag_widget.regions.region import Region
 
 
 def coverage(matrix: mx.Matrix, handle: Region, target: Region) -> tuple[float, float]:

@@ -8,9 +8,9 @@ from typing import Any, cast, overload
 
 import numpy as np
 
-from . import matrix as mx
-from .masks import Mask, as_mask, require_pixels
-from .region import Region
+from regiondrag_widget.regions import matrix as mx
+from regiondrag_widget.regions.mask import Mask, as_mask, require_pixels
+from regiondrag_widget.regions.region import Region
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from . import matrix as mx
-from .components import matched_components
-from .contour import contour_map
-from .masks import Points
-from .moments import moments_matrix
-from .overlap import overlap, pooled_overlap
-from .pair import RegionPair
-from .polygon import polygon_map_matrix
-from .region import Region
-from .scanline import scanline_map
+from regiondrag_widget.regions import matrix as mx
+from regiondrag_widget.regions.components import matched_components
+from regiondrag_widget.regions.contour import contour_map
+from regiondrag_widget.regions.mask import Points
+from regiondrag_widget.regions.moments import moments_matrix
+from regiondrag_widget.regions.overlap import overlap, pooled_overlap
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.regions.polygon import polygon_map_matrix
+from regiondrag_widget.regions.region import Region
+from regiondrag_widget.regions.scanline import scanline_map
 
 METHODS = ("auto", "contour", "scanline", "polygon")
 

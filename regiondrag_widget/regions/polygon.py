@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from . import matrix as mx
-from .moments import axis_aligned
-from .overlap import overlap
-from .region import Region
+from regiondrag_widget.regions import matrix as mx
+from regiondrag_widget.regions.moments import axis_aligned
+from regiondrag_widget.regions.overlap import overlap
+from regiondrag_widget.regions.region import Region
 
 _TIE = 0.02  # two ways to match the corners that differ by less fit alike
 _TIGHTER = (

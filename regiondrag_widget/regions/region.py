@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .masks import Mask, Points
+from regiondrag_widget.regions.mask import Mask, Points
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .masks import Points
-from .region import Region
+from regiondrag_widget.regions.mask import Points
+from regiondrag_widget.regions.region import Region
 
 
 def scanline_map(handle: Region, target: Region, points: Points) -> Points:

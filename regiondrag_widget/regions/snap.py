@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from .masks import Points
-from .region import Region
+from regiondrag_widget.regions.mask import Points
+from regiondrag_widget.regions.region import Region
 
 _WITHIN = 0.49  # stay this near a pixel's centre, so that every way of rounding finds the same pixel
 

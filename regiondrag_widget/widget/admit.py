@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from .drawn import PROTECT, read_mask
-from .protocol import MAX_BUFFER_BYTES, MAX_PAIRS, MAX_TEXT
+from regiondrag_widget.widget.drawn import PROTECT, read_mask
+from regiondrag_widget.widget.protocol import MAX_BUFFER_BYTES, MAX_PAIRS, MAX_TEXT
 
 MAX_COLOR = 1000
 

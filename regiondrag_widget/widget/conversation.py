@@ -11,18 +11,18 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .. import __version__
-from . import protocol
-from .editing import EditRequest
-from .failures import describe
-from .parsing import parse
-from .pictures import encode_png
-from .requests import complete_pairs, protect_mask, sent_regions
-from .settings import known
-from .uploads import Uploads
+from regiondrag_widget import __version__
+from regiondrag_widget.widget import protocol
+from regiondrag_widget.widget.editing import EditRequest
+from regiondrag_widget.widget.failures import describe
+from regiondrag_widget.widget.parsing import parse
+from regiondrag_widget.widget.pictures import encode_png
+from regiondrag_widget.widget.requests import complete_pairs, protect_mask, sent_regions
+from regiondrag_widget.widget.settings import known
+from regiondrag_widget.widget.uploads import Uploads
 
 if TYPE_CHECKING:
-    from .widget import RegionDragWidget
+    from regiondrag_widget.widget.widget import RegionDragWidget
 
 log = logging.getLogger(__name__)
 M = TypeVar("M")

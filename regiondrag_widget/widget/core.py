@@ -20,25 +20,25 @@ import traitlets
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..regions.masks import as_mask
-from ..regions.pair import RegionPair, RegionPairs
-from . import protocol
-from .admit import admit_masks, admit_pairs
-from .bundle import bundled
-from .conversation import Conversation
-from .drawn import PROTECT, PairList, Regions, checked
-from .editing import EditRequest
-from .editor import shared_editors
-from .failures import Failure
-from .host import Outbox, needs_pump
-from .live import Live, Snapshot
-from .pictures import content_key, encode_for_display, picture_name, to_image
-from .readout import UNMEASURED, as_dict
-from .runs import EditRuns, idle_state
-from .settings import EditSettings, LiveSettings
-from .staging import Staging
-from .traits import LockedDict, Routed
-from .worker import shared_worker
+from regiondrag_widget.regions.mask import as_mask
+from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.widget import protocol
+from regiondrag_widget.widget.admit import admit_masks, admit_pairs
+from regiondrag_widget.widget.bundle import bundled
+from regiondrag_widget.widget.conversation import Conversation
+from regiondrag_widget.widget.drawn import PROTECT, PairList, Regions, checked
+from regiondrag_widget.widget.editing import EditRequest
+from regiondrag_widget.widget.editor import shared_editors
+from regiondrag_widget.widget.failures import Failure
+from regiondrag_widget.widget.host import Outbox, needs_pump
+from regiondrag_widget.widget.live import Live, Snapshot
+from regiondrag_widget.widget.pictures import content_key, encode_for_display, picture_name, to_image
+from regiondrag_widget.widget.readout import UNMEASURED, as_dict
+from regiondrag_widget.widget.runs import EditRuns, idle_state
+from regiondrag_widget.widget.settings import EditSettings, LiveSettings
+from regiondrag_widget.widget.staging import Staging
+from regiondrag_widget.widget.traits import LockedDict, Routed
+from regiondrag_widget.widget.worker import shared_worker
 
 log = logging.getLogger(__name__)
 

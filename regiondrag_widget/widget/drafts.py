@@ -12,13 +12,20 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from . import protocol
-from .drafting import MAX_AGE, DraftPicture, DraftRequest, NothingDrawn, Watch, make_draft
-from .editor import shared_editors
-from .failures import Failure, describe, let_go
-from .host import POLL, Outbox
-from .outgoing import UndraftedReason
-from .worker import InferenceWorker, Job, Urgency
+from regiondrag_widget.widget import protocol
+from regiondrag_widget.widget.drafting import (
+    MAX_AGE,
+    DraftPicture,
+    DraftRequest,
+    NothingDrawn,
+    Watch,
+    make_draft,
+)
+from regiondrag_widget.widget.editor import shared_editors
+from regiondrag_widget.widget.failures import Failure, describe, let_go
+from regiondrag_widget.widget.host import POLL, Outbox
+from regiondrag_widget.widget.outgoing import UndraftedReason
+from regiondrag_widget.widget.worker import InferenceWorker, Job, Urgency
 
 PUMP_LIMIT = 0.1  # seconds a main thread that must deliver a draft itself waits for its turn to come
 TRIES = 3  # drafts in a row that may run out of memory before they pause

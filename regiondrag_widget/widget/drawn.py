@@ -14,8 +14,8 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..regions.codec import decode_mask, encode_mask
-from ..regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.regions.codec import decode_mask, encode_mask
+from regiondrag_widget.regions.pair import RegionPair, RegionPairs
 
 Mask = NDArray[np.bool_]
 PROTECT = "protect"

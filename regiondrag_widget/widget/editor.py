@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..engine.memory import is_out_of_memory
-from ..regions.pair import RegionPair
-from .sessions import engine_editor
-from .settings import EditSettings
+from regiondrag_widget.models.memory import is_out_of_memory
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.widget.sessions import engine_editor
+from regiondrag_widget.widget.settings import EditSettings
 
 
 class Step(Protocol):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 
-from ..engine.bundled import BundledWeightsMissingError
-from ..engine.memory import is_out_of_memory
-from .outgoing import ErrorCode
+from regiondrag_widget.imaging.bundled import BundledWeightsMissingError
+from regiondrag_widget.models.memory import is_out_of_memory
+from regiondrag_widget.widget.outgoing import ErrorCode
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from .drawn import Regions
+from regiondrag_widget.widget.drawn import Regions
 
 LIMIT = 20  # results kept; each holds two pictures and its previews
 

@@ -11,18 +11,18 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from ..regions.pair import RegionPair
-from . import protocol
-from .drafting import DraftRequest
-from .drafts import Drafts
-from .editor import Report, editor_key, shared_editors
-from .failures import Failure
-from .host import Outbox
-from .readout import Readout, as_dict
-from .sessions import is_local
-from .settings import EditSettings, known
-from .warming import WarmUp, WarmUpRequest
-from .worker import InferenceWorker
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.widget import protocol
+from regiondrag_widget.widget.drafting import DraftRequest
+from regiondrag_widget.widget.drafts import Drafts
+from regiondrag_widget.widget.editor import Report, editor_key, shared_editors
+from regiondrag_widget.widget.failures import Failure
+from regiondrag_widget.widget.host import Outbox
+from regiondrag_widget.widget.readout import Readout, as_dict
+from regiondrag_widget.widget.sessions import is_local
+from regiondrag_widget.widget.settings import EditSettings, known
+from regiondrag_widget.widget.warming import WarmUp, WarmUpRequest
+from regiondrag_widget.widget.worker import InferenceWorker
 
 log = logging.getLogger(__name__)
 

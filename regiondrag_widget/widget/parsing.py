@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .protocol import (
+from regiondrag_widget.widget.protocol import (
     MAX_BUFFER_BYTES,
     MAX_PAIRS,
     MAX_TEXT,

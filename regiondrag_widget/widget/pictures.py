@@ -70,7 +70,7 @@ def to_image(source: Any) -> Image.Image:
     """Whatever the user calls a picture as an upright RGB or RGBA Pillow image (see
     `engine.images.load_picture`).
     """
-    from ..engine.images import load_picture
+    from regiondrag_widget.imaging.picture import load_picture
 
     return load_picture(source).to_pil()
 

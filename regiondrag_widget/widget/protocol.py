@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from .incoming import (
+from regiondrag_widget.widget.incoming import (
     Accept,
     Ack,
     Discard,
@@ -28,7 +28,7 @@ from .incoming import (
     Visible,
     WirePair,
 )
-from .outgoing import (
+from regiondrag_widget.widget.outgoing import (
     VERSION,
     Blob,
     Done,

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .drafting import MAX_AGE
-from .editor import Report
-from .latency import Latency
-from .outgoing import Measured
+from regiondrag_widget.widget.drafting import MAX_AGE
+from regiondrag_widget.widget.editor import Report
+from regiondrag_widget.widget.latency import Latency
+from regiondrag_widget.widget.outgoing import Measured
 
 INTERVAL = 1.0  # seconds between two messages, unless what they say decides whether drafts are asked for
 TOO_SLOW = "drafts take too long here to follow a pointer"

@@ -9,9 +9,9 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ..regions.pair import RegionPair
-from .pictures import to_image
-from .sketch import Sketch, sketch
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.widget.pictures import to_image
+from regiondrag_widget.widget.sketch import Sketch, sketch
 
 SHOWN_SIDE = 640  # px, the longer side of a view unless told otherwise
 MAX_FRAMES = 25  # of a replay: more steps than that are thinned evenly

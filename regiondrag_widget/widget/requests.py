@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..regions.pair import RegionPair, RegionPairs
-from .drawn import PROTECT, AnyPair, DraftPair, Regions, make_pair, read_mask
-from .incoming import Draft, Run, WirePair
+from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.widget.drawn import PROTECT, AnyPair, DraftPair, Regions, make_pair, read_mask
+from regiondrag_widget.widget.incoming import Draft, Run, WirePair
 
 
 def complete_pairs(message: Run, shape: tuple[int, int]) -> RegionPairs:

@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from . import protocol
-from .editing import PREPARING, EditRequest, run_edit
-from .editor import Step, editor_key, shared_editors
-from .failures import Failure
-from .host import POLL, Outbox
-from .pictures import PREVIEW_SIZE, encode_png, encode_preview, encode_thumb
-from .protocol import StateName
-from .stream import Frame, PreviewStream
-from .worker import InferenceWorker, Job
+from regiondrag_widget.widget import protocol
+from regiondrag_widget.widget.editing import PREPARING, EditRequest, run_edit
+from regiondrag_widget.widget.editor import Step, editor_key, shared_editors
+from regiondrag_widget.widget.failures import Failure
+from regiondrag_widget.widget.host import POLL, Outbox
+from regiondrag_widget.widget.pictures import PREVIEW_SIZE, encode_png, encode_preview, encode_thumb
+from regiondrag_widget.widget.protocol import StateName
+from regiondrag_widget.widget.stream import Frame, PreviewStream
+from regiondrag_widget.widget.worker import InferenceWorker, Job
 
 STATUS_INTERVAL = 0.1  # seconds between two status messages of one run; the kernel's channel has a rate limit
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from ..regions.pair import RegionPair
-from .settings import EditSettings
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.widget.settings import EditSettings
 
 if TYPE_CHECKING:
-    from ..engine.session import ImageSession
-    from .editor import Drafted, Editor, Report, Step
+    from regiondrag_widget.engine.session import ImageSession
+    from regiondrag_widget.widget.editor import Drafted, Editor, Report, Step
 
 _WHERE_KEPT = {
     "host": "keys and values lie in the computer's own memory",
@@ -54,8 +54,8 @@ def is_local(model: str) -> bool:
 
 def engine_editor(image: Image.Image, settings: EditSettings) -> Editor:
     """The real `EditorFactory`: an `ImageSession` of the edit engine. Imports torch."""
-    from ..engine.api import load_pipeline
-    from ..engine.session import ImageSession
+    from regiondrag_widget.api import load_pipeline
+    from regiondrag_widget.engine.session import ImageSession
 
     given = _given.get(settings.model)
     return SessionEditor(
@@ -83,7 +83,7 @@ class SessionEditor:
         return self._session.draft(pairs, **settings)
 
     def prepare(self, pairs: Sequence[RegionPair], cancelled: Callable[[], bool], **settings: Any) -> bool:
-        from ..engine.path import Cancelled
+        from regiondrag_widget.engine.inversion import Cancelled
 
         try:
             self._session.prepare(pairs, cancelled=cancelled, **settings)
@@ -104,7 +104,7 @@ class SessionEditor:
         return max(self._session.picture.shape) <= self._session.pipe.profile.side
 
     def report(self) -> Report:
-        from .editor import Report
+        from regiondrag_widget.widget.editor import Report
 
         backbone, kept = self._session.pipe.backbone, self._session.cache_report()
         weights, accelerator = next(backbone.unet.parameters()), backbone.accelerator

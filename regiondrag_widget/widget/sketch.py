@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..regions.correspondence import pixel_map
-from ..regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.regions.correspondence import pixel_map
+from regiondrag_widget.regions.pair import RegionPair, RegionPairs
 
 Rgb = tuple[int, int, int]
 

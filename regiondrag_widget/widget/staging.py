@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .editing import EditRequest
-from .history import History, HistoryEntry
-from .pictures import encode_png
+from regiondrag_widget.widget.editing import EditRequest
+from regiondrag_widget.widget.history import History, HistoryEntry
+from regiondrag_widget.widget.pictures import encode_png
 
 if TYPE_CHECKING:
-    from .core import WidgetCore
+    from regiondrag_widget.widget.core import WidgetCore
 
 
 class Staging:

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..engine.images import MIN_SIDE
-from ..regions.pair import RegionPair, RegionPairs
-from .pictures import encode_png
-from .render import render_correspondence, shrink
+from regiondrag_widget.imaging.picture import MIN_SIDE
+from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.widget.pictures import encode_png
+from regiondrag_widget.widget.render import render_correspondence, shrink
 
 MAX_SIDE = 768  # px; the picture lies in the saved notebook
 _GAP = 8  # px between the picture and its result

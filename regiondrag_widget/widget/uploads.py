@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .protocol import MAX_BUFFER_BYTES, Load, ProtocolError
+from regiondrag_widget.widget.protocol import MAX_BUFFER_BYTES, Load, ProtocolError
 
 MAX_PARTS = 64
 

@@ -17,10 +17,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from ..regions.pair import RegionPair
-from .pictures import to_image
-from .render import SHOWN_SIDE, fit, render_correspondence, render_replay, replay_frames, save_replay, shrink
-from .sketch import Rgb, Sketch, sketch
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.widget.pictures import to_image
+from regiondrag_widget.widget.render import (
+    SHOWN_SIDE,
+    fit,
+    render_correspondence,
+    render_replay,
+    replay_frames,
+    save_replay,
+    shrink,
+)
+from regiondrag_widget.widget.sketch import Rgb, Sketch, sketch
 
 if TYPE_CHECKING:
     import ipycanvas

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ..regions.pair import RegionPair
-from .drafting import Watch, draft_once
-from .editor import EditorCache, editor_key, shared_editors
-from .failures import Failure, describe, let_go
-from .settings import EditSettings
-from .worker import InferenceWorker, Job, Urgency
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.widget.drafting import Watch, draft_once
+from regiondrag_widget.widget.editor import EditorCache, editor_key, shared_editors
+from regiondrag_widget.widget.failures import Failure, describe, let_go
+from regiondrag_widget.widget.settings import EditSettings
+from regiondrag_widget.widget.worker import InferenceWorker, Job, Urgency
 
 log = logging.getLogger(__name__)
 

@@ -15,12 +15,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..regions.pair import RegionPair
-from .core import WidgetCore
-from .drawn import Regions
-from .pictures import picture_name, to_image
-from .sessions import model_name
-from .settings import NAMES, EditSettings
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.widget.core import WidgetCore
+from regiondrag_widget.widget.drawn import Regions
+from regiondrag_widget.widget.pictures import picture_name, to_image
+from regiondrag_widget.widget.sessions import model_name
+from regiondrag_widget.widget.settings import NAMES, EditSettings
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class RegionDragWidget(WidgetCore):
                 f"choose from image, pairs, height, layout, {', '.join(NAMES)}"
             )
         if image is None:
-            from .. import assets
+            from regiondrag_widget import assets
 
             example = assets.load()
             image, name = example.image, example.name
@@ -198,7 +198,7 @@ class RegionDragWidget(WidgetCore):
 
         >>> w.save("edit.zip")
         """
-        from ..regions.files import save_regions
+        from regiondrag_widget.regions.archive import save_regions
 
         with self.lock:
             image, pairs, protect = self.image, self._pair_list.drawn(), self._get_protect()
@@ -209,7 +209,7 @@ class RegionDragWidget(WidgetCore):
 
         >>> w.load("edit.zip")
         """
-        from ..regions.files import load_protect, load_regions
+        from regiondrag_widget.regions.archive import load_protect, load_regions
 
         (image, pairs), protect = load_regions(path), load_protect(path)
         with self.lock:
@@ -227,7 +227,7 @@ class RegionDragWidget(WidgetCore):
         with self.lock:
             image, pairs, result = self.image, self._pair_list.drawn(), self.result
         try:
-            from .still import still_png
+            from regiondrag_widget.widget.still import still_png
 
             data = {**data, "image/png": still_png(image, pairs, None if result is None else result.image)}
         except Exception:  # whatever is wrong with the picture, the widget itself must appear

@@ -14,8 +14,8 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from regiondrag_widget.engine.backbones.profile import BackboneProfile
-from regiondrag_widget.engine.pipeline import RegionDragPipeline
+from regiondrag_widget.models.profile import BackboneProfile
+from regiondrag_widget.pipeline import RegionDragPipeline
 from regiondrag_widget.regions import RegionPair
 
 TEXT_WIDTH = 16

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regiondrag_widget import assets
-from regiondrag_widget.bench.scene import Scene, ScenePair
-from regiondrag_widget.bench.transforms import Homography
+from regiondrag_widget.bench.truth.scene import Scene, ScenePair
+from regiondrag_widget.bench.truth.transforms import Homography
 from regiondrag_widget.regions import RegionPair, RegionPairs
 
 __all__ = ["DRAGS", "Case", "make_case", "make_pairs_case"]

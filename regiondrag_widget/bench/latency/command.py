@@ -188,7 +188,7 @@ def _rows(args: argparse.Namespace, work: Workbench, size: int) -> list[Row]:
     from regiondrag_widget.bench.latency.growth import pairs_rows, size_rows
     from regiondrag_widget.bench.latency.levers import lever_rows
     from regiondrag_widget.bench.latency.rows import edit_rows
-    from regiondrag_widget.engine.levels import edit_levels
+    from regiondrag_widget.models.levels import edit_levels
 
     pipe = work.pipe()
     defaults = pipe.edit_defaults

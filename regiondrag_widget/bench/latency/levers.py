@@ -14,17 +14,17 @@ from regiondrag_widget.bench.latency.rounds import Row, Trial
 from regiondrag_widget.bench.latency.rows import COLD, DRAFT, WARM
 from regiondrag_widget.bench.latency.workbench import Workbench
 from regiondrag_widget.engine import coding
-from regiondrag_widget.engine.attention import Reader
-from regiondrag_widget.engine.backbones.unet import UNetNetwork
-from regiondrag_widget.engine.pipeline import RegionDragPipeline
 from regiondrag_widget.engine.session import ImageSession
-from regiondrag_widget.engine.textattention import TextAttention
+from regiondrag_widget.models.attention import Reader
+from regiondrag_widget.models.textattention import TextAttention
+from regiondrag_widget.models.unet import UNetNetwork
+from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["GROUP", "lever_rows"]
 
 GROUP = "levers"
 WHOLE = 1 << 20
-"""More cells of halo than any picture has: the whole view is decoded."""
+"""More cells of halo than any picture has: the whole window is decoded."""
 
 
 def lever_rows(
@@ -87,7 +87,7 @@ def lever_rows(
         row(
             "decoding the crop",
             lambda: _patched(work.warm(work.pipe()), coding, "LINEAR_HALO", WHOLE, "HALO"),
-            "the whole view decoded",
+            "the whole window decoded",
             WARM,
             levels,
         ),

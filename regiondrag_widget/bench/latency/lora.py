@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from regiondrag_widget.engine.pipeline import RegionDragPipeline
+from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["adapted", "train_adapters"]
 

@@ -14,7 +14,7 @@ import torch
 import transformers
 
 from regiondrag_widget._version import __version__
-from regiondrag_widget.engine.pipeline import RegionDragPipeline
+from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["about"]
 

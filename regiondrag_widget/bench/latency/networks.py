@@ -17,8 +17,8 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from regiondrag_widget.engine.device import choose_device, choose_dtype
-from regiondrag_widget.engine.pipeline import RegionDragPipeline
+from regiondrag_widget.models.device import choose_device, choose_dtype
+from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["ARCHITECTURES", "Architecture", "load_network", "random_unet"]
 

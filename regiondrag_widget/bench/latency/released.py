@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from regiondrag_widget.engine.attention import swapped_layers
-from regiondrag_widget.engine.backbones.unet import Condition
-from regiondrag_widget.engine.levels import Levels, clean_and_noise, released_levels, reverse_mean
-from regiondrag_widget.engine.pipeline import RegionDragPipeline
+from regiondrag_widget.models.attention import swapped_layers
+from regiondrag_widget.models.levels import Levels, clean_and_noise, released_levels, reverse_mean
+from regiondrag_widget.models.unet import Condition
+from regiondrag_widget.pipeline import RegionDragPipeline
 from regiondrag_widget.regions import Correspondence, RegionPairs, cell_correspondence
 
 __all__ = ["released_calls", "released_edit", "released_latents"]

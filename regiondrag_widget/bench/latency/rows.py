@@ -6,9 +6,9 @@ from regiondrag_widget.bench.latency.lora import train_adapters
 from regiondrag_widget.bench.latency.released import START, STEPS, released_calls, released_edit
 from regiondrag_widget.bench.latency.rounds import Row, Trial
 from regiondrag_widget.bench.latency.workbench import Workbench
-from regiondrag_widget.bench.network import BenchNetwork
-from regiondrag_widget.bench.pointdrag import PointDrag, point_drag
-from regiondrag_widget.engine.pipeline import RegionDragPipeline
+from regiondrag_widget.bench.methods.network import BenchNetwork
+from regiondrag_widget.bench.methods.pointdrag import PointDrag, point_drag
+from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["COLD", "DRAFT", "POINT_DRAG", "POINT_TRAINING", "RELEASED", "SAME_LEVELS", "WARM", "edit_rows"]
 

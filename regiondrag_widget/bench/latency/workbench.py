@@ -7,8 +7,8 @@ from typing import Any
 
 from regiondrag_widget.bench.latency.case import Case
 from regiondrag_widget.bench.latency.rounds import Trial
-from regiondrag_widget.engine.pipeline import RegionDragPipeline
 from regiondrag_widget.engine.session import ImageSession
+from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["Workbench"]
 

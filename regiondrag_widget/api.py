@@ -1,0 +1,90 @@
+"""One call for one edit."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from regiondrag_widget.engine.denoise import EditStep
+from regiondrag_widget.engine.result import EditResult
+from regiondrag_widget.engine.session import ImageSession
+from regiondrag_widget.imaging.picture import PictureSource
+from regiondrag_widget.pipeline import RegionDragPipeline
+from regiondrag_widget.regions import RegionPair, RegionPairs
+
+__all__ = ["edit", "load_pipeline"]
+
+
+def load_pipeline(
+    model: str | os.PathLike[str] | RegionDragPipeline = "mini", *, device: Any = None, dtype: Any = None
+) -> RegionDragPipeline:
+    """The pipeline of a model: `"mini"`, a local diffusers folder, a hub id; the latest two are kept loaded.
+
+    Raises as `RegionDragPipeline.from_pretrained`.
+    """
+    if isinstance(model, RegionDragPipeline):
+        return model
+    return _loaded(
+        os.fspath(model), None if device is None else str(device), None if dtype is None else str(dtype)
+    )
+
+
+KEPT = 2
+_kept: OrderedDict[tuple[str, str | None, str | None], RegionDragPipeline] = OrderedDict()
+_kept_lock = threading.Lock()
+
+
+def _loaded(model: str, device: str | None, dtype: str | None) -> RegionDragPipeline:
+    key = (model, device, dtype)
+    with _kept_lock:  # held while loading: whoever asks for the same model meanwhile waits for it
+        pipe = _kept.pop(key, None)
+        if pipe is None:
+            kind = dtype.removeprefix("torch.") if dtype else None
+            while len(_kept) >= KEPT:
+                _kept.popitem(last=False)
+            pipe = RegionDragPipeline.from_pretrained(model, device=device, dtype=kind)
+        _kept[key] = pipe
+        return pipe
+
+
+def edit(
+    image: PictureSource,
+    pairs: RegionPairs | Sequence[RegionPair],
+    model: str | os.PathLike[str] | RegionDragPipeline = "mini",
+    *,
+    prompt: str = "",
+    seed: int = 0,
+    steps: int | None = None,
+    start: float | None = None,
+    preset: str = "default",
+    device: Any = None,
+    dtype: Any = None,
+    callback: Callable[[EditStep], None] | None = None,
+    **settings: Any,
+) -> EditResult:
+    """Carry the content of every handle to its target, fill what it leaves, and return the `EditResult`.
+
+    >>> result = rd.edit("photo.jpg", [rd.RegionPair(handle, target)])
+    >>> result.image.save("edited.png")
+
+    image : path, bytes, Pillow image, or array (H, W), (H, W, 3 or 4); any size from 64 px
+    pairs : bool masks (H, W) of the picture's own size; later pairs win where targets overlap
+    model : "mini" (bundled), a diffusers folder, a hub id, or a loaded pipeline
+    seed, steps, start, prompt, preset : see `ImageSession`
+    callback : called with every `EditStep`; an exception in it ends the edit
+    settings : stop, content, residual, vacated, matte, prefill, handle_noise_scale, attention_swap, method,
+        editable
+
+    Pixels outside the handles and targets are the input's, bit for bit; the input is never changed.
+    Raises ValueError, TypeError or OSError in one sentence for input that cannot be used.
+    """
+    pipe = load_pipeline(model, device=device, dtype=dtype)
+    session = ImageSession(pipe, image, prompt, steps, start, seed, preset=preset)
+    for step in session.edit(pairs, **settings):
+        if callback is not None:
+            callback(step)
+    assert session.result is not None
+    return session.result

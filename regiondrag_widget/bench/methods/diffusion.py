@@ -1,0 +1,27 @@
+"""The methods of the main table that use the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from regiondrag_widget.bench.methods.method import Method
+from regiondrag_widget.bench.methods.network import BenchNetwork
+from regiondrag_widget.bench.methods.pointdrag import point_drag
+from regiondrag_widget.bench.methods.sdedit import sdedit
+from regiondrag_widget.bench.methods.sessions import ours, released, warp_and_inpaint
+
+SDEDIT_STARTS = (0.3, 0.5)
+"""Its authors recommend 0.3 to 0.6."""
+
+
+def diffusion_methods(
+    network: BenchNetwork, presets: Sequence[str] = ("default", "released"), few_scenes: int | None = None
+) -> list[Method]:
+    """Our edit by each preset, then what others do with the same network; the costly one on few scenes."""
+    by_preset = {"default": ours, "released": released}
+    return [
+        *(by_preset[preset](network) for preset in dict.fromkeys(presets)),
+        *(sdedit(network, start) for start in SDEDIT_STARTS),
+        warp_and_inpaint(network),
+        point_drag(network, most_scenes=few_scenes),
+    ]

@@ -1,0 +1,1 @@
+"""`regiondrag bench truth`: edits measured against a truth that is known."""

@@ -1,1 +1,0 @@
-"""Diffusion networks behind one face: encode, decode, predict, keys and values."""

@@ -1,0 +1,155 @@
+"""The reverse pass as a generator: one `EditStep` a level; the caller's loop decides when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from regiondrag_widget.engine.inversion import Inversion, Network
+from regiondrag_widget.models import keyvalues
+from regiondrag_widget.models.attention import AttentionSwap
+from regiondrag_widget.models.gathered import gathered
+from regiondrag_widget.models.keyvalues import injecting
+from regiondrag_widget.models.levels import clean_and_noise, reverse_mean
+
+__all__ = ["WHOLE", "Crop", "EditPlan", "EditStep", "crop_of", "reverse"]
+
+Crop: TypeAlias = "tuple[slice, slice]"
+WHOLE: Crop = (slice(None), slice(None))
+HALO = 4  # cells around those that change; as good as 8 on 24 scenes, and far more edits are under half
+
+
+class EditingNetwork(Network, keyvalues.EditingNetwork, Protocol):
+    """What the reverse pass asks of a backbone."""
+
+
+@dataclass(frozen=True)
+class EditPlan:
+    """What the reverse pass imposes, as full grids: a new drag changes values, never shapes.
+
+    start : (C, h, w) latents at the top level K
+    anchors : K + 1 entries (C, h, w), the latents imposed at level k where `pinned[k]`
+    pinned : (K + 1, h, w) bool; level 0 is imposed after the last step
+    residuals : (K, C, h, w), added after the mean of the step from level k (entry k - 1)
+    fresh : (h, w) bool, cells denoised deterministically instead, without a residual
+    hidden : (h, w) bool or None, cells whose inverted keys must not be looked at
+    blind : (h, w) bool or None, the cells that must not look at them; every cell where None
+    sources : (h, w) int64 or None, the cell, counted row by row, whose inverted keys and values each cell
+        offers; its own where None
+    """
+
+    start: Tensor
+    anchors: Tensor
+    pinned: Tensor
+    residuals: Tensor
+    fresh: Tensor
+    hidden: Tensor | None = None
+    blind: Tensor | None = None
+    sources: Tensor | None = None
+
+
+@dataclass
+class EditStep:
+    """One level of the reverse pass done.
+
+    index, total : count of steps, from 1; 0 for what a draft shows before its first
+    timestep : the level the step started from
+    latents : (C, h, w) float32 after the step; assign to it and the next step starts from what was assigned
+    clean : (C, h, w) float32, the prediction of the clean latents
+    render : what draws the preview; None for bare latents
+    """
+
+    index: int
+    total: int
+    timestep: int
+    latents: Tensor
+    clean: Tensor
+    render: Callable[[Tensor, int], npt.NDArray[np.uint8]] | None = None
+
+    def preview(self, max_size: int = 384) -> npt.NDArray[np.uint8]:
+        """The picture as it looks now, (h, w, 3) uint8, its longer side at most `max_size` pixels.
+
+        Raises ValueError in an edit of bare latents, which has no picture.
+        """
+        if self.render is None:
+            raise ValueError("this step belongs to bare latents: decode step.clean with the pipeline's vae")
+        return self.render(self.clean, max_size)
+
+
+def reverse(
+    network: EditingNetwork,
+    inversion: Inversion,
+    plan: EditPlan,
+    swap: AttentionSwap = True,
+    render: Callable[[Tensor, int], npt.NDArray[np.uint8]] | None = None,
+    crop: Crop = WHOLE,
+) -> Generator[EditStep, None, None]:
+    """From the top level down to clean latents (RegionDrag, algorithm 1), K network calls.
+
+    crop : rows and columns of the cells that are computed; all beyond are pinned at every level
+
+    A step from level k: impose the anchors, predict with the inversion's keys and values, take the reverse
+    mean, add the residual. Closing the generator cancels.
+    """
+    levels, kind = inversion.levels, network.prediction_type
+    total = len(levels)
+    cache = inversion.cache if plan.sources is None else gathered(inversion.cache, plan.sources)
+    inversion.cache.will_read([inversion.slot(k) for k in range(total, 0, -1)])
+    at = (slice(None), *crop)
+    blind = plan.blind if plan.blind is None or crop == WHOLE else plan.blind[crop].clone()
+    y = plan.start
+    for k in range(total, 0, -1):
+        # nothing stays installed while the caller has the step: its own use of the network is undisturbed
+        injected = injecting(network, cache, swap, plan.hidden, blind)
+        with torch.inference_mode(), injected as predict:
+            y = torch.where(plan.pinned[k][crop], plan.anchors[k][at], y[at])
+            output = predict(inversion.slot(k), levels.timesteps[k], y[None])[0]
+            clean, noise = clean_and_noise(y, output, levels.alphas[k], kind)
+            mean = reverse_mean(clean, noise, levels.alphas[k], levels.alphas[k - 1])
+            direct = reverse_mean(clean, noise, levels.alphas[k], levels.alphas[k - 1], eta=0.0)
+            y = torch.where(plan.fresh[crop], direct, mean + plan.residuals[k - 1][at])
+            if k == 1:
+                y = torch.where(plan.pinned[0][crop], plan.anchors[0][at], y)
+                clean = y
+            if crop != WHOLE:
+                y, clean = _put(y, plan.anchors[k - 1], at), _put(clean, plan.anchors[0], at)
+        step = EditStep(total - k + 1, total, levels.timesteps[k], y, clean, render)
+        yield step
+        y = step.latents
+
+
+def crop_of(plan: EditPlan, multiple: int) -> Crop:
+    """The cells that the reverse pass must compute: those not pinned throughout, and a halo around them.
+
+    multiple : of cells that every level of the network divides evenly
+
+    The convolutions see the halo, the attention reads the whole picture's keys and values. `WHOLE` where that
+    is half of the grid or more.
+    """
+    open_cells = ~plan.pinned.all(0)
+    h, w = open_cells.shape
+    if not bool(open_cells.any()):
+        return WHOLE
+    spans = []
+    for axis, size in ((1, h), (0, w)):
+        found = open_cells.any(axis).nonzero()
+        low = max(0, int(found[0]) - HALO) // multiple * multiple
+        high = min(size, -(-(int(found[-1]) + 1 + HALO) // multiple) * multiple)
+        spans.append(slice(low, high))
+    rows, columns = spans
+    if (rows.stop - rows.start) * (columns.stop - columns.start) * 2 >= h * w:
+        return WHOLE
+    return rows, columns
+
+
+def _put(part: Tensor, whole: Tensor, at: tuple[slice, ...]) -> Tensor:
+    """`whole` with `part` laid over it."""
+    out = whole.clone()
+    out[at] = part
+    return out

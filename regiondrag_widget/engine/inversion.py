@@ -1,0 +1,194 @@
+"""The inversion of one picture: a path of rising noise, what each reverse step misses, keys and values.
+
+The next noised latents do not depend on the network's prediction, so the K calls of the inversion are
+independent and run as one batch (chunked to a memory budget).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from regiondrag_widget.models.attention import KeyValueCache
+from regiondrag_widget.models.keyvalues import HostKeyValues, SourcePath
+from regiondrag_widget.models.levels import Levels, PredictionType, clean_and_noise, reverse_mean
+
+__all__ = ["Cancelled", "Inversion", "Network", "draw_path_noise", "invert", "noising_path", "thinned"]
+
+
+class Cancelled(Exception):
+    """An inversion was told to stop; what it had is lost."""
+
+
+class Network(Protocol):
+    """What the inversion and the reverse pass ask of a backbone."""
+
+    prediction_type: PredictionType
+
+    def predict(self, x: Tensor, timesteps: Tensor) -> Tensor:
+        """The network's output at (B, C, h, w) latents and (B,) timesteps, float32."""
+
+    def capture(self, x: Tensor, timesteps: Tensor, cache: KeyValueCache) -> Tensor:
+        """The same, every self-attention's keys and values appended to `cache`."""
+
+    def batch_size(self, height: int, width: int) -> int:
+        """How many latents of this size fit the memory budget at once."""
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """Everything the reverse pass needs of one picture, independent of the regions.
+
+    latents : (K + 1, C, h, w) float32, the path, cleanest first
+    noise : (K, C, h, w) float32, the standard normal draws of the path
+    residuals : (K, C, h, w) float32, entry k - 1 is what the reverse mean lacks from level k to k - 1
+    cache : the self-attentions' keys and values at each level of the inversion
+    outputs : (K, C, h, w) float32, what the network gave at each level; needed to thin the inversion
+    slots : the cache's own level of each level here, K whole numbers from 1; empty where they are the same
+    """
+
+    levels: Levels
+    latents: Tensor
+    noise: Tensor
+    residuals: Tensor
+    cache: KeyValueCache
+    outputs: Tensor | None = None
+    slots: tuple[int, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory the tensors take, keys and values included, in bytes."""
+        tensors = (self.latents, self.noise, self.residuals, self.outputs)
+        return sum(t.nbytes for t in tensors if t is not None) + self.cache.nbytes
+
+    def slot(self, k: int) -> int:
+        """The level of the cache that belongs to level k."""
+        return self.slots[k - 1] if self.slots else k
+
+    @property
+    def noise_maps(self) -> Tensor:
+        """(K, C, h, w), CycleDiffusion's z: residuals over the posterior's deviation; 0 where that is 0."""
+        sigmas = [
+            ((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)) ** 0.5 for a_s, a_t in pairwise(self.levels.alphas)
+        ]
+        sigma = torch.tensor(sigmas, device=self.residuals.device).view(-1, 1, 1, 1)
+        return torch.where(
+            sigma > 0, self.residuals / sigma.clamp(min=1e-12), torch.zeros_like(self.residuals)
+        )
+
+
+def draw_path_noise(count: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """(count, *shape) standard normal float32 on the generator's device.
+
+    Of a CPU generator the draws are the same for a seed, whatever device computes, in batches of any size.
+    """
+    if generator.device.type != "cpu":
+        return torch.randn((count, *shape), generator=generator, device=generator.device)
+    return torch.randn((count, *shape), generator=generator)
+
+
+def noising_path(clean: Tensor, noise: Tensor, levels: Levels) -> Tensor:
+    """x_t = sqrt(a_t / a_s) x_s + sqrt(1 - a_t / a_s) noise, level by level (RegionDrag eq. 3).
+
+    clean (C, h, w), noise (K, C, h, w) -> (K + 1, C, h, w)
+    """
+    path = [clean]
+    for k in range(1, len(levels) + 1):
+        ratio = levels.alphas[k] / levels.alphas[k - 1]
+        path.append(ratio**0.5 * path[-1] + (1 - ratio) ** 0.5 * noise[k - 1])
+    return torch.stack(path)
+
+
+@torch.inference_mode()
+def invert(
+    network: Network,
+    clean: Tensor,
+    levels: Levels,
+    noise: Tensor,
+    cancelled: Callable[[], bool] = lambda: False,
+    keeping: str = "device",
+) -> Inversion:
+    """Noise `clean` (C, h, w) along `levels` and keep what makes the way back exact.
+
+    noise : (K, C, h, w), the standard normal draw of each step
+    cancelled : asked before each batched call
+    keeping : where keys and values go: "device", "host", or "recompute" for nowhere
+
+    The residuals are those of CycleDiffusion (Wu, De la Torre 2023). Raises ValueError for noise of another
+    shape, Cancelled where `cancelled` said so.
+    """
+    expected = (len(levels), *clean.shape)
+    if tuple(noise.shape) != expected:
+        raise ValueError(
+            f"path_noise must have shape {expected} for these levels and latents, got {tuple(noise.shape)}"
+        )
+    path = noising_path(clean, noise, levels)
+    timesteps = torch.tensor(levels.timesteps[1:], device=clean.device)
+    if keeping == "recompute":
+        cache: KeyValueCache = SourcePath(path[1:])
+    else:
+        cache = HostKeyValues(clean.device) if keeping == "host" else KeyValueCache()
+    outputs = []
+    size = max(1, network.batch_size(*clean.shape[-2:]))
+    for x, t in zip(path[1:].split(size), timesteps.split(size), strict=True):
+        if cancelled():
+            raise Cancelled("the inversion was stopped")
+        alone = keeping == "recompute"
+        outputs.append(network.predict(x, t) if alone else network.capture(x, t, cache))
+    output = torch.cat(outputs)
+    residuals = _residuals(path, output, levels, network.prediction_type)
+    return Inversion(levels, path, noise, residuals, cache, output)
+
+
+@torch.inference_mode()
+def thinned(inversion: Inversion, calls: int, kind: PredictionType) -> Inversion:
+    """The same path with fewer stops: at most `calls` levels, evenly spaced from the top one down.
+
+    calls : from 1
+    kind : what the network predicts
+
+    The path, keys and values are shared. A coarse step's residual comes from the network's output at the
+    level it starts from, so an edit that changes nothing is exact here too; its noise is what the finer steps
+    add up to, standard normal again. Raises ValueError where the inversion kept no outputs.
+    """
+    levels, total = inversion.levels, len(inversion.levels)
+    if calls >= total:
+        return inversion
+    if inversion.outputs is None:
+        raise ValueError("this inversion kept no outputs: make it with `invert` to thin it")
+    chosen = [0, *sorted(int(total * (calls - i) / calls + 0.5) for i in range(calls))]
+    coarse = Levels(
+        tuple(levels.timesteps[k] for k in chosen),
+        tuple(levels.alphas[k] for k in chosen),
+        levels.num_train_timesteps,
+    )
+    path, outputs = inversion.latents[chosen], inversion.outputs[[k - 1 for k in chosen[1:]]]
+    noise = torch.stack([_merged_noise(inversion, low, high) for low, high in pairwise(chosen)])
+    residuals = _residuals(path, outputs, coarse, kind)
+    slots = tuple(inversion.slot(k) for k in chosen[1:])
+    return Inversion(coarse, path, noise, residuals, inversion.cache, outputs, slots)
+
+
+def _residuals(path: Tensor, outputs: Tensor, levels: Levels, kind: PredictionType) -> Tensor:
+    """What the reverse mean of each step lacks to arrive on the path, (K, C, h, w)."""
+    residuals = []
+    for k in range(1, len(levels) + 1):
+        x0, e = clean_and_noise(path[k], outputs[k - 1], levels.alphas[k], kind)
+        residuals.append(path[k - 1] - reverse_mean(x0, e, levels.alphas[k], levels.alphas[k - 1]))
+    return torch.stack(residuals)
+
+
+def _merged_noise(inversion: Inversion, low: int, high: int) -> Tensor:
+    """The one draw (C, h, w) that leads from level `low` to `high` as the draws between them do."""
+    alphas = inversion.levels.alphas
+    added = torch.zeros_like(inversion.noise[0])
+    for k in range(low + 1, high + 1):
+        ratio = alphas[k] / alphas[k - 1]
+        added = ratio**0.5 * added + (1 - ratio) ** 0.5 * inversion.noise[k - 1]
+    merged: Tensor = added / (1 - alphas[high] / alphas[low]) ** 0.5
+    return merged

@@ -1,0 +1,93 @@
+"""From pixels of a window to cells of its latents: masks, and which cell's content comes from which cell."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from regiondrag_widget.imaging.window import Window
+from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs, cell_correspondence
+
+__all__ = ["cells_of", "copied_cells", "moved_cells"]
+
+Float = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
+Grid = tuple[int, int]
+
+
+def cells_of(window: Window, mask: Bool, grid: Grid, share: float) -> Tensor:
+    """Latent cells of which more than `share` lies in the mask.
+
+    mask : (H, W) bool at the resolution of the window's box
+    grid : (h, w) cells that cover the window's working copy, padding included
+    share : in [0, 1)
+
+    Returns (h, w) bool on the CPU; the padding counts as outside the mask.
+    """
+    working = window.to_working(mask.astype(np.float32))
+    working[window.inner[0] :] = 0
+    working[:, window.inner[1] :] = 0
+    cells = cv2.resize(working, (grid[1], grid[0]), interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(np.asarray(cells) > share)
+
+
+def moved_cells(window: Window, pairs: RegionPairs, grid: Grid, method: str) -> Correspondence:
+    """Source cell of every target cell (RegionDrag section 3.2).
+
+    pairs : masks at the resolution of the window's box
+    grid : (h, w) cells that cover the window's working copy, padding included
+    method : see `cell_correspondence`
+    """
+    h, w = window.size
+    inner_h, inner_w = window.inner
+    if (h, w) != (inner_h, inner_w):  # the grid covers the padding too: the masks must
+        pad = ((0, round((h - inner_h) / window.scale)), (0, round((w - inner_w) / window.scale)))
+        pairs = RegionPairs(
+            RegionPair(np.pad(p.handle, pad), np.pad(p.target, pad), p.matrix, name=p.name) for p in pairs
+        )
+    return cell_correspondence(pairs, grid, method=method)
+
+
+def copied_cells(
+    moved: Correspondence, window: Window, source_xy: Float | None, hole: Bool, free: Bool
+) -> Correspondence:
+    """The targets' correspondence, and that of the vacated cells by where their pixels were copied from.
+
+    moved : the targets' cells; what it says of vacated cells gives way
+    source_xy : (H, W, 2) float32 x, y at the box's resolution, where each pixel of the hole was copied from;
+        None where its content was not copied: `moved` comes back
+    hole : (H, W) bool at the box's resolution, with at least one pixel where any cell is free
+    free : (h, w) bool, the vacated cells
+    """
+    if source_xy is None:
+        return moved
+    h, w = free.shape
+    cell = np.array([window.size[1] / w, window.size[0] / h]) / window.scale  # picture pixels a cell
+    rows, columns = np.nonzero(free)
+    target = np.stack([columns, rows], -1)
+    centres = (target + 0.5) * cell - 0.5
+    speaker = _nearest(hole, centres)  # the pixel of the hole nearest to a cell's centre speaks for the cell
+    offset = source_xy[speaker[:, 1], speaker[:, 0]] - speaker
+    source = np.floor((centres + offset + 0.5) / cell).astype(np.int64)
+    inside = np.all((source >= 0) & (source < [w, h]), axis=1)
+    kept = np.ones(len(moved), bool)
+    kept[free[moved.target_xy[:, 1], moved.target_xy[:, 0]]] = False
+    return Correspondence(
+        np.concatenate([moved.source_xy[kept], np.where(inside[:, None], source, target)]),
+        np.concatenate([moved.target_xy[kept], target]),
+    )
+
+
+def _nearest(mask: Bool, points: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """The pixel x, y of the mask nearest to each point: points (n, 2) x, y -> (n, 2) int64."""
+    outside = 1 - mask.astype(np.uint8)
+    _, labels = cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    ys, xs = np.nonzero(mask)
+    by_label = np.zeros((labels.max() + 1, 2), np.int64)
+    by_label[labels[ys, xs]] = np.stack([xs, ys], -1)
+    limit = np.array([mask.shape[1], mask.shape[0]]) - 1
+    at = np.clip(np.rint(points).astype(np.int64), 0, limit)
+    return np.asarray(by_label[labels[at[:, 1], at[:, 0]]])

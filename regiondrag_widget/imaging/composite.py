@@ -1,0 +1,126 @@
+"""The picture a plain compositor would make: content moved by the exact map, the place it left filled.
+
+The diffusion model then takes it from there (`content="pixels"`). What depends on the handles alone is a
+`Background`, made once; a target costs the warp of its content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from regiondrag_widget.imaging.background import Background
+from regiondrag_widget.imaging.cutout import Cutout
+from regiondrag_widget.imaging.window import Box, bounding_box, crop_pairs, slices_of
+from regiondrag_widget.regions import RegionPair, RegionPairs, pixel_map
+
+__all__ = ["Composite", "compose", "warp_residual"]
+
+Float = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
+Pixels = npt.NDArray[np.uint8]
+
+CUBIC_REACH = 3  # pixels around a sample that cubic interpolation may look at
+
+
+@dataclass(frozen=True)
+class Composite:
+    """All arrays at the resolution of the picture given.
+
+    rgb : (H, W, 3) float32 in 0..255
+    alpha : (H, W) float32 in 0..255 or None, the picture's transparency carried along
+    carried : (H, W) float32 in [0, 1], opacity of the moved content at its new place
+    hole : (H, W) bool, the place to be filled, whether or not moved content covers it again
+    source_xy : (H, W, 2) float32 x, y or None: where each pixel of the hole was copied from
+    doubt : (H, W) float32 in [0, 1], how far the diffusion model must change the hole's first content
+    """
+
+    rgb: Float
+    alpha: Float | None
+    carried: Float
+    hole: Bool
+    source_xy: Float | None
+    doubt: Float
+
+    @property
+    def vacated(self) -> Bool:
+        """(H, W) bool, the part of the hole that stays visible."""
+        return self.hole & (self.carried < 0.98)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory taken beyond that of the background, in bytes."""
+        return self.rgb.nbytes + self.carried.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
+
+
+def compose(
+    pairs: RegionPairs,
+    background: Background,
+    cutouts: Sequence[Cutout],
+    *,
+    alpha: Pixels | None = None,
+    editable: Bool | None = None,
+    method: str = "auto",
+) -> Composite:
+    """Lay what every handle carries over the background, at its target.
+
+    pairs : masks of the background's size, at least one pair; later ones come on top
+    background, cutouts : those of `empty` and `cut_out` for the same handles
+    alpha : (H, W) uint8, the picture's transparency, carried along
+    editable : (H, W) bool, False keeps the picture's own pixel
+    method : see `pixel_map`
+    """
+    result = background.rgb.copy()
+    result_alpha = None if background.alpha is None else background.alpha.copy()
+    carried = np.zeros(result.shape[:2], np.float32)
+    for pair, cutout in zip(pairs, cutouts, strict=True):
+        box = bounding_box(pair.target)
+        at = slices_of(box)
+        map_x, map_y = _map_into(box, pair, method)
+        cover = _sample(cutout.opacity, cutout.box, map_x, map_y) * pair.target[at]
+        if editable is not None:
+            cover *= editable[at]
+        moved = _sample(cutout.rgb, cutout.box, map_x, map_y)
+        result[at] += cover[..., None] * (moved - result[at])
+        if result_alpha is not None and alpha is not None:
+            moved_alpha = _sample(alpha, (0, 0, alpha.shape[1], alpha.shape[0]), map_x, map_y)
+            result_alpha[at] += cover * (moved_alpha - result_alpha[at])
+        carried[at] = np.maximum(carried[at], cover)
+    return Composite(result, result_alpha, carried, background.hole, background.source_xy, background.doubt)
+
+
+def warp_residual(residual: Float, pairs: RegionPairs, *, method: str = "auto") -> Float:
+    """What the codec loses (H, W, 3), carried along with the content: zero where that has left."""
+    found = pixel_map(pairs, method=method)
+    map_x, map_y = (np.ascontiguousarray(found.source_xy[..., i]) for i in (0, 1))
+    warped = cv2.remap(residual, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.where(found.vacated[..., None], 0, warped).astype(np.float32)
+
+
+def _map_into(box: Box, pair: RegionPair, method: str) -> tuple[Float, Float]:
+    """Source x and y, (h, w) float32 each, of every pixel of a target's box; right in the target alone."""
+    h0 = bounding_box(pair.handle)
+    both = (min(box[0], h0[0]), min(box[1], h0[1]), max(box[2], h0[2]), max(box[3], h0[3]))
+    found = pixel_map(crop_pairs(RegionPairs([pair]), both), method=method).source_xy
+    inner = found[box[1] - both[1] : box[3] - both[1], box[0] - both[0] : box[2] - both[0]]
+    return np.ascontiguousarray(inner[..., 0] + both[0]), np.ascontiguousarray(inner[..., 1] + both[1])
+
+
+def _sample(a: Float | Pixels, box: Box, map_x: Float, map_y: Float) -> Float:
+    """`a`, which fills `box` of the picture, at picture coordinates; only its part that is asked for is read.
+
+    Colours are taken cubically, which keeps them as sharp as they were; opacities must not overshoot.
+    """
+    x0, y0, x1, y1 = box
+    left = int(np.clip(np.floor(map_x.min()) - CUBIC_REACH, x0, x1 - 1))
+    top = int(np.clip(np.floor(map_y.min()) - CUBIC_REACH, y0, y1 - 1))
+    right = int(np.clip(np.ceil(map_x.max()) + CUBIC_REACH + 1, left + 1, x1))
+    bottom = int(np.clip(np.ceil(map_y.max()) + CUBIC_REACH + 1, top + 1, y1))
+    part = np.ascontiguousarray(a[top - y0 : bottom - y0, left - x0 : right - x0], np.float32)
+    kind = cv2.INTER_CUBIC if a.ndim == 3 else cv2.INTER_LINEAR
+    sampled = cv2.remap(part, map_x - left, map_y - top, kind, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(sampled, np.float32)

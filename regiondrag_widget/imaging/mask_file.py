@@ -1,0 +1,58 @@
+"""Regions in: a black and white picture file becomes a mask."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+
+from regiondrag_widget.imaging.picture import existing_file, open_image, upright
+from regiondrag_widget.imaging.pixels import planes
+
+
+def load_mask(source: str | os.PathLike[str] | bytes, size: tuple[int, int]) -> np.ndarray:
+    """Read a region from a picture file: white (or opaque, or 1) is the region.
+
+    Two-valued pictures of any mode are taken as they are; one with soft edges is cut at half, as long as it
+    is black and white but for those edges.
+
+    Parameters
+    ----------
+    size : (width, height) of the picture the mask belongs to.
+
+    Returns
+    -------
+    (H, W) bool.
+
+    Raises
+    ------
+    ValueError
+        Another size than the picture's, nothing marked, or more greys than a mask has.
+    """
+    name = "the mask" if isinstance(source, bytes) else Path(source).name
+    file = io.BytesIO(source) if isinstance(source, bytes) else existing_file(source)
+    image = upright(open_image(file, name))
+    if image.size != size:
+        have, want = (f"{w}x{h}" for w, h in (image.size, size))
+        raise ValueError(f"mask {name} is {have} px but the picture is {want} px: they must be the same size")
+    rgb, alpha = planes(image, name)
+    grey = rgb.max(axis=-1)
+    if alpha is not None and alpha.min() < alpha.max():
+        drawn = rgb[alpha > 127]
+        if not len(drawn) or np.all(drawn == drawn[0]):
+            grey = alpha  # one colour drawn on a transparent sheet
+        else:
+            grey = np.where(alpha > 127, grey, 0).astype(np.uint8)
+    values = np.unique(grey)
+    if values.size <= 2:
+        mask = grey == values[-1] if values[-1] else np.zeros(grey.shape, dtype=bool)
+    else:
+        between = np.count_nonzero((grey > 63) & (grey < 192))
+        if between > 0.05 * grey.size or grey.max() < 192 or grey.min() > 63:
+            raise ValueError(f"mask {name} is no mask: it should be black with the region in white")
+        mask = grey >= 128
+    if not mask.any():
+        raise ValueError(f"mask {name} is empty: mark at least one pixel in white")
+    return np.asarray(mask, dtype=bool)

@@ -1,0 +1,1 @@
+"""Networks: loading them, calling them, reading their keys and values; torch."""

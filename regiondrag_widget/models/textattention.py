@@ -1,0 +1,114 @@
+"""Cross attention to a prompt: its keys and values depend on the prompt alone and are computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from diffusers.models.attention_processor import AttnProcessor2_0
+from torch import Tensor
+
+from regiondrag_widget.models.attention import (
+    attended,
+    attention_layers,
+    for_installing_thread,
+    installed,
+)
+
+__all__ = ["PromptReader", "TextAttention"]
+
+
+class PromptReader:
+    """diffusers' cross attention (`AttnProcessor2_0`) with the prompt's keys and values ready.
+
+    key, value : (1, M, C) of M text tokens
+    single : (1, 1, C) or None; of one token the attention is certain: the answer, the same for every query
+    """
+
+    _attention_backend = None
+
+    def __init__(self, key: Tensor, value: Tensor, single: Tensor | None = None) -> None:
+        self.key, self.value, self.single = key, value, single
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, attn: Any, embeds: Tensor) -> PromptReader:
+        """What the layer reads of a prompt's embeds (1, M, D)."""
+        context = attn.norm_encoder_hidden_states(embeds) if attn.norm_cross else embeds
+        key, value = attn.to_k(context), attn.to_v(context)
+        single = attn.to_out[1](attn.to_out[0](value)) if key.shape[1] == 1 else None
+        return cls(key, value, single)
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All it reads."""
+        return [self.key, self.value] if self.single is None else [self.single]
+
+    @for_installing_thread
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Tensor:
+        batch, tokens, _ = hidden_states.shape
+        if self.single is not None:
+            out = self.single.expand(batch, tokens, -1)
+        else:
+            out = attended(attn, attn.to_q(hidden_states), self.key, self.value)
+        if attn.residual_connection:
+            out = out + hidden_states
+        return out / attn.rescale_output_factor  # type: ignore[no-any-return]
+
+
+class TextAttention:
+    """A UNet's cross attentions under one prompt, to be installed for a call.
+
+    Layers that work by another processor than diffusers' stock one (an IP-Adapter's, say) stay as they are.
+    """
+
+    def __init__(self, unet: Any, embeds: Tensor) -> None:
+        """embeds : (1, M, D), in the network's format and place."""
+        self._layers = [
+            (module, PromptReader.of(module, embeds))
+            for name, module in attention_layers(unet).items()
+            if name.endswith("attn2") and _plain(module)
+        ]
+
+    @property
+    def readers(self) -> list[PromptReader]:
+        """In the layers' order."""
+        return [reader for _, reader in self._layers]
+
+    def twin(self) -> TextAttention:
+        """The same layers, reading copies of the tensors."""
+        other = object.__new__(TextAttention)
+        other._layers = [
+            (
+                module,
+                PromptReader(r.key.clone(), r.value.clone(), None if r.single is None else r.single.clone()),
+            )
+            for module, r in self._layers
+        ]
+        return other
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """While open, the layers read; before and after, the UNet is as it was found."""
+        with installed(self._layers):
+            yield
+
+
+def _plain(attn: Any) -> bool:
+    return (
+        type(attn.processor) is AttnProcessor2_0
+        and attn.spatial_norm is None
+        and attn.group_norm is None
+        and getattr(attn, "added_kv_proj_dim", None) is None
+    )

@@ -1,0 +1,93 @@
+"""One user of a network at a time: a lock for each network, first come, first served.
+
+Edits put attention processors of their own on a network for the length of a call. Two threads that did so at
+once would read each other's keys and values, so every call takes the network's lock. It is held for one call
+and released between steps: edits of several threads share a network, step by step.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import deque
+from types import TracebackType
+from typing import Any
+
+__all__ = ["Turns", "turns_of"]
+
+
+class Turns:
+    """A reentrant lock that serves waiting threads in the order in which they came.
+
+    A plain lock lets a thread that releases it and asks again at once pass all who wait.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._owner: int | None = None
+        self._depth = 0
+        self._waiting: deque[tuple[int, threading.Lock]] = deque()
+
+    def __enter__(self) -> None:
+        me = threading.get_ident()
+        with self._guard:
+            if self._owner == me:
+                self._depth += 1
+                return
+            if self._owner is None:
+                self._owner, self._depth = me, 1
+                return
+            ticket = (me, threading.Lock())
+            ticket[1].acquire()
+            self._waiting.append(ticket)
+        try:
+            ticket[1].acquire()  # whoever leaves makes us the owner and opens this
+        except BaseException:  # an interrupt: leave the queue, or pass on the turn that has just come
+            with self._guard:
+                if ticket in self._waiting:
+                    self._waiting.remove(ticket)
+                else:
+                    self._pass_on()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._guard:
+            self._depth -= 1
+            if self._depth == 0:
+                self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Make the first waiting thread the owner; called with the guard held."""
+        if not self._waiting:
+            self._owner, self._depth = None, 0
+            return
+        self._owner, ticket = self._waiting.popleft()
+        self._depth = 1
+        ticket.release()
+
+
+_registry: weakref.WeakKeyDictionary[Any, Turns] = weakref.WeakKeyDictionary()
+_registry_lock = threading.Lock()
+
+
+def turns_of(network: Any) -> Turns:
+    """The lock of a network (a torch module), the same one for every pipeline that shares it."""
+    network = getattr(network, "_orig_mod", network)  # what torch.compile has wrapped
+    with _registry_lock:
+        found = _registry.get(network)
+        if found is None:
+            found = _registry[network] = Turns()
+        return found
+
+
+def _after_fork() -> None:
+    """In a forked child no other thread lives that could release what it held."""
+    global _registry, _registry_lock
+    _registry, _registry_lock = weakref.WeakKeyDictionary(), threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

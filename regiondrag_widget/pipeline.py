@@ -1,0 +1,378 @@
+"""RegionDragPipeline: the diffusers face of the engine."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import torch
+from diffusers import DiffusionPipeline
+from diffusers.loaders import StableDiffusionLoraLoaderMixin, TextualInversionLoaderMixin
+from torch import Tensor
+
+from regiondrag_widget.engine.denoise import EditStep
+from regiondrag_widget.engine.latent_edit import edit_latents
+from regiondrag_widget.engine.output import OUTPUT_TYPES, RegionDragOutput, decoded, pictured
+from regiondrag_widget.engine.session import ImageSession
+from regiondrag_widget.engine.settings import resolve
+from regiondrag_widget.imaging.picture import PictureSource
+from regiondrag_widget.models.checkpoint import load_draft_vae
+from regiondrag_widget.models.loading import load_pretrained
+from regiondrag_widget.models.profile import BackboneProfile, stable_diffusion_profile
+from regiondrag_widget.models.prompt import encode_prompt
+from regiondrag_widget.models.unet import Condition, UNetBackbone, UNetNetwork
+from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs
+
+__all__ = ["RegionDragOutput", "RegionDragPipeline"]
+
+
+class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, TextualInversionLoaderMixin):
+    """Drag regions of a picture with a latent diffusion model, in one pass (RegionDrag, ECCV 2024).
+
+    Built from the parts of a Stable Diffusion 1.5, 2.1 or SDXL pipeline, or from the bundled model: see
+    `from_pretrained` and `from_pipe`. The parts are used as they are: never cast, never reconfigured.
+
+    Raises ValueError for a scheduler whose prediction type is not epsilon, v_prediction or sample.
+    """
+
+    # set by register_modules
+    vae: Any
+    unet: Any
+    scheduler: Any
+    text_encoder: Any
+    tokenizer: Any
+    text_encoder_2: Any
+    tokenizer_2: Any
+    draft_vae: Any
+
+    model_cpu_offload_seq = "text_encoder->text_encoder_2->unet->vae"
+    _optional_components: ClassVar[list[str]] = [
+        "text_encoder",
+        "tokenizer",
+        "text_encoder_2",
+        "tokenizer_2",
+        "draft_vae",
+    ]
+    _callback_tensor_inputs: ClassVar[list[str]] = ["latents", "pred_original_sample"]
+
+    def __init__(
+        self,
+        vae: Any,
+        unet: Any,
+        scheduler: Any,
+        text_encoder: Any = None,
+        tokenizer: Any = None,
+        text_encoder_2: Any = None,
+        tokenizer_2: Any = None,
+        draft_vae: Any = None,
+    ) -> None:
+        super().__init__()
+        self.register_modules(
+            vae=vae,
+            unet=unet,
+            scheduler=scheduler,
+            text_encoder=text_encoder,
+            tokenizer=tokenizer,
+            text_encoder_2=text_encoder_2,
+            tokenizer_2=tokenizer_2,
+            draft_vae=draft_vae,
+        )
+        self.backbone = UNetBackbone(vae, unet, scheduler, draft_vae)
+        self.profile: BackboneProfile = stable_diffusion_profile(unet, self.backbone.cell, scheduler)
+        self.name = "custom"
+        self._interrupt = False
+
+    # -- making one ----
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | os.PathLike[str] = "mini",
+        *,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        compile: bool | str = "auto",
+        draft_vae: Any = "auto",
+        lora: str | os.PathLike[str] | None = None,
+        lora_scale: float = 1.0,
+        **options: Any,
+    ) -> RegionDragPipeline:
+        """Load a model: `"mini"` (bundled), a local diffusers folder, or a hub id; only safetensors weights.
+
+        device : "cuda", "mps" or "cpu"; the best there is when left out
+        dtype : "float16", "bfloat16" or "float32"; when left out, float16 on GPUs, bfloat16 on CPUs that
+            compute in it, float32 elsewhere
+        compile : see `accelerate`
+        draft_vae : a small autoencoder that decodes drafts: a diffusers folder or hub id of an
+            `AutoencoderTiny`, a loaded one, or None; "auto" takes madebyollin/taesd or taesdxl where they are
+            in the hub's local cache, and downloads nothing
+        lora, lora_scale : LoRA weights to add for good, such as few-step ones (LCM, Hyper-SD): a .safetensors
+            file, a folder, a hub id, or "owner/name/file.safetensors"; and their strength
+        options : passed on to diffusers (`variant`, `revision`, `cache_dir`, `local_files_only`...)
+
+        Raises ValueError or FileNotFoundError in one sentence: parts missing, pickled weights, a wrong id, no
+        such device.
+        """
+        load: Callable[..., Any] = super().from_pretrained
+        pipe: RegionDragPipeline = load_pretrained(
+            cls,
+            load,
+            model,
+            device=device,
+            dtype=dtype if dtype is not None else options.pop("torch_dtype", None),
+            compile=compile,
+            draft_vae=draft_vae,
+            lora=lora,
+            lora_scale=lora_scale,
+            **options,
+        )
+        return pipe
+
+    @classmethod
+    def from_pipe(
+        cls, pipeline: Any, *, compile: bool | str = "auto", draft_vae: Any = None, **_: Any
+    ) -> RegionDragPipeline:
+        """Edit with the parts of a pipeline that is already loaded.
+
+        compile : see `accelerate`
+        draft_vae : as `from_pretrained` has it
+
+        The parts are shared, not copied: no memory is taken, nothing is cast or moved. The scheduler
+        is copied.
+
+        Raises ValueError where the pipeline lacks a UNet, an autoencoder or a scheduler.
+        """
+        components = pipeline.components
+        for part in ("vae", "unet", "scheduler"):
+            if components.get(part) is None:
+                raise ValueError(
+                    f"this pipeline has no {part}: RegionDrag needs a Stable Diffusion pipeline with a UNet"
+                )
+        wanted = {k: components.get(k) for k in inspect.signature(cls.__init__).parameters if k != "self"}
+        scheduler = wanted["scheduler"]
+        wanted["scheduler"] = type(scheduler).from_config(scheduler.config)
+        if draft_vae is not None:
+            unet = wanted["unet"]
+            tiny = load_draft_vae(draft_vae, wanted["vae"], unet.dtype)
+            wanted["draft_vae"] = None if tiny is None else tiny.to(unet.device)
+        pipe = cls(**wanted)
+        pipe.accelerate(compile)
+        pipe.name = str(getattr(pipeline, "name_or_path", "") or type(pipeline).__name__)
+        return pipe
+
+    def set_draft_vae(self, draft_vae: Any) -> None:
+        """Decode drafts by another small autoencoder, where the network is; None for the full one."""
+        self.backbone.set_draft_vae(draft_vae)
+        self.register_modules(draft_vae=draft_vae)
+
+    # -- speed ----
+
+    def accelerate(self, compile: bool | str = "auto") -> None:
+        """Choose how the network's calls are made faster.
+
+        compile : "auto" replays each call as one CUDA graph on a GPU, and does nothing elsewhere; True has
+            torch.compile make the kernels too, which takes minutes once; False makes plain calls
+
+        Results differ by rounding only. Where it fails (too little memory, a compiler that is missing) calls
+        are plain ones: `acceleration` says so. Raises ValueError for anything else.
+        """
+        self.backbone.accelerate(compile)
+
+    @property
+    def acceleration(self) -> str:
+        """How the network's calls are made, in words: "CUDA graph", "eager: nothing to gain on cpu"..."""
+        return self.backbone.acceleration
+
+    # -- editing ----
+
+    @property
+    def edit_defaults(self) -> dict[str, Any]:
+        """Settings an edit uses when it is not told: steps, start, stop..."""
+        return dict(self.profile.defaults)
+
+    def network(self, prompt: str = "", prompt_embeds: Tensor | None = None) -> UNetNetwork:
+        """The UNet under a prompt's condition, or that of prompt_embeds (1, tokens, dim).
+
+        Raises ValueError for embeds of another width, and for a text where there is no text encoder.
+        """
+        return UNetNetwork(self.backbone, self._condition(prompt, prompt_embeds))
+
+    def _condition(self, prompt: str, prompt_embeds: Tensor | None) -> Condition:
+        if prompt_embeds is not None:
+            width = self.unet.config.cross_attention_dim
+            if prompt_embeds.ndim != 3 or prompt_embeds.shape[-1] != width:
+                raise ValueError(
+                    f"prompt_embeds must be (1, tokens, {width}) for this model, "
+                    f"got {tuple(prompt_embeds.shape)}"
+                )
+            if self.unet.config.get("addition_embed_type") == "text_time":
+                raise ValueError("prompt_embeds alone do not condition SDXL: pass a prompt")
+            return Condition(prompt_embeds[:1])
+        if not isinstance(prompt, str):
+            raise TypeError(f"prompt must be a text, got {type(prompt).__name__}")
+        if not self.profile.takes_text:
+            if prompt:
+                warnings.warn("the bundled model takes no text: the prompt is unused", stacklevel=4)
+            return Condition(torch.zeros(1, 1, self.unet.config.cross_attention_dim))
+        if self.text_encoder is None and self.text_encoder_2 is None:
+            raise ValueError("this pipeline has no text encoder: pass prompt_embeds")
+        side = self.profile.side
+        return encode_prompt(self.components, prompt, (side, side))
+
+    def __call__(
+        self,
+        image: PictureSource | None = None,
+        pairs: RegionPairs | Sequence[RegionPair] | None = None,
+        *,
+        latents: Tensor | None = None,
+        correspondence: Correspondence | None = None,
+        prompt: str = "",
+        prompt_embeds: Tensor | None = None,
+        steps: int | None = None,
+        start: float | None = None,
+        stop: float | None = None,
+        seed: int = 0,
+        generator: torch.Generator | None = None,
+        handle_noise_scale: float | None = None,
+        attention_swap: bool | str | Callable[[str], bool] | None = None,
+        content: str | None = None,
+        residual: str | None = None,
+        vacated: str | None = None,
+        matte: str | None = None,
+        prefill: str | None = None,
+        method: str | None = None,
+        crop: bool | None = None,
+        editable: Any = None,
+        preset: str = "default",
+        output_type: str = "pil",
+        callback_on_step_end: Callable[[Any, int, int, dict[str, Any]], dict[str, Any] | None] | None = None,
+        callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
+        levels: Sequence[int] | None = None,
+        path_noise: Tensor | None = None,
+        handle_noise: Tensor | None = None,
+        copy_until: float | None = None,
+        return_dict: bool = True,
+    ) -> Any:
+        """Carry handles to their targets, in a picture or in bare latents.
+
+        image, pairs : a picture (see `load_picture`) and the region pairs to carry
+        latents, correspondence : instead, clean latents (1, C, h, w), scaled, and which cell comes from which
+        prompt, prompt_embeds : text condition; embeds (1, tokens, dim) at guidance 1
+        steps, start, stop : levels of the whole schedule; its fractions where the edit begins and pasting
+            ends
+        seed, generator : of all draws; the generator, where given, draws before the seed does
+        handle_noise_scale, attention_swap, content, residual, vacated, matte, prefill, method, crop, preset :
+            see
+            `EditSettings`
+        editable : (H, W) bool mask of the picture, or (1, 1, h, w) of the latents; 0 where nothing may change
+        output_type : "pil", "np" ((1, H, W, 3) uint8), "pt" ((1, 3, H, W) in [0, 1]) or "latent"
+        callback_on_step_end : called as callback(pipe, index, timestep, tensors) after each step, as
+            diffusers has it; `latents` in the dict it returns replace the edit's. `pipe.interrupt = True`
+            stops after the step.
+        levels, path_noise, handle_noise, copy_until : for reproduction: timesteps, cleanest first; the draws
+            (K, C, h, w); those of the handle (C, n), one column a row of the correspondence; paste while the
+            timestep is at least this
+
+        Returns RegionDragOutput, or the tuple (images,) with return_dict=False.
+        Raises ValueError or TypeError for input that does not fit, before anything is computed.
+        """
+        if output_type not in OUTPUT_TYPES:
+            raise ValueError(f"output_type must be pil, np, pt or latent, got {output_type!r}")
+        unknown = [n for n in callback_on_step_end_tensor_inputs if n not in self._callback_tensor_inputs]
+        if unknown:
+            raise ValueError(
+                f"callback_on_step_end_tensor_inputs knows {self._callback_tensor_inputs}, not {unknown}"
+            )
+        given: dict[str, Any] = {
+            "stop": stop,
+            "handle_noise_scale": handle_noise_scale,
+            "attention_swap": attention_swap,
+            "content": content,
+            "residual": residual,
+            "vacated": vacated,
+            "matte": matte,
+            "prefill": prefill,
+            "method": method,
+            "crop": crop,
+        }
+        self._interrupt = False
+        if generator is not None:
+            seed = int(torch.randint(0, 2**31, (1,), generator=generator, device=generator.device).item())
+
+        def report(step: EditStep) -> None:
+            if callback_on_step_end is None:
+                return
+            tensors = {"latents": step.latents[None], "pred_original_sample": step.clean[None]}
+            asked = {n: tensors[n] for n in callback_on_step_end_tensor_inputs}
+            changed = callback_on_step_end(self, step.index - 1, step.timestep, asked)
+            if changed and changed.get("latents") is not None:
+                step.latents = changed["latents"][0].to(step.latents)
+
+        if latents is not None:
+            if image is not None or pairs is not None:
+                raise ValueError("give either image and pairs, or latents and correspondence, not both")
+            if correspondence is None:
+                raise ValueError("latents need a correspondence: rd.Correspondence(source_xy, target_xy)")
+            settings = resolve(preset, {**self.edit_defaults, "content": "latents"}, given)
+            final = edit_latents(
+                self,
+                latents,
+                correspondence,
+                settings,
+                network=self.network(prompt, prompt_embeds),
+                steps=steps,
+                start=start,
+                stop=stop,
+                seed=seed,
+                editable=editable,
+                levels=levels,
+                path_noise=path_noise,
+                handle_noise=handle_noise,
+                copy_until=copy_until,
+                on_step=report,
+            )
+            images = decoded(self.backbone, final, output_type, self.numpy_to_pil)
+            return RegionDragOutput(images) if return_dict else (images,)
+        if image is None or pairs is None:
+            raise ValueError("give a picture and region pairs: pipe(image, pairs)")
+        if correspondence is not None or handle_noise is not None or copy_until is not None:
+            raise ValueError(
+                "correspondence, handle_noise and copy_until go with latents, not with a picture"
+            )
+        session = ImageSession(
+            self,
+            image,
+            prompt,
+            steps,
+            start,
+            seed,
+            preset=preset,
+            levels=levels,
+            path_noise=path_noise,
+            prompt_embeds=prompt_embeds,
+        )
+        last: Tensor | None = None
+        for step in session.edit(pairs, editable=editable, **given):
+            report(step)
+            last = step.latents
+            if self._interrupt:
+                break
+        if session.result is None:
+            return RegionDragOutput(None) if return_dict else (None,)
+        if output_type == "latent" and last is not None:
+            images = last[None]
+        else:
+            images = pictured(session.result, output_type)
+        return RegionDragOutput(images, session.result) if return_dict else (images,)
+
+    @property
+    def interrupt(self) -> bool:
+        """Set to True, from a callback or another thread, to stop the running call after its step."""
+        return self._interrupt
+
+    @interrupt.setter
+    def interrupt(self, value: bool) -> None:
+        self._interrupt = bool(value)

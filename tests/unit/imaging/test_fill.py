@@ -1,0 +1,271 @@
+"""A first content for the vacated place, and the object told from the handle's rim."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from regiondrag_widget.imaging.fill import exemplar_fill, mixed_fill, smooth_fill
+from regiondrag_widget.imaging.matte import MATTES, handle_alpha
+from tests.unit.engine_kit import box, picture
+
+SHAPE = (96, 128)
+HOLE = box(SHAPE, 40, 30, 70, 60)
+
+
+def exemplar(rgb: np.ndarray, hole: np.ndarray, *args: np.ndarray, seed: int = 0) -> np.ndarray:
+    return exemplar_fill(rgb, hole, *args, seed=seed).rgb
+
+
+def mixed(rgb: np.ndarray, hole: np.ndarray, *args: np.ndarray, seed: int = 0) -> np.ndarray:
+    return mixed_fill(rgb, hole, *args, seed=seed).rgb
+
+
+FILLS = [exemplar, mixed, smooth_fill]
+
+
+def texture(period: int = 8) -> np.ndarray:
+    """Stripes, (H, W, 3) float32."""
+    x = np.arange(SHAPE[1])
+    stripes = np.where((x // (period // 2)) % 2, 200.0, 60.0)
+    return np.broadcast_to(stripes[None, :, None], (*SHAPE, 3)).astype(np.float32)
+
+
+# ---- fill ----
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_outside_the_hole_nothing_changes(fill):
+    given = picture(*SHAPE).astype(np.float32)
+    before = given.copy()
+    filled = fill(given, HOLE)
+    assert np.array_equal(filled[~HOLE], before[~HOLE])
+    assert np.array_equal(given, before)
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_no_hole_changes_nothing(fill):
+    given = picture(*SHAPE).astype(np.float32)
+    assert np.array_equal(fill(given, np.zeros(SHAPE, bool)), given)
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_a_hole_in_a_plain_field_takes_its_colour(fill):
+    given = np.full((*SHAPE, 3), (90.0, 140.0, 200.0), np.float32)
+    given[HOLE] = 0
+    assert np.abs(fill(given, HOLE)[HOLE] - (90, 140, 200)).max() < 6
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_the_old_content_of_the_hole_plays_no_part(fill):
+    red, blue = texture(), texture()
+    red[HOLE], blue[HOLE] = (255, 0, 0), (0, 0, 255)
+    assert np.array_equal(fill(red, HOLE), fill(blue, HOLE))
+
+
+def test_texture_is_continued():
+    given = texture()
+    given[HOLE] = 0
+    error = np.abs(exemplar(given, HOLE)[HOLE] - texture()[HOLE]).mean()
+    assert error < 15
+    assert error < np.abs(smooth_fill(given, HOLE)[HOLE] - texture()[HOLE]).mean() / 2
+
+
+def test_a_fill_is_as_sharp_as_its_surroundings():
+    given = picture(*SHAPE).astype(np.float32)
+    filled = exemplar(given, HOLE)
+    inside, around = filled[36:54, 46:64], given[:28]
+    assert np.abs(np.diff(inside, axis=1)).mean() > 0.5 * np.abs(np.diff(around, axis=1)).mean()
+
+
+def test_a_fill_is_the_same_every_time():
+    given = picture(*SHAPE).astype(np.float32)
+    assert np.array_equal(exemplar(given, HOLE, seed=3), exemplar(given, HOLE, seed=3))
+
+
+def test_forbidden_pixels_are_not_copied():
+    given = np.full((*SHAPE, 3), 100.0, np.float32)
+    noise = np.random.default_rng(0).normal(0, 5, given.shape).astype(np.float32)
+    thing = box(SHAPE, 75, 30, 100, 60)
+    given = given + noise
+    given[thing] = (255, 0, 0)
+    filled = exemplar(given, HOLE, thing)
+    assert np.abs(filled[HOLE] - 100).max() < 60
+
+
+@pytest.mark.parametrize(
+    "hole", [np.ones(SHAPE, bool), ~box(SHAPE, 0, 0, 3, 3)], ids=["all", "all but a corner"]
+)
+def test_where_too_little_is_known_the_fill_is_smooth(hole: np.ndarray):
+    given = picture(*SHAPE).astype(np.float32)
+    filled = exemplar(given, hole)
+    assert filled.shape == given.shape
+    assert np.isfinite(filled).all()
+    assert np.array_equal(filled[~hole], given[~hole])
+
+
+@pytest.mark.parametrize(
+    "hole",
+    [
+        box(SHAPE, 50, 50, 51, 51),
+        box(SHAPE, 0, 40, 128, 41),
+        box(SHAPE, 0, 0, 20, 20),
+        box(SHAPE, 64, 0, 128, 96),
+    ],
+    ids=["one pixel", "a line", "a corner", "half"],
+)
+@pytest.mark.parametrize("fill", FILLS)
+def test_holes_of_every_shape_are_filled(fill, hole: np.ndarray):
+    filled = fill(texture(), hole)
+    assert filled.dtype == np.float32
+    assert np.isfinite(filled).all()
+    assert filled.min() >= 0
+    assert filled.max() <= 255
+
+
+def test_what_is_copied_comes_from_outside_the_hole():
+    fill = exemplar_fill(picture(*SHAPE).astype(np.float32), HOLE)
+    x, y = np.rint(fill.source_xy).astype(int).transpose(2, 0, 1)
+    assert not HOLE[y, x].any()
+    yy, xx = np.nonzero(~HOLE)
+    assert np.array_equal(fill.source_xy[yy, xx], np.stack([xx, yy], -1))
+
+
+def test_a_fill_is_in_doubt_only_where_it_was_made():
+    doubt = exemplar_fill(picture(*SHAPE).astype(np.float32), HOLE).doubt
+    assert doubt[~HOLE].max() == 0
+    assert 0 <= doubt.min() <= doubt.max() <= 1
+
+
+def test_a_fill_that_goes_on_seamlessly_is_in_little_doubt():
+    assert (
+        exemplar_fill(texture(), HOLE).doubt[HOLE].mean()
+        < exemplar_fill(picture(*SHAPE).astype(np.float32), HOLE).doubt[HOLE].mean()
+    )
+
+
+def test_a_large_hole_in_a_large_picture_is_filled_at_full_resolution():
+    given = cv2.resize(texture(), (1280, 960), interpolation=cv2.INTER_NEAREST)
+    hole = box((960, 1280), 400, 300, 700, 600)
+    filled = exemplar(given, hole)
+    assert np.array_equal(filled[~hole], given[~hole])
+
+
+# ---- matte ----
+
+
+def disc(shape: tuple[int, int], x: float, y: float, radius: float) -> np.ndarray:
+    yy, xx = np.mgrid[: shape[0], : shape[1]]
+    return (xx - x) ** 2 + (yy - y) ** 2 <= radius**2
+
+
+def disc_on_ground(noise: float = 4.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A picture, the disc on it, and a handle drawn some pixels outside of it."""
+    shape = (160, 160)
+    thing, handle = disc(shape, 80, 80, 30), disc(shape, 80, 80, 38)
+    rgb = np.where(thing[..., None], (210, 60, 50), (70, 120, 160)).astype(np.float64)
+    rgb += np.random.default_rng(0).normal(0, noise, rgb.shape)
+    return rgb.clip(0, 255).astype(np.uint8), thing, handle
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    return (a & b).sum() / (a | b).sum()
+
+
+@pytest.mark.parametrize("noise", [0.0, 4.0, 12.0])
+def test_a_clear_disc_is_cut_from_a_plain_ground(noise: float):
+    rgb, thing, handle = disc_on_ground(noise)
+    alpha = handle_alpha(rgb, handle)
+    assert overlap(alpha > 0.5, thing) > 0.9
+    assert overlap(handle, thing) < 0.7
+
+
+@pytest.mark.parametrize("matte", MATTES)
+def test_outside_the_handle_nothing_is_carried(matte: str):
+    rgb, _, handle = disc_on_ground()
+    assert handle_alpha(rgb, handle, matte)[~handle].max() == 0
+
+
+def test_without_a_matte_the_whole_handle_is_carried():
+    rgb, _, handle = disc_on_ground()
+    alpha = handle_alpha(rgb, handle, "none")
+    assert overlap(alpha > 0.5, handle) > 0.95
+    assert alpha[disc(handle.shape, 80, 80, 34)].min() > 0.98
+
+
+def test_opacity_runs_from_0_to_1():
+    rgb, _, handle = disc_on_ground()
+    alpha = handle_alpha(rgb, handle)
+    assert (alpha.shape, alpha.dtype) == (handle.shape, np.float32)
+    assert alpha.min() == 0
+    assert alpha.max() == pytest.approx(1, abs=1e-3)
+
+
+def test_the_rim_of_the_object_is_soft():
+    rgb, _, handle = disc_on_ground()
+    alpha = handle_alpha(rgb, handle)
+    assert ((alpha > 0.1) & (alpha < 0.9)).sum() > 50
+
+
+@pytest.mark.parametrize("shape", [(160, 160), (480, 480)])
+def test_where_nothing_stands_out_the_whole_handle_is_carried(shape: tuple[int, int]):
+    rgb = np.full((*shape, 3), 128, np.uint8)
+    handle = disc(shape, 80, 80, 38)
+    assert overlap(handle_alpha(rgb, handle) > 0.5, handle) > 0.9
+
+
+@pytest.mark.parametrize(
+    "handle",
+    [
+        box((96, 128), 50, 50, 51, 51),
+        box((96, 128), 10, 50, 100, 51),
+        np.ones((96, 128), bool),
+        box((96, 128), 0, 0, 30, 30),
+    ],
+    ids=["one pixel", "a line", "everything", "a corner"],
+)
+@pytest.mark.parametrize("matte", MATTES)
+def test_handles_of_every_shape_carry_something(handle: np.ndarray, matte: str):
+    alpha = handle_alpha(picture(96, 128), handle, matte)
+    assert alpha[handle].max() > 0.3
+    assert alpha[~handle].size == 0 or alpha[~handle].max() == 0
+
+
+def test_a_matte_is_the_same_every_time():
+    rgb, _, handle = disc_on_ground(12.0)
+    assert np.array_equal(handle_alpha(rgb, handle), handle_alpha(rgb, handle))
+
+
+def test_an_unknown_matte_is_refused():
+    with pytest.raises(ValueError, match="matte must be one of auto, grabcut, none, got 'sam'"):
+        handle_alpha(*disc_on_ground()[::2], "sam")
+
+
+def blocks() -> np.ndarray:
+    """Large patches of random colours: a copy of one says nothing of what stood elsewhere."""
+    small = 255 * np.random.default_rng(4).integers(0, 2, (6, 8, 3)).astype(np.float32)
+    return cv2.resize(small, SHAPE[::-1], interpolation=cv2.INTER_NEAREST)
+
+
+def test_mixed_tones_lie_between_a_far_copy_and_the_continuation():
+    rgb = blocks()
+    low = [cv2.GaussianBlur(fill(rgb, HOLE), (0, 0), 4)[HOLE] for fill in (exemplar, mixed, smooth_fill)]
+    apart = np.abs(low[0] - low[2]).mean()
+    assert apart > 10
+    assert 0.1 * apart < np.abs(low[1] - low[0]).mean()
+    assert np.abs(low[1] - low[2]).mean() < 0.9 * apart
+
+
+def test_a_copy_near_the_continuation_is_left_alone():
+    rgb = 100 + 0.2 * (picture(*SHAPE).astype(np.float32) - 100)
+    assert np.array_equal(mixed(rgb, HOLE), exemplar(rgb, HOLE))
+
+
+def test_mixed_fill_keeps_most_of_the_texture():
+    def slope(a: np.ndarray) -> float:
+        return float(np.abs(np.diff(a, axis=1))[HOLE[:, 1:]].mean())
+
+    rng = np.random.default_rng(0)
+    rough = (128 + 30 * rng.standard_normal((*SHAPE, 1))).repeat(3, -1).astype(np.float32)
+    assert slope(mixed(rough, HOLE)) > 0.6 * slope(rough) > slope(smooth_fill(rough, HOLE))

@@ -1,0 +1,395 @@
+"""Whatever a user calls a picture becomes upright 8-bit RGB; what is none is refused in one sentence."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import tracemalloc
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageCms
+
+from regiondrag_widget.imaging.picture import Picture, load_picture
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+ORIENTATION = ExifTags.Base.Orientation
+MAKER = ExifTags.Base.Make
+
+
+def encoded(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+# ---- kinds of source ----
+
+
+def test_a_path_is_read(photo: Path, rgb: np.ndarray):
+    assert np.array_equal(load_picture(photo).rgb, rgb)
+    assert np.array_equal(load_picture(str(photo)).rgb, rgb)
+
+
+def test_bytes_are_read(photo: Path, rgb: np.ndarray):
+    assert np.array_equal(load_picture(photo.read_bytes()).rgb, rgb)
+    assert np.array_equal(load_picture(memoryview(photo.read_bytes())).rgb, rgb)
+
+
+def test_a_pillow_image_is_read(rgb: np.ndarray):
+    picture = load_picture(Image.fromarray(rgb))
+    assert np.array_equal(picture.rgb, rgb)
+    assert picture.alpha is None
+
+
+def test_an_array_is_read_and_stays_the_callers(rgb: np.ndarray):
+    picture = load_picture(rgb)
+    assert np.array_equal(picture.rgb, rgb)
+    rgb[0, 0] = 99
+    assert tuple(picture.rgb[0, 0]) == (0, 0, 0)
+
+
+def test_a_picture_is_returned_as_it_is(rgb: np.ndarray):
+    picture = load_picture(rgb)
+    assert load_picture(picture) is picture
+
+
+def test_a_picture_knows_its_size_in_both_orders(rgb: np.ndarray):
+    picture = load_picture(rgb)
+    assert picture.size == (128, 96)
+    assert picture.shape == (96, 128)
+
+
+def test_the_pixels_of_a_picture_cannot_be_written(rgb: np.ndarray):
+    with pytest.raises(ValueError, match="read-only"):
+        load_picture(rgb).rgb[0, 0] = 0
+
+
+# ---- modes ----
+
+
+def test_a_one_bit_picture_becomes_black_and_white(rgb: np.ndarray):
+    picture = load_picture(encoded(Image.fromarray(rgb[..., 0] > 100)))
+    assert np.array_equal(picture.rgb[..., 1], np.where(rgb[..., 0] > 100, 255, 0))
+
+
+def test_a_grey_picture_has_three_equal_channels(rgb: np.ndarray):
+    picture = load_picture(encoded(Image.fromarray(rgb[..., 0])))
+    assert np.array_equal(picture.rgb, np.repeat(rgb[..., :1], 3, axis=-1))
+
+
+def test_a_palette_picture_shows_its_colours():
+    indices = np.zeros((70, 80), dtype=np.uint8)
+    indices[:, 40:] = 1
+    image = Image.fromarray(indices, "P")
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    picture = load_picture(encoded(image))
+    assert tuple(picture.rgb[0, 0]) == (10, 20, 30)
+    assert tuple(picture.rgb[0, 79]) == (200, 100, 50)
+    assert picture.alpha is None
+
+
+def test_a_palette_picture_with_a_transparent_colour_has_alpha():
+    indices = np.zeros((70, 80), dtype=np.uint8)
+    indices[:, 40:] = 1
+    image = Image.fromarray(indices, "P")
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    picture = load_picture(encoded(image, transparency=1))
+    assert picture.alpha is not None
+    assert picture.alpha[0, 0] == 255
+    assert picture.alpha[0, 79] == 0
+
+
+def test_rgba_keeps_alpha_and_the_colours_under_it(rgb: np.ndarray):
+    alpha = np.full(rgb.shape[:2], 7, dtype=np.uint8)
+    picture = load_picture(encoded(Image.fromarray(np.dstack([rgb, alpha]))))
+    assert np.array_equal(picture.rgb, rgb)
+    assert picture.alpha is not None
+    assert np.array_equal(picture.alpha, alpha)
+
+
+def test_grey_with_alpha_keeps_both(rgb: np.ndarray):
+    image = Image.merge("LA", [Image.fromarray(rgb[..., 0]), Image.fromarray(rgb[..., 1])])
+    picture = load_picture(encoded(image))
+    assert np.array_equal(picture.rgb[..., 2], rgb[..., 0])
+    assert picture.alpha is not None
+    assert np.array_equal(picture.alpha, rgb[..., 1])
+
+
+def test_sixteen_bits_are_scaled_end_to_end():
+    values = np.zeros((64, 64), dtype=np.uint16)
+    values[0, :4] = 65535, 257 * 100, 128, 129
+    picture = load_picture(encoded(Image.fromarray(values)))
+    assert picture.rgb[0, :4, 0].tolist() == [255, 100, 0, 1]
+
+
+def test_a_dark_sixteen_bit_file_stays_dark():
+    assert load_picture(encoded(Image.fromarray(np.full((64, 64), 200, np.uint16)))).rgb.max() == 1
+
+
+def test_a_cmyk_jpeg_keeps_its_colours():
+    picture = load_picture(
+        encoded(Image.new("RGB", (64, 64), (200, 40, 40)).convert("CMYK"), "JPEG", quality=95)
+    )
+    assert np.abs(picture.rgb.astype(int) - (200, 40, 40)).max() < 12
+
+
+@pytest.mark.parametrize("mode", ["YCbCr", "HSV", "LAB", "RGBX", "RGBa", "La", "PA", "F", "I"])
+def test_a_rarer_pillow_mode_works(mode: str, rgb: np.ndarray):
+    source = Image.fromarray(rgb)
+    if mode == "LAB":
+        to_lab = ImageCms.buildTransform(
+            ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
+        )
+        image = ImageCms.applyTransform(source, to_lab)
+        assert image is not None
+    elif mode in ("La", "RGBa"):
+        image = source.convert("LA" if mode == "La" else "RGBA").convert(mode)
+    elif mode == "PA":
+        image = source.convert("P").convert("PA")
+    else:
+        image = source.convert("L" if mode in "FI" else "RGB").convert(mode)
+    picture = load_picture(image)
+    assert picture.shape == (96, 128)
+    want = source.convert("P" if mode == "PA" else "L" if mode in ("F", "I", "La") else "RGB").convert("RGB")
+    assert np.abs(picture.rgb.astype(int) - np.asarray(want).astype(int)).mean() < 12
+
+
+def test_the_first_frame_of_an_animation_is_taken():
+    frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]
+    picture = load_picture(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    assert tuple(picture.rgb[0, 0]) == (255, 0, 0)
+
+
+# ---- what comes with a picture ----
+
+
+@pytest.mark.parametrize(("orientation", "turn"), [(3, 2), (6, 3), (8, 1)])
+def test_exif_orientation_is_applied(orientation: int, turn: int, rgb: np.ndarray):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    picture = load_picture(encoded(Image.fromarray(rgb), exif=exif))
+    assert np.array_equal(picture.rgb, np.rot90(rgb, turn))
+
+
+def test_a_turned_picture_is_not_turned_again_when_saved_and_read(rgb: np.ndarray):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    exif[MAKER] = "Camera"
+    picture = load_picture(encoded(Image.fromarray(rgb), exif=exif))
+    again = load_picture(encoded(picture.to_pil()))
+    assert np.array_equal(again.rgb, picture.rgb)
+
+
+def test_other_exif_fields_are_kept(rgb: np.ndarray):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    exif[MAKER] = "Camera"
+    image = load_picture(encoded(Image.fromarray(rgb), exif=exif)).to_pil()
+    kept = Image.open(io.BytesIO(encoded(image, "JPEG", exif=image.info["exif"]))).getexif()
+    assert kept[MAKER] == "Camera"
+    assert ORIENTATION not in kept
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_a_broken_exif_block_is_no_reason_to_refuse(rgb: np.ndarray):
+    picture = load_picture(encoded(Image.fromarray(rgb), "JPEG", exif=b"Exif\0\0MM\0*garbage that is no IFD"))
+    assert picture.size == (128, 96)
+
+
+def test_the_colour_profile_is_kept(rgb: np.ndarray):
+    picture = load_picture(encoded(Image.fromarray(rgb), icc_profile=SRGB))
+    assert picture.icc_profile == SRGB
+    assert load_picture(encoded(picture.to_pil())).icc_profile == SRGB
+
+
+def test_a_profile_that_is_not_for_rgb_is_dropped(rgb: np.ndarray):
+    grey_profile = SRGB[:16] + b"GRAY" + SRGB[20:]
+    assert load_picture(encoded(Image.fromarray(rgb[..., 0]), icc_profile=grey_profile)).icc_profile is None
+
+
+def test_other_colours_take_over_the_alpha(rgb: np.ndarray):
+    picture = Picture(rgb, np.full(rgb.shape[:2], 9, np.uint8))
+    image = picture.to_pil(255 - rgb)
+    assert np.array_equal(np.asarray(image)[..., :3], 255 - rgb)
+    assert set(np.asarray(image)[..., 3].ravel()) == {9}
+
+
+# ---- arrays ----
+
+
+def test_an_array_with_alpha_keeps_it(rgb: np.ndarray):
+    picture = load_picture(np.dstack([rgb, rgb[..., 0]]))
+    assert picture.alpha is not None
+    assert np.array_equal(picture.alpha, rgb[..., 0])
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (64, 64, 1)])
+def test_a_grey_array_works(shape: tuple[int, ...]):
+    assert load_picture(np.full(shape, 8, np.uint8)).rgb.shape == (64, 64, 3)
+
+
+def test_a_bool_array_is_black_and_white():
+    assert load_picture(np.eye(64, dtype=bool)).rgb[0, :2, 0].tolist() == [255, 0]
+
+
+def test_a_float_array_of_fractions_runs_to_one():
+    values = np.linspace(0, 1, 64 * 64).reshape(64, 64)
+    assert load_picture(values).rgb[..., 0].ravel()[[0, -1]].tolist() == [0, 255]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.int16])
+def test_whole_numbers_up_to_255_are_taken_as_they_are(dtype: type, rgb: np.ndarray):
+    assert np.array_equal(load_picture(rgb.astype(dtype)).rgb, rgb)
+
+
+def test_a_uint16_array_runs_to_65535():
+    assert load_picture(np.full((64, 64), 65535, np.uint16)).rgb.max() == 255
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.eye(64),  # black and white, or nearly black?
+        np.linspace(0, 200, 4096).reshape(64, 64),  # fractions beyond 1
+        np.linspace(-1, 1, 4096).reshape(64, 64),
+        np.full((64, 64), 200, np.uint16),
+        np.full((64, 64), 70000, np.int64),
+    ],
+    ids=["zeros and ones", "fractions to 200", "minus one to one", "small uint16", "beyond 16 bits"],
+)
+def test_an_array_of_unclear_range_is_refused(values: np.ndarray):
+    with pytest.raises(ValueError, match="unclear: give uint8 values from 0 to 255"):
+        load_picture(values)
+
+
+def test_an_array_with_nan_is_refused():
+    with pytest.raises(ValueError, match="not finite"):
+        load_picture(np.full((64, 64), np.nan))
+
+
+@pytest.mark.parametrize("shape", [(64,), (64, 64, 2), (64, 64, 5), (2, 64, 64, 3)])
+def test_an_array_of_another_shape_is_refused(shape: tuple[int, ...]):
+    with pytest.raises(ValueError, match=r"shape \(H, W\), \(H, W, 3\) or \(H, W, 4\)"):
+        load_picture(np.zeros(shape, np.uint8))
+
+
+def test_channels_first_are_refused_with_the_remedy():
+    with pytest.raises(ValueError, match=r"np\.moveaxis"):
+        load_picture(np.zeros((3, 64, 65), np.uint8))
+
+
+def test_an_array_of_objects_is_refused():
+    with pytest.raises(TypeError, match="not numbers"):
+        load_picture(np.full((64, 64), "red"))
+
+
+# ---- what is no picture ----
+
+
+def test_something_else_is_refused():
+    with pytest.raises(TypeError, match="not dict"):
+        load_picture({})  # type: ignore[arg-type]
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*nothing\.png"):
+        load_picture(tmp_path / "nothing.png")
+
+
+def test_a_folder_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="is a folder"):
+        load_picture(tmp_path)
+
+
+def test_an_address_is_refused():
+    with pytest.raises(ValueError, match="nothing is downloaded"):
+        load_picture("https://example.org/photo.jpg")
+
+
+def test_an_unreadable_file_is_refused(photo: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root, who may run the tests, may read everything
+    with pytest.raises(PermissionError, match="may not be read"):
+        load_picture(photo)
+
+
+def test_a_file_that_is_no_picture_is_refused(tmp_path: Path):
+    path = tmp_path / "notes.jpg"
+    path.write_text("these are notes")
+    with pytest.raises(ValueError, match=r"notes\.jpg is no picture"):
+        load_picture(path)
+
+
+def test_an_empty_file_is_refused():
+    with pytest.raises(ValueError, match="no picture"):
+        load_picture(b"")
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP"])
+def test_a_truncated_file_is_refused(file_format: str, rgb: np.ndarray):
+    whole = encoded(Image.fromarray(rgb), file_format)
+    with pytest.raises(ValueError, match=r"damaged|no picture"):
+        load_picture(whole[: len(whole) // 2])
+
+
+def test_a_truncated_file_opened_by_the_user_is_refused(rgb: np.ndarray):
+    whole = encoded(Image.fromarray(rgb), "JPEG")
+    with pytest.raises(ValueError, match="damaged"):
+        load_picture(Image.open(io.BytesIO(whole[: len(whole) // 2])))
+
+
+def png_claiming(width: int, height: int) -> bytes:
+    """The head of a PNG of that size, and hardly any pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"0"))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("side", [14_000, 60_000])
+def test_a_huge_picture_is_refused_before_any_memory_is_taken(side: int):
+    data = png_claiming(side, side)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"too large.*megapixels"):
+            load_picture(data)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_huge_picture_is_refused_where_pillows_own_limit_is_off(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    with pytest.raises(ValueError, match="60000x60000 px"):
+        load_picture(png_claiming(60_000, 60_000))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_hundred_megapixels_raise_no_warning():
+    with pytest.raises(ValueError, match="damaged"):  # decoded, hence: the file has no such pixels
+        load_picture(png_claiming(10_000, 10_000))
+
+
+@pytest.mark.parametrize("size", [(63, 200), (200, 63), (1, 1)])
+def test_a_tiny_picture_is_refused(size: tuple[int, int]):
+    with pytest.raises(ValueError, match=f"{size[0]}x{size[1]} px, and a side needs at least 64 px"):
+        load_picture(encoded(Image.new("RGB", size)))
+
+
+def test_an_empty_array_is_refused():
+    with pytest.raises(ValueError, match="too small"):
+        load_picture(np.zeros((0, 64), np.uint8))
+
+
+def test_sixty_four_pixels_are_enough():
+    assert load_picture(Image.new("RGB", (64, 64))).size == (64, 64)

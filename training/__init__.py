@@ -1,0 +1,1 @@
+"""Training the bundled model; not part of the installed package."""
