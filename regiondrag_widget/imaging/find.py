@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from regiondrag_widget.imaging.reach import reach_of_surroundings
 from regiondrag_widget.imaging.surroundings import Surroundings, surroundings_of
 
 __all__ = ["Found", "find_object"]
@@ -23,9 +24,12 @@ GRAIN = 3.0  # grey levels of noise added for GrabCut, whose mixtures overfit wh
 BEYOND = 0.12  # of the window's side: how far outside the handle its object is followed
 SPECK = 0.01  # of the largest piece: smaller ones are no part of the object
 GAP = 0.01  # of the window's side: gaps twice as narrow are closed
-# an edge: a slope this many times what is usual around, and at least as many grey levels over two pixels
-STEEP, LEAST_STEP = 4.0, 6.0
+RIM, RIM_SHARE = 6.0, 0.35  # pixels of a handle's rim that a person draws along, and the share that is doubted
+SHUT_OFF = 0.15  # reach of the surroundings below which a pixel stays with the object
 LEAST_COVER = 0.05  # of the handle
+AGREEMENT = 0.5  # of what is found in all, that the colours alone find
+LEAST_SPAN = 0.5  # of the handle's height and width
+LEAST_SOLID = 0.5  # of its convex hull
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,10 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
 
     rgb : (H, W, 3) uint8; handle : (H, W) bool with at least one pixel
 
-    GrabCut (Rother, Kolmogorov, Blake 2004) that starts from what the colours say instead of from how deep
-    in the handle a pixel lies, and may follow the object out of it. What it takes for background is believed
-    only where it can be reached from the handle's rim without crossing an edge: enclosed parts belong to the
-    object whatever their colour.
+    GrabCut (Rother, Kolmogorov, Blake 2004), once begun with what the colours say, when it may follow the
+    object out of the handle, and once with how deep in the handle a pixel lies: what either finds is the
+    object. What both take for background is believed only where the surroundings reach it without crossing
+    an edge: enclosed parts belong to the object whatever their colour.
     """
     window = _window(handle)
     part, inside = np.ascontiguousarray(rgb[window]), np.ascontiguousarray(handle[window])
@@ -67,26 +71,56 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     colours = surroundings_of(part, inside)
     if colours is None:
         return None
-    cut = _cut(part, inside, colours)
-    if cut is None:
+    by_colour, by_depth = _cut(part, _colour_labels(inside, colours)), _cut(part, _depth_labels(inside))
+    cut = by_colour | by_depth
+    object_ = _tidied(cut, inside)
+    if not object_.any():
         return None
-    object_ = _shut_off(part, inside, _tidied(cut & inside, inside))
-    if object_.sum() < LEAST_COVER * inside.sum():
+    object_ |= inside & (reach_of_surroundings(part, inside, object_) < SHUT_OFF)
+    object_ = _tidied(object_, inside)
+    if not _believed(object_, by_colour & inside, inside):
         return None
     found = (object_, _joined(cut & ~inside, object_), colours.outlying & inside)
     return Found(*(_full(mask, handle, window) for mask in found), scale)
 
 
-def _cut(rgb: Pixels, handle: Bool, colours: Surroundings) -> Bool | None:
-    """GrabCut's object (h, w), in the handle and near it; None where there is nothing to begin with."""
-    reach = max(10.0, BEYOND * max(handle.shape))
-    near = ~handle & (_distance_to(handle) < reach)
+def _believed(object_: Bool, by_colour: Bool, handle: Bool) -> bool:
+    """Whether this is the thing that the handle was drawn round, and not some bright piece of it.
+
+    A handle's outline is a thing's outline, roughly: what spans too little of it, or spans it with gaps, was
+    not meant. Nor are two ways to look for it believed that find very different amounts.
+    """
+    cover, colour = float(object_.sum() / handle.sum()), float(by_colour.sum() / handle.sum())
+    if cover < LEAST_COVER or LEAST_COVER < colour < AGREEMENT * cover:
+        return False
+    spans = [np.ptp(a) + 1 for a in np.nonzero(object_)], [np.ptp(a) + 1 for a in np.nonzero(handle)]
+    if min(s / h for s, h in zip(*spans, strict=True)) < LEAST_SPAN:
+        return False
+    hull = cv2.convexHull(np.argwhere(object_).astype(np.int32))
+    return float(object_.sum()) >= LEAST_SOLID * float(cv2.contourArea(hull))
+
+
+def _colour_labels(handle: Bool, colours: Surroundings) -> Pixels:
+    """GrabCut's labels (h, w) by colour, in the handle and near it."""
+    near = ~handle & (_distance_to(handle) < max(10.0, BEYOND * max(handle.shape)))
     labels = np.full(handle.shape, cv2.GC_BGD, np.uint8)
     labels[handle | (near & colours.own)] = cv2.GC_PR_BGD
     labels[handle & (colours.own | colours.outlying)] = cv2.GC_PR_FGD
     labels[near & colours.own & colours.outlying] = cv2.GC_PR_FGD
-    if (handle & (labels == cv2.GC_PR_FGD)).sum() < 0.02 * handle.sum():
-        return None
+    return labels
+
+
+def _depth_labels(handle: Bool) -> Pixels:
+    """GrabCut's labels (h, w) by how deep in the handle a pixel lies."""
+    depth = _depth(handle)
+    labels = np.full(handle.shape, cv2.GC_BGD, np.uint8)
+    labels[handle] = cv2.GC_PR_BGD
+    labels[depth > RIM_SHARE * min(RIM, 0.5 * float(depth.max()))] = cv2.GC_PR_FGD
+    return labels
+
+
+def _cut(rgb: Pixels, labels: Pixels) -> Bool:
+    """GrabCut's object (h, w); empty where its labels leave nothing to tell."""
     grain = np.random.default_rng(0).normal(0, GRAIN, rgb.shape)
     grainy = np.clip(rgb + grain, 0, 255).astype(np.uint8)
     models = np.zeros((1, 65)), np.zeros((1, 65))
@@ -94,12 +128,14 @@ def _cut(rgb: Pixels, handle: Bool, colours: Surroundings) -> Bool | None:
         cv2.setRNGSeed(0)  # GrabCut's k-means draws from OpenCV's own generator
         cv2.grabCut(grainy, labels, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
     except cv2.error:  # it does not take labels of one kind alone
-        return None
+        return np.zeros(labels.shape, bool)
     return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
 
 
 def _tidied(object_: Bool, handle: Bool) -> Bool:
-    """Without specks, narrow gaps and holes."""
+    """What lies in the handle, without specks, narrow gaps and holes; those that end outside it included."""
+    inside = object_ & handle
+    object_ = inside | _joined(object_ & ~handle, inside)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(object_.astype(np.uint8), connectivity=8)
     if count > 1:
         areas = stats[:, cv2.CC_STAT_AREA].copy()
@@ -109,32 +145,9 @@ def _tidied(object_: Bool, handle: Bool) -> Bool:
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
     framed = np.pad(object_.astype(np.uint8), radius)
     closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, disc)[radius:-radius, radius:-radius] > 0
-    free = np.pad((~(closed & handle)).astype(np.uint8), 1, constant_values=1)
+    free = np.pad((~closed).astype(np.uint8), 1, constant_values=1)
     _, labels = cv2.connectedComponents(free, connectivity=4)
     return np.asarray((labels != labels[0, 0])[1:-1, 1:-1] & handle)
-
-
-def _shut_off(rgb: Pixels, handle: Bool, object_: Bool) -> Bool:
-    """The object and all that an edge keeps off from the handle's rim.
-
-    An edge is a slope that is steep for the surroundings nearby: grass has many and none of them counts.
-    """
-    smooth = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), 0.8)
-    across, down = (np.abs(cv2.Sobel(smooth, cv2.CV_32F, *d)).max(-1) / 4 for d in ((1, 0), (0, 1)))
-    slope = np.hypot(across, down).astype(np.float32)
-    known = (~handle).astype(np.float32)
-    size = max(9, round(0.2 * max(handle.shape))) | 1
-    share = cv2.blur(known, (size, size))
-    usual = cv2.blur(slope * known, (size, size)) / np.maximum(share, 1e-4)
-    usual = np.where(share > 0.02, usual, float(slope[~handle].mean()))
-    free = ~object_
-    start = ~handle | (free & (_depth(handle) <= 2.5))
-    passable = (free & (slope < np.maximum(LEAST_STEP, STEEP * usual))) | start
-    _, labels = cv2.connectedComponents(passable.astype(np.uint8), connectivity=4)
-    reached = np.isin(labels, np.unique(labels[start]))
-    reached = cv2.dilate(reached.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0  # to the middle of an edge
-    kept = (handle & free & ~reached).astype(np.uint8)
-    return np.asarray(object_ | (cv2.morphologyEx(kept, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0))
 
 
 def _joined(outside: Bool, object_: Bool) -> Bool:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from regiondrag_widget.bench.baselines import grabcut_matte
+from regiondrag_widget.bench.methods.opencv import grabcut_matte
 from regiondrag_widget.bench.handles.handles import Mask
 from regiondrag_widget.regions import RegionPair, RegionPairs, pixel_map
 
@@ -58,9 +58,9 @@ def by_seamless_clone(picture: Pixels, pair: RegionPair) -> Pixels:
 
 def by_matting_network(picture: Pixels, pair: RegionPair) -> Pixels:
     """The composite by the trained matting network, the default before."""
-    from regiondrag_widget.engine.background import empty
-    from regiondrag_widget.engine.composite import compose
-    from regiondrag_widget.engine.cutout import cut_out
+    from regiondrag_widget.imaging.background import empty
+    from regiondrag_widget.imaging.composite import compose
+    from regiondrag_widget.imaging.cutout import cut_out
 
     cutout = cut_out(picture, pair.handle, "auto")
     background = empty(picture, [pair.handle], [cutout])
