@@ -37,6 +37,7 @@ class Carried:
     mask : (H, W) bool, carried, within the handle
     verdict : a key of `VERDICTS`
     larger : (H, W) bool or None, the handle grown to the whole object where that goes on beyond it
+    beyond : (H, W) bool, what outside the handle hangs together with the object
     unlike : (H, W) bool, pixels of the handle that its surroundings do not have
     slack : pixels by which the mask's outline may be off
     """
@@ -44,6 +45,7 @@ class Carried:
     mask: Bool
     verdict: str
     larger: Bool | None
+    beyond: Bool
     unlike: Bool
     slack: float
 
@@ -69,16 +71,17 @@ def carried_mask(
 
     Raises ValueError for a mask of another size, an empty one, or one that leaves the handle.
     """
+    nothing = np.zeros_like(handle)
     if not isinstance(carry, str):
-        return Carried(_chosen(carry, handle), "chosen", None, np.zeros_like(handle), 0.5)
+        return Carried(_chosen(carry, handle), "chosen", None, nothing, nothing, 0.5)
     if carry not in ("object", "painted"):
         raise ValueError(f"carry must be 'object', 'painted' or a mask, got {carry!r}")
-    painted = Carried(handle, "painted", None, np.zeros_like(handle), 0.5)
+    painted = Carried(handle, "painted", None, nothing, nothing, 0.5)
     if carry == "painted":
         return painted
     opaque = _opaque(handle, alpha)
     if opaque is not None:
-        return Carried(opaque, "transparent", None, np.zeros_like(handle), 0.0)
+        return Carried(opaque, "transparent", None, nothing, nothing, 0.5)
     found = find_object(rgb, handle)
     if found is None or not _is_object(found, handle):
         return painted
@@ -87,8 +90,8 @@ def carried_mask(
     share = beyond.sum() / found.object_.sum()
     if LEAST_BEYOND < share < MOST_BEYOND:
         larger = handle | _grown(beyond, 3)
-        return Carried(found.object_, "beyond", larger, found.unlike, slack)
-    return Carried(found.object_, "object", None, found.unlike, slack)
+        return Carried(found.object_, "beyond", larger, beyond, found.unlike, slack)
+    return Carried(found.object_, "object", None, beyond, found.unlike, slack)
 
 
 def _is_object(found: Found, handle: Bool) -> bool:

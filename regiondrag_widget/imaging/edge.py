@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["seam_opacity", "soft_edge"]
+__all__ = ["hard_edge", "seam_opacity", "soft_edge"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
@@ -52,6 +52,11 @@ def soft_edge(rgb: Pixels, object_: Bool, handle: Bool, width: float = 1.0) -> t
     known = back_known[..., None]
     colours = np.where((share < 1) & (known > 0), own, picture)
     return alpha, np.clip(colours, 0, 255).astype(np.float32)
+
+
+def hard_edge(mask: Bool) -> Float:
+    """(h, w) float32: 1 in the mask, 0 outside it; for drawings, and for what has an alpha of its own."""
+    return mask.astype(np.float32)
 
 
 def seam_opacity(handle: Bool, width: float = SEAM) -> Float:
