@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -19,11 +18,13 @@ from regiondrag_widget.engine.output import OUTPUT_TYPES, RegionDragOutput, deco
 from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.engine.settings import resolve
 from regiondrag_widget.imaging.picture import PictureSource
+from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.checkpoint import load_draft_vae
 from regiondrag_widget.models.loading import load_pretrained
+from regiondrag_widget.models.model import Model
 from regiondrag_widget.models.profile import BackboneProfile, stable_diffusion_profile
 from regiondrag_widget.models.prompt import encode_prompt
-from regiondrag_widget.models.unet import Condition, UNetBackbone, UNetNetwork
+from regiondrag_widget.models.unet import UNetBackbone, UNetNetwork
 from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs
 
 __all__ = ["RegionDragOutput", "RegionDragPipeline"]
@@ -80,10 +81,56 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             tokenizer_2=tokenizer_2,
             draft_vae=draft_vae,
         )
-        self.backbone = UNetBackbone(vae, unet, scheduler, draft_vae)
-        self.profile: BackboneProfile = stable_diffusion_profile(unet, self.backbone.cell, scheduler)
-        self.name = "custom"
         self._interrupt = False
+        self._profile: BackboneProfile | None = None  # where it is not told by the parts
+        self._parts: tuple[Any, ...] = ()
+        self._model = self._made_of("custom")
+
+    # -- the model ----
+
+    @property
+    def model(self) -> Model:
+        """The parts as the engine uses them; made anew where one of them was replaced."""
+        if any(a is not b for a, b in zip(self._parts, self._present_parts(), strict=True)):
+            self._model = self._made_of(self._model.name)
+        return self._model
+
+    @property
+    def backbone(self) -> UNetBackbone:
+        """Autoencoder, UNet and noise schedule."""
+        return self.model.backbone  # type: ignore[return-value]
+
+    @property
+    def profile(self) -> BackboneProfile:
+        """How the network is best used: working size, default levels."""
+        return self.model.profile
+
+    @profile.setter
+    def profile(self, profile: BackboneProfile) -> None:
+        self._profile = self.model.profile = profile
+
+    @property
+    def name(self) -> str:
+        """What results call the model."""
+        return self.model.name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self.model.name = name
+
+    def _present_parts(self) -> tuple[Any, ...]:
+        return self.vae, self.unet, self.scheduler
+
+    def _made_of(self, name: str) -> Model:
+        backbone = UNetBackbone(self.vae, self.unet, self.scheduler, self.draft_vae)
+        profile = self._profile or stable_diffusion_profile(self.unet, backbone.cell, self.scheduler, name)
+        self._parts = self._present_parts()
+        reads = self.text_encoder is not None or self.text_encoder_2 is not None
+        return Model(backbone, profile, name, self._encoded if reads else None)
+
+    def _encoded(self, prompt: str) -> Condition:
+        side = self.profile.side
+        return encode_prompt(self.components, prompt, (side, side))
 
     # -- making one ----
 
@@ -198,29 +245,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
 
         Raises ValueError for embeds of another width, and for a text where there is no text encoder.
         """
-        return UNetNetwork(self.backbone, self._condition(prompt, prompt_embeds))
-
-    def _condition(self, prompt: str, prompt_embeds: Tensor | None) -> Condition:
-        if prompt_embeds is not None:
-            width = self.unet.config.cross_attention_dim
-            if prompt_embeds.ndim != 3 or prompt_embeds.shape[-1] != width:
-                raise ValueError(
-                    f"prompt_embeds must be (1, tokens, {width}) for this model, "
-                    f"got {tuple(prompt_embeds.shape)}"
-                )
-            if self.unet.config.get("addition_embed_type") == "text_time":
-                raise ValueError("prompt_embeds alone do not condition SDXL: pass a prompt")
-            return Condition(prompt_embeds[:1])
-        if not isinstance(prompt, str):
-            raise TypeError(f"prompt must be a text, got {type(prompt).__name__}")
-        if not self.profile.takes_text:
-            if prompt:
-                warnings.warn("the bundled model takes no text: the prompt is unused", stacklevel=4)
-            return Condition(torch.zeros(1, 1, self.unet.config.cross_attention_dim))
-        if self.text_encoder is None and self.text_encoder_2 is None:
-            raise ValueError("this pipeline has no text encoder: pass prompt_embeds")
-        side = self.profile.side
-        return encode_prompt(self.components, prompt, (side, side))
+        return self.model.network(prompt, prompt_embeds)  # type: ignore[return-value]
 
     def __call__(
         self,
@@ -307,7 +332,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
                 return
             tensors = {"latents": step.latents[None], "pred_original_sample": step.clean[None]}
             asked = {n: tensors[n] for n in callback_on_step_end_tensor_inputs}
-            changed = callback_on_step_end(self, step.index - 1, step.timestep, asked)
+            changed = callback_on_step_end(self, step.index - 1, int(step.timestep), asked)
             if changed and changed.get("latents") is not None:
                 step.latents = changed["latents"][0].to(step.latents)
 
@@ -318,7 +343,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
                 raise ValueError("latents need a correspondence: rd.Correspondence(source_xy, target_xy)")
             settings = resolve(preset, {**self.edit_defaults, "content": "latents"}, given)
             final = edit_latents(
-                self,
+                self.model,
                 latents,
                 correspondence,
                 settings,
@@ -333,6 +358,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
                 handle_noise=handle_noise,
                 copy_until=copy_until,
                 on_step=report,
+                interrupted=lambda: self._interrupt,
             )
             images = decoded(self.backbone, final, output_type, self.numpy_to_pil)
             return RegionDragOutput(images) if return_dict else (images,)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
 import psutil
 import torch
 
-__all__ = ["ByteCache", "CacheReport", "default_budgets"]
+from regiondrag_widget.regions import RegionPair
+
+__all__ = ["ByteCache", "CacheReport", "default_budgets", "key_of"]
 
 DEVICE_SHARE = 0.25  # of a GPU's free memory: the network's own activations need the rest
 HOST_SHARE = 0.25  # of the memory that is available: a notebook has other work
@@ -136,3 +140,36 @@ def default_budgets(device: torch.device, max_bytes: int | None = None) -> dict[
         return {"host": host}
     free = max_bytes if max_bytes is not None else int(torch.cuda.mem_get_info(device)[0] * DEVICE_SHARE)
     return {"device": free, "host": host}
+
+
+def key_of(request: Any) -> tuple[Hashable, ...]:
+    """The cache key of a request: its kind and all of its fields, so that none can be forgotten.
+
+    Parameters
+    ----------
+    request : dataclass
+        With a class attribute `kind`. Arrays count by their content, objects with a `key` by that.
+
+    Raises
+    ------
+    TypeError
+        A field that has no key.
+    """
+    return (request.kind, *(_part(getattr(request, field.name)) for field in fields(request)))
+
+
+def _part(value: Any) -> Hashable:
+    if isinstance(value, np.ndarray):
+        packed = np.packbits(value) if value.dtype == bool else np.ascontiguousarray(value)
+        digest = hashlib.blake2b(packed.tobytes(), digest_size=16).digest()
+        return value.shape, value.dtype.str, digest
+    if isinstance(value, RegionPair):
+        return _part(value.handle), _part(value.target), _part(value.matrix)
+    if isinstance(value, (tuple, list)):
+        return tuple(_part(item) for item in value)
+    if hasattr(value, "key"):
+        key: Hashable = value.key
+        return key
+    if value is None or isinstance(value, (str, bytes, int, float, torch.dtype)):
+        return value
+    raise TypeError(f"a {type(value).__name__} cannot be part of a cache key")

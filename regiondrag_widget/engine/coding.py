@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +12,7 @@ from torch import Tensor
 
 from regiondrag_widget.engine.preview import LatentColours
 from regiondrag_widget.imaging.window import Box, Window
-
-if TYPE_CHECKING:
-    from regiondrag_widget.pipeline import RegionDragPipeline
+from regiondrag_widget.models.model import Model
 
 __all__ = ["Coder"]
 
@@ -26,15 +23,15 @@ LINEAR_HALO = 2  # the bundled codec sees one
 
 
 class Coder:
-    """The autoencoder of a pipeline, for pictures as numpy has them."""
+    """The autoencoder of a model, for pictures as numpy has them."""
 
-    def __init__(self, pipe: RegionDragPipeline) -> None:
-        self._backbone, self._profile = pipe.backbone, pipe.profile
+    def __init__(self, model: Model) -> None:
+        self._backbone, self._profile = model.backbone, model.profile
 
     @property
     def has_cheap_encoder(self) -> bool:
         """Whether drafts are encoded by another autoencoder than edits."""
-        return self._backbone.draft_vae is not None
+        return self._backbone.has_draft_codec
 
     def colour_of(self, latents: Tensor, fitted: LatentColours) -> Callable[[Tensor], Tensor]:
         """What shows a difference of latents (C, h, w) as one of colour, (3, any size), in [-1, 1] units.

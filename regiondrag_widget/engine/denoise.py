@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.inversion import Inversion, Network
-from regiondrag_widget.models import keyvalues
+from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.models.attention import AttentionSwap
+from regiondrag_widget.models.backbone import Network
 from regiondrag_widget.models.gathered import gathered
-from regiondrag_widget.models.keyvalues import injecting
 from regiondrag_widget.models.levels import clean_and_noise, reverse_mean
 
 __all__ = ["WHOLE", "Crop", "EditPlan", "EditStep", "crop_of", "reverse"]
@@ -23,10 +22,6 @@ __all__ = ["WHOLE", "Crop", "EditPlan", "EditStep", "crop_of", "reverse"]
 Crop: TypeAlias = "tuple[slice, slice]"
 WHOLE: Crop = (slice(None), slice(None))
 HALO = 4  # cells around those that change; as good as 8 on 24 scenes, and far more edits are under half
-
-
-class EditingNetwork(Network, keyvalues.EditingNetwork, Protocol):
-    """What the reverse pass asks of a backbone."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +32,9 @@ class EditPlan:
     anchors : K + 1 entries (C, h, w), the latents imposed at level k where `pinned[k]`
     pinned : (K + 1, h, w) bool; level 0 is imposed after the last step
     residuals : (K, C, h, w), added after the mean of the step from level k (entry k - 1)
-    fresh : (h, w) bool, cells denoised deterministically instead, without a residual
+    deterministic : (h, w) bool, cells that take the deterministic step, without a residual
     hidden : (h, w) bool or None, cells whose inverted keys must not be looked at
-    blind : (h, w) bool or None, the cells that must not look at them; every cell where None
+    masked_queries : (h, w) bool or None, the cells that must not look at them; every cell where None
     sources : (h, w) int64 or None, the cell, counted row by row, whose inverted keys and values each cell
         offers; its own where None
     """
@@ -48,9 +43,9 @@ class EditPlan:
     anchors: Tensor
     pinned: Tensor
     residuals: Tensor
-    fresh: Tensor
+    deterministic: Tensor
     hidden: Tensor | None = None
-    blind: Tensor | None = None
+    masked_queries: Tensor | None = None
     sources: Tensor | None = None
 
 
@@ -67,7 +62,7 @@ class EditStep:
 
     index: int
     total: int
-    timestep: int
+    timestep: float
     latents: Tensor
     clean: Tensor
     render: Callable[[Tensor, int], npt.NDArray[np.uint8]] | None = None
@@ -83,7 +78,7 @@ class EditStep:
 
 
 def reverse(
-    network: EditingNetwork,
+    network: Network,
     inversion: Inversion,
     plan: EditPlan,
     swap: AttentionSwap = True,
@@ -102,18 +97,22 @@ def reverse(
     cache = inversion.cache if plan.sources is None else gathered(inversion.cache, plan.sources)
     inversion.cache.will_read([inversion.slot(k) for k in range(total, 0, -1)])
     at = (slice(None), *crop)
-    blind = plan.blind if plan.blind is None or crop == WHOLE else plan.blind[crop].clone()
+    masked_queries = (
+        plan.masked_queries
+        if plan.masked_queries is None or crop == WHOLE
+        else plan.masked_queries[crop].clone()
+    )
     y = plan.start
     for k in range(total, 0, -1):
         # nothing stays installed while the caller has the step: its own use of the network is undisturbed
-        injected = injecting(network, cache, swap, plan.hidden, blind)
+        injected = network.inject(cache, swap, plan.hidden, masked_queries)
         with torch.inference_mode(), injected as predict:
             y = torch.where(plan.pinned[k][crop], plan.anchors[k][at], y[at])
             output = predict(inversion.slot(k), levels.timesteps[k], y[None])[0]
-            clean, noise = clean_and_noise(y, output, levels.alphas[k], kind)
-            mean = reverse_mean(clean, noise, levels.alphas[k], levels.alphas[k - 1])
-            direct = reverse_mean(clean, noise, levels.alphas[k], levels.alphas[k - 1], eta=0.0)
-            y = torch.where(plan.fresh[crop], direct, mean + plan.residuals[k - 1][at])
+            clean, noise = clean_and_noise(y, output, levels.at(k), kind)
+            mean = reverse_mean(clean, noise, levels.at(k), levels.at(k - 1))
+            direct = reverse_mean(clean, noise, levels.at(k), levels.at(k - 1), eta=0.0)
+            y = torch.where(plan.deterministic[crop], direct, mean + plan.residuals[k - 1][at])
             if k == 1:
                 y = torch.where(plan.pinned[0][crop], plan.anchors[0][at], y)
                 clean = y

@@ -14,9 +14,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from regiondrag_widget.models.attention import KeyValueCache
-from regiondrag_widget.models.keyvalues import HostKeyValues, SourcePath
-from regiondrag_widget.models.levels import Levels, PredictionType, clean_and_noise, reverse_mean
+from regiondrag_widget.models.keyvalues import HostKeyValues, KeyValueCache, SourcePath
+from regiondrag_widget.models.levels import (
+    Levels,
+    PredictionType,
+    added_noise,
+    clean_and_noise,
+    kept_signal,
+    reverse_mean,
+)
 
 __all__ = ["Cancelled", "Inversion", "Network", "draw_path_noise", "invert", "noising_path", "thinned"]
 
@@ -73,9 +79,7 @@ class Inversion:
     @property
     def noise_maps(self) -> Tensor:
         """(K, C, h, w), CycleDiffusion's z: residuals over the posterior's deviation; 0 where that is 0."""
-        sigmas = [
-            ((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)) ** 0.5 for a_s, a_t in pairwise(self.levels.alphas)
-        ]
+        sigmas = [low.noise / high.noise * added_noise(low, high) for low, high in pairwise(self.levels.all)]
         sigma = torch.tensor(sigmas, device=self.residuals.device).view(-1, 1, 1, 1)
         return torch.where(
             sigma > 0, self.residuals / sigma.clamp(min=1e-12), torch.zeros_like(self.residuals)
@@ -93,14 +97,14 @@ def draw_path_noise(count: int, shape: tuple[int, ...], generator: torch.Generat
 
 
 def noising_path(clean: Tensor, noise: Tensor, levels: Levels) -> Tensor:
-    """x_t = sqrt(a_t / a_s) x_s + sqrt(1 - a_t / a_s) noise, level by level (RegionDrag eq. 3).
+    """x_t = kept_signal x_s + added_noise noise, level by level (RegionDrag eq. 3).
 
     clean (C, h, w), noise (K, C, h, w) -> (K + 1, C, h, w)
     """
     path = [clean]
     for k in range(1, len(levels) + 1):
-        ratio = levels.alphas[k] / levels.alphas[k - 1]
-        path.append(ratio**0.5 * path[-1] + (1 - ratio) ** 0.5 * noise[k - 1])
+        low, high = levels.at(k - 1), levels.at(k)
+        path.append(kept_signal(low, high) * path[-1] + added_noise(low, high) * noise[k - 1])
     return torch.stack(path)
 
 
@@ -128,7 +132,7 @@ def invert(
             f"path_noise must have shape {expected} for these levels and latents, got {tuple(noise.shape)}"
         )
     path = noising_path(clean, noise, levels)
-    timesteps = torch.tensor(levels.timesteps[1:], device=clean.device)
+    timesteps = levels.told(clean.device)
     if keeping == "recompute":
         cache: KeyValueCache = SourcePath(path[1:])
     else:
@@ -162,11 +166,7 @@ def thinned(inversion: Inversion, calls: int, kind: PredictionType) -> Inversion
     if inversion.outputs is None:
         raise ValueError("this inversion kept no outputs: make it with `invert` to thin it")
     chosen = [0, *sorted(int(total * (calls - i) / calls + 0.5) for i in range(calls))]
-    coarse = Levels(
-        tuple(levels.timesteps[k] for k in chosen),
-        tuple(levels.alphas[k] for k in chosen),
-        levels.num_train_timesteps,
-    )
+    coarse = Levels(tuple(levels.at(k) for k in chosen))
     path, outputs = inversion.latents[chosen], inversion.outputs[[k - 1 for k in chosen[1:]]]
     noise = torch.stack([_merged_noise(inversion, low, high) for low, high in pairwise(chosen)])
     residuals = _residuals(path, outputs, coarse, kind)
@@ -178,17 +178,17 @@ def _residuals(path: Tensor, outputs: Tensor, levels: Levels, kind: PredictionTy
     """What the reverse mean of each step lacks to arrive on the path, (K, C, h, w)."""
     residuals = []
     for k in range(1, len(levels) + 1):
-        x0, e = clean_and_noise(path[k], outputs[k - 1], levels.alphas[k], kind)
-        residuals.append(path[k - 1] - reverse_mean(x0, e, levels.alphas[k], levels.alphas[k - 1]))
+        x0, e = clean_and_noise(path[k], outputs[k - 1], levels.at(k), kind)
+        residuals.append(path[k - 1] - reverse_mean(x0, e, levels.at(k), levels.at(k - 1)))
     return torch.stack(residuals)
 
 
 def _merged_noise(inversion: Inversion, low: int, high: int) -> Tensor:
     """The one draw (C, h, w) that leads from level `low` to `high` as the draws between them do."""
-    alphas = inversion.levels.alphas
+    levels = inversion.levels
     added = torch.zeros_like(inversion.noise[0])
     for k in range(low + 1, high + 1):
-        ratio = alphas[k] / alphas[k - 1]
-        added = ratio**0.5 * added + (1 - ratio) ** 0.5 * inversion.noise[k - 1]
-    merged: Tensor = added / (1 - alphas[high] / alphas[low]) ** 0.5
+        here, next_up = levels.at(k - 1), levels.at(k)
+        added = kept_signal(here, next_up) * added + added_noise(here, next_up) * inversion.noise[k - 1]
+    merged: Tensor = added / added_noise(levels.at(low), levels.at(high))
     return merged

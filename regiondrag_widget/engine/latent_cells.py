@@ -52,21 +52,21 @@ def moved_cells(window: Window, pairs: RegionPairs, grid: Grid, method: str) -> 
 
 
 def copied_cells(
-    moved: Correspondence, window: Window, source_xy: Float | None, hole: Bool, free: Bool
+    moved: Correspondence, window: Window, source_xy: Float | None, hole: Bool, vacated: Bool
 ) -> Correspondence:
     """The targets' correspondence, and that of the vacated cells by where their pixels were copied from.
 
     moved : the targets' cells; what it says of vacated cells gives way
     source_xy : (H, W, 2) float32 x, y at the box's resolution, where each pixel of the hole was copied from;
         None where its content was not copied: `moved` comes back
-    hole : (H, W) bool at the box's resolution, with at least one pixel where any cell is free
-    free : (h, w) bool, the vacated cells
+    hole : (H, W) bool at the box's resolution, with at least one pixel where any cell is vacated
+    vacated : (h, w) bool, the vacated cells
     """
     if source_xy is None:
         return moved
-    h, w = free.shape
+    h, w = vacated.shape
     cell = np.array([window.size[1] / w, window.size[0] / h]) / window.scale  # picture pixels a cell
-    rows, columns = np.nonzero(free)
+    rows, columns = np.nonzero(vacated)
     target = np.stack([columns, rows], -1)
     centres = (target + 0.5) * cell - 0.5
     speaker = _nearest(hole, centres)  # the pixel of the hole nearest to a cell's centre speaks for the cell
@@ -74,7 +74,7 @@ def copied_cells(
     source = np.floor((centres + offset + 0.5) / cell).astype(np.int64)
     inside = np.all((source >= 0) & (source < [w, h]), axis=1)
     kept = np.ones(len(moved), bool)
-    kept[free[moved.target_xy[:, 1], moved.target_xy[:, 0]]] = False
+    kept[vacated[moved.target_xy[:, 1], moved.target_xy[:, 0]]] = False
     return Correspondence(
         np.concatenate([moved.source_xy[kept], np.where(inside[:, None], source, target)]),
         np.concatenate([moved.target_xy[kept], target]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,23 +13,20 @@ from regiondrag_widget.engine.denoise import EditStep, reverse
 from regiondrag_widget.engine.inversion import draw_path_noise, invert
 from regiondrag_widget.engine.plan import latent_plan
 from regiondrag_widget.engine.settings import EditSettings, check_stop, checked_seed, schedule
-from regiondrag_widget.models.levels import edit_levels, released_levels
-from regiondrag_widget.models.unet import UNetNetwork
+from regiondrag_widget.models.backbone import Network
+from regiondrag_widget.models.model import Model
 from regiondrag_widget.regions import Correspondence
-
-if TYPE_CHECKING:
-    from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["edit_latents"]
 
 
 def edit_latents(
-    pipe: RegionDragPipeline,
+    model: Model,
     latents: Tensor,
     correspondence: Correspondence,
     settings: EditSettings,
     *,
-    network: UNetNetwork,
+    network: Network,
     steps: int | None = None,
     start: float | None = None,
     stop: float | None = None,
@@ -40,27 +37,28 @@ def edit_latents(
     handle_noise: Tensor | None = None,
     copy_until: float | None = None,
     on_step: Callable[[EditStep], Any] | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> Tensor:
     """Invert (1, C, h, w) clean latents and carry cells along a correspondence.
 
     editable : (1, 1, h, w) or (h, w), 0 where nothing may change
-    on_step : called with every step; `pipe.interrupt` is looked at after it
+    on_step : called with every step
+    interrupted : asked after every step; the edit ends there where it says so
     The rest as `RegionDragPipeline.__call__` has it.
 
     Returns the final latents, (1, C, h, w) float32. Raises ValueError for tensors of another shape.
     """
     if latents.ndim != 4 or latents.shape[0] != 1:
         raise ValueError(f"latents must be (1, C, h, w), one picture at a time, got {tuple(latents.shape)}")
-    channels = pipe.unet.config.in_channels
+    channels = model.backbone.channels
     if latents.shape[1] != channels:
         raise ValueError(f"latents must have {channels} channels for this model, got {latents.shape[1]}")
-    steps, start = schedule(settings.preset, pipe.edit_defaults, steps, start)
-    make = released_levels if settings.preset == "released" else edit_levels
-    chain = make(pipe.backbone.alphas_cumprod, steps, start, levels)
+    steps, start = schedule(settings.preset, model.defaults, steps, start)
+    chain = model.backbone.levels(steps, start, levels, released=settings.preset == "released")
     if copy_until is None and levels is None:
         check_stop(stop, start, settings.preset)
     seed = checked_seed(seed)
-    clean = latents[0].to(pipe.backbone.device, torch.float32)
+    clean = latents[0].to(model.backbone.device, torch.float32)
     if path_noise is None:
         path_noise = draw_path_noise(len(chain), tuple(clean.shape), torch.Generator().manual_seed(seed))
     inversion = invert(network, clean, chain, path_noise.to(clean))
@@ -79,7 +77,7 @@ def edit_latents(
             if on_step is not None:
                 on_step(step)
             final = step.latents
-            if pipe.interrupt:
+            if interrupted():
                 break
     return final[None]
 

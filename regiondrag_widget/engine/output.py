@@ -10,7 +10,7 @@ from diffusers.utils import BaseOutput
 from torch import Tensor
 
 from regiondrag_widget.engine.result import EditResult
-from regiondrag_widget.models.unet import UNetBackbone
+from regiondrag_widget.models.backbone import Backbone
 
 __all__ = ["OUTPUT_TYPES", "RegionDragOutput", "decoded", "pictured"]
 
@@ -31,7 +31,7 @@ class RegionDragOutput(BaseOutput):
 
 
 @torch.inference_mode()
-def decoded(backbone: UNetBackbone, latents: Tensor, output_type: str, to_pil: Any) -> Any:
+def decoded(backbone: Backbone, latents: Tensor, output_type: str, to_pil: Any) -> Any:
     """Final latents (1, C, h, w) as `output_type` says; `to_pil` takes (1, H, W, 3) arrays in [0, 1]."""
     if output_type == "latent":
         return latents

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,15 +17,15 @@ from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.engine.latent_cells import cells_of, copied_cells, moved_cells
 from regiondrag_widget.engine.plan import latent_plan, pixel_plan
 from regiondrag_widget.engine.prepared import PreparedPicture, PreparedWindow
-from regiondrag_widget.engine.preview import Previewer
+from regiondrag_widget.engine.preview import Previewer, StepPreviews
 from regiondrag_widget.engine.seam import change_weight
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.engine.stopwatch import Stopwatch
 from regiondrag_widget.imaging.composite import warp_residual
 from regiondrag_widget.imaging.sheet import Sheet
 from regiondrag_widget.imaging.window import Box, bounding_box, slices_of
+from regiondrag_widget.models.backbone import Backbone, Network
 from regiondrag_widget.models.keyvalues import SourcePath
-from regiondrag_widget.models.unet import UNetNetwork
 from regiondrag_widget.regions import RegionPairs
 
 __all__ = ["Painted", "Passes"]
@@ -33,7 +33,10 @@ __all__ = ["Painted", "Passes"]
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 # rgb and alpha of the edit's box as in `Painted`, and the previews
-Pixels: TypeAlias = "tuple[Float, Float | None, list[npt.NDArray[np.uint8]]]"
+Pixels: TypeAlias = "tuple[Float, Float | None, Sequence[npt.NDArray[np.uint8]]]"
+
+
+PREVIEW_SIDE = 256  # pixels of the longer side of the previews that a result keeps
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Painted:
     rgb : (y1 - y0, x1 - x0, 3) float32 in 0..255, but for overshoot
     alpha : (y1 - y0, x1 - x0) float32 in 0..255, or None where the transparency stays
     calls : network calls made
-    previews : of every step, (h, w, 3) uint8; none of a draft
+    previews : of every step, (h, w, 3) uint8, rendered when asked for; none of a draft
     """
 
     sheet: Sheet
@@ -55,7 +58,7 @@ class Painted:
     rgb: Float
     alpha: Float | None
     calls: int
-    previews: list[npt.NDArray[np.uint8]]
+    previews: Sequence[npt.NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,14 @@ class Passes:
 
     picture : (H, W, 3) uint8, for the previews
     prepared : keeps what the edits share
+    backbone, network : the model, and its network under the prompt's condition
     clock : gets the stages "edit" and "decode"
     """
 
     picture: npt.NDArray[np.uint8]
     prepared: PreparedPicture
-    network: UNetNetwork
+    backbone: Backbone
+    network: Network
     clock: Stopwatch
 
     def run(
@@ -144,17 +149,17 @@ class Passes:
             doubtful = composite.vacated
             if settings.vacated != "noise":
                 doubtful = doubtful & (composite.doubt > 0.05)
-            free = cells_of(sheet.window, doubtful, window.grid, 0.02)
+            vacated = cells_of(sheet.window, doubtful, window.grid, 0.02)
             moved = moved_cells(sheet.window, task.pairs, window.grid, settings.method)
             plan = pixel_plan(
                 task.inversion,
                 composed.latents,
                 settings,
-                free=free.to(device),
+                vacated=vacated.to(device),
                 target=cells_of(sheet.window, composite.carried > 0.5, window.grid, 0.02).to(device),
                 hidden=cells_of(sheet.window, composite.hole, window.grid, 0.5).to(device),
                 correspondence=copied_cells(
-                    moved, sheet.window, composite.source_xy, composite.hole, free.numpy()
+                    moved, sheet.window, composite.source_xy, composite.hole, vacated.numpy()
                 ),
                 copied=composite.source_xy is not None,
                 generator=task.rng,
@@ -213,16 +218,15 @@ class Passes:
 
         A network whose calls are replayed at fixed shapes would have to be recorded anew for every crop.
         """
-        replayed = self.prepared.replays
-        if not settings.crop or replayed or isinstance(inversion.cache, SourcePath):
+        if not settings.crop or self.backbone.replays or isinstance(inversion.cache, SourcePath):
             return WHOLE
-        return crop_of(plan, 2 ** (len(self.network.unet.config.block_out_channels) - 1))
+        return crop_of(plan, self.backbone.multiple // self.backbone.cell)
 
     def _reverse(
         self, task: _Task, plan: EditPlan, render: Previewer, clean: Tensor
-    ) -> Generator[EditStep, None, tuple[Tensor, list[npt.NDArray[np.uint8]]]]:
-        """The reverse pass, timed; returns the final latents (C, h, w) and a preview of each step."""
-        previews: list[npt.NDArray[np.uint8]] = []
+    ) -> Generator[EditStep, None, tuple[Tensor, Sequence[npt.NDArray[np.uint8]]]]:
+        """The reverse pass, timed; returns the final latents (C, h, w) and the previews."""
+        cleans: list[Tensor] = []
         last, inversion, settings = plan.start, task.inversion, task.settings
         begun = time.perf_counter()
         if task.draft:  # before the first call, so that a draft no longer wanted costs none
@@ -230,9 +234,10 @@ class Passes:
             yield EditStep(0, total, top, plan.start, clean, render)
         crop = self._crop(inversion, plan, settings)
         for step in reverse(self.network, inversion, plan, settings.swap, render, crop):
-            if not task.draft:
-                previews.append(step.preview(256))
+            cleans.append(step.clean)
             yield step
             last = step.latents
         self.clock.seconds["edit"] = time.perf_counter() - begun
-        return last, previews
+        if task.draft:
+            return last, ()
+        return last, StepPreviews(render.sized(PREVIEW_SIDE), cleans)

@@ -67,7 +67,8 @@ def latent_plan(
     _, channels, h, w = path.shape
     device = path.device
     gather = gather_of(correspondence, h, w, device)
-    free = torch.ones(h, w, dtype=torch.bool, device=device) if editable is None else editable.to(device)
+    everywhere = torch.ones(h, w, dtype=torch.bool, device=device)
+    editable = everywhere if editable is None else editable.to(device)
     copying = _copying(inversion, settings, copy_until)
     released = settings.preset == "released"
 
@@ -78,24 +79,24 @@ def latent_plan(
         s = settings.handle_noise_scale
         noise = _noise_field(correspondence, handle_noise, (channels, h, w), generator).to(start)
         start = torch.where(gather.source, (1 - s * s) ** 0.5 * start + s * noise, start)
-    fresh = torch.zeros(h, w, dtype=torch.bool, device=device)
-    hidden = blind = None
-    vacated = gather.source & ~gather.target & free
+    deterministic = torch.zeros(h, w, dtype=torch.bool, device=device)
+    hidden = masked_queries = None
+    vacated = gather.source & ~gather.target & editable
     if settings.vacated == "fill" and bool(vacated.any()):
         # neither the content that goes nor what the target covers belongs to the background
         clean = _smooth(path[0], gather.source | gather.target)
         start = torch.where(vacated, noising_path(clean, inversion.noise, inversion.levels)[-1], start)
-        fresh = blind = vacated
+        deterministic = masked_queries = vacated
         hidden = gather.source
     elif settings.vacated == "noise":
         start = torch.where(vacated, _draw(start.shape, generator).to(start), start)
-        fresh = blind = vacated
+        deterministic = masked_queries = vacated
         hidden = gather.source
-    pinned = torch.stack([(gather.target & c) | ~free for c in copying])
+    pinned = torch.stack([(gather.target & c) | ~editable for c in copying])
     if released:
         pinned[0] = False  # as released, nothing is imposed after the last step
-    anchors = torch.where(free, gather(path), path)
-    plan = EditPlan(start, anchors, pinned, residuals, fresh, hidden, blind)
+    anchors = torch.where(editable, gather(path), path)
+    plan = EditPlan(start, anchors, pinned, residuals, deterministic, hidden, masked_queries)
     return _gathering(plan, gather) if settings.gathers else plan
 
 
@@ -104,7 +105,7 @@ def pixel_plan(
     composite: Tensor,
     settings: EditSettings,
     *,
-    free: Tensor,
+    vacated: Tensor,
     target: Tensor,
     hidden: Tensor,
     correspondence: Correspondence,
@@ -114,7 +115,7 @@ def pixel_plan(
     """Keep every cell on the composite's own path but the vacated ones, and below `stop` the target's.
 
     composite : (C, h, w) clean latents of the composite
-    free : (h, w) bool cells of the vacated place; target : cells of the moved content
+    vacated : (h, w) bool cells of the vacated place; target : cells of the moved content
     hidden : cells of the old content, whose inverted keys the vacated place must not copy
     correspondence : source cells of the targets and, where `copied`, of the vacated place, whose first
         content was copied
@@ -131,21 +132,27 @@ def pixel_plan(
     anchors = noising_path(composite, noise, inversion.levels)
     start = anchors[-1].clone()
     if settings.vacated == "noise":
-        start = torch.where(free, _draw(start.shape, generator).to(start), start)
+        start = torch.where(vacated, _draw(start.shape, generator).to(start), start)
     elif settings.handle_noise_scale > 0:
         s = settings.handle_noise_scale
         noise = _draw(start.shape, generator).to(start)
-        start = torch.where(free, (1 - s * s) ** 0.5 * start + s * noise, start)
+        start = torch.where(vacated, (1 - s * s) ** 0.5 * start + s * noise, start)
     copying = _copying(inversion, settings, None)
-    pinned = torch.stack([~free & ~(target & (not c)) for c in copying])
-    fresh = (
-        torch.zeros_like(free)
+    pinned = torch.stack([~vacated & ~(target & (not c)) for c in copying])
+    deterministic = (
+        torch.zeros_like(vacated)
         if copied and settings.vacated == "fill" and settings.residual == "follow"
-        else free
+        else vacated
     )
-    veiled = bool(hidden.any()) and bool(free.any())
+    mask_attention = bool(hidden.any()) and bool(vacated.any())
     plan = EditPlan(
-        start, anchors, pinned, residuals, fresh, hidden if veiled else None, free if veiled else None
+        start,
+        anchors,
+        pinned,
+        residuals,
+        deterministic,
+        hidden if mask_attention else None,
+        vacated if mask_attention else None,
     )
     return _gathering(plan, gather) if settings.gathers else plan
 
@@ -155,7 +162,7 @@ def _gathering(plan: EditPlan, gather: Gather) -> EditPlan:
     sources = gather.index.view(gather.target.shape)
     hidden = None if plan.hidden is None else plan.hidden & ~gather.target
     if hidden is None or not bool(hidden.any()):
-        return replace(plan, sources=sources, hidden=None, blind=None)
+        return replace(plan, sources=sources, hidden=None, masked_queries=None)
     return replace(plan, sources=sources, hidden=hidden)
 
 

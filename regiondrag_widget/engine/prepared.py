@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.cache import ByteCache
+from regiondrag_widget.engine.cache import ByteCache, key_of
 from regiondrag_widget.engine.coding import Coder
 from regiondrag_widget.engine.inversion import Inversion, draw_path_noise, invert, thinned
 from regiondrag_widget.engine.preview import LatentColours
@@ -25,14 +23,11 @@ from regiondrag_widget.imaging.cutout import Cutout, cut_out
 from regiondrag_widget.imaging.picture import Picture
 from regiondrag_widget.imaging.sheet import Sheet
 from regiondrag_widget.imaging.window import Window, bounding_box, choose_window
-from regiondrag_widget.models.graphs import Accelerator
-from regiondrag_widget.models.keyvalues import bytes_a_level, choose_keeping
+from regiondrag_widget.models.backbone import Network
+from regiondrag_widget.models.keyvalues import choose_keeping
 from regiondrag_widget.models.levels import Levels
-from regiondrag_widget.models.unet import UNetNetwork
-from regiondrag_widget.regions import RegionPairs
-
-if TYPE_CHECKING:
-    from regiondrag_widget.pipeline import RegionDragPipeline
+from regiondrag_widget.models.model import Model
+from regiondrag_widget.regions import RegionPair, RegionPairs
 
 __all__ = ["EncodedComposite", "PreparedPicture", "PreparedWindow"]
 
@@ -81,10 +76,71 @@ class EncodedComposite:
     latents: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class CutoutRequest:
+    """What the content of one handle, cut out of a sheet, depends on."""
+
+    kind: ClassVar = "cutout"
+    sheet: Sheet
+    handle: Bool
+    matte: str
+
+    def make(self) -> Cutout:
+        """Cut it out."""
+        return cut_out(self.sheet.rgb, self.handle, self.matte)
+
+
+@dataclass(frozen=True, eq=False)
+class BackgroundRequest:
+    """What a sheet without its handles' contents depends on."""
+
+    kind: ClassVar = "background"
+    sheet: Sheet
+    handles: tuple[Bool, ...]
+    editable: Bool | None
+    matte: str
+    prefill: str
+    keeps: bool
+    seed: int
+
+    def make(self, cutouts: Sequence[Cutout]) -> Background:
+        """Take the contents out and fill their places; `cutouts` are those of the handles, in order."""
+        return empty(
+            self.sheet.rgb,
+            list(self.handles),
+            list(cutouts),
+            alpha=self.sheet.alpha,
+            editable=self.editable,
+            vacated="keep" if self.keeps else "fill",
+            prefill=self.prefill,
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CompositeRequest:
+    """What an encoded composite depends on.
+
+    weights : fingerprint of the network that encodes it
+    cheap : whether the draft codec encodes it
+    """
+
+    kind: ClassVar = "composite"
+    sheet: Sheet
+    weights: tuple[object, ...]
+    pairs: tuple[RegionPair, ...]
+    editable: Bool | None
+    vacated: str
+    matte: str
+    method: str
+    prefill: str
+    cheap: bool
+
+
 class PreparedPicture:
     """Computes what an edit needs of one picture and keeps it; the least recently used goes first.
 
-    pipe, network : the model, and its UNet under the prompt's condition
+    model, network : the model, and its network under the prompt's condition
     seed, path_noise : of the noising path; the draws (K, C, h, w) themselves where given
     cache : keeps everything, by bytes
     keeping : where keys and values go, one of `KEEPING`
@@ -97,8 +153,8 @@ class PreparedPicture:
 
     def __init__(
         self,
-        pipe: RegionDragPipeline,
-        network: UNetNetwork,
+        model: Model,
+        network: Network,
         picture: Picture,
         levels: Levels,
         *,
@@ -108,16 +164,11 @@ class PreparedPicture:
         keeping: str,
         clock: Stopwatch,
     ) -> None:
-        self._pipe, self._network, self._picture, self._levels = pipe, network, picture, levels
+        self._model, self._network, self._picture, self._levels = model, network, picture, levels
         self._seed, self._path_noise, self._cache, self._clock = seed, path_noise, cache, clock
-        self.coder = Coder(pipe)
+        self.coder = Coder(model)
         self.place = "device" if cache.budget("device") else "host"
         self._keeping, self.keys_values = keeping, ""
-
-    @property
-    def replays(self) -> bool:
-        """Whether the network's calls are replayed from tensors of fixed shapes."""
-        return isinstance(self._pipe.backbone.accelerator, Accelerator)
 
     def window_for(
         self, pairs: RegionPairs | None, cancelled: Callable[[], bool] = lambda: False
@@ -126,13 +177,13 @@ class PreparedPicture:
 
         Raises Cancelled where `cancelled`, asked between the inversion's batches, says so.
         """
-        weights = self._pipe.backbone.fingerprint()  # adapters may come and go between two edits
+        weights = self._model.backbone.fingerprint()  # adapters may come and go between two edits
         window = choose_window(
             self._picture.shape,
             None if pairs is None else bounding_box(pairs.handle | pairs.target),
-            side=self._pipe.profile.side,
-            min_side=self._pipe.profile.min_side,
-            multiple=self._pipe.backbone.multiple,
+            side=self._model.profile.side,
+            min_side=self._model.profile.min_side,
+            multiple=self._model.backbone.multiple,
             known=[prepared.window for prepared in self._cache.values("window")],
         )
         known: PreparedWindow | None = self._cache.get(("window", window, weights))
@@ -163,7 +214,7 @@ class PreparedPicture:
         if self._keeping != "auto":
             return self._keeping
         h, w = latents.shape[-2:]
-        needed = len(self._levels) * bytes_a_level(self._network.unet, h, w)
+        needed = len(self._levels) * self._network.level_bytes(h, w)
         budgets = {place: self._cache.budget(place) for place in {self.place, "host"}}
         return choose_keeping(needed, budgets)
 
@@ -185,38 +236,22 @@ class PreparedPicture:
         """
         if editable is not None and bool((editable | ~pairs.handle).all()):
             editable = None  # what is protected beside the handles makes no difference here
-        handles = [_digest(pair.handle) for pair in pairs]
-        cutouts: list[Cutout] = [
-            self._kept(
-                ("cutout", sheet.key, digest, settings.matte),
-                partial(cut_out, sheet.rgb, pair.handle, settings.matte),
-            )
-            for pair, digest in zip(pairs, handles, strict=True)
-        ]
+        handles = tuple(pair.handle for pair in pairs)
+        cutouts = tuple(self._kept(CutoutRequest(sheet, handle, settings.matte)) for handle in handles)
         background: Background = self._kept(
-            (
-                "background",
-                sheet.key,
-                tuple(handles),
-                _digest(editable),
+            BackgroundRequest(
+                sheet,
+                handles,
+                editable,
                 settings.matte,
                 settings.prefill,
                 settings.vacated == "keep",
+                self._seed,
             ),
-            partial(
-                empty,
-                sheet.rgb,
-                [pair.handle for pair in pairs],
-                cutouts,
-                alpha=sheet.alpha,
-                editable=editable,
-                vacated=settings.vacated,
-                prefill=settings.prefill,
-                seed=self._seed,
-            ),
+            cutouts,
         )
         self._cache.trim("background", BACKGROUNDS_KEPT)
-        return background, cutouts
+        return background, list(cutouts)
 
     def composite_for(
         self,
@@ -234,18 +269,18 @@ class PreparedPicture:
         editable : (H, W) bool of that size, False where nothing may change; None for everywhere
         """
         cheap = draft and self.coder.has_cheap_encoder
-        key = (
-            "composite",
-            sheet.key,
+        request = CompositeRequest(
+            sheet,
             prepared.weights,
-            tuple((_digest(p.handle), _digest(p.target), _bytes(p.matrix)) for p in pairs),
-            _digest(editable),
+            tuple(pairs),
+            editable,
             settings.vacated,
             settings.matte,
             settings.method,
             settings.prefill,
             cheap,
         )
+        key = key_of(request)
         known: EncodedComposite | None = self._cache.get(key)
         if known is not None:
             return known
@@ -273,19 +308,11 @@ class PreparedPicture:
         self._cache.trim("composite", COMPOSITES_KEPT)
         return encoded
 
-    def _kept(self, key: tuple[Hashable, ...], make: Callable[[], Any]) -> Any:
-        """The value of a key, on the host, made where there is none."""
+    def _kept(self, request: Any, *made_before: Any) -> Any:
+        """What a request asks for, on the host, made where it is not kept."""
+        key = key_of(request)
         known = self._cache.get(key)
         if known is None:
-            made = make()
+            made = request.make(*made_before)
             known = self._cache.put(key, made, {"host": made.nbytes})
         return known
-
-
-def _digest(mask: Bool | None) -> bytes:
-    """A mask in 16 bytes; equal masks of one size have equal ones, and no others in practice."""
-    return b"" if mask is None else hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).digest()
-
-
-def _bytes(matrix: npt.NDArray[np.float64] | None) -> bytes:
-    return b"" if matrix is None else np.ascontiguousarray(matrix).tobytes()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +16,7 @@ from torch import Tensor
 
 from regiondrag_widget.imaging.window import Window, bounding_box, resized
 
-__all__ = ["LatentColours", "Previewer"]
+__all__ = ["LatentColours", "Previewer", "SizedPreviewer", "StepPreviews"]
 
 Float = npt.NDArray[np.float32]
 
@@ -42,7 +45,21 @@ class LatentColours:
 
 
 class Previewer:
-    """Renders the whole picture, small, with the edit's box as it stands."""
+    """Renders the whole picture, small, with the edit's box as it stands.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+        The whole picture.
+    window : Window
+        Where the box lies.
+    composite, weight : (h, w, 3) float32 in 0..255, (h, w) float32 in [0, 1]
+        At the box's resolution.
+    anchor : (C, gh, gw) Tensor
+        Latents of the composite.
+    to_colour : callable
+        Difference of latents to difference of colour, (3, any size) in [-1, 1] units.
+    """
 
     def __init__(
         self,
@@ -53,45 +70,26 @@ class Previewer:
         anchor: Tensor,
         to_colour: Callable[[Tensor], Tensor],
     ) -> None:
-        """What to show.
-
-        picture : (H, W, 3) uint8, the whole one
-        composite, weight : (h, w, 3) in 0..255 and (h, w) in [0, 1], float32, at the box's resolution
-        anchor : (C, gh, gw) latents of the composite
-        to_colour : difference of latents -> difference of colour, (3, any size) in [-1, 1] units
-        """
         self._picture, self._window, self._composite, self._weight = picture, window, composite, weight
-        self._anchor, self._to_colour = anchor, to_colour
-        self._cells = _cells_under(weight, window, (anchor.shape[1], anchor.shape[2]))
-        self._scaled: dict[int, tuple[npt.NDArray[np.uint8], Float, Float, tuple[slice, slice]]] = {}
+        cells = _cells_under(weight, window, (anchor.shape[1], anchor.shape[2]))
+        share = (window.inner[0] / window.size[0], window.inner[1] / window.size[1])
+        self._change = _Change(anchor, to_colour, cells, share)
+        self._scaled: dict[int, SizedPreviewer] = {}
 
     def __call__(self, clean: Tensor, max_size: int) -> npt.NDArray[np.uint8]:
         """Clean latents (C, gh, gw) -> (h, w, 3) uint8, the longer side at most `max_size`."""
+        return self.sized(max_size)(clean)
+
+    def sized(self, max_size: int) -> SizedPreviewer:
+        """What renders at one size, and keeps no more than that of the picture.
+
+        Raises
+        ------
+        ValueError
+            A size below 1 pixel.
+        """
         if max_size < 1:
             raise ValueError(f"max_size must be at least 1 pixel, got {max_size!r}")
-        base, composite, weight, box = self._at(max_size)
-        out = base.copy()
-        shown = composite
-        if self._cells is not None:
-            shown = composite + weight[..., None] * self._change(clean, composite.shape[:2])
-        out[box] = shown.clip(0, 255).round().astype(np.uint8)
-        return out
-
-    def _change(self, clean: Tensor, shape: tuple[int, int]) -> Float:
-        """What the diffusion has changed of the composite's box, at (h, w): (h, w, 3) float32."""
-        assert self._cells is not None
-        rows, columns = self._cells
-        part = (clean - self._anchor)[:, rows, columns].float()
-        colours = (self._to_colour(part) * 127.5).permute(1, 2, 0).cpu().numpy()
-        size = colours.shape[0] // part.shape[1]  # pixels shown a cell
-        working = np.zeros((clean.shape[1] * size, clean.shape[2] * size, 3), np.float32)
-        working[rows.start * size : rows.stop * size, columns.start * size : columns.stop * size] = colours
-        share = (self._window.inner[0] / self._window.size[0], self._window.inner[1] / self._window.size[1])
-        h, w = max(1, round(working.shape[0] * share[0])), max(1, round(working.shape[1] * share[1]))
-        resized_change = cv2.resize(working[:h, :w], shape[::-1], interpolation=cv2.INTER_LINEAR)
-        return np.asarray(resized_change, np.float32)
-
-    def _at(self, max_size: int) -> tuple[npt.NDArray[np.uint8], Float, Float, tuple[slice, slice]]:
         if max_size not in self._scaled:
             height, width = self._picture.shape[:2]
             scale = min(1.0, max_size / max(height, width))
@@ -100,9 +98,92 @@ class Previewer:
             x0, y0, x1, y1 = (round(v * scale) for v in self._window.box)
             x1, y1 = max(x0 + 1, min(x1, size[1])), max(y0 + 1, min(y1, size[0]))
             box = (slice(y0, y1), slice(x0, x1))
-            small = [resized(a, (y1 - y0, x1 - x0)) for a in (self._composite, self._weight)]
-            self._scaled[max_size] = (base, small[0], small[1], box)
+            composite, weight = (resized(a, (y1 - y0, x1 - x0)) for a in (self._composite, self._weight))
+            self._scaled[max_size] = SizedPreviewer(base, composite, weight, box, self._change)
         return self._scaled[max_size]
+
+
+@dataclass(frozen=True, eq=False)
+class SizedPreviewer:
+    """Renders previews of one size: the picture (h, w, 3), with its `box` of composite and weight changed."""
+
+    base: npt.NDArray[np.uint8]
+    composite: Float
+    weight: Float
+    box: tuple[slice, slice]
+    change: _Change
+
+    def __call__(self, clean: Tensor) -> npt.NDArray[np.uint8]:
+        """Clean latents (C, gh, gw) -> (h, w, 3) uint8."""
+        out = self.base.copy()
+        change = self.change(clean, self.composite.shape[:2])
+        shown = self.composite if change is None else self.composite + self.weight[..., None] * change
+        out[self.box] = shown.clip(0, 255).round().astype(np.uint8)
+        return out
+
+
+class StepPreviews(Sequence[npt.NDArray[np.uint8]]):
+    """Previews (h, w, 3) uint8 of an edit's steps, rendered when one is first asked for.
+
+    Parameters
+    ----------
+    render : callable
+        Clean latents (C, gh, gw) to a preview.
+    cleans : sequence of Tensor
+        The clean latents that each step predicted.
+    """
+
+    def __init__(self, render: SizedPreviewer, cleans: Sequence[Tensor]) -> None:
+        self._unrendered: tuple[SizedPreviewer, list[Tensor]] | None = (render, list(cleans))
+        self._previews: list[npt.NDArray[np.uint8]] = []
+        self._count = len(cleans)
+        self._lock = threading.Lock()
+
+    def _rendered(self) -> list[npt.NDArray[np.uint8]]:
+        with self._lock:
+            if self._unrendered is not None:
+                render, cleans = self._unrendered
+                self._previews = [render(clean) for clean in cleans]
+                self._unrendered = None  # the latents and what renders them are needed no more
+            return self._previews
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        return self._rendered()[index]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, (self._rendered(),)
+
+
+@dataclass(frozen=True, eq=False)
+class _Change:
+    """What the diffusion changes of a composite, as colour.
+
+    anchor : (C, gh, gw) latents of the composite
+    cells : rows and columns that are shown; None where nothing changes
+    share : of the working copy that is no padding, vertically and horizontally
+    """
+
+    anchor: Tensor
+    to_colour: Callable[[Tensor], Tensor]
+    cells: tuple[slice, slice] | None
+    share: tuple[float, float]
+
+    def __call__(self, clean: Tensor, shape: tuple[int, ...]) -> Float | None:
+        """The change that latents (C, gh, gw) make at (h, w): (h, w, 3) float32; None where there is none."""
+        if self.cells is None:
+            return None
+        rows, columns = self.cells
+        part = (clean - self.anchor)[:, rows, columns].float()
+        colours = (self.to_colour(part) * 127.5).permute(1, 2, 0).cpu().numpy()
+        size = colours.shape[0] // part.shape[1]  # pixels shown a cell
+        working = np.zeros((clean.shape[1] * size, clean.shape[2] * size, 3), np.float32)
+        working[rows.start * size : rows.stop * size, columns.start * size : columns.stop * size] = colours
+        h, w = (max(1, round(n * part)) for n, part in zip(working.shape[:2], self.share, strict=True))
+        shown = cv2.resize(working[:h, :w], shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return np.asarray(shown, np.float32)
 
 
 def _cells_under(weight: Float, window: Window, grid: tuple[int, int]) -> tuple[slice, slice] | None:

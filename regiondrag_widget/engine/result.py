@@ -37,7 +37,7 @@ class EditResult:
     settings : what the edit was asked to do, as plain JSON values.
     timings : seconds by stage, such as "encode", "inversion", "edit", "decode", "total".
     seed : the seed that makes it come out the same.
-    steps : previews on the way, each (h, w, 3) uint8; may be empty.
+    steps : previews on the way, each (h, w, 3) uint8, rendered when first asked for; may be empty.
     pairs : the region pairs that were carried.
     """
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,14 +34,12 @@ from regiondrag_widget.engine.stopwatch import Stopwatch
 from regiondrag_widget.imaging.picture import Picture, PictureSource, load_picture
 from regiondrag_widget.imaging.window import slices_of
 from regiondrag_widget.models.keyvalues import checked_keeping
-from regiondrag_widget.models.levels import Levels, edit_levels, released_levels
+from regiondrag_widget.models.levels import Levels
 from regiondrag_widget.models.memory import is_out_of_memory
+from regiondrag_widget.models.model import model_of
 from regiondrag_widget.models.threads import settle_threads
 from regiondrag_widget.regions import RegionPair, RegionPairs
 from regiondrag_widget.regions.mask import as_mask
-
-if TYPE_CHECKING:
-    from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["ImageSession"]
 
@@ -53,7 +51,8 @@ class ImageSession:
 
     Parameters
     ----------
-    pipe : the pipeline whose network edits; it is not changed
+    pipe : RegionDragPipeline or Model
+        Whose network edits; it is not changed.
     image : path, bytes, Pillow image, or (H, W), (H, W, 3 or 4) array, at least 64 px on a side
     prompt : text condition; the bundled model takes none and says so
     steps : levels the whole noise schedule would have, from 1; an edit visits about `steps * start` of them
@@ -93,7 +92,7 @@ class ImageSession:
 
     def __init__(
         self,
-        pipe: RegionDragPipeline,
+        pipe: Any,
         image: PictureSource,
         prompt: str = "",
         steps: int | None = None,
@@ -109,25 +108,27 @@ class ImageSession:
     ) -> None:
         check_preset(preset)
         self.pipe, self.prompt, self.preset = pipe, prompt, preset
-        if pipe.backbone.device.type == "cpu":
+        self.model = model = model_of(pipe)
+        if model.backbone.device.type == "cpu":
             settle_threads()
         self.picture: Picture = load_picture(image)
         self.seed = checked_seed(seed)
-        self.steps, self.start = schedule(preset, pipe.edit_defaults, steps, start)
-        make = released_levels if preset == "released" else edit_levels
-        self.levels: Levels = make(pipe.backbone.alphas_cumprod, self.steps, self.start, levels)
-        self._network = pipe.network(prompt, prompt_embeds)
+        self.steps, self.start = schedule(preset, model.defaults, steps, start)
+        self.levels: Levels = model.backbone.levels(
+            self.steps, self.start, levels, released=preset == "released"
+        )
+        self._network = model.network(prompt, prompt_embeds)
         top = self.levels.fraction(len(self.levels))
-        if top > pipe.profile.max_start:
+        if top > model.profile.max_start:
             warnings.warn(
-                f"the edit begins at {top:g} of the noise schedule but {pipe.name} was trained up to "
-                f"{pipe.profile.max_start:g}: expect less; lower start, or raise steps",
+                f"the edit begins at {top:g} of the noise schedule but {model.name} was trained up to "
+                f"{model.profile.max_start:g}: expect less; lower start, or raise steps",
                 stacklevel=2,
             )
         self._clock = Stopwatch()
-        self._cache = ByteCache(default_budgets(pipe.backbone.device, max_bytes))
+        self._cache = ByteCache(default_budgets(model.backbone.device, max_bytes))
         self._prepared = PreparedPicture(
-            pipe,
+            model,
             self._network,
             self.picture,
             self.levels,
@@ -137,7 +138,7 @@ class ImageSession:
             keeping=checked_keeping(keys_values),
             clock=self._clock,
         )
-        self._passes = Passes(self.picture.rgb, self._prepared, self._network, self._clock)
+        self._passes = Passes(self.picture.rgb, self._prepared, model.backbone, self._network, self._clock)
         self.result: EditResult | None = None
         self.drafted: Draft | None = None
 
@@ -167,7 +168,7 @@ class ImageSession:
         """Halve what may be kept and drop at once what no longer fits, as is done where memory runs out."""
         self._cache.shrink()
         gc.collect()
-        if self.pipe.backbone.device.type == "cuda":
+        if self.model.backbone.device.type == "cuda":
             torch.cuda.empty_cache()
 
     def prepare(
@@ -255,7 +256,7 @@ class ImageSession:
     def _checked(
         self, pairs: RegionPairs | Sequence[RegionPair], editable: Bool | None, settings: dict[str, Any]
     ) -> tuple[RegionPairs, Bool | None, EditSettings]:
-        chosen = resolve(self.preset, self.pipe.edit_defaults, settings)
+        chosen = resolve(self.preset, self.model.defaults, settings)
         check_stop(settings.get("stop"), self.start, self.preset)
         region_pairs = RegionPairs(RegionPairs.of(pairs))  # the caller's list may change while the edit runs
         if len(region_pairs) and region_pairs.shape != self.picture.shape:
@@ -283,7 +284,7 @@ class ImageSession:
         self._clock.reset()
         if not len(pairs):
             warnings.warn("no region pairs: the picture comes back unchanged", stacklevel=3)
-            self._finish(pairs, settings, self.picture.rgb, self.picture.alpha, [], begun)
+            self._finish(pairs, settings, self.picture.rgb, self.picture.alpha, (), begun)
             return
         with self._surviving():
             prepared = self._prepared.window_for(pairs)
@@ -338,12 +339,12 @@ class ImageSession:
         settings: EditSettings,
         rgb: npt.NDArray[np.uint8],
         alpha: npt.NDArray[np.uint8] | None,
-        previews: list[npt.NDArray[np.uint8]],
+        previews: Sequence[npt.NDArray[np.uint8]],
         begun: float,
     ) -> None:
         self._clock.seconds["total"] = time.perf_counter() - begun
         record = {
-            "model": self.pipe.name,
+            "model": self.model.name,
             "prompt": self.prompt,
             "steps": self.steps,
             "start": self.start,
@@ -357,6 +358,6 @@ class ImageSession:
             settings=record,
             timings=dict(self.timings),
             seed=self.seed,
-            steps=tuple(previews),
+            steps=previews,
             pairs=pairs,
         )

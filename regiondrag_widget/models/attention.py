@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
@@ -14,10 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from regiondrag_widget.models.keyvalues import KeyValueCache
+
 __all__ = [
     "AttentionSwap",
     "Injection",
-    "KeyValueCache",
     "Reader",
     "attention_layers",
     "captured",
@@ -30,36 +31,6 @@ __all__ = [
 
 AttentionSwap = bool | Callable[[str], bool]
 """True: every self-attention layer. False: none. A predicate: those whose name it accepts."""
-
-
-class KeyValueCache:
-    """Keys and values of one picture's inversion.
-
-    keys, values : by layer, K tensors (tokens, channels) in the network's dtype, entry k - 1 for level k
-    """
-
-    def __init__(self) -> None:
-        self.keys: dict[str, list[Tensor]] = {}
-        self.values: dict[str, list[Tensor]] = {}
-
-    def append(self, layer: str, key: Tensor, value: Tensor) -> None:
-        """Add the keys and values (B, tokens, channels) of the next B levels."""
-        self.keys.setdefault(layer, []).extend(key.unbind(0))
-        self.values.setdefault(layer, []).extend(value.unbind(0))
-
-    def level(self, k: int, layers: Sequence[str]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Key and value, (tokens, channels), of each of the layers at level k."""
-        for name in layers:
-            yield self.keys[name][k - 1], self.values[name][k - 1]
-
-    def will_read(self, order: Sequence[int]) -> None:
-        """The levels an edit is about to read, in order; of use where they come from elsewhere."""
-
-    @property
-    def nbytes(self) -> int:
-        """Memory the tensors take, in bytes."""
-        stored = [*self.keys.values(), *self.values.values()]
-        return sum(t.numel() * t.element_size() for levels in stored for t in levels)
 
 
 def attended(
@@ -184,7 +155,7 @@ class Injection:
 
     hidden : (h, w) bool, latent cells whose keys may not be looked at (the moved object's old ones, which
         would bring it back)
-    blind : (h, w) bool, the cells that may not look at them; every cell when left out
+    masked_queries : (h, w) bool, the cells that may not look at them; every cell when left out
 
     Attributes
     ----------
@@ -198,7 +169,7 @@ class Injection:
         cache: KeyValueCache,
         swap: AttentionSwap,
         hidden: Tensor | None = None,
-        blind: Tensor | None = None,
+        masked_queries: Tensor | None = None,
     ) -> None:
         self._cache = weakref.ref(cache)
         self.layers = swapped_layers(unet, swap)
@@ -209,7 +180,9 @@ class Injection:
         stored = [cache.keys[name][0] for name in self.layers if cache.keys.get(name)]
         self.biases: dict[int, Tensor] = {}
         if hidden is not None:
-            self.biases = score_biases(hidden, blind, self._weight.dtype, {len(key) for key in stored})
+            self.biases = score_biases(
+                hidden, masked_queries, self._weight.dtype, {len(key) for key in stored}
+            )
 
     def at(self, k: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Key and value, (tokens, channels), of every layer at level k of the cache."""
@@ -300,10 +273,10 @@ def injected(
     cache: KeyValueCache,
     swap: AttentionSwap,
     hidden: Tensor | None = None,
-    blind: Tensor | None = None,
+    masked_queries: Tensor | None = None,
 ) -> Iterator[Callable[[int], None]]:
     """An `Injection` of the same arguments, installed; the yielded function sets which level k is read."""
-    injection = Injection(unet, cache, swap, hidden, blind)
+    injection = Injection(unet, cache, swap, hidden, masked_queries)
     with injection.installed():
         if cache.keys:
             injection.set_level(1)
@@ -311,21 +284,23 @@ def injected(
 
 
 def score_biases(
-    hidden: Tensor, blind: Tensor | None, dtype: torch.dtype, tokens: set[int] | None = None
+    hidden: Tensor, masked_queries: Tensor | None, dtype: torch.dtype, tokens: set[int] | None = None
 ) -> dict[int, Tensor]:
     """Token count -> (1, 1, 1 or N, N), 0 where a query may see a key and -inf where not.
 
-    hidden, blind : as `Injection` has them
+    hidden, masked_queries : as `Injection` has them
     tokens : the counts that are wanted; all when left out
     """
     biases = {}
-    for count, allowed in _key_masks(hidden, blind, tokens).items():
+    for count, allowed in _key_masks(hidden, masked_queries, tokens).items():
         bias = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
         biases[count] = bias.masked_fill_(~allowed, float("-inf"))
     return biases
 
 
-def _key_masks(hidden: Tensor, blind: Tensor | None, tokens: set[int] | None = None) -> dict[int, Tensor]:
+def _key_masks(
+    hidden: Tensor, masked_queries: Tensor | None, tokens: set[int] | None = None
+) -> dict[int, Tensor]:
     """Token count -> (1, 1, N or 1, N) bool, where a query may see a key, at each resolution of a UNet.
 
     tokens : the counts that are wanted; all when left out
@@ -334,13 +309,13 @@ def _key_masks(hidden: Tensor, blind: Tensor | None, tokens: set[int] | None = N
     """
     masks: dict[int, Tensor] = {}
     keys = hidden[None, None].float()
-    queries = torch.ones_like(keys) if blind is None else blind[None, None].float()
+    queries = torch.ones_like(keys) if masked_queries is None else masked_queries[None, None].float()
     for _ in range(1 + int(math.log2(max(2, min(hidden.shape))))):
         if tokens is None or keys.numel() in tokens:
             seen = keys.flatten() < 0.5
             seen = seen | ~seen.any()
             allowed = seen.view(1, 1, 1, -1)
-            if blind is not None:
+            if masked_queries is not None:
                 allowed = allowed | (queries.flatten() < 0.5).view(1, 1, -1, 1)
             masks[seen.numel()] = allowed
         keys, queries = (F.avg_pool2d(grid, 2, ceil_mode=True) for grid in (keys, queries))

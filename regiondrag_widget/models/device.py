@@ -65,6 +65,21 @@ def _cpu_computes_bfloat16() -> bool:
     return any(bool(probe()) for probe in probes if callable(probe))
 
 
+# what CUDA reports while the device goes on working: memory, a failed capture, a kernel or a feature that the
+# card lacks, a card that was never there
+STILL_THERE = (
+    "out of memory",
+    "alloc_failed",
+    "captur",
+    "no kernel image",
+    "not_supported",
+    "not supported",
+    "invalid device ordinal",
+    "no cuda-capable device",
+    "invalid configuration argument",
+)
+
+
 class DeviceLostError(RuntimeError):
     """The GPU answers no more: nothing on it can be used again by this process."""
 
@@ -82,7 +97,7 @@ def lost_device(error: BaseException) -> bool:
     if not isinstance(error, RuntimeError) or isinstance(error, torch.cuda.OutOfMemoryError):
         return False
     text = str(error).lower()
-    if "out of memory" in text or "captur" in text:  # a capture that failed leaves the device as it was
+    if any(sign in text for sign in STILL_THERE):
         return False
     return any(sign in text for sign in ("cuda error", "cuda driver error", "device-side assert"))
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regiondrag_widget.models.attention import KeyValueCache
+from regiondrag_widget.models.keyvalues import KeyValueCache
 
 __all__ = ["gathered"]
 

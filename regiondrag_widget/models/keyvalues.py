@@ -8,38 +8,52 @@ All three give the same edit up to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from regiondrag_widget.models.attention import (
-    AttentionSwap,
-    KeyValueCache,
-    Reader,
-    attention_layers,
-    installed,
-    score_biases,
-    swapped_layers,
-)
-from regiondrag_widget.models.turns import Turns
-
 __all__ = [
     "KEEPING",
-    "EditingNetwork",
     "HostKeyValues",
+    "KeyValueCache",
     "SourcePath",
-    "beside_source",
-    "bytes_a_level",
     "checked_keeping",
     "choose_keeping",
-    "injecting",
 ]
 
-Predict: TypeAlias = "Callable[[int, int, Tensor], Tensor]"
 KEEPING = ("auto", "device", "host", "recompute")
+
+
+class KeyValueCache:
+    """Keys and values of one picture's inversion.
+
+    keys, values : by layer, K tensors (tokens, channels) in the network's dtype, entry k - 1 for level k
+    """
+
+    def __init__(self) -> None:
+        self.keys: dict[str, list[Tensor]] = {}
+        self.values: dict[str, list[Tensor]] = {}
+
+    def append(self, layer: str, key: Tensor, value: Tensor) -> None:
+        """Add the keys and values (B, tokens, channels) of the next B levels."""
+        self.keys.setdefault(layer, []).extend(key.unbind(0))
+        self.values.setdefault(layer, []).extend(value.unbind(0))
+
+    def level(self, k: int, layers: Sequence[str]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Key and value, (tokens, channels), of each of the layers at level k."""
+        for name in layers:
+            yield self.keys[name][k - 1], self.values[name][k - 1]
+
+    def will_read(self, order: Sequence[int]) -> None:
+        """The levels an edit is about to read, in order; of use where they come from elsewhere."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory the tensors take, in bytes."""
+        stored = [*self.keys.values(), *self.values.values()]
+        return sum(t.numel() * t.element_size() for levels in stored for t in levels)
 
 
 class HostKeyValues(KeyValueCache):
@@ -117,106 +131,6 @@ class SourcePath(KeyValueCache):
     def __init__(self, path: Tensor) -> None:
         super().__init__()
         self.path = path
-
-
-class _BesideSource(Reader):
-    """Every row attends to the first row's keys and values; the mask is for the other rows alone."""
-
-    def __init__(self, biases: dict[int, Tensor]) -> None:
-        self._biases = biases
-
-    def _keys_values(self, attn: Any, hidden_states: Tensor) -> tuple[Tensor, Tensor]:
-        source, rows = hidden_states[:1], len(hidden_states)
-        bias = self._biases.get(hidden_states.shape[1])
-        if bias is None:
-            self.bias = None
-        else:
-            self.bias = torch.cat([torch.zeros_like(bias), *[bias] * (rows - 1)])
-        size = (rows, -1, -1)
-        return attn.to_k(source).expand(size), attn.to_v(source).expand(size)
-
-
-class EditingNetwork(Protocol):
-    """What the reverse pass asks of a backbone on top of `path.Network`."""
-
-    unet: Any
-    turns: Turns
-
-    def predict(self, x: Tensor, timesteps: Tensor) -> Tensor:
-        """The network's output at (B, C, h, w) latents and (B,) timesteps, float32."""
-
-    def inject(
-        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, blind: Tensor | None
-    ) -> AbstractContextManager[Predict]:
-        """Predictions that read the inversion's keys and values: `predict(k, timestep, x)` for level k."""
-
-
-def injecting(
-    network: EditingNetwork,
-    cache: KeyValueCache,
-    swap: AttentionSwap,
-    hidden: Tensor | None,
-    blind: Tensor | None,
-) -> AbstractContextManager[Predict]:
-    """The network's `inject`, or what stands in for it where no keys and values are kept."""
-    if isinstance(cache, SourcePath):
-        return beside_source(network, cache, swap, hidden, blind)
-    return network.inject(cache, swap, hidden, blind)
-
-
-@contextmanager
-def beside_source(
-    network: EditingNetwork,
-    source: SourcePath,
-    swap: AttentionSwap,
-    hidden: Tensor | None,
-    blind: Tensor | None,
-) -> Iterator[Predict]:
-    """While open, `predict(k, timestep, x)` reads the keys and values that the source has at level k now.
-
-    As a network's `inject`, but each prediction is a batch of the source and the edit. The UNet works by our
-    processors during a prediction alone.
-    """
-    names = swapped_layers(network.unet, swap)
-    found = attention_layers(network.unet)
-    dtype = next(network.unet.parameters()).dtype
-    biases = {}
-    if hidden is not None:
-        tokens = layer_tokens(network.unet, *hidden.shape)
-        biases = score_biases(hidden, blind, dtype, {tokens[name] for name in names})
-    readers = [(found[name], _BesideSource(biases)) for name in names]
-
-    def predict(k: int, timestep: int, x: Tensor) -> Tensor:
-        times = torch.tensor([timestep], device=x.device)
-        if not readers:
-            return network.predict(x, times.expand(len(x)))
-        both = torch.cat([source.path[k - 1][None].to(x), x])
-        with network.turns, installed(readers):
-            return network.predict(both, times.expand(len(both)))[1:]
-
-    yield predict
-
-
-def layer_tokens(unet: Any, height: int, width: int) -> dict[str, int]:
-    """By the name of each self-attention, its tokens for (height, width) latent cells."""
-    deepest = len(unet.config.block_out_channels) - 1
-    found = {}
-    for name in swapped_layers(unet, True):
-        block, _, rest = name.partition(".")
-        index = int(rest.split(".", 1)[0]) if block != "mid_block" else deepest
-        depth = {"down_blocks": index, "up_blocks": deepest - index}.get(block, deepest)
-        found[name] = -(-height // 2**depth) * -(-width // 2**depth)
-    return found
-
-
-def bytes_a_level(unet: Any, height: int, width: int) -> int:
-    """Bytes of all self-attentions' keys and values at one level, for (height, width) latent cells."""
-    size = torch.finfo(next(unet.parameters()).dtype).bits // 8
-    layers = attention_layers(unet)
-    return sum(
-        tokens * (layers[name].to_k.out_features + layers[name].to_v.out_features) * size
-        for name, tokens in layer_tokens(unet, height, width).items()
-    )
 
 
 def choose_keeping(needed: int, budgets: Mapping[str, int]) -> str:

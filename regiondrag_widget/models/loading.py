@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DiffusionPipeline
+from diffusers.pipelines import pipeline_utils
 
 from regiondrag_widget.models.checkpoint import check_folder, explain_hub_failure, load_draft_vae
 from regiondrag_widget.models.device import choose_device, choose_dtype
@@ -129,5 +129,5 @@ def _first_line(error: Exception) -> str:
 
 def _dtype_argument() -> str:
     """What this version of diffusers calls the number format to load in."""
-    documented = DiffusionPipeline.from_pretrained.__doc__ or ""
-    return "dtype" if "\n            dtype (" in documented else "torch_dtype"
+    # the version that renamed `torch_dtype`, and warns of the old name, brought this function
+    return "dtype" if hasattr(pipeline_utils, "_resolve_dtype") else "torch_dtype"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 __all__ = ["is_out_of_memory"]
 
-SIGNS = ("out of memory", "can't allocate memory")  # of a device's allocator, of the host's
+# of a device's allocator, of the host's, of the linear algebra library that allocates for itself
+SIGNS = ("out of memory", "can't allocate memory", "cublas_status_alloc_failed")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

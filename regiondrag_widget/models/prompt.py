@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regiondrag_widget.models.unet import Condition
+from regiondrag_widget.models.backbone import Condition
 
 __all__ = ["encode_prompt"]
 

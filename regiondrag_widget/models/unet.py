@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,15 +14,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regiondrag_widget.models.attention import AttentionSwap, Injection, KeyValueCache, captured
+from regiondrag_widget.models.attention import AttentionSwap, Injection, captured
+from regiondrag_widget.models.backbone import Condition, Predict
 from regiondrag_widget.models.device import device_errors
 from regiondrag_widget.models.fingerprint import fingerprint
 from regiondrag_widget.models.graphs import Accelerator, Inputs, accelerator_for
-from regiondrag_widget.models.levels import PredictionType
+from regiondrag_widget.models.keyvalues import KeyValueCache, SourcePath
+from regiondrag_widget.models.levels import Levels, PredictionType, edit_levels, released_levels
 from regiondrag_widget.models.textattention import TextAttention
 from regiondrag_widget.models.turns import turns_of
+from regiondrag_widget.models.unet_source import beside_source, bytes_a_level
 
-__all__ = ["Condition", "UNetBackbone", "UNetNetwork"]
+__all__ = ["UNetBackbone", "UNetNetwork"]
 
 CPU_BUDGET = 1 << 30  # bytes of activations one batched call may take
 # live feature maps of the top level, in multiples of its width, as measured on SD 1.5
@@ -30,14 +33,6 @@ ACTIVATION_CHANNELS = 60
 # w of the guidance a latent consistency model is told: the least of the range [2, 14] they are trained with
 # (Luo et al. 2023); an empty prompt makes it meaningless, any other asks for no more than it must
 DISTILLED_GUIDANCE = 2.0
-
-
-@dataclass(frozen=True)
-class Condition:
-    """Text condition of one prompt: embeds (1, tokens, dim), and what SDXL adds to it."""
-
-    embeds: Tensor
-    added: dict[str, Tensor] | None = None
 
 
 class UNetBackbone:
@@ -66,12 +61,23 @@ class UNetBackbone:
                 f"the scheduler's prediction_type {kind!r} is not one of epsilon, v_prediction, sample"
             )
         self.prediction_type: PredictionType = kind
+        self.batch_size: int | None = None  # latents one call may take; by memory where None
         self._decoder: Any = None
 
     @property
     def device(self) -> torch.device:
         """Where the UNet is."""
         return next(self.unet.parameters()).device  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format of the UNet's weights."""
+        return _dtype(self.unet)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the latents."""
+        return int(self.unet.config.in_channels)
 
     @property
     def cell(self) -> int:
@@ -86,6 +92,42 @@ class UNetBackbone:
     def multiple(self) -> int:
         """Working sizes are multiples of this many pixels, so that every level of the UNet divides evenly."""
         return int(self.cell * 2 ** (len(self.unet.config.block_out_channels) - 1))
+
+    @property
+    def replays(self) -> bool:
+        """Whether the UNet's calls are replayed from tensors of fixed shapes."""
+        return isinstance(self.present_accelerator(), Accelerator)
+
+    @property
+    def has_draft_codec(self) -> bool:
+        """Whether there is a small autoencoder for drafts."""
+        return self.draft_vae is not None
+
+    def levels(
+        self, steps: int, start: float, timesteps: Sequence[int] | None = None, *, released: bool = False
+    ) -> Levels:
+        """See `Backbone.levels`."""
+        return (released_levels if released else edit_levels)(self.alphas_cumprod, steps, start, timesteps)
+
+    def condition(self, embeds: Tensor | None) -> Condition:
+        """The condition of text embeds (1, tokens, dim), or an empty one.
+
+        Raises ValueError for embeds of another width, and for SDXL, which wants more than them.
+        """
+        width = self.unet.config.cross_attention_dim
+        if embeds is None:
+            return Condition(torch.zeros(1, 1, width))
+        if embeds.ndim != 3 or embeds.shape[-1] != width:
+            raise ValueError(
+                f"prompt_embeds must be (1, tokens, {width}) for this model, got {tuple(embeds.shape)}"
+            )
+        if self.unet.config.get("addition_embed_type") == "text_time":
+            raise ValueError("prompt_embeds alone do not condition SDXL: pass a prompt")
+        return Condition(embeds[:1])
+
+    def network(self, condition: Condition) -> UNetNetwork:
+        """The UNet under a condition."""
+        return UNetNetwork(self, condition)
 
     def encode(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) in [-1, 1] -> (B, C, h, w) float32, the posterior's mode, scaled."""
@@ -112,8 +154,7 @@ class UNetBackbone:
         accelerator_for(self.device, compile)  # what is wrong is said now
         self._acceleration = (compile, None, "")
 
-    @property
-    def accelerator(self) -> Accelerator | str:
+    def present_accelerator(self) -> Accelerator | str:
         """What replays the UNet's calls, or in words why nothing does; made anew where the UNet was moved."""
         compile, place, made = self._acceleration
         if place != self.device:
@@ -124,7 +165,7 @@ class UNetBackbone:
     @property
     def acceleration(self) -> str:
         """How the UNet's calls are made, in words."""
-        made = self.accelerator
+        made = self.present_accelerator()
         return made if isinstance(made, str) else made.words
 
     def decode_draft(self, latents: Tensor) -> Tensor:
@@ -161,15 +202,15 @@ class _Edit:
     cache: weakref.ref[KeyValueCache]
     swap: AttentionSwap
     hidden: Tensor | None
-    blind: Tensor | None
+    masked_queries: Tensor | None
     weights: tuple[object, ...]
     injection: Injection
 
     def serves(
-        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, blind: Tensor | None
+        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
     ) -> bool:
-        mine = (self.cache(), self.swap, self.hidden, self.blind)
-        return all(a is b for a, b in zip(mine, (cache, swap, hidden, blind), strict=True))
+        mine = (self.cache(), self.swap, self.hidden, self.masked_queries)
+        return all(a is b for a, b in zip(mine, (cache, swap, hidden, masked_queries), strict=True))
 
 
 class UNetNetwork:
@@ -178,12 +219,12 @@ class UNetNetwork:
     def __init__(self, backbone: UNetBackbone, condition: Condition, batch_size: int | None = None) -> None:
         self.unet, self.condition = backbone.unet, condition
         self.prediction_type = backbone.prediction_type
-        self._backbone, self._batch_size = backbone, batch_size
+        self._backbone, self._batch_size = backbone, batch_size or backbone.batch_size
         self.turns = turns_of(backbone.unet)
         self.calls = 0
         self._text: tuple[tuple[object, ...], TextAttention] | None = None
         self._edit: _Edit | None = None
-        self._timesteps: dict[int, Tensor] = {}
+        self._timesteps: dict[float, Tensor] = {}
         self._given: tuple[torch.device, torch.dtype, dict[str, Any]] | None = None
 
     def predict(self, x: Tensor, timesteps: Tensor) -> Tensor:
@@ -211,25 +252,33 @@ class UNetNetwork:
             with text.installed(), captured(self.unet, cache):
                 return self._predict(x, timesteps)
 
-    @contextmanager
     def inject(
-        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, blind: Tensor | None
-    ) -> Iterator[Callable[[int, int, Tensor], Tensor]]:
+        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
+    ) -> AbstractContextManager[Predict]:
+        """See `Network.inject`."""
+        if isinstance(cache, SourcePath):
+            return beside_source(self, cache, swap, hidden, masked_queries)
+        return self._injected(cache, swap, hidden, masked_queries)
+
+    @contextmanager
+    def _injected(
+        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
+    ) -> Iterator[Predict]:
         """While open, `predict(k, timestep, x)` reads the keys and values of level k from `cache`.
 
         The UNet works by our processors during a prediction alone. Entered again with the same arguments, as
         for the next step of an edit, nothing is made anew. Each prediction waits for the network's turn.
         """
         with self.turns:
-            weights, injection = self._injection(cache, swap, hidden, blind)
+            weights, injection = self._injection(cache, swap, hidden, masked_queries)
 
-        def predict(k: int, timestep: int, x: Tensor) -> Tensor:
+        def predict(k: int, timestep: float, x: Tensor) -> Tensor:
             with self.turns:
                 return predict_in_turn(k, timestep, x)
 
-        def predict_in_turn(k: int, timestep: int, x: Tensor) -> Tensor:
+        def predict_in_turn(k: int, timestep: float, x: Tensor) -> Tensor:
             t, text = self._timestep(timestep, x.device), self._text_attention(weights, x.device)
-            fast = self._backbone.accelerator
+            fast = self._backbone.present_accelerator()
             if not isinstance(fast, str) and len(x) == 1:
                 inputs = Inputs(x.to(_dtype(self.unet)), t, self._condition_at(x.device), text)
                 out = fast.predict(self.unet, inputs, injection, k, weights)
@@ -243,13 +292,13 @@ class UNetNetwork:
         yield predict
 
     def _injection(
-        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, blind: Tensor | None
+        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
     ) -> tuple[tuple[object, ...], Injection]:
         """The weights' fingerprint and the injection, those of the step before where it is the same edit."""
         known = self._edit
-        if known is None or not known.serves(cache, swap, hidden, blind):
-            injection = Injection(self.unet, cache, swap, hidden, blind)
-            known = _Edit(weakref.ref(cache), swap, hidden, blind, fingerprint(self.unet), injection)
+        if known is None or not known.serves(cache, swap, hidden, masked_queries):
+            injection = Injection(self.unet, cache, swap, hidden, masked_queries)
+            known = _Edit(weakref.ref(cache), swap, hidden, masked_queries, fingerprint(self.unet), injection)
             self._edit = known
         return known.weights, known.injection
 
@@ -280,12 +329,16 @@ class UNetNetwork:
             given["timestep_cond"] = guidance_embedding(DISTILLED_GUIDANCE, size).to(device, dtype)
         return given
 
-    def _timestep(self, timestep: int, device: torch.device) -> Tensor:
-        """(1,) int64; kept, so that no step of a later edit waits for a copy to the device."""
+    def _timestep(self, timestep: float, device: torch.device) -> Tensor:
+        """(1,); kept, so that no step of a later edit waits for a copy to the device."""
         found = self._timesteps.get(timestep)
         if found is None or found.device != device:
             found = self._timesteps[timestep] = torch.tensor([timestep], device=device)
         return found
+
+    def level_bytes(self, height: int, width: int) -> int:
+        """Bytes of the keys and values of one level, for latents of (height, width) cells."""
+        return bytes_a_level(self.unet, height, width)
 
     def batch_size(self, height: int, width: int) -> int:
         """How many latents of this size one call may take: half of the free GPU memory, or a fixed budget."""

@@ -101,17 +101,16 @@ class SessionEditor:
 
     @property
     def one_view(self) -> bool:
-        return max(self._session.picture.shape) <= self._session.pipe.profile.side
+        return max(self._session.picture.shape) <= self._session.model.profile.side
 
     def report(self) -> Report:
         from regiondrag_widget.widget.editor import Report
 
-        backbone, kept = self._session.pipe.backbone, self._session.cache_report()
-        weights, accelerator = next(backbone.unet.parameters()), backbone.accelerator
-        words = "" if isinstance(accelerator, str) else accelerator.words
+        backbone, kept = self._session.model.backbone, self._session.cache_report()
+        words = backbone.acceleration if backbone.replays else ""
         return Report(
-            device=str(weights.device),
-            dtype=str(weights.dtype).removeprefix("torch."),
+            device=str(backbone.device),
+            dtype=str(backbone.dtype).removeprefix("torch."),
             memory=kept.used,
             budget=kept.budget,
             note="; ".join(filter(None, (words, _WHERE_KEPT.get(kept.keys_values)))),

@@ -14,6 +14,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.profile import BackboneProfile
 from regiondrag_widget.pipeline import RegionDragPipeline
 from regiondrag_widget.regions import RegionPair
@@ -113,8 +114,10 @@ def tiny_text_encoder(
 class Wordless(RegionDragPipeline):
     """Without a text encoder: a prompt is a fixed embedding, so that most tests need no tokenizer."""
 
-    def network(self, prompt: str = "", prompt_embeds: torch.Tensor | None = None) -> Any:
-        return super().network(prompt, tiny_embeds() if prompt_embeds is None else prompt_embeds)
+    def _made_of(self, name: str) -> Any:
+        model = super()._made_of(name)
+        model.encode_prompt = lambda _: Condition(tiny_embeds())
+        return model
 
 
 def tiny_embeds() -> torch.Tensor:

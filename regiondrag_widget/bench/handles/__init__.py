@@ -1,1 +1,1 @@
-"""Handles as people draw them, on photographs whose objects were outlined by hand."""
+"""Handles as people draw them, on real photographs: what arrives of the object, and what comes along."""

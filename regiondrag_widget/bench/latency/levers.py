@@ -17,7 +17,6 @@ from regiondrag_widget.engine import coding
 from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.models.attention import Reader
 from regiondrag_widget.models.textattention import TextAttention
-from regiondrag_widget.models.unet import UNetNetwork
 from regiondrag_widget.pipeline import RegionDragPipeline
 
 __all__ = ["GROUP", "lever_rows"]
@@ -184,12 +183,7 @@ def _cuda_rows(work: Workbench, levels: int, dtype: torch.dtype, row: Callable[.
 
 
 def _one_at_a_time(pipe: RegionDragPipeline) -> None:
-    make = pipe.network
-
-    def network(*args: Any, **options: Any) -> UNetNetwork:
-        return UNetNetwork(pipe.backbone, make(*args, **options).condition, batch_size=1)
-
-    pipe.network = network  # type: ignore[method-assign]
+    pipe.backbone.batch_size = 1
 
 
 def _forgetful(make: Callable[..., Trial], work: Workbench) -> Trial:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from regiondrag_widget.models.attention import swapped_layers
+from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.levels import Levels, clean_and_noise, released_levels, reverse_mean
-from regiondrag_widget.models.unet import Condition
 from regiondrag_widget.pipeline import RegionDragPipeline
 from regiondrag_widget.regions import Correspondence, RegionPairs, cell_correspondence
 
@@ -87,9 +87,9 @@ def released_latents(
             ratio = high / low
             path.append(ratio**0.5 * path[-1] + (1 - ratio) ** 0.5 * path_noise[k - 1])
             output = predict(path[-1], levels.timesteps[k])
-            x0, noise = clean_and_noise(path[-1], output, high, kind)
+            x0, noise = clean_and_noise(path[-1], output, levels.at(k), kind)
             sigma = ((1 - low) / (1 - high) * (1 - ratio)) ** 0.5
-            maps.append((path[-2] - reverse_mean(x0, noise, high, low)) / sigma)
+            maps.append((path[-2] - reverse_mean(x0, noise, levels.at(k), levels.at(k - 1))) / sigma)
     per_call = len(stored) // len(levels)
     source, target = (
         torch.from_numpy(np.array(xy)).to(clean.device)
@@ -107,13 +107,13 @@ def released_latents(
         kept = iter(stored[(k - 1) * per_call : k * per_call])
         with _hooked(pipe.unet, lambda _, kept=kept: next(kept)):  # type: ignore[misc]
             output = predict(y, levels.timesteps[k])
-        x0, noise = clean_and_noise(y, output, high, kind)
+        x0, noise = clean_and_noise(y, output, levels.at(k), kind)
         sigma = ((1 - low) / (1 - high) * (1 - high / low)) ** 0.5
-        y = reverse_mean(x0, noise, high, low) + sigma * maps[k - 1]
+        y = reverse_mean(x0, noise, levels.at(k), levels.at(k - 1)) + sigma * maps[k - 1]
     return y
 
 
-def _caller(pipe: RegionDragPipeline, condition: Condition) -> Callable[[Tensor, int], Tensor]:
+def _caller(pipe: RegionDragPipeline, condition: Condition) -> Callable[[Tensor, float], Tensor]:
     """The bare UNet at (C, h, w) latents and a timestep, one picture a call."""
     dtype, device = next(pipe.unet.parameters()).dtype, pipe.backbone.device
     extra: dict[str, Any] = {}
@@ -121,7 +121,7 @@ def _caller(pipe: RegionDragPipeline, condition: Condition) -> Callable[[Tensor,
         extra["added_cond_kwargs"] = {name: value.to(device) for name, value in condition.added.items()}
     embeds = condition.embeds.to(device, dtype)
 
-    def predict(x: Tensor, timestep: int) -> Tensor:
+    def predict(x: Tensor, timestep: float) -> Tensor:
         output = pipe.unet(x[None].to(dtype), timestep, encoder_hidden_states=embeds, **extra)
         found: Tensor = output.sample[0].float()
         return found

@@ -24,7 +24,7 @@ from regiondrag_widget.bench.methods.workspace import Workspace
 from regiondrag_widget.bench.truth.scene import Image, Scene
 from regiondrag_widget.engine.denoise import EditPlan, reverse
 from regiondrag_widget.engine.inversion import Inversion
-from regiondrag_widget.models.attention import KeyValueCache
+from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.levels import Levels, clean_and_noise, reverse_mean
 from regiondrag_widget.models.unet import UNetNetwork
 
@@ -86,14 +86,14 @@ def _deterministic_inversion(network: UNetNetwork, clean: Tensor, levels: Levels
     with torch.no_grad():
         for k in range(1, len(levels) + 1):
             output = network.predict(path[-1][None], torch.tensor([levels.timesteps[k]], device=device))[0]
-            _, noise = clean_and_noise(path[-1], output, levels.alphas[k], network.prediction_type)
+            _, noise = clean_and_noise(path[-1], output, levels.at(k), network.prediction_type)
             low, high = levels.alphas[k - 1], levels.alphas[k]
             estimate = (path[-1] - (1 - low) ** 0.5 * noise) / low**0.5
             path.append(high**0.5 * estimate + (1 - high) ** 0.5 * noise)
         latents = torch.stack(path)
         cache = KeyValueCache()
         size = max(1, network.batch_size(*clean.shape[-2:]))
-        timesteps = torch.tensor(levels.timesteps[1:], device=device)
+        timesteps = levels.told(device)
         for x, t in zip(latents[1:].split(size), timesteps.split(size), strict=True):
             network.capture(x, t, cache)
     nothing = torch.zeros_like(latents[1:])
@@ -172,8 +172,8 @@ def _one_level_down(network: UNetNetwork, levels: Levels, latents: Tensor) -> Te
     """The deterministic step from the top level to the one below; gradients pass."""
     timestep = torch.tensor([levels.timesteps[-1]], device=latents.device)
     output = network.predict(latents[None], timestep)[0]
-    clean, noise = clean_and_noise(latents, output, levels.alphas[-1], network.prediction_type)
-    return reverse_mean(clean, noise, levels.alphas[-1], levels.alphas[-2], eta=0.0)
+    clean, noise = clean_and_noise(latents, output, levels.at(len(levels)), network.prediction_type)
+    return reverse_mean(clean, noise, levels.at(len(levels)), levels.at(len(levels) - 1), eta=0.0)
 
 
 def _denoised(network: UNetNetwork, inversion: Inversion, start: Tensor) -> Tensor:
@@ -184,7 +184,7 @@ def _denoised(network: UNetNetwork, inversion: Inversion, start: Tensor) -> Tens
         anchors=inversion.latents,
         pinned=(~everywhere).expand(len(inversion.latents), -1, -1),
         residuals=inversion.residuals,
-        fresh=everywhere,
+        deterministic=everywhere,
     )
     last = start
     for step in reverse(network, inversion, plan, swap=lambda layer: layer.startswith("up_blocks")):

@@ -13,7 +13,7 @@ from regiondrag_widget.bench.methods.workspace import Workspace
 from regiondrag_widget.bench.truth.scene import Image, Scene
 from regiondrag_widget.engine.denoise import EditPlan, reverse
 from regiondrag_widget.engine.inversion import Inversion, draw_path_noise, noising_path
-from regiondrag_widget.models.attention import KeyValueCache
+from regiondrag_widget.models.keyvalues import KeyValueCache
 
 SEED = 0
 STEPS = 20
@@ -41,7 +41,7 @@ def sdedit(network: BenchNetwork, start: float) -> Method:
             anchors=path,
             pinned=(~free).expand(len(path), -1, -1),
             residuals=torch.zeros_like(noise),
-            fresh=free,
+            deterministic=free,
         )
         inversion = Inversion(levels, path, noise, plan.residuals, KeyValueCache())
         last = clean

@@ -24,7 +24,7 @@ from regiondrag_widget.bench.truth.metrics import measure
 from regiondrag_widget.bench.truth.scene import Scene
 from regiondrag_widget.bench.truth.scenes import build_scenes
 from regiondrag_widget.engine.inversion import Inversion
-from regiondrag_widget.models.attention import KeyValueCache
+from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.levels import edit_levels
 from regiondrag_widget.models.unet import UNetNetwork
 from tests.unit.engine_kit import tiny_pipeline

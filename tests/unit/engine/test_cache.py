@@ -236,6 +236,7 @@ def test_another_error_leaves_the_cache_as_it_is(pipe: Any):
     [
         *((error, True) for error in ERRORS),
         (RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
         (RuntimeError("shapes do not match"), False),
         (ValueError("out of memory"), False),
     ],

@@ -87,7 +87,7 @@ def test_cells_open_at_one_level_alone_count(inversion: Inversion):
     plan = plan_of(inversion, cells(2, 5, 3, 6))
     pinned = torch.ones(len(inversion.latents), *GRID, dtype=torch.bool)
     pinned[1, 30, 38] = False
-    rows, columns = crop_of(EditPlan(plan.start, plan.anchors, pinned, plan.residuals, plan.fresh), 4)
+    rows, columns = crop_of(EditPlan(plan.start, plan.anchors, pinned, plan.residuals, plan.deterministic), 4)
     assert rows.start <= 30 < rows.stop
     assert columns.start <= 38 < columns.stop
 

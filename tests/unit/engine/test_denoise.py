@@ -101,7 +101,7 @@ def test_stop_holds_along_a_composite_too(inversion: Inversion, stop: float, low
         inversion,
         clean_latents(9)[0],
         EditSettings(stop=stop),
-        free=empty,
+        vacated=empty,
         target=target_cells(),
         hidden=empty,
         correspondence=CELLS,
@@ -165,7 +165,7 @@ def composite_plan(inversion: Inversion, composite: Tensor, *, copied: bool, **c
         inversion,
         composite,
         EditSettings(**changes),
-        free=source_cells(),
+        vacated=source_cells(),
         target=target_cells(),
         hidden=nothing,
         correspondence=CELLS,
@@ -182,17 +182,19 @@ def test_only_the_vacated_place_is_free_along_a_composite(inversion: Inversion):
 
 def test_a_copied_texture_keeps_its_noise_and_its_residuals(inversion: Inversion):
     plan = composite_plan(inversion, clean_latents(9)[0], copied=True)
-    assert not bool(plan.fresh.any())
+    assert not bool(plan.deterministic.any())
     assert torch.equal(plan.residuals[:, :, target_cells()], inversion.residuals[:, :, source_cells()])
 
 
 def test_a_place_filled_without_a_copy_is_made_afresh(inversion: Inversion):
-    assert torch.equal(composite_plan(inversion, clean_latents(9)[0], copied=False).fresh, source_cells())
+    assert torch.equal(
+        composite_plan(inversion, clean_latents(9)[0], copied=False).deterministic, source_cells()
+    )
 
 
 def test_a_vacated_place_of_noise_is_made_afresh_along_a_composite_too(inversion: Inversion):
     plan = composite_plan(inversion, clean_latents(9)[0], copied=True, vacated="noise")
-    assert torch.equal(plan.fresh, source_cells())
+    assert torch.equal(plan.deterministic, source_cells())
     assert not torch.allclose(plan.start[:, source_cells()], plan.anchors[-1][:, source_cells()], atol=1e-2)
 
 
@@ -225,7 +227,7 @@ def test_keeping_the_vacated_place_leaves_it_as_it_was():
 
 def test_filling_the_vacated_place_lets_go_of_what_was_there(inversion: Inversion):
     plan = plan_of(inversion, vacated="fill")
-    assert torch.equal(plan.fresh, source_cells())
+    assert torch.equal(plan.deterministic, source_cells())
     assert torch.equal(plan.hidden, source_cells())
     assert not torch.allclose(
         plan.start[:, source_cells()], inversion.latents[-1][:, source_cells()], atol=1e-2
@@ -246,7 +248,7 @@ def test_filled_latents_continue_their_surroundings():
 
 def test_a_vacated_place_of_noise_is_fresh_noise(inversion: Inversion):
     plan = plan_of(inversion, vacated="noise")
-    assert torch.equal(plan.fresh, source_cells())
+    assert torch.equal(plan.deterministic, source_cells())
     assert not torch.allclose(
         plan.start[:, source_cells()], inversion.latents[-1][:, source_cells()], atol=1e-2
     )

@@ -8,14 +8,19 @@ import pytest
 import torch
 
 from regiondrag_widget.engine.inversion import Inversion, draw_path_noise, invert, noising_path
+from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.levels import (
+    Level,
     Levels,
+    added_noise,
     clean_and_noise,
     edit_levels,
+    flow_levels,
+    kept_signal,
     released_levels,
     reverse_mean,
 )
-from regiondrag_widget.models.unet import Condition, UNetBackbone, UNetNetwork
+from regiondrag_widget.models.unet import UNetBackbone, UNetNetwork
 from regiondrag_widget.regions import Correspondence
 from tests.unit.engine_kit import tiny_embeds, tiny_pipeline, tiny_scheduler, tiny_unet, tiny_vae
 
@@ -126,26 +131,54 @@ def test_the_noise_of_a_seed_does_not_depend_on_how_it_is_used():
 def test_the_residual_makes_the_reverse_step_exact(alpha_next: float):
     generator = torch.Generator().manual_seed(0)
     before, x, output = (torch.randn(4, 8, 8, generator=generator) for _ in range(3))
-    x0, e = clean_and_noise(x, output, 0.5, "epsilon")
-    mean = reverse_mean(x0, e, 0.5, alpha_next)
+    x0, e = clean_and_noise(x, output, Level.of_alpha(0.5), "epsilon")
+    mean = reverse_mean(x0, e, Level.of_alpha(0.5), Level.of_alpha(alpha_next))
     assert torch.allclose(mean + (before - mean), before, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
-def test_every_parametrisation_gives_back_the_clean_latents_and_the_noise(kind: str):
+VP, FLOW = Level.of_alpha(0.3), Level(450.0, 0.55, 0.45, 0.45)
+
+
+@pytest.mark.parametrize(
+    ("kind", "level"),
+    [
+        ("epsilon", VP),
+        ("epsilon", FLOW),
+        ("sample", VP),
+        ("sample", FLOW),
+        ("v_prediction", VP),
+        ("flow_prediction", FLOW),
+    ],
+)
+def test_every_parametrisation_gives_back_the_clean_latents_and_the_noise(kind: str, level: Level):
     generator = torch.Generator().manual_seed(0)
     x0, e = (torch.randn(4, 8, 8, generator=generator) for _ in range(2))
-    alpha = 0.3
-    x = alpha**0.5 * x0 + (1 - alpha) ** 0.5 * e
-    output = {"epsilon": e, "v_prediction": alpha**0.5 * e - (1 - alpha) ** 0.5 * x0, "sample": x0}[kind]
-    ours = clean_and_noise(x, output, alpha, kind)  # type: ignore[arg-type]
+    a, s = level.signal, level.noise
+    x = a * x0 + s * e
+    output = {"epsilon": e, "v_prediction": a * e - s * x0, "sample": x0, "flow_prediction": e - x0}[kind]
+    ours = clean_and_noise(x, output, level, kind)  # type: ignore[arg-type]
     assert torch.allclose(ours[0], x0, atol=1e-5)
     assert torch.allclose(ours[1], e, atol=1e-5)
 
 
+def test_the_path_of_a_flow_has_the_variance_of_its_levels():
+    levels = flow_levels(steps=10, start=0.8)
+    noise = draw_path_noise(len(levels), (4, 128, 128), torch.Generator().manual_seed(0))
+    path = noising_path(torch.ones(4, 128, 128), noise, levels)
+    for x, level in zip(path, levels.all, strict=True):
+        assert float(x.mean()) == pytest.approx(level.signal, abs=0.01)
+        assert float(x.var()) == pytest.approx(level.noise**2, rel=0.02, abs=1e-9)
+
+
+def test_the_steps_of_a_variance_preserving_path_are_those_of_its_alphas():
+    low, high = Level.of_alpha(0.9), Level.of_alpha(0.4)
+    assert kept_signal(low, high) == pytest.approx((0.4 / 0.9) ** 0.5)
+    assert added_noise(low, high) == pytest.approx((1 - 0.4 / 0.9) ** 0.5)
+
+
 def test_an_unknown_parametrisation_is_refused():
     with pytest.raises(ValueError, match="prediction_type 'flow' is not one of"):
-        clean_and_noise(torch.zeros(1), torch.zeros(1), 0.5, "flow")  # type: ignore[arg-type]
+        clean_and_noise(torch.zeros(1), torch.zeros(1), Level.of_alpha(0.5), "flow")  # type: ignore[arg-type]
 
 
 # ---- the empty edit ----
@@ -235,4 +268,4 @@ def test_timesteps_that_are_no_rising_levels_are_refused(timesteps: list[int]):
 
 def test_no_timesteps_are_no_levels():
     with pytest.raises(ValueError, match="at least one noised level"):
-        Levels((-1,), (1.0,))
+        Levels((Level.of_alpha(1.0, -1),))

@@ -18,9 +18,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import regiondrag_widget as rd
+from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.lora import fuse_lora, lora_source
 from regiondrag_widget.models.profile import stable_diffusion_profile
-from regiondrag_widget.models.unet import Condition, UNetBackbone, UNetNetwork, guidance_embedding
+from regiondrag_widget.models.unet import UNetBackbone, UNetNetwork, guidance_embedding
 from tests.unit.engine_kit import (
     box_pair,
     picture,

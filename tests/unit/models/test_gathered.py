@@ -13,8 +13,9 @@ import regiondrag_widget as rd
 from regiondrag_widget.engine.inversion import Inversion, draw_path_noise, invert
 from regiondrag_widget.engine.plan import latent_plan
 from regiondrag_widget.engine.settings import EditSettings
-from regiondrag_widget.models.attention import KeyValueCache, captured, injected
+from regiondrag_widget.models.attention import captured, injected
 from regiondrag_widget.models.gathered import gathered
+from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.levels import edit_levels
 from regiondrag_widget.regions import Correspondence
 from tests.unit.engine_kit import box_pair, picture, tiny_embeds, tiny_pipeline, tiny_unet

@@ -306,7 +306,13 @@ def test_plain_calls_can_be_asked_for(pipe: rd.RegionDragPipeline):
     [
         (RuntimeError("CUDA error: device-side assert triggered"), True),
         (RuntimeError("CUDA error: unknown error"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), True),
         (RuntimeError("CUDA error: out of memory"), False),
+        (RuntimeError("CUDA error: no kernel image is available for execution on the device"), False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasGemmEx`"), False),
+        (RuntimeError("CUDA error: invalid device ordinal"), False),
+        (RuntimeError("CUDA error: operation not supported"), False),
         (torch.cuda.OutOfMemoryError("CUDA out of memory"), False),
         (RuntimeError("shapes do not fit"), False),
         (ValueError("CUDA error"), False),

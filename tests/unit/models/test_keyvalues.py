@@ -13,8 +13,9 @@ from regiondrag_widget.engine.denoise import reverse
 from regiondrag_widget.engine.inversion import draw_path_noise, invert
 from regiondrag_widget.engine.plan import latent_plan
 from regiondrag_widget.engine.settings import EditSettings
-from regiondrag_widget.models.keyvalues import HostKeyValues, SourcePath, bytes_a_level, choose_keeping
+from regiondrag_widget.models.keyvalues import HostKeyValues, SourcePath, choose_keeping
 from regiondrag_widget.models.levels import edit_levels
+from regiondrag_widget.models.unet_source import bytes_a_level
 from regiondrag_widget.regions import Correspondence
 from tests.unit.engine_kit import box_pair, counted, picture, processors_of, relative_error, tiny_pipeline
 
@@ -30,7 +31,7 @@ def pipe(request: pytest.FixtureRequest) -> Any:
 
 
 def final_latents(pipe: Any, keeping: str, swap: Any = True, batch: int = 16) -> torch.Tensor:
-    """An edit of random latents with a hidden and blind region, at three levels."""
+    """An edit of random latents with a hidden and masked_queries region, at three levels."""
     network = pipe.network()
     network._batch_size = batch
     levels = edit_levels(pipe.backbone.alphas_cumprod, 6, 0.5)
@@ -45,7 +46,7 @@ def final_latents(pipe: Any, keeping: str, swap: Any = True, batch: int = 16) ->
         EditSettings(vacated="fill", content="latents"),
     )
     assert plan.hidden is not None
-    assert plan.blind is not None
+    assert plan.masked_queries is not None
     for step in reverse(network, inversion, plan, swap):
         clean = step.latents
     return clean

@@ -9,9 +9,10 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import Tensor
 
-from regiondrag_widget.models.attention import KeyValueCache
+from regiondrag_widget.models.backbone import Condition
+from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.textattention import TextAttention
-from regiondrag_widget.models.unet import Condition, UNetBackbone, UNetNetwork
+from regiondrag_widget.models.unet import UNetBackbone, UNetNetwork
 from tests.unit.engine_kit import TEXT_WIDTH, processors_of, tiny_scheduler, tiny_unet, tiny_vae
 
 T = torch.tensor([300])

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "regions": {"regions"},
     "imaging": {"imaging", "regions"},
     "models": {"models", "imaging", "regions"},
-    "engine": {"engine", "models", "imaging", "regions", "pipeline"},  # the pipeline for types, for now
+    "engine": {"engine", "models", "imaging", "regions"},
     "pipeline": {"engine", "models", "imaging", "regions"},
     "api": {"pipeline", "engine", "models", "imaging", "regions"},
     "assets": {"assets", "imaging", "regions"},
@@ -76,6 +76,15 @@ def room_of(module: str) -> str:
     return [*module.split("."), ""][1]
 
 
+def module_of(path: Path) -> str:
+    """'.../regiondrag_widget/engine/plan.py' -> 'regiondrag_widget.engine.plan'."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path) for path in PACKAGE.rglob("*.py")}
+
+
 def imports_of(path: Path) -> set[str]:
     """Every module of this package that a file imports: inside functions too, and for types alone."""
     module = ".".join(("regiondrag_widget", *path.relative_to(PACKAGE).with_suffix("").parts))
@@ -86,8 +95,9 @@ def imports_of(path: Path) -> set[str]:
             found.update(alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom):
             base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-            # a name may be a module of its own
-            found.update({base, *(f"{base}.{alias.name}" for alias in node.names)})
+            for alias in node.names:  # a name may be a module of its own
+                full = f"{base}.{alias.name}"
+                found.add(full if full in MODULES else base)
     return {name for name in found if name.split(".")[0] == "regiondrag_widget"}
 
 
@@ -96,12 +106,6 @@ SOURCES = sorted(
     for path in PACKAGE.rglob("*.py")
     if path.relative_to(PACKAGE).as_posix() not in {"__init__.py", "__main__.py", "_version.py"}
 )
-
-
-def module_of(path: Path) -> str:
-    """'.../regiondrag_widget/engine/plan.py' -> 'regiondrag_widget.engine.plan'."""
-    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:

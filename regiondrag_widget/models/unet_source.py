@@ -1,0 +1,99 @@
+"""A UNet's keys and values computed beside the edit where none are kept, and the bytes they would take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regiondrag_widget.models.attention import (
+    AttentionSwap,
+    Reader,
+    attention_layers,
+    installed,
+    score_biases,
+    swapped_layers,
+)
+from regiondrag_widget.models.backbone import Predict
+from regiondrag_widget.models.keyvalues import SourcePath
+
+__all__ = ["beside_source", "bytes_a_level", "layer_tokens"]
+
+
+class _BesideSource(Reader):
+    """Every row attends to the first row's keys and values; the mask is for the other rows alone."""
+
+    def __init__(self, biases: dict[int, Tensor]) -> None:
+        self._biases = biases
+
+    def _keys_values(self, attn: Any, hidden_states: Tensor) -> tuple[Tensor, Tensor]:
+        source, rows = hidden_states[:1], len(hidden_states)
+        bias = self._biases.get(hidden_states.shape[1])
+        if bias is None:
+            self.bias = None
+        else:
+            self.bias = torch.cat([torch.zeros_like(bias), *[bias] * (rows - 1)])
+        size = (rows, -1, -1)
+        return attn.to_k(source).expand(size), attn.to_v(source).expand(size)
+
+
+@contextmanager
+def beside_source(
+    network: Any,
+    source: SourcePath,
+    swap: AttentionSwap,
+    hidden: Tensor | None,
+    masked_queries: Tensor | None,
+) -> Iterator[Predict]:
+    """While open, `predict(k, timestep, x)` reads the keys and values that the source has at level k now.
+
+    network : a `UNetNetwork`
+
+    As its `inject`, but each prediction is a batch of the source and the edit. The UNet works by our
+    processors during a prediction alone.
+    """
+    names = swapped_layers(network.unet, swap)
+    found = attention_layers(network.unet)
+    dtype = next(network.unet.parameters()).dtype
+    biases = {}
+    if hidden is not None:
+        tokens = layer_tokens(network.unet, *hidden.shape)
+        biases = score_biases(hidden, masked_queries, dtype, {tokens[name] for name in names})
+    readers = [(found[name], _BesideSource(biases)) for name in names]
+
+    def predict(k: int, timestep: float, x: Tensor) -> Tensor:
+        times = torch.tensor([timestep], device=x.device)
+        if not readers:
+            alone: Tensor = network.predict(x, times.expand(len(x)))
+            return alone
+        both = torch.cat([source.path[k - 1][None].to(x), x])
+        with network.turns, installed(readers):
+            output: Tensor = network.predict(both, times.expand(len(both)))
+            return output[1:]
+
+    yield predict
+
+
+def layer_tokens(unet: Any, height: int, width: int) -> dict[str, int]:
+    """By the name of each self-attention, its tokens for (height, width) latent cells."""
+    deepest = len(unet.config.block_out_channels) - 1
+    found = {}
+    for name in swapped_layers(unet, True):
+        block, _, rest = name.partition(".")
+        index = int(rest.split(".", 1)[0]) if block != "mid_block" else deepest
+        depth = {"down_blocks": index, "up_blocks": deepest - index}.get(block, deepest)
+        found[name] = -(-height // 2**depth) * -(-width // 2**depth)
+    return found
+
+
+def bytes_a_level(unet: Any, height: int, width: int) -> int:
+    """Bytes of all self-attentions' keys and values at one level, for (height, width) latent cells."""
+    size = torch.finfo(next(unet.parameters()).dtype).bits // 8
+    layers = attention_layers(unet)
+    return sum(
+        tokens * (layers[name].to_k.out_features + layers[name].to_v.out_features) * size
+        for name, tokens in layer_tokens(unet, height, width).items()
+    )
