@@ -7,7 +7,7 @@ export interface Settings {
   readonly stop: number
   readonly vacated: "fill" | "noise" | "keep"
   readonly model: string
-  readonly matte: "auto" | "grabcut" | "none"
+  readonly matte: "auto" | "none"
   /** Whether edits follow the pointer; null leaves it to the kernel's measurements. */
   readonly live: boolean | null
 }

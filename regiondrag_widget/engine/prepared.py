@@ -18,6 +18,7 @@ from regiondrag_widget.engine.preview import LatentColours
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.engine.stopwatch import Stopwatch
 from regiondrag_widget.imaging.background import Background, empty
+from regiondrag_widget.imaging.carry import MATTES, Carry
 from regiondrag_widget.imaging.composite import Composite, compose
 from regiondrag_widget.imaging.cutout import Cutout, cut_out
 from regiondrag_widget.imaging.picture import Picture
@@ -83,11 +84,11 @@ class CutoutRequest:
     kind: ClassVar = "cutout"
     sheet: Sheet
     handle: Bool
-    matte: str
+    carry: Carry
 
     def make(self) -> Cutout:
         """Cut it out."""
-        return cut_out(self.sheet.rgb, self.handle, self.matte)
+        return cut_out(self.sheet.rgb, self.handle, self.carry, self.sheet.alpha)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +98,8 @@ class BackgroundRequest:
     kind: ClassVar = "background"
     sheet: Sheet
     handles: tuple[Bool, ...]
+    carries: tuple[Carry, ...]
     editable: Bool | None
-    matte: str
     prefill: str
     keeps: bool
     seed: int
@@ -237,13 +238,18 @@ class PreparedPicture:
         if editable is not None and bool((editable | ~pairs.handle).all()):
             editable = None  # what is protected beside the handles makes no difference here
         handles = tuple(pair.handle for pair in pairs)
-        cutouts = tuple(self._kept(CutoutRequest(sheet, handle, settings.matte)) for handle in handles)
+        by_default = MATTES[settings.matte]
+        carries = tuple(by_default if pair.carry is None else pair.carry for pair in pairs)
+        cutouts = tuple(
+            self._kept(CutoutRequest(sheet, handle, carry))
+            for handle, carry in zip(handles, carries, strict=True)
+        )
         background: Background = self._kept(
             BackgroundRequest(
                 sheet,
                 handles,
+                carries,
                 editable,
-                settings.matte,
                 settings.prefill,
                 settings.vacated == "keep",
                 self._seed,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from regiondrag_widget.imaging.matte import MATTES
+from regiondrag_widget.imaging.carry import MATTES
 from regiondrag_widget.models.attention import AttentionSwap
 from regiondrag_widget.regions import METHODS
 
@@ -18,7 +18,7 @@ CHOICES = {
     "content": ("pixels", "latents"),
     "residual": ("follow", "stay"),
     "vacated": ("fill", "noise", "keep"),
-    "matte": MATTES,
+    "matte": tuple(MATTES),
     "prefill": ("mixed", "exemplar", "smooth"),
     "method": METHODS,
 }
@@ -34,8 +34,8 @@ class EditSettings:
     residual : what the reverse mean misses moves along with the content ("follow") or not ("stay")
     vacated : the place content left is filled from its surroundings ("fill"), made of noise ("noise"), or
         keeps the content too ("keep")
-    matte : "auto" cuts the object out of the drawn handle by the bundled matting network, "grabcut" by its
-        colours alone, "none" carries the handle whole
+    matte : what pairs carry that do not say so themselves: "auto" the object found in the drawn handle, or
+        all that is painted where none is found; "none" always all
     prefill : first content of a filled place: "exemplar" copies what is around it, "smooth" continues tones,
         "mixed" copies, and where the copy stands far off from the tones keeps its fine texture alone
     handle_noise_scale : in [0, 1], fresh noise blended into the handle's latents at the top level

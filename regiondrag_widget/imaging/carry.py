@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import cv2
 import numpy as np
@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from regiondrag_widget.imaging.find import Found, find_object
 
-__all__ = ["VERDICTS", "Carried", "Carry", "carried_mask"]
+__all__ = ["MATTES", "VERDICTS", "Carried", "Carry", "carried_mask"]
 
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
-Carry = Literal["object", "painted"] | Bool
+Carry = str | Bool
 
 VERDICTS: Final = {
     "object": "carrying the object found in the handle",
@@ -24,6 +24,9 @@ VERDICTS: Final = {
     "transparent": "carrying what is not transparent",
     "chosen": "carrying what was chosen",
 }
+MATTES: Final = {"auto": "object", "none": "painted"}
+"""An edit's `matte`, and what pairs that say nothing carry by it."""
+
 MOST_TOUCH = 0.55  # of the handle's rim that the object may reach and still be one, not a part of it
 LEAST_BEYOND = 0.02  # of the object, that counts as going on
 MOST_BEYOND = 0.6  # of the object: more is another thing, or what the handle is a part of

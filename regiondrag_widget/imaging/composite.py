@@ -94,10 +94,10 @@ def compose(
             moved = _sample(cutout.rgb, cutout.box, map_x, map_y)
             result[at] = _mixed(result[at], moved, cover)
         else:
-            visible = np.ascontiguousarray(alpha[slices_of(cutout.box)], np.float32) / 255
+            visible = np.asarray(alpha[slices_of(cutout.box)] / 255, np.float32)
             shown = _sample(visible, cutout.box, map_x, map_y)
             weighted = _sample(cutout.rgb * visible[..., None], cutout.box, map_x, map_y)
-            moved = weighted / np.maximum(shown, 1e-3)[..., None]
+            moved = np.asarray(weighted / np.maximum(shown, 1e-3)[..., None], np.float32)
             result[at], result_alpha[at] = _over(moved, cover * shown, result[at], result_alpha[at])
         carried[at] = np.maximum(carried[at], cover)
     hole = background.hole

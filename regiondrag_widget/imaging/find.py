@@ -27,7 +27,7 @@ GAP = 0.01  # of the window's side: gaps twice as narrow are closed
 RIM, RIM_SHARE = 6.0, 0.35  # pixels of a handle's rim that a person draws along, and the share that is doubted
 SHUT_OFF = 0.15  # reach of the surroundings below which a pixel stays with the object
 LEAST_COVER = 0.05  # of the handle
-AGREEMENT = 0.5  # of what is found in all, that the colours alone find
+AGREEMENT, LEAST_COLOUR = 0.5, 0.01  # of all that is found, that colours alone find; of the handle, if any
 LEAST_SPAN = 0.5  # of the handle's height and width
 LEAST_SOLID = 0.5  # of its convex hull
 
@@ -81,7 +81,8 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     if not _believed(object_, by_colour & inside, inside):
         return None
     found = (object_, _joined(cut & ~inside, object_), colours.outlying & inside)
-    return Found(*(_full(mask, handle, window) for mask in found), scale)
+    object_, beyond, unlike = (_full(mask, handle, window) for mask in found)
+    return Found(object_, beyond, unlike, scale)
 
 
 def _believed(object_: Bool, by_colour: Bool, handle: Bool) -> bool:
@@ -91,7 +92,7 @@ def _believed(object_: Bool, by_colour: Bool, handle: Bool) -> bool:
     not meant. Nor are two ways to look for it believed that find very different amounts.
     """
     cover, colour = float(object_.sum() / handle.sum()), float(by_colour.sum() / handle.sum())
-    if cover < LEAST_COVER or LEAST_COVER < colour < AGREEMENT * cover:
+    if cover < LEAST_COVER or LEAST_COLOUR < colour < AGREEMENT * cover:
         return False
     spans = [np.ptp(a) + 1 for a in np.nonzero(object_)], [np.ptp(a) + 1 for a in np.nonzero(handle)]
     if min(s / h for s, h in zip(*spans, strict=True)) < LEAST_SPAN:

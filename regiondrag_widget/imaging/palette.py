@@ -28,4 +28,4 @@ def palette_of(rgb: Pixels) -> Float | None:
 def onto_palette(rgb: Float, palette: Float) -> Float:
     """Each colour of rgb (n, 3) replaced by the nearest of the palette (m, 3)."""
     distance = ((rgb[:, None] - palette[None]) ** 2).sum(-1)
-    return palette[distance.argmin(1)]
+    return np.asarray(palette[distance.argmin(1)], np.float32)

@@ -54,7 +54,7 @@ def reach_of_surroundings(rgb: Pixels, handle: Bool, object_: Bool) -> Float:
     parts = (np.concatenate(p) for p in (weights, rows, columns))
     data, at, to = parts
     reach[free] = spsolve(csr_matrix((data, (at, to)), (count, count)).tocsc(), given)
-    return reach
+    return np.asarray(reach, np.float32)
 
 
 def _slope(rgb: Pixels) -> Float:

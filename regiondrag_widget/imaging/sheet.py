@@ -83,7 +83,11 @@ class Sheet:
         shrunk = []
         for pair in pairs:
             matrix = None if pair.matrix is None else to_sheet @ pair.matrix @ back
-            shrunk.append(RegionPair(self.mask(pair.handle), self.mask(pair.target), matrix, name=pair.name))
+            handle, target, carry = self.mask(pair.handle), self.mask(pair.target), pair.carry
+            if isinstance(carry, np.ndarray):
+                carry = self.mask(carry) & handle
+                carry = carry if carry.any() else handle
+            shrunk.append(RegionPair(handle, target, matrix, name=pair.name, carry=carry))
         return RegionPairs(shrunk)
 
     def to_picture(self, box: Box) -> Box:

@@ -131,7 +131,10 @@ def crop_pairs(pairs: RegionPairs, box: Box) -> RegionPairs:
     cropped = []
     for pair in pairs:
         matrix = None if pair.matrix is None else to_box @ pair.matrix @ back
-        cropped.append(RegionPair(pair.handle[crop], pair.target[crop], matrix, name=pair.name))
+        carry = pair.carry[crop] if isinstance(pair.carry, np.ndarray) else pair.carry
+        cropped.append(
+            RegionPair(pair.handle[crop], pair.target[crop], matrix, name=pair.name, carry=carry)
+        )
     return RegionPairs(cropped)
 
 

@@ -32,8 +32,7 @@ class EditSettings:
     model
         A model's name or folder.
     matte
-        "auto" tells the object from the background drawn along with it, "grabcut" does so by colours alone,
-        "none" takes the handle as drawn.
+        "auto" tells the object from the background drawn along with it, "none" takes the handle as drawn.
     live
         Whether drafts of the edit follow the pointer while a region is dragged, and the edit its release:
         True, False, or None, where they do if a draft takes under 250 ms (see `RegionDragWidget.measured`).
@@ -46,7 +45,7 @@ class EditSettings:
     stop: float = 0.0
     vacated: Literal["fill", "noise", "keep"] = "fill"
     model: str = "mini"
-    matte: Literal["auto", "grabcut", "none"] = "auto"
+    matte: Literal["auto", "none"] = "auto"
     live: bool | None = None
 
     def __post_init__(self) -> None:
@@ -60,7 +59,7 @@ class EditSettings:
         if self.stop > self.start:
             raise ValueError(f"stop ({self.stop:g}) is above start ({self.start:g}): it must not be")
         _one_of("vacated", self.vacated, ("fill", "noise", "keep"))
-        _one_of("matte", self.matte, ("auto", "grabcut", "none"))
+        _one_of("matte", self.matte, ("auto", "none"))
         _text("model", self.model, 1000)
         if not self.model.strip():
             raise ValueError("model is empty: give a name such as 'mini', or a folder")

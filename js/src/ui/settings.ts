@@ -146,7 +146,6 @@ export function settingsDrawer(session: Session, state: ViewState, signal: Abort
     ]),
     choice("matte", "Rim of the handle", "Whether the background carried along is told apart", () => [
       ["auto", "Cut the object out"],
-      ["grabcut", "Cut it out by its colours alone"],
       ["none", "Carry all that is painted"],
     ]),
     choice("model", "Model", "Which diffusion model edits", () => session.models.map((m) => [m, m])),

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regiondrag_widget.bench.methods.opencv import grabcut_matte
-from regiondrag_widget.bench.handles.handles import Mask
+from regiondrag_widget.imaging.background import empty
+from regiondrag_widget.imaging.composite import compose
+from regiondrag_widget.imaging.cutout import cut_out
 from regiondrag_widget.regions import RegionPair, RegionPairs, pixel_map
 
 Pixels = NDArray[np.uint8]
@@ -22,7 +24,7 @@ def methods() -> Mapping[str, Edit]:
         "as painted": as_painted,
         "GrabCut": by_grabcut,
         "seamlessClone": by_seamless_clone,
-        "auto-network": by_matting_network,
+        "ours": ours,
     }
 
 
@@ -56,13 +58,10 @@ def by_seamless_clone(picture: Pixels, pair: RegionPair) -> Pixels:
     return np.asarray(np.where(target[..., None], cloned, emptied), np.uint8)
 
 
-def by_matting_network(picture: Pixels, pair: RegionPair) -> Pixels:
-    """The composite by the trained matting network, the default before."""
-    from regiondrag_widget.imaging.background import empty
-    from regiondrag_widget.imaging.composite import compose
-    from regiondrag_widget.imaging.cutout import cut_out
-
-    cutout = cut_out(picture, pair.handle, "auto")
+def ours(picture: Pixels, pair: RegionPair) -> Pixels:
+    """The composite that every edit of ours begins with, before any diffusion."""
+    carry = "object" if pair.carry is None else pair.carry
+    cutout = cut_out(picture, pair.handle, carry)
     background = empty(picture, [pair.handle], [cutout])
     composite = compose(RegionPairs([pair]), background, [cutout])
     return np.asarray(np.rint(composite.rgb.clip(0, 255)), np.uint8)
@@ -75,8 +74,3 @@ def _pasted(picture: Pixels, alpha: NDArray[np.float32], background: Pixels, pai
     cover = cv2.remap(alpha, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) * found.target
     mixed = moved * cover[..., None] + background * (1 - cover[..., None])
     return np.asarray(np.rint(np.clip(mixed, 0, 255)), np.uint8)
-
-
-def target_of(handle: Mask, dx: int, dy: int) -> RegionPair:
-    """The pair that moves a handle by whole pixels."""
-    return RegionPair.move(handle, dx, dy)
