@@ -135,12 +135,9 @@ class EditSettings:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        if self.matte == "grabcut":  # type: ignore[comparison-overlap]
-            warnings.warn(
-                'matte="grabcut" is now part of matte="auto" and will go: say "auto"',
-                FutureWarning,
-                stacklevel=3,
-            )
+        if str(self.matte) == "grabcut":
+            words = 'matte="grabcut" is now part of matte="auto" and will go: say "auto"'
+            warnings.warn(words, FutureWarning, stacklevel=3)
             object.__setattr__(self, "matte", "auto")
         for spec in SETTINGS:
             object.__setattr__(self, spec.name, spec.checked(getattr(self, spec.name)))
