@@ -18,7 +18,7 @@ from regiondrag_widget.widget.failures import describe
 from regiondrag_widget.widget.parsing import parse
 from regiondrag_widget.widget.pictures import encode_png
 from regiondrag_widget.widget.requests import complete_pairs, protect_mask, sent_regions
-from regiondrag_widget.widget.settings import known
+from regiondrag_widget.widget.settingsdict import known
 from regiondrag_widget.widget.uploads import Uploads
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ import traitlets
 from numpy.typing import NDArray
 from PIL import Image
 
+from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.regions.mask import as_mask
 from regiondrag_widget.regions.pair import RegionPair, RegionPairs
 from regiondrag_widget.widget import protocol
@@ -35,7 +36,8 @@ from regiondrag_widget.widget.live import Live, Snapshot
 from regiondrag_widget.widget.pictures import content_key, encode_for_display, picture_name, to_image
 from regiondrag_widget.widget.readout import UNMEASURED, as_dict
 from regiondrag_widget.widget.runs import EditRuns, idle_state
-from regiondrag_widget.widget.settings import EditSettings, LiveSettings
+from regiondrag_widget.widget.sessions import own_settings
+from regiondrag_widget.widget.settingsdict import LiveSettings
 from regiondrag_widget.widget.staging import Staging
 from regiondrag_widget.widget.traits import LockedDict, Routed
 from regiondrag_widget.widget.worker import shared_worker
@@ -73,7 +75,9 @@ class WidgetCore(anywidget.AnyWidget):
     measured: Any = traitlets.Dict(
         as_dict(UNMEASURED), read_only=True, help="How fast drafts are here, and what they run on."
     )
-    settings = LockedDict("_checked_settings", help="The edit's settings, checked.").tag(sync=True)
+    settings = LockedDict("_checked_settings", help="The edit's settings, checked.").tag(
+        sync=True, to_json=lambda value, _widget: value.asked
+    )
 
     # what the browser sees; protocol.py has the messages
     _protocol = traitlets.Int(protocol.VERSION).tag(sync=True)
@@ -109,7 +113,6 @@ class WidgetCore(anywidget.AnyWidget):
         self._conversation = Conversation(self)
         super().__init__(
             settings=settings.as_dict(),
-            _defaults=EditSettings.of_model(settings.model).as_dict(),
             _models=list(dict.fromkeys(["mini", settings.model])),
             _state=idle_state("ready", "Ready", 0),
             **self._picture_traits(image, name),
@@ -145,6 +148,7 @@ class WidgetCore(anywidget.AnyWidget):
     def show_state(self, state: dict[str, Any]) -> None:
         """Show what a run is doing."""
         with _observers_may_fail(), self.lock:
+            self._follow_model()
             self._state = state
             self.set_trait("state", state["state"])
             if not self._runs.busy:
@@ -158,6 +162,7 @@ class WidgetCore(anywidget.AnyWidget):
     def show_measured(self, measured: dict[str, Any]) -> None:
         """Show how fast drafts are here."""
         with _observers_may_fail(), self.lock:
+            self._follow_model()
             self.set_trait("measured", measured)
 
     def show_result(self, request: EditRequest, result: Any, seconds: float, png: bytes, thumb: bytes) -> str:
@@ -290,9 +295,32 @@ class WidgetCore(anywidget.AnyWidget):
             raise TypeError(
                 f"settings must be a dict, not {type(value).__name__}: w.settings = {{'seed': 3}}"
             )
-        before, self._edit_settings = self._edit_settings, self._edit_settings.updated(value)
-        self._live.settings_changed(before, self._edit_settings)
-        return LiveSettings(self._edit_settings, lambda changes: setattr(self, "settings", changes))
+        changes = value.asked if isinstance(value, LiveSettings) else value
+        before, after = self._edit_settings, self._edit_settings.updated(changes)
+        own = self._own_settings(after.model)
+        shown = LiveSettings(after, own, self._assign_settings)
+        self._edit_settings = after
+        self._defaults = EditSettings(model=after.model).with_own(own).as_dict()
+        self._live.settings_changed(before, after)
+        return shown
+
+    def _assign_settings(self, changes: Mapping[str, Any]) -> LiveSettings:
+        with self.lock:
+            self.settings = dict(changes)
+            return self.settings  # type: ignore[return-value]
+
+    def _own_settings(self, model: str) -> Mapping[str, Any]:
+        """The model's own values of settings; none while it was never loaded."""
+        return own_settings(model) or shared_editors().own_settings(model)
+
+    def _follow_model(self) -> None:
+        """Show the model's own values once they are known, or when they have changed."""
+        own = self._own_settings(self._edit_settings.model)
+        try:
+            if self._edit_settings.with_own(own).as_dict() != dict(self.settings):
+                self.settings = {}
+        except ValueError as error:  # a stop that was set lies above the model's own start: the run says so
+            log.debug("the settings do not fit the model: %s", error)
 
     def set_state(self, sync_data: Mapping[str, Any]) -> None:
         """Take over what the browser changed; ipywidgets calls it on whichever thread the message came in."""
@@ -309,7 +337,7 @@ class WidgetCore(anywidget.AnyWidget):
                 if "_masks" in state:
                     state["_masks"] = admit_masks(state["_masks"], self._shape(), self._masks)
                 if "settings" in state:
-                    state["settings"] = dict(self._checked_settings(state["settings"]))
+                    state["settings"] = self._checked_settings(state["settings"]).asked
             except (ValueError, TypeError) as error:
                 log.warning("state refused: %s", error)
                 self.send_message(

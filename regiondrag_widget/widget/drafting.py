@@ -12,12 +12,12 @@ from typing import Any
 
 from PIL import Image
 
+from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.regions.pair import RegionPair
 from regiondrag_widget.widget.editor import Editor, EditorCache, editor_key
 from regiondrag_widget.widget.incoming import Draft
 from regiondrag_widget.widget.pictures import encode_jpeg
 from regiondrag_widget.widget.requests import drawn_pairs, protect_mask
-from regiondrag_widget.widget.settings import EditSettings
 
 CALLS = 2  # network calls of a draft
 MAX_AGE = 1.0  # seconds after which what the pointer asked for is no longer worth an answer

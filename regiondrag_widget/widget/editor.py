@@ -11,19 +11,19 @@ import gc
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from regiondrag_widget.engine.settings import EditSettings, names
 from regiondrag_widget.models.memory import is_out_of_memory
 from regiondrag_widget.regions.pair import RegionPair
-from regiondrag_widget.widget.sessions import engine_editor
-from regiondrag_widget.widget.settings import EditSettings
+from regiondrag_widget.widget.sessions import engine_editor, own_settings
 
 
 class Step(Protocol):
@@ -44,22 +44,21 @@ class Editor(Protocol):
         self,
         pairs: Sequence[RegionPair],
         *,
-        stop: float,
-        vacated: str,
-        matte: str,
         editable: NDArray[np.bool_] | None,
+        **settings: Any,
     ) -> Generator[Step, None, None]:
-        """The reverse pass, one `Step` a level; closing the generator cancels."""
+        """The reverse pass, one `Step` a level; closing the generator cancels.
+
+        ``settings`` are those of `EditSettings.of_the_edit`, here and in `prepare` and `draft`.
+        """
 
     def prepare(
         self,
         pairs: Sequence[RegionPair],
         cancelled: Callable[[], bool],
         *,
-        stop: float,
-        vacated: str,
-        matte: str,
         editable: NDArray[np.bool_] | None,
+        **settings: Any,
     ) -> bool:
         """Do ahead of `edit` what these handles need, the inversion above all. False when ``cancelled``,
         which is asked now and then, ended it.
@@ -70,10 +69,8 @@ class Editor(Protocol):
         pairs: Sequence[RegionPair],
         *,
         calls: int,
-        stop: float,
-        vacated: str,
-        matte: str,
         editable: NDArray[np.bool_] | None,
+        **settings: Any,
     ) -> Generator[Step, None, None]:
         """An edit in ``calls`` steps, a look at what `edit` would give; closing the generator cancels."""
 
@@ -107,13 +104,16 @@ class Drafted(Protocol):
 
 @dataclass(frozen=True)
 class Report:
-    """For the read-out: ``memory`` and ``budget`` in bytes of what is kept, ``note`` in words."""
+    """For the read-out: ``memory`` and ``budget`` in bytes of what is kept, ``note`` in words. With the
+    model's own values of settings.
+    """
 
     device: str = ""
     dtype: str = ""
     memory: int = 0
     budget: int = 0
     note: str = ""
+    own_settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 class EditorFactory(Protocol):
@@ -124,8 +124,9 @@ class EditorFactory(Protocol):
 
 def editor_key(picture_key: Hashable, settings: EditSettings) -> tuple[Hashable, ...]:
     """Equal where one editor serves. ``picture_key`` stands for the picture's content."""
-    s = settings
-    return (picture_key, s.model, s.prompt, s.steps, s.start, s.seed)
+    s, own = settings, own_settings(settings.model)
+    asked = ((name, getattr(s, name)) for name in names("widget", "picture"))
+    return (picture_key, s.model, *(own.get(name) if value is None else value for name, value in asked))
 
 
 class EditorCache:
@@ -140,7 +141,7 @@ class EditorCache:
         self._size = size
         self._editors: OrderedDict[tuple[Hashable, ...], Editor] = OrderedDict()
         self._budgets: dict[Hashable, int] = {}  # of each editor, when last seen
-        self._models: set[str] = set()  # that were loaded
+        self._models: dict[str, Mapping[str, Any]] = {}  # own settings of those that were loaded
         self._lock = threading.Lock()
 
     def get(self, picture_key: Hashable, image: Image.Image, settings: EditSettings) -> Editor:
@@ -160,14 +161,20 @@ class EditorCache:
         with self._lock:
             self._editors[key] = editor
             self._budgets = {known: self._budgets.get(known, 0) for known in self._editors}
-            self._budgets[key] = editor.report().budget
-            self._models.add(settings.model)
+            report = editor.report()
+            self._budgets[key] = report.budget
+            self._models[settings.model] = report.own_settings
         return editor
 
     def loaded(self, model: str) -> bool:
         """Whether ``model`` has been used before: its weights are on this machine."""
         with self._lock:
             return model in self._models
+
+    def own_settings(self, model: str) -> Mapping[str, Any]:
+        """A loaded model's own values of settings; nothing while it was never loaded."""
+        with self._lock:
+            return self._models.get(model, {})
 
     def report(self, picture_key: Hashable, settings: EditSettings) -> Report | None:
         """What the editor of this picture runs on and keeps; None while there is none."""

@@ -24,7 +24,8 @@ class HistoryEntry:
     before_name: str
     picture_rev: int
     regions: Regions
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # as they were
+    asked: dict[str, Any]  # the same, with None where the model decided
     seconds: float
     thumb: bytes
 

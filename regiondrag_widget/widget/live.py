@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.regions.pair import RegionPair
 from regiondrag_widget.widget import protocol
 from regiondrag_widget.widget.drafting import DraftRequest
@@ -20,7 +21,7 @@ from regiondrag_widget.widget.failures import Failure
 from regiondrag_widget.widget.host import Outbox
 from regiondrag_widget.widget.readout import Readout, as_dict
 from regiondrag_widget.widget.sessions import is_local
-from regiondrag_widget.widget.settings import EditSettings, known
+from regiondrag_widget.widget.settingsdict import known
 from regiondrag_widget.widget.warming import WarmUp, WarmUpRequest
 from regiondrag_widget.widget.worker import InferenceWorker
 

@@ -6,13 +6,14 @@ Imports torch at the first edit, not before.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.models.profile import MINI_PROFILE
 from regiondrag_widget.regions.pair import RegionPair
-from regiondrag_widget.widget.settings import EditSettings
 
 if TYPE_CHECKING:
     from regiondrag_widget.engine.session import ImageSession
@@ -45,6 +46,13 @@ def model_name(model: Any) -> str:
         name = f"{base} ({number})"
     _given[name] = model
     return name
+
+
+def own_settings(model: str) -> Mapping[str, Any]:
+    """The model's own values of settings, where they are known without loading it; else nothing."""
+    if model in _given:
+        return dict(getattr(_given[model], "edit_defaults", {}))
+    return MINI_PROFILE.defaults if model == "mini" else {}
 
 
 def is_local(model: str) -> bool:
@@ -113,6 +121,7 @@ class SessionEditor:
             dtype=str(backbone.dtype).removeprefix("torch."),
             memory=kept.used,
             budget=kept.budget,
+            own_settings=self._session.pipe.edit_defaults,
             note="; ".join(filter(None, (words, _WHERE_KEPT.get(kept.keys_values)))),
         )
 

@@ -39,7 +39,8 @@ class Staging:
             before_name=widget._image_info["name"],
             picture_rev=widget._image_info["rev"],
             regions=request.regions,
-            settings=request.settings.as_dict(),
+            settings=request.settings.with_own(widget._own_settings(request.settings.model)).as_dict(),
+            asked=request.settings.as_dict(),
             seconds=seconds,
             thumb=thumb,
         )
@@ -107,6 +108,6 @@ class Staging:
                 widget._put_regions(entry.regions)
                 self.put(entry)
                 # whether drafts follow the pointer is a matter of the machine, not of the result
-                widget.settings = {**entry.settings, "live": widget._edit_settings.live}
+                widget.settings = {**entry.asked, "live": widget._edit_settings.live}
             widget._tell("pairs", widget._pair_list)
             widget._runs.settle("done", "Earlier result")

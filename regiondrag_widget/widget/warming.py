@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.regions.pair import RegionPair
 from regiondrag_widget.widget.drafting import Watch, draft_once
 from regiondrag_widget.widget.editor import EditorCache, editor_key, shared_editors
 from regiondrag_widget.widget.failures import Failure, describe, let_go
-from regiondrag_widget.widget.settings import EditSettings
 from regiondrag_widget.widget.worker import InferenceWorker, Job, Urgency
 
 log = logging.getLogger(__name__)

@@ -15,16 +15,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from regiondrag_widget.engine.keywords import check_keywords
+from regiondrag_widget.engine.settings import EditSettings, lists_settings, names
 from regiondrag_widget.regions.pair import RegionPair
 from regiondrag_widget.widget.core import WidgetCore
 from regiondrag_widget.widget.drawn import Regions
 from regiondrag_widget.widget.pictures import picture_name, to_image
 from regiondrag_widget.widget.sessions import model_name
-from regiondrag_widget.widget.settings import NAMES, EditSettings
 
 log = logging.getLogger(__name__)
 
 
+@lists_settings(*names("widget"))
 class RegionDragWidget(WidgetCore):
     """An editor in a notebook cell: draw a handle, drag it to its target, run, compare, accept.
 
@@ -40,8 +42,9 @@ class RegionDragWidget(WidgetCore):
     layout
         An ``ipywidgets.Layout``.
     **settings
-        Any of ``prompt, seed, steps, start, stop, vacated, model, matte, live`` (see `EditSettings`).
-        ``model`` may be a pipeline too: ``model=rd.RegionDragPipeline.from_pipe(pipe)``.
+        Any of those below. ``model`` may be a pipeline too:
+        ``model=rd.RegionDragPipeline.from_pipe(pipe)``.
+    {settings}
 
     Attributes
     ----------
@@ -91,12 +94,7 @@ class RegionDragWidget(WidgetCore):
         layout: Any = None,
         **settings: Any,
     ) -> None:
-        unknown = sorted(set(settings) - set(NAMES))
-        if unknown:
-            raise TypeError(
-                f"RegionDragWidget() has no argument {unknown[0]!r}: "
-                f"choose from image, pairs, height, layout, {', '.join(NAMES)}"
-            )
+        check_keywords("RegionDragWidget", settings, ("image", "pairs", "height", "layout", *names("widget")))
         if image is None:
             from regiondrag_widget import assets
 
@@ -107,8 +105,7 @@ class RegionDragWidget(WidgetCore):
         traits = {} if layout is None else {"layout": layout}
         if "model" in settings:
             settings["model"] = model_name(settings["model"])
-        chosen = EditSettings().updated(settings)  # checked as given, before a model's defaults come in
-        chosen = EditSettings.of_model(chosen.model).updated(settings)
+        chosen = EditSettings().updated(settings)
         super().__init__(to_image(image), name, chosen, _height=height, **traits)
         if pairs:
             self.pairs = pairs

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -280,6 +281,7 @@ def test_settings_cannot_be_removed(w):
 def test_a_pipeline_of_the_users_is_known_by_a_name_of_its_own(engine, rgb):
     class Pipeline:
         name = "stable-diffusion-v1-5"
+        edit_defaults: ClassVar = {"steps": 20, "start": 0.5, "stop": 0.2}
 
         def network(self):
             """As `RegionDragPipeline` has it."""

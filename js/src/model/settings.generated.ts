@@ -1,4 +1,4 @@
-/** The settings of an edit. Adding one here is all it takes to have it in the drawer and in the type `Settings`. */
+/** The settings of an edit, written by scripts/generate_settings.py from the table in engine/settings.py. */
 import type { SettingSpec } from "./settingspec"
 
 /** Every setting of the drawer. */
@@ -10,7 +10,6 @@ export const SETTINGS = [
     max: 2000,
     label: "Prompt",
     help: "What the picture shows",
-    group: "edit",
     order: 1,
   },
   {
@@ -18,47 +17,43 @@ export const SETTINGS = [
     type: "integer",
     default: 0,
     min: 0,
-    max: 2147483647,
+    max: 9007199254740991,
     step: 1,
     label: "Seed",
     help: "The same seed gives the same result",
-    group: "edit",
     order: 2,
   },
   {
     name: "steps",
     type: "integer",
-    default: 15,
+    default: null,
     min: 1,
-    max: 200,
+    max: 1000,
     step: 1,
     label: "Steps",
     help: "More steps are finer and slower",
-    group: "edit",
     order: 3,
   },
   {
     name: "start",
     type: "number",
-    default: 0.2,
+    default: null,
     min: 0.05,
     max: 1,
     step: 0.05,
     label: "Start",
     help: "Higher lets the model change more",
-    group: "edit",
     order: 4,
   },
   {
     name: "stop",
     type: "number",
-    default: 0,
+    default: null,
     min: 0,
     max: 1,
     step: 0.05,
     label: "Stop",
     help: "Lower keeps the object as it was, higher lets it blend in",
-    group: "edit",
     order: 5,
   },
   {
@@ -72,7 +67,6 @@ export const SETTINGS = [
     ],
     label: "Where it was",
     help: "What fills the place the object leaves",
-    group: "edit",
     order: 6,
   },
   {
@@ -86,7 +80,6 @@ export const SETTINGS = [
     ],
     label: "Cut-out",
     help: "Whether painted background stays behind",
-    group: "edit",
     order: 7,
   },
   {
@@ -95,7 +88,6 @@ export const SETTINGS = [
     default: "mini",
     label: "Model",
     help: "The diffusion model that makes the edit",
-    group: "edit",
     order: 8,
   },
   {
@@ -109,7 +101,6 @@ export const SETTINGS = [
     ],
     label: "Live",
     help: "Edit while you drag. Automatic: on if a draft takes under 250 ms",
-    group: "edit",
     order: 9,
   },
 ] as const satisfies readonly SettingSpec[]

@@ -25,8 +25,6 @@ export interface SettingSpec {
   readonly label: string
   /** One line below the control. */
   readonly help: string
-  /** Settings of a group stand together. */
-  readonly group: string
   /** Settings stand in this order. */
   readonly order: number
 }

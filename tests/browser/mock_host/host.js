@@ -181,9 +181,9 @@ async function painted(width, height, color, type) {
 const defaults = {
   prompt: "",
   seed: 0,
-  steps: 20,
-  start: 0.5,
-  stop: 0.2,
+  steps: 15,
+  start: 0.2,
+  stop: 0,
   vacated: "fill",
   model: "mini",
   matte: "auto",
@@ -214,7 +214,7 @@ const host = {
         _pairs: [],
         _masks: {},
         _regions_rev: 0,
-        settings: { ...defaults },
+        settings: { ...defaults, steps: null, start: null, stop: null }, // nobody has set them: the model's own
         _models: ["mini", "stable-diffusion"],
         _defaults: { ...defaults },
         _state: { state: picture ? "ready" : "empty", message: "", step: 0, total: 0, eta: null, run: 0 },

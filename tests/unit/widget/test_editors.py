@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.widget.editor import EditorCache, editor_key
 from regiondrag_widget.widget.sessions import is_local
-from regiondrag_widget.widget.settings import EditSettings
 from tests.kernel.fake_editor import FakeEngine
 
 IMAGE = Image.fromarray(np.zeros((96, 128, 3), np.uint8))
