@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.engine.settings import OF_EDIT, lists_settings
 from regiondrag_widget.imaging.picture import PictureSource
+from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.pipeline import RegionDragPipeline
 from regiondrag_widget.regions import RegionPair, RegionPairs
 
@@ -47,7 +47,7 @@ def load_pipeline(
 
 KEPT = 2
 _kept: OrderedDict[tuple[str, str | None, str | None], RegionDragPipeline] = OrderedDict()
-_kept_lock = threading.Lock()
+_kept_lock = OrderedLock(Rank.PIPELINES)
 
 
 def _loaded(model: str, device: str | None, dtype: str | None) -> RegionDragPipeline:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields
@@ -13,6 +12,7 @@ import numpy as np
 import psutil
 import torch
 
+from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.regions import RegionPair
 
 __all__ = ["ByteCache", "CacheReport", "default_budgets", "key_of"]
@@ -62,7 +62,7 @@ class ByteCache:
     def __init__(self, budgets: Mapping[str, int]) -> None:
         self._budgets = dict(budgets)
         self._entries: OrderedDict[tuple[Hashable, ...], tuple[Any, dict[str, int]]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = OrderedLock(Rank.CACHE)
 
     def get(self, key: tuple[Hashable, ...]) -> Any:
         """The value kept under a key, or None. It becomes the most recently used."""
@@ -188,7 +188,7 @@ def _part(value: Any) -> Hashable:
         digest = hashlib.blake2b(packed.tobytes(), digest_size=16).digest()
         return value.shape, value.dtype.str, digest
     if isinstance(value, RegionPair):
-        return _part(value.handle), _part(value.target), _part(value.matrix)
+        return tuple(_part(v) for v in (value.handle, value.target, value.matrix, value.carry))
     if isinstance(value, (tuple, list)):
         return tuple(_part(item) for item in value)
     if hasattr(value, "key"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from regiondrag_widget.imaging.window import Window, bounding_box, resized
+from regiondrag_widget.locks import OrderedLock, Rank
 
 __all__ = ["LatentColours", "Previewer", "SizedPreviewer", "StepPreviews"]
 
@@ -160,7 +160,7 @@ class StepPreviews(Sequence[npt.NDArray[np.uint8]]):
         self._unrendered: tuple[SizedPreviewer, list[Tensor]] | None = (render, list(cleans))
         self._previews: list[npt.NDArray[np.uint8]] = []
         self._count = len(cleans)
-        self._lock = threading.Lock()
+        self._lock = OrderedLock(Rank.PREVIEWS)
 
     def _rendered(self) -> list[npt.NDArray[np.uint8]]:
         with self._lock:

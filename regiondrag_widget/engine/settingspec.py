@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from regiondrag_widget.text import require_text, shown
+
 __all__ = ["BROWSER_INTEGER", "Choice", "Face", "Kind", "Scope", "SettingSpec", "setting", "unknown_name"]
 
 Kind = Literal["text", "integer", "number", "choice", "flag", "layers"]
@@ -126,7 +128,9 @@ class SettingSpec:
         """As `checked`, and refuses whole numbers that a browser would round."""
         value = self.checked(value)
         if self.kind == "integer" and value is not None and value > BROWSER_INTEGER:
-            raise ValueError(f"{self.name} must be a whole number up to {BROWSER_INTEGER}, got {value}")
+            raise ValueError(
+                f"{self.name} must be a whole number up to {BROWSER_INTEGER}, got {shown(value)}"
+            )
         return value
 
     def documentation(self) -> list[str]:
@@ -140,6 +144,7 @@ class SettingSpec:
             raise TypeError(f"{self.name} must be a text, got {type(value).__name__}")
         if self.max is not None and len(value) > self.max:
             raise ValueError(f"{self.name} has {len(value)} characters: at most {self.max:.0f} are allowed")
+        require_text(self.name, value)
         if self.kind == "choice" and not value.strip():
             raise ValueError(f"{self.name} is empty: give a name such as {self.default!r}, or a folder")
         return value
@@ -162,11 +167,14 @@ class SettingSpec:
     def _number(self, value: Any) -> int | float:
         wanted = numbers.Integral if self.kind == "integer" else numbers.Real
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, wanted):
-            raise TypeError(f"{self.name} must be {self._range()}, got {value!r}")
-        plain = int(value) if self.kind == "integer" else float(value)  # type: ignore[call-overload]
+            raise TypeError(f"{self.name} must be {self._range()}, got {shown(value)}")
+        try:
+            plain = int(value) if self.kind == "integer" else float(value)  # type: ignore[call-overload]
+        except OverflowError:  # a whole number beyond the range of floats
+            raise ValueError(f"{self.name} must be {self._range()}, got {shown(value)}") from None
         above = self.min is None or (plain > self.min if self.above_min else plain >= self.min)
         if not above or not (self.max is None or plain <= self.max):  # also for a nan
-            raise ValueError(f"{self.name} must be {self._range()}, got {value!r}")
+            raise ValueError(f"{self.name} must be {self._range()}, got {shown(value)}")
         return plain
 
     def _range(self) -> str:

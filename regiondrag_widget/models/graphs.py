@@ -12,7 +12,6 @@ serves every level, any number of levels, every drag.
 from __future__ import annotations
 
 import logging
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor
 
 from regiondrag_widget.errors import first_line
+from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.models.attention import Injection
 from regiondrag_widget.models.device import DeviceLostError, lost_device
 from regiondrag_widget.models.static_call import Call, Inputs, Level, StaticCall, shapes_of
@@ -51,7 +51,7 @@ class Accelerator:
         self.words = words
         self._calls: OrderedDict[tuple[object, ...], StaticCall] = OrderedDict()
         self._refused: set[tuple[object, ...]] = set()
-        self._lock = threading.Lock()
+        self._lock = OrderedLock(Rank.RECORDED_CALLS)
 
     def predict(
         self, unet: Any, inputs: Inputs, injection: Injection, k: int, weights: tuple[object, ...]

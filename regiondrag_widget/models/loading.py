@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from diffusers.pipelines import pipeline_utils
 
 from regiondrag_widget.errors import first_line
+from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.models.checkpoint import (
     check_folder,
     check_no_code,
@@ -26,7 +26,7 @@ __all__ = ["arrange", "load_pretrained"]
 
 # while diffusers loads it patches torch for the whole process (accelerate's init_empty_weights): two loads at
 # once can leave the patch behind, and every layer made later has no weights
-_one_at_a_time = threading.RLock()
+_one_at_a_time = OrderedLock(Rank.LOADING, reentrant=True)
 HUB = ("cache_dir", "local_files_only", "token")
 DOWNLOAD = (*HUB, "revision", "variant", "force_download", "proxies", "use_safetensors")
 

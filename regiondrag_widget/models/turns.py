@@ -14,6 +14,8 @@ from collections import deque
 from types import TracebackType
 from typing import Any
 
+from regiondrag_widget.locks import OrderedLock, Rank, check_order, note_release, note_taken
+
 __all__ = ["Turns", "turns_of"]
 
 
@@ -23,8 +25,10 @@ class Turns:
     With a plain lock, a thread that releases it and asks again at once overtakes those that wait.
     """
 
+    rank = Rank.NETWORK
+
     def __init__(self) -> None:
-        self._guard = threading.Lock()
+        self._guard = threading.Lock()  # never held while another lock is waited for
         self._owner: int | None = None
         self._depth = 0
         self._waiting: deque[tuple[int, threading.Lock]] = deque()
@@ -35,8 +39,10 @@ class Turns:
             if self._owner == me:
                 self._depth += 1
                 return
+            check_order(self)
             if self._owner is None:
                 self._owner, self._depth = me, 1
+                note_taken(self)
                 return
             ticket = (me, threading.Lock())
             ticket[1].acquire()
@@ -50,6 +56,7 @@ class Turns:
                 else:
                     self._pass_on()
             raise
+        note_taken(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -57,6 +64,7 @@ class Turns:
         with self._guard:
             self._depth -= 1
             if self._depth == 0:
+                note_release(self)
                 self._pass_on()
 
     def _pass_on(self) -> None:
@@ -70,7 +78,7 @@ class Turns:
 
 
 _registry: weakref.WeakKeyDictionary[Any, Turns] = weakref.WeakKeyDictionary()
-_registry_lock = threading.Lock()
+_registry_lock = OrderedLock(Rank.REGISTRY)
 
 
 def turns_of(network: Any) -> Turns:
@@ -92,7 +100,7 @@ def turns_of(network: Any) -> Turns:
 def _after_fork() -> None:
     """In a forked child the other threads are gone, and the locks they held would never be released."""
     global _registry, _registry_lock
-    _registry, _registry_lock = weakref.WeakKeyDictionary(), threading.Lock()
+    _registry, _registry_lock = weakref.WeakKeyDictionary(), OrderedLock(Rank.REGISTRY)
 
 
 if hasattr(os, "register_at_fork"):

@@ -20,6 +20,8 @@ def as_matrix(value: Any, name: str = "matrix") -> Matrix:
     """Return a new, read-only, finite, invertible (3, 3) float64 array, or raise ``ValueError``."""
     try:
         matrix = np.array(value, dtype=np.float64)
+    except OverflowError:  # a whole number beyond the range of floats
+        raise ValueError(f"{name} holds a number that is too large: every entry must be finite") from None
     except (TypeError, ValueError):
         raise ValueError(f"{name} is not an array of numbers: give 3 rows of 3") from None
     if matrix.shape == (2, 3):

@@ -14,7 +14,7 @@ from PIL import Image
 
 import regiondrag_widget as rd
 from regiondrag_widget.regions import decode_mask, encode_mask
-from regiondrag_widget.widget.drawn import DraftPair
+from regiondrag_widget.widget.regions_state import UnfinishedPair
 
 SHIFT = [[1, 0, 50], [0, 1, 0], [0, 0, 1]]
 
@@ -63,7 +63,7 @@ def test_what_the_browser_draws_is_there_at_once(w, browser, handle, target):
 def test_a_handle_without_a_target_reads_as_a_draft(w, browser, handle):
     browser.draw("p1", handle, None)
     draft = w.pairs[0]
-    assert isinstance(draft, DraftPair)
+    assert isinstance(draft, UnfinishedPair)
     assert np.array_equal(draft.handle, handle)
     assert not draft.target.any()
     assert "target is empty" in draft.missing

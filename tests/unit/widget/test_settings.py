@@ -7,8 +7,8 @@ import pytest
 from regiondrag_widget.engine.settings import EditSettings, names
 from regiondrag_widget.engine.settingspec import BROWSER_INTEGER
 from regiondrag_widget.models.profile import MINI_PROFILE
-from regiondrag_widget.widget.editor import editor_key
-from regiondrag_widget.widget.sessions import own_settings
+from regiondrag_widget.widget.editor_cache import editor_key
+from regiondrag_widget.widget.engine_editor import own_settings
 
 
 def test_the_defaults_are_valid_and_plain():
