@@ -38,7 +38,17 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
     Built from the parts of a Stable Diffusion 1.5, 2.1 or SDXL pipeline, or from the bundled model: see
     `from_pretrained` and `from_pipe`. The parts are used as they are: never cast, never reconfigured.
 
-    Raises ValueError for a scheduler whose prediction type is not epsilon, v_prediction or sample.
+    Parameters
+    ----------
+    vae, unet, scheduler, text_encoder, tokenizer, text_encoder_2, tokenizer_2
+        The parts of a Stable Diffusion pipeline, as diffusers names them.
+    draft_vae : AutoencoderTiny, optional
+        A small autoencoder of the same latents, for drafts.
+
+    Raises
+    ------
+    ValueError
+        A scheduler whose prediction type is not epsilon, v_prediction or sample.
     """
 
     # set by register_modules
@@ -94,7 +104,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
 
     @property
     def model(self) -> Model:
-        """The parts as the engine uses them; made anew where one of them was replaced."""
+        """The parts as the engine uses them; made again where one of them was replaced."""
         if any(a is not b for a, b in zip(self._parts, self._present_parts(), strict=True)):
             self._model = self._made_of(self._model.name)
         return self._model
@@ -166,21 +176,32 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         lora_scale: float = 1.0,
         **options: Any,
     ) -> RegionDragPipeline:
-        """Load a model: `"mini"` (bundled), a local diffusers folder, or a hub id; only safetensors weights.
+        """Load a model; only safetensors weights.
 
-        device : "cuda", "mps" or "cpu"; the best there is when left out
-        dtype : "float16", "bfloat16" or "float32"; when left out, float16 on GPUs, bfloat16 on CPUs that
-            compute in it, float32 elsewhere
-        compile : see `accelerate`
-        draft_vae : a small autoencoder that decodes drafts: a diffusers folder or hub id of an
-            `AutoencoderTiny`, a loaded one, or None; "auto" takes madebyollin/taesd or taesdxl where they are
-            in the hub's local cache, and downloads nothing
-        lora, lora_scale : LoRA weights to add for good, such as few-step ones (LCM, Hyper-SD): a .safetensors
-            file, a folder, a hub id, or "owner/name/file.safetensors"; and their strength
-        options : passed on to diffusers (`variant`, `revision`, `cache_dir`, `local_files_only`...)
+        Parameters
+        ----------
+        model : str or path
+            "mini" (bundled), a local diffusers folder, or a hub id.
+        device : str or torch.device, optional
+            "cuda", "mps" or "cpu"; the best available when left out.
+        dtype : str or torch.dtype, optional
+            "float16", "bfloat16" or "float32". When left out: float16 on GPUs, bfloat16 on CPUs that compute
+            in it, float32 elsewhere.
+        compile : "auto" or bool
+            See `accelerate`.
+        draft_vae : str, path, AutoencoderTiny or None
+            A small autoencoder that decodes drafts: a diffusers folder or hub id, or a loaded one. "auto"
+            takes madebyollin/taesd or taesdxl where they are in the hub's local cache, without a download.
+        lora, lora_scale : str or path, float
+            LoRA weights to add permanently, such as few-step ones (LCM, Hyper-SD): a .safetensors file, a
+            folder, a hub id, or "owner/name/file.safetensors"; and their strength.
+        **options
+            Passed on to diffusers (`variant`, `revision`, `cache_dir`, `local_files_only`...).
 
-        Raises ValueError or FileNotFoundError in one sentence: parts missing, pickled weights, a wrong id, no
-        such device.
+        Raises
+        ------
+        ValueError, FileNotFoundError
+            In one sentence: missing parts, pickled weights, a wrong id, no such device.
         """
         load: Callable[..., Any] = super().from_pretrained
         pipe: RegionDragPipeline = load_pretrained(
@@ -204,14 +225,24 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
     ) -> RegionDragPipeline:
         """Edit with the parts of a pipeline that is already loaded.
 
-        compile : see `accelerate`
-        draft_vae : as `from_pretrained` has it
-
         The parts are shared, not copied: no memory is taken, nothing is cast or moved. The scheduler
         is copied.
 
-        Raises ValueError where the pipeline lacks a UNet, an autoencoder or a scheduler, TypeError for a
-        keyword that does not exist.
+        Parameters
+        ----------
+        pipeline : diffusers pipeline
+            A Stable Diffusion pipeline with a UNet.
+        compile : "auto" or bool
+            See `accelerate`.
+        draft_vae : str, path, AutoencoderTiny or None
+            As `from_pretrained` takes it.
+
+        Raises
+        ------
+        ValueError
+            The pipeline lacks a UNet, an autoencoder or a scheduler.
+        TypeError
+            A keyword that does not exist.
         """
         components = pipeline.components
         for part in ("vae", "unet", "scheduler"):
@@ -264,7 +295,18 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         self._use_as_named()
 
     def set_draft_vae(self, draft_vae: Any) -> None:
-        """Decode drafts by another small autoencoder, where the network is; None for the full one."""
+        """Encode and decode drafts by another small autoencoder.
+
+        Parameters
+        ----------
+        draft_vae : AutoencoderTiny or None
+            On the network's device; None uses the full autoencoder.
+
+        Raises
+        ------
+        ValueError
+            Its latents are not the model's.
+        """
         self.backbone.set_draft_vae(draft_vae)
         self.register_modules(draft_vae=draft_vae)
 
@@ -273,11 +315,19 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
     def accelerate(self, compile: bool | str = "auto") -> None:
         """Choose how the network's calls are made faster.
 
-        compile : "auto" replays each call as one CUDA graph on a GPU, and does nothing elsewhere; True has
-            torch.compile make the kernels too, which takes minutes once; False makes plain calls
+        Results differ only by rounding. Where it fails (too little memory, no compiler) calls are plain ones,
+        and `acceleration` gives the reason.
 
-        Results differ by rounding only. Where it fails (too little memory, a compiler that is missing) calls
-        are plain ones: `acceleration` says so. Raises ValueError for anything else.
+        Parameters
+        ----------
+        compile : "auto" or bool
+            "auto" replays each call as one CUDA graph on a GPU, and does nothing elsewhere. True also
+            compiles the kernels with torch.compile, which takes minutes once. False makes plain calls.
+
+        Raises
+        ------
+        ValueError
+            Anything else.
         """
         self.backbone.accelerate(compile)
 
@@ -290,13 +340,16 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
 
     @property
     def edit_defaults(self) -> dict[str, Any]:
-        """Settings an edit uses when it is not told: steps, start, stop..."""
+        """Settings of edits that name none: steps, start, stop..."""
         return dict(self.profile.defaults)
 
     def network(self, prompt: str = "", prompt_embeds: Tensor | None = None) -> UNetNetwork:
         """The UNet under a prompt's condition, or that of prompt_embeds (1, tokens, dim).
 
-        Raises ValueError for embeds of another width, and for a text where there is no text encoder.
+        Raises
+        ------
+        ValueError
+            Embeds of another width, or a prompt where there is no text encoder.
         """
         return self.model.network(prompt, prompt_embeds)  # type: ignore[return-value]
 
@@ -338,22 +391,41 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
     ) -> Any:
         """Carry handles to their targets, in a picture or in bare latents.
 
-        image, pairs : a picture (see `load_picture`) and the region pairs to carry
-        latents, correspondence : instead, clean latents (1, C, h, w), scaled, and which cell comes from which
-        prompt_embeds : text condition itself, (1, tokens, dim) at guidance 1
-        generator : draws the seed
+        Parameters
+        ----------
+        image, pairs : picture, region pairs
+            A picture (see `load_picture`) and the region pairs to carry.
+        latents, correspondence : (1, C, h, w) Tensor, Correspondence
+            Instead of them: clean, scaled latents, and which cell comes from which.
+        prompt_embeds : (1, tokens, dim) Tensor, optional
+            The text condition itself, at guidance 1.
+        generator : torch.Generator, optional
+            Draws the seed.
         {settings}
-        editable : (H, W) bool mask of the picture, or (1, 1, h, w) of the latents; 0 where nothing may change
-        output_type : "pil", "np" ((1, H, W, 3) uint8), "pt" ((1, 3, H, W) in [0, 1]) or "latent"
-        callback_on_step_end : called as callback(pipe, index, timestep, tensors) after each step, as
-            diffusers has it; `latents` in the dict it returns replace the edit's. `pipe.interrupt = True`
-            stops after the step.
-        levels, path_noise, handle_noise, copy_until : for reproduction: timesteps, cleanest first; the draws
-            (K, C, h, w); those of the handle (C, n), one column a row of the correspondence; paste while the
-            timestep is at least this
+        editable : (H, W) bool array or (1, 1, h, w) Tensor, optional
+            Of the picture, or of the latents; 0 where nothing may change.
+        output_type : str
+            "pil", "np" ((1, H, W, 3) uint8), "pt" ((1, 3, H, W) in [0, 1]) or "latent".
+        callback_on_step_end : callable, optional
+            Called as callback(pipe, index, timestep, tensors) after each step, as diffusers does; `latents`
+            in the dict it returns replace the edit's. `pipe.interrupt = True` stops after the step.
+        callback_on_step_end_tensor_inputs : sequence of str
+            The tensors it is given: "latents", "pred_original_sample".
+        levels, path_noise, handle_noise, copy_until
+            For reproduction: the timesteps, cleanest first; the draws (K, C, h, w) of the path; those of the
+            handle (C, n), one column a row of the correspondence; paste while the timestep is at least this.
+        return_dict : bool
+            Whether to return a `RegionDragOutput` and not a tuple.
 
-        Returns RegionDragOutput, or the tuple (images,) with return_dict=False.
-        Raises ValueError or TypeError for input that does not fit, before anything is computed.
+        Returns
+        -------
+        RegionDragOutput or tuple
+            The tuple is (images,).
+
+        Raises
+        ------
+        ValueError, TypeError
+            Input that does not fit, before anything is computed.
         """
         if output_type not in OUTPUT_TYPES:
             raise ValueError(f"output_type must be pil, np, pt or latent, got {output_type!r}")

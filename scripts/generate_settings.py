@@ -20,6 +20,7 @@ HEAD = """\
 /** The settings of an edit, written by scripts/generate_settings.py from the table in engine/settings.py. */
 import type { SettingSpec } from "./settingspec"
 
+/** Every setting of the drawer. */
 export const SETTINGS = [
 """
 TAIL = "] as const satisfies readonly SettingSpec[]\n"

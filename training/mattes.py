@@ -27,9 +27,16 @@ SIDE = 192
 class Example:
     """One picture with a handle and the opacity to be found in it, `SIDE` pixels a side.
 
-    rgb : (h, w, 3) uint8
-    handle : (h, w) bool; cut : (h, w) bool, what GrabCut makes of it
-    alpha : (h, w) uint8, 0 outside the handle
+    Attributes
+    ----------
+    rgb
+        (h, w, 3) uint8.
+    handle
+        (h, w) bool.
+    cut
+        (h, w) bool, what GrabCut makes of it.
+    alpha
+        (h, w) uint8, 0 outside the handle.
     """
 
     rgb: npt.NDArray[np.uint8]
@@ -39,11 +46,11 @@ class Example:
 
 
 def make_example(photos: Sequence[Photo], rng: np.random.Generator) -> Example:
-    """Draw one example; photos : (H, W, 3) uint8 each."""
+    """Draw one example from photographs (H, W, 3) uint8."""
     while True:
         ground = background(str(rng.choice(KINDS)), photos, SIDE, rng)
         picture, objects = ground.pixels, others(photos, ground.series)
-        bare = rng.random() < 0.06  # a piece of the photograph itself: all of it is meant
+        bare = rng.random() < 0.06  # a piece of the photograph itself: all of it is object
         if bare:
             handle = _blob(rng)
             alpha = np.ones(handle.shape, np.float32)
@@ -123,8 +130,8 @@ def _laid(sprite: Sprite, rng: np.random.Generator) -> Float:
 def _akin(layer: Float, picture: Float, rng: np.random.Generator) -> Float:
     """The layer (h, w, 4) with colours near those of what it lies on, on one side more than on the other.
 
-    As a tower's shaded side before a hazy sky: cut from one photograph and laid on another, nearly every
-    object differs from what surrounds it, and a network that saw only such would miss what hardly does.
+    Like a tower's shaded side before a hazy sky. An object cut from one photograph and laid on another nearly
+    always differs from its surroundings; a network trained on those alone misses edges of low contrast.
     """
     alpha = layer[..., 3:]
     if alpha.sum() < 1:

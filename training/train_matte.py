@@ -1,16 +1,15 @@
 """Train the matting network: `python -m training.train_matte PHOTOS --out RUN [--minutes N]`.
 
 Examples are made first, once, and kept in the run's folder; training then sees each turned, mirrored and
-recoloured. Stopped at any time and started again with the same `--out`, it goes on. The benchmark's test
-photographs are held out, by the benchmark's own rule, and every twelfth of the others for the validation
-error. On the processor: the network is too small to gain from another place.
+recoloured. It can be stopped at any time and resumes when started again with the same `--out`. The
+benchmark's test photographs are held out, by the benchmark's own rule, and every twelfth of the others for
+the validation error. It runs on the CPU: the network is too small to gain from a GPU.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -21,20 +20,20 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from regiondrag_widget.bench.truth.photos import load_photos
 from regiondrag_widget.imaging.depth import depth_inside
 from regiondrag_widget.imaging.mattenet import DEPTH_SEEN, MatteNet, continued_into, laid_out
+from regiondrag_widget.regions.writing import write_whole
 from training.mattes import SIDE, Example, make_example
-from training.running import Run, cosine, log
+from training.running import Run, cosine, log, save_tensors
 
 __all__ = ["main", "stored", "train"]
 
 LAYERS = 10  # of a stored example: picture 3, its continuation 3, handle, depth, cut, opacity
 CHUNK = 250
-HELD_OUT = 12  # every so many photographs
+HELD_OUT = 12  # one photograph in so many is held out
 VALIDATION = 256  # examples
 BATCH = 16
 RATE = 2e-3
@@ -47,12 +46,20 @@ Examples = npt.NDArray[np.uint8]
 def train(photos: Path, out: Path, *, count: int, minutes: float, seed: int = 0) -> None:
     """Make `count` examples and train until `minutes` of active time are spent on this run in all.
 
-    photos : folder of pictures
-    out : the run's folder: `examples/`, `state.safetensors`, `model.safetensors` (averaged weights, float16),
-        `log.jsonl`
-    seed : of the examples and of their order
+    Parameters
+    ----------
+    photos
+        Folder of pictures.
+    out
+        The run's folder: `examples/`, `state.safetensors`, `model.safetensors` (averaged weights, float16),
+        `log.jsonl`.
+    seed
+        Seed of the examples and of their order.
 
-    Raises ValueError where the folder holds too few photographs.
+    Raises
+    ------
+    ValueError
+        The folder holds too few photographs.
     """
     out.mkdir(parents=True, exist_ok=True)
     examples = _examples(photos, out / "examples", count, seed, "train")
@@ -76,9 +83,7 @@ def train(photos: Path, out: Path, *, count: int, minutes: float, seed: int = 0)
             errors = _error(run.average, held_out)
             log(out, step=run.step, minutes=run.spent / 60, loss=float(np.mean(losses)), **errors)
             run.save(out)
-            half = {k: v.half().contiguous() for k, v in run.average.items()}
-            save_file(half, out / "model.safetensors.tmp")
-            os.replace(out / "model.safetensors.tmp", out / "model.safetensors")
+            save_tensors(out / "model.safetensors", {k: v.half() for k, v in run.average.items()})
             saved, losses = run.spent, []
 
 
@@ -184,14 +189,11 @@ def _make_chunk(job: _Job) -> Path:
     chunk = np.empty((job.count, SIDE, SIDE, LAYERS), np.uint8)
     for i in range(job.count):
         chunk[i] = stored(make_example(chosen, rng))
-    aside = job.path.with_suffix(".part.npy")
-    np.save(aside, chunk, allow_pickle=False)
-    os.replace(aside, job.path)
-    return job.path
+    return write_whole(job.path, lambda file: np.save(file, chunk, allow_pickle=False))
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The command line; see the module's text."""
+    """Run the command line that the module describes."""
     parser = argparse.ArgumentParser(prog="python -m training.train_matte", description=__doc__)
     parser.add_argument("photos", type=Path, help="folder of photographs")
     parser.add_argument(

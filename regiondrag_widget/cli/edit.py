@@ -47,12 +47,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "-o", "--output", type=Path, required=True, metavar="FILE", help="where the result goes"
     )
 
-    where = parser.add_argument_group("what goes where (once for each region)")
+    where = parser.add_argument_group("regions (once for each)")
     where.add_argument(
-        "--handle", action="append", default=[], metavar="MASK", help="white where the thing is"
+        "--handle", action="append", default=[], metavar="MASK", help="white where the object is"
     )
     where.add_argument(
-        "--target", action="append", default=[], metavar="MASK", help="white where it shall be"
+        "--target", action="append", default=[], metavar="MASK", help="white where it is to go"
     )
     where.add_argument("--move", action="append", default=[], type=_two_numbers, metavar="DX,DY",
                        help="pixels to the right and down, instead of --target")  # fmt: skip
@@ -63,7 +63,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
                        help="turn by DEG degrees as well, counter-clockwise")  # fmt: skip
     where.add_argument("--regions", type=Path, metavar="FOLDER|ZIP", help="regions saved by save_regions")
 
-    how = parser.add_argument_group("how")
+    how = parser.add_argument_group("settings")
     for spec in SETTINGS:
         if "command line" in spec.faces:
             _add_option(how, spec)
@@ -93,11 +93,11 @@ def run(args: argparse.Namespace) -> int:
     given = {name: value for name in names("command line") if (value := getattr(args, name)) is not None}
     EditSettings().updated(given, "command line")
     if args.output.name and not args.output.suffix and not args.output.is_dir():
-        args.output = args.output.with_name(args.output.name + ".png")  # as saving it would
+        args.output = args.output.with_name(args.output.name + ".png")  # as EditResult.save does
     picture, pairs = _inputs(args)
     _check_output(args, picture)
 
-    import regiondrag_widget as rd  # the engine, hence torch, only from here on
+    import regiondrag_widget as rd  # loads the engine and torch: only now, after all checks
 
     options: dict[str, Any] = dict(given)
     if args.device is not None:
@@ -139,7 +139,7 @@ def _inputs(args: argparse.Namespace) -> tuple[Picture, RegionPairs]:
     if args.photo is None:
         raise ValueError("no picture given: name one, or saved --regions")
     if not args.handle:
-        raise ValueError("no region given: say with --handle MASK what to take hold of")
+        raise ValueError("no region given: name what is to be moved with --handle MASK")
     picture = load_picture(args.photo)
     return picture, RegionPairs(_drawn_pairs(args, picture.size))
 
@@ -163,7 +163,7 @@ def _drawn_pairs(args: argparse.Namespace, size: tuple[int, int]) -> list[Any]:
     count = len(args.handle)
     moved = bool(args.move or args.scale or args.rotate)
     if moved == bool(args.target):
-        raise ValueError("say where the handle goes with --target MASK or with --move DX,DY, one of the two")
+        raise ValueError("say where the handle goes: give either --target MASK or --move DX,DY")
     if args.target and len(args.target) != count:
         raise ValueError(f"{count} --handle but {len(args.target)} --target: give one target for each handle")
     handles = [load_mask(path, size) for path in args.handle]
@@ -184,7 +184,7 @@ def _drawn_pairs(args: argparse.Namespace, size: tuple[int, int]) -> list[Any]:
 
 
 def _for_each(values: list[Any], count: int, option: str, default: Any) -> list[Any]:
-    """One value for each handle: given for each, once for all, or not at all."""
+    """Return one value for each handle, from one value each, one value for all, or the default."""
     if len(values) > 1 and len(values) != count:
         raise ValueError(
             f"{count} --handle but {len(values)} {option}: give one for each handle, or one for all"
@@ -193,7 +193,7 @@ def _for_each(values: list[Any], count: int, option: str, default: Any) -> list[
 
 
 def _check_output(args: argparse.Namespace, picture: Picture) -> None:
-    """Refuse before the work what could not be written after it, or would overwrite what was given."""
+    """Refuse an output that could not be written or would overwrite an input, before the edit is made."""
     from regiondrag_widget.engine.result import output_format
 
     output: Path = args.output

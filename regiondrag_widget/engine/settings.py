@@ -69,6 +69,14 @@ class EditSettings:
         more="content is pasted while the level is at or above this fraction of the noise schedule",
         min=0, max=1, step=0.05, of_model=True,
     )  # fmt: skip
+    content: str = setting(
+        "choice", "pixels", "Whether pixels are moved and encoded, or noised latents are (the paper's way)",
+        choices=("pixels", "latents"), faces=("python",),
+    )  # fmt: skip
+    residual: str = setting(
+        "choice", "follow", "Whether what the reverse mean misses moves along with the content or stays",
+        choices=("follow", "stay"), faces=("python",),
+    )  # fmt: skip
     vacated: Literal["fill", "noise", "keep"] = setting(
         "choice", "fill", "What fills the place the object leaves", label="Where it was",
         choices={
@@ -84,23 +92,6 @@ class EditSettings:
             "grabcut": "Cut it out by colour only",
             "none": "Move everything painted",
         },
-    )  # fmt: skip
-    model: str = setting(
-        "choice", "mini", "The diffusion model that makes the edit",
-        more="mini (bundled), a diffusers folder or a hub id",
-        max=1000, scope="model",
-    )  # fmt: skip
-    live: bool | None = setting(
-        "choice", None, "Edit while you drag. Automatic: on if a draft takes under 250 ms",
-        choices={None: "Automatic", True: "On", False: "Off"}, faces=("widget",), scope="display",
-    )  # fmt: skip
-    content: str = setting(
-        "choice", "pixels", "Whether pixels are moved and encoded, or noised latents are (the paper's way)",
-        choices=("pixels", "latents"), faces=("python",),
-    )  # fmt: skip
-    residual: str = setting(
-        "choice", "follow", "Whether what the reverse mean misses moves along with the content or stays",
-        choices=("follow", "stay"), faces=("python",),
     )  # fmt: skip
     prefill: str = setting(
         "choice", "mixed",
@@ -132,6 +123,15 @@ class EditSettings:
     preset: str = setting(
         "choice", "default", "Levels and rule of the default, or of the released RegionDrag code",
         choices=("default", "released"), faces=("python",), scope="picture",
+    )  # fmt: skip
+    model: str = setting(
+        "choice", "mini", "The diffusion model that makes the edit",
+        more="mini (bundled), a diffusers folder or a hub id",
+        max=1000, scope="model",
+    )  # fmt: skip
+    live: bool | None = setting(
+        "choice", None, "Edit while you drag. Automatic: on if a draft takes under 250 ms",
+        choices={None: "Automatic", True: "On", False: "Off"}, faces=("widget",), scope="display",
     )  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from regiondrag_widget.imaging.cutout import Cutout
 from regiondrag_widget.imaging.fill import Fill, exemplar_fill, mixed_fill, smooth_fill
-from regiondrag_widget.imaging.window import slices_of
+from regiondrag_widget.regions.box import slices_of
 
 __all__ = ["Background", "empty"]
 

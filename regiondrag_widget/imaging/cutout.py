@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.imaging.matte import handle_alpha
-from regiondrag_widget.imaging.window import Box, bounding_box
+from regiondrag_widget.regions.box import Box, bounding_box
 
 __all__ = ["Cutout", "cut_out"]
 

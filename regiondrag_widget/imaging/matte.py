@@ -9,7 +9,7 @@ import numpy.typing as npt
 from regiondrag_widget.imaging.grabcut import grabcut, recut
 from regiondrag_widget.imaging.mattenet import continued_into, load_matte_net, matte_inputs
 from regiondrag_widget.imaging.standout import missed_parts
-from regiondrag_widget.imaging.window import bounding_box
+from regiondrag_widget.regions.box import bounding_box
 
 __all__ = ["MATTES", "handle_alpha"]
 

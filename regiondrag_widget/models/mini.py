@@ -19,9 +19,17 @@ WEIGHTS = Path(__file__).resolve().parents[1] / "mini" / "weights"
 def load_mini(dtype: torch.dtype, folder: Path = WEIGHTS) -> dict[str, Any]:
     """The components of the bundled model, as `RegionDragPipeline` takes them.
 
-    dtype : of the UNet; the codec is float32
+    Parameters
+    ----------
+    dtype : torch.dtype
+        Of the UNet; the codec is float32.
+    folder : Path
+        Where the weights are.
 
-    Raises FileNotFoundError where the weights are missing.
+    Raises
+    ------
+    FileNotFoundError
+        The weights are missing.
     """
     if not (folder / "unet").is_dir():
         raise BundledWeightsMissingError("the bundled model", folder)

@@ -1,8 +1,8 @@
-"""One user of a network at a time: a lock for each network, first come, first served.
+"""One thread at a time calls a network: a lock for each network, first come, first served.
 
 Edits put attention processors of their own on a network for the length of a call. Two threads that did so at
 once would read each other's keys and values, so every call takes the network's lock. It is held for one call
-and released between steps: edits of several threads share a network, step by step.
+and released between steps, so edits of several threads share a network step by step.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Turns", "turns_of"]
 class Turns:
     """A reentrant lock that serves waiting threads in the order in which they came.
 
-    A plain lock lets a thread that releases it and asks again at once pass all who wait.
+    With a plain lock, a thread that releases it and asks again at once overtakes those that wait.
     """
 
     rank = Rank.NETWORK
@@ -48,7 +48,7 @@ class Turns:
             ticket[1].acquire()
             self._waiting.append(ticket)
         try:
-            ticket[1].acquire()  # whoever leaves makes us the owner and opens this
+            ticket[1].acquire()  # the leaving thread makes us the owner and opens this
         except BaseException:  # an interrupt: leave the queue, or pass on the turn that has just come
             with self._guard:
                 if ticket in self._waiting:
@@ -82,7 +82,13 @@ _registry_lock = OrderedLock(Rank.REGISTRY)
 
 
 def turns_of(network: Any) -> Turns:
-    """The lock of a network (a torch module), the same one for every pipeline that shares it."""
+    """The lock of a network, the same one for every pipeline that shares the network.
+
+    Parameters
+    ----------
+    network : torch module
+        Compiled or not.
+    """
     network = getattr(network, "_orig_mod", network)  # what torch.compile has wrapped
     with _registry_lock:
         found = _registry.get(network)
@@ -92,7 +98,7 @@ def turns_of(network: Any) -> Turns:
 
 
 def _after_fork() -> None:
-    """In a forked child no other thread lives that could release what it held."""
+    """In a forked child the other threads are gone, and the locks they held would never be released."""
     global _registry, _registry_lock
     _registry, _registry_lock = weakref.WeakKeyDictionary(), OrderedLock(Rank.REGISTRY)
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from regiondrag_widget.engine.result import EditResult
-from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.engine.settings import EditSettings, names
 from regiondrag_widget.models.profile import MINI_PROFILE
 from regiondrag_widget.regions import RegionPair, RegionPairs, pixel_map
 from regiondrag_widget.widget.editor import Report
@@ -109,7 +109,7 @@ class FakeEditor:
         self._engine.budget //= 2
 
     def prepare(self, pairs: Sequence[RegionPair], cancelled: Callable[[], bool], **how: Any) -> bool:
-        assert set(how) == {"stop", "vacated", "matte", "editable"}
+        assert set(how) == {*names("widget", "edit"), "editable"}
         engine = self._engine
         if not self._ready:
             engine.preparing += 1
@@ -132,7 +132,7 @@ class FakeEditor:
         **settings: Any,
     ) -> Generator[FakeStep, None, None]:
         engine = self._engine
-        assert set(settings) == {"stop", "vacated", "matte"}
+        assert set(settings) == set(names("widget", "edit"))
         asked = {**settings, "editable": editable, "pairs": list(pairs)}
         if engine.fail_draft is not None:
             yield from engine.fail_draft()
@@ -164,7 +164,7 @@ class FakeEditor:
         **settings: Any,
     ) -> Generator[FakeStep, None, None]:
         engine, total = self._engine, self._settings.steps
-        assert set(settings) == {"stop", "vacated", "matte"}
+        assert set(settings) == set(names("widget", "edit"))
         asked = {**settings, "editable": editable, "pairs": list(pairs)}
         engine.edits.append(asked)
         engine.began.append("edit")

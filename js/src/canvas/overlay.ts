@@ -1,4 +1,4 @@
-/** The upper canvas: regions, arrows, numbers, and the browser's own preview of the drag. */
+/** The upper canvas: regions, arrows, numbers, and the drag preview. */
 
 import type { Layer, Pair } from "../document/pair"
 import { carriedOf, type Ghost } from "../document/placement"
@@ -10,8 +10,8 @@ import { toScreen, type Viewport } from "../geometry/viewport"
 import type { ShownDraft } from "../model/drafts"
 import type { Picture } from "../model/pictures"
 import { css, type Rgb, shade } from "./colors"
+import { paintCarried } from "./dragpreview"
 import { canvasMatrix, drawPlaced } from "./placing"
-import { paintCarried } from "./preview"
 import { maskOutline, maskSprite, StrokeSprite } from "./sprites"
 import type { VacatedPainter } from "./vacated"
 
@@ -21,8 +21,8 @@ export interface OverlayScene {
   readonly regions: Regions
   readonly stroke: Stroke | null
   readonly ghost: Ghost | null
-  /** Whether the browser's preview is shown, and whether the vacated place will be filled. */
-  readonly preview: boolean
+  /** Whether the drag preview is shown, and whether the vacated place will be filled. */
+  readonly dragPreview: boolean
   readonly hatched: boolean
   /** 0 to 1: how strongly regions are tinted. */
   readonly opacity: number
@@ -44,7 +44,7 @@ export function paintOverlay(
 ): void {
   const shown = scene.regions.pairs.map((pair, index) => ({ pair, index })).filter(({ pair }) => pair.visible)
   const whole = scene.shownDraft?.whole === true
-  const previews = scene.preview && !scene.faint && !whole
+  const previews = scene.dragPreview && !scene.faint && !whole
   const carried = previews ? shown.flatMap(({ pair }) => carriedOf(pair, scene) ?? []) : []
   if (scene.hatched && carried.length > 0)
     vacated.paint(g, carried, scene.shownDraft?.draft ?? null, viewport, ratio)
@@ -64,7 +64,7 @@ export function paintOverlay(
   }
   for (const { pair, index } of shown) {
     const active = index === scene.regions.selected
-    // A tint would hide the pixels of the preview.
+    // A tint would hide the pixels of the drag preview.
     const alpha = previews && carriedOf(pair, scene) !== null ? 0 : tint
     const ghost = scene.ghost?.pairId === pair.id ? scene.ghost : null
     if (ghost) {

@@ -64,7 +64,7 @@ export class Painter {
         regions: store.shown,
         stroke: store.stroke,
         ghost: store.ghost,
-        preview: state.preview,
+        dragPreview: state.dragPreview,
         hatched: widget.settings.current.vacated !== "keep",
         opacity: state.opacity,
         shownDraft: widget.live.shownDraft,

@@ -80,7 +80,7 @@ export class Stage implements PointerArea {
     })
   }
 
-  /** Counts the script time of a pointer event that moved the ghost: part of what the browser's preview costs. */
+  /** Counts the script time of a pointer event that moved the ghost: part of what the drag preview costs. */
   count(milliseconds: number): void {
     this.dragged += milliseconds
   }

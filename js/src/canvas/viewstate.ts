@@ -20,8 +20,8 @@ export class ViewState {
   layer: Layer = "handle"
   /** Diameter of the brush in picture pixels. */
   brushSize = 32
-  /** Whether the browser's preview of a drag is shown. */
-  preview = true
+  /** Whether the drag preview is shown. */
+  dragPreview = true
   /** 0 to 1: how strongly regions are tinted. */
   opacity = 0.45
   /** Set while a key is held: show the original, hide all regions, pan with the hand. */

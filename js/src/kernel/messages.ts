@@ -85,7 +85,7 @@ const FROM_KERNEL = {
   ready: { kernel: or(text, ""), busy: or(flag, false), run: nullable(number) },
   pong: {},
   status: PROGRESS,
-  /** A picture of the edit after `step` of `total`, one buffer; `box` is the part of the picture that it covers. */
+  /** A picture of the edit after `step` of `total` (a `Frame` once decoded), one buffer; `box` is the part of the picture that it covers. */
   preview: {
     run: integer,
     seq: integer,
@@ -93,7 +93,6 @@ const FROM_KERNEL = {
     total: or(integer, 0),
     box: corners,
     mime: or(text, "image/jpeg"),
-    kind: or(oneOf("step", "draft"), "step"),
   },
   /** The draft asked for as `seq`, one buffer. */
   drafted: { seq: integer, box: nullable(corners), mime: or(text, "image/jpeg") },
@@ -172,7 +171,7 @@ export interface ToKernel {
   /** Edit now. Complete in itself, since a message can overtake the traits. */
   run: EditRequest & { run: number }
   stop: { run: number }
-  /** The step picture `seq` of `run` is on the screen. */
+  /** The preview `seq` of `run` is on the screen. */
   ack: { run: number; seq: number }
   /** Edit quickly, while the pointer moves. */
   draft: EditRequest & { seq: number }

@@ -62,7 +62,7 @@ export const OLDEST = 1_000
 const PAUSE = 500
 /**
  * Milliseconds from pointer to screen below which drafts are shown whole behind a moving pointer, and above which
- * they no longer are. Slow drafts that jump after the pointer look worse than the browser's own preview. There are
+ * they no longer are. Slow drafts that jump after the pointer look worse than the browser's drag preview. There are
  * two limits so that the two do not alternate (hysteresis).
  */
 const FAST = 300

@@ -3,7 +3,7 @@
 const KEPT = 400
 const counts = new Map<string, number>()
 
-/** From the pointer's event to its draft on the screen, or the script time of the browser's preview for one event. */
+/** From the pointer's event to its draft on the screen, or the script time of the drag preview for one event. */
 type Mark = "regiondrag.draft" | "regiondrag.preview"
 
 /** Marks a span; a long session keeps the newest few hundred. */

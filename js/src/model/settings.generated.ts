@@ -1,6 +1,7 @@
 /** The settings of an edit, written by scripts/generate_settings.py from the table in engine/settings.py. */
 import type { SettingSpec } from "./settingspec"
 
+/** Every setting of the drawer. */
 export const SETTINGS = [
   {
     name: "prompt",

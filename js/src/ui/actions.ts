@@ -217,7 +217,7 @@ export class Actions {
       new: () => this.newPair(),
       flipX: () => this.flip("x"),
       flipY: () => this.flip("y"),
-      preview: () => state.set({ preview: !state.preview }),
+      dragPreview: () => state.set({ dragPreview: !state.dragPreview }),
       compare: () => this.compare(state.compare === "slider" ? "off" : "slider"),
       help: () => state.set({ helpOpen: !state.helpOpen }),
       escape: () => this.escape(),

@@ -52,7 +52,7 @@ export function overlays(widget: WidgetModel, state: ViewState, signal: AbortSig
   return [label, sides, hint, badge, trouble, drop]
 }
 
-/** What is shown: the browser's preview, a step or a draft from the kernel, or the result. */
+/** What is shown: the drag preview, a step or a draft from the kernel, or the result. */
 function showing(widget: WidgetModel, state: ViewState): { kind: string; words: string } | null {
   if (!widget.picture) return null
   if (widget.screen.showing === "result") {
@@ -61,13 +61,12 @@ function showing(widget: WidgetModel, state: ViewState): { kind: string; words: 
   }
   const frame = widget.runs.frames.current
   if (frame) {
-    const words = frame.kind === "draft" ? "Draft" : `Step ${frame.step} of ${frame.total}`
-    return { kind: "step", words }
+    return { kind: "step", words: `Step ${frame.step} of ${frame.total}` }
   }
   if (widget.live.shownDraft?.whole) return { kind: "draft", words: "Draft" }
   const { store } = widget
   const carries = store.regions.pairs.some((pair) => pair.visible && carriedOf(pair, store) !== null)
-  return state.preview && carries && !state.bare ? { kind: "preview", words: "Preview" } : null
+  return state.dragPreview && carries && !state.bare ? { kind: "preview", words: "Preview" } : null
 }
 
 /** What a beginner should do next; empty for users who have done it. */

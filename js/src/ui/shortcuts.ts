@@ -38,7 +38,7 @@ export type Simple =
   | "new"
   | "flipX"
   | "flipY"
-  | "preview"
+  | "dragPreview"
   | "compare"
   | "help"
   | "escape"
@@ -60,7 +60,7 @@ const PLAIN: Record<string, Simple> = {
   k: "protect",
   n: "new",
   f: "flipX",
-  w: "preview",
+  w: "dragPreview",
   "0": "fit",
   "1": "full",
   "+": "zoomIn",

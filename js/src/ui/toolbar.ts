@@ -95,12 +95,12 @@ export function topBar(
   })
   zoom.classList.add("rd-zoom")
   const fit = button({ label: "Fit", icon: "fit", title: "Fit to view (0)", signal, act: () => stage.fit() })
-  const preview = button({
+  const dragPreview = button({
     label: "Preview",
     icon: "magic",
     title: "Preview the moved pixels (W)",
     signal,
-    act: () => state.set({ preview: !state.preview }),
+    act: () => state.set({ dragPreview: !state.dragPreview }),
   })
   const openPicture = button({
     label: "Open picture",
@@ -134,7 +134,7 @@ export function topBar(
     setEnabled(undo, !still && store.canUndo)
     setEnabled(redo, !still && store.canRedo)
     setEnabled(openPicture, !widget.readOnly)
-    setPressed(preview, state.preview)
+    setPressed(dragPreview, state.dragPreview)
     settings.setAttribute("aria-expanded", String(state.settingsOpen))
     help.setAttribute("aria-expanded", String(state.helpOpen))
     const value = String(Math.round((100 * Math.log(state.brushSize)) / Math.log(LARGEST_BRUSH)))
@@ -160,7 +160,7 @@ export function topBar(
     sized,
     el("span", { class: "rd-gap" }),
     el("div", { class: "rd-group" }, undo, redo),
-    el("div", { class: "rd-group" }, fit, zoom, preview),
+    el("div", { class: "rd-group" }, fit, zoom, dragPreview),
     el("div", { class: "rd-group" }, openPicture, settings, help),
   )
 }

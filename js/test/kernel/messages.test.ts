@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest"
 import { readMessage, readTrait, type TraitName } from "../../src/kernel/messages"
 
 const read = (type: string, fields: Record<string, unknown> = {}) => readMessage({ v: 1, type, ...fields })
-const frame = { run: 5, seq: 1, step: 2, total: 9, box: [0, 0, 8, 6], kind: "step" }
+const frame = { run: 5, seq: 1, step: 2, total: 9, box: [0, 0, 8, 6] }
 const fieldsOf = (message: ReturnType<typeof readMessage>) =>
   typeof message === "string" ? message : message.fields
 

@@ -16,7 +16,6 @@ const meta = (run: number, seq: number): KernelMessage<"preview"> => ({
   total: 9,
   box: [0, 0, 8, 6],
   mime: "image/jpeg",
-  kind: "step",
 })
 let decoding: Decoding[]
 let paints: (() => void)[]

@@ -115,7 +115,7 @@ describe("a drag while it is on", () => {
     expect(looks()).toBe(true)
     release()
     expect([sent("run").length, sent("rest").length, looks()]).toEqual([1, 0, true])
-    const frame = { run: 5, seq: 1, step: 1, total: 9, box, kind: "step" }
+    const frame = { run: 5, seq: 1, step: 1, total: 9, box }
     model.receive("preview", frame, [png])
     await vi.advanceTimersByTimeAsync(20)
     expect([looks(), widget.runs.frames.current?.seq]).toEqual([null, 1])

@@ -139,7 +139,7 @@ describe("a run", () => {
     vi.stubGlobal("requestAnimationFrame", (callback: () => void) => setTimeout(callback, 16))
     drawPair(widget)
     widget.run()
-    const frame = { run: 5, seq: 1, step: 1, total: 1, box: [0, 0, W, H], kind: "step" }
+    const frame = { run: 5, seq: 1, step: 1, total: 1, box: [0, 0, W, H] }
     model.receive("preview", frame, [png])
     await vi.advanceTimersByTimeAsync(20)
     model.receive(type, fields)
@@ -155,7 +155,7 @@ describe("a run", () => {
     vi.stubGlobal("requestAnimationFrame", (callback: () => void) => setTimeout(callback, 16))
     drawPair(widget)
     widget.run()
-    const frame = { run: 5, seq: 1, step: 1, total: 1, box: [0, 0, W, H], kind: "step" }
+    const frame = { run: 5, seq: 1, step: 1, total: 1, box: [0, 0, W, H] }
     model.receive("preview", frame, [png])
     model.update(result(5))
     model.receive("done", { run: 5, result: "r5", seconds: 2 })

@@ -224,9 +224,9 @@ def test_a_warning_of_the_engine_is_one_line(
 # ---- what it refuses: exit code 2 ----
 
 WRONG = {
-    "no region": ([], "no region given: say with --handle MASK"),
-    "no target": (["--handle", "h.png"], "--target MASK or with --move DX,DY, one of the two"),
-    "target and move": (["--handle", "h.png", "--target", "t.png", "--move", "1,1"], "one of the two"),
+    "no region": ([], "no region given: name what is to be moved with --handle MASK"),
+    "no target": (["--handle", "h.png"], "give either --target MASK or --move DX,DY"),
+    "target and move": (["--handle", "h.png", "--target", "t.png", "--move", "1,1"], "give either --target"),
     "too few targets": (
         ["--handle", "h.png", "--handle", "h2.png", "--target", "t.png"],
         "2 --handle but 1 --target",

@@ -16,7 +16,9 @@ PACKAGE = Path(rd.__file__).parent
 
 # room -> the rooms it may import from; a file at the top is a room of its own
 MAY_IMPORT = {
+    "errors": set(),
     "locks": {"locks"},
+    "terminal": set(),
     "text": {"text"},
     "regions": {"regions"},
     "imaging": {"imaging", "regions"},
@@ -29,7 +31,7 @@ MAY_IMPORT = {
     "bench": {"bench", "api", "pipeline", "engine", "models", "imaging", "regions", "assets"},
     "cli": {"cli", "bench", "api", "pipeline", "engine", "models", "imaging", "regions", "assets"},
 }
-ANYWHERE = {"", "_version", "__version__", "locks", "text"}
+ANYWHERE = {"", "_version", "__version__", "errors", "locks", "terminal", "text"}
 
 
 def run_python(code: str) -> str:
@@ -56,6 +58,12 @@ def test_asking_for_region_pairs_brings_no_torch():
         run_python("import sys, regiondrag_widget as rd; rd.RegionPair; print('torch' in sys.modules)")
         == "False"
     )
+
+
+@pytest.mark.parametrize("module", ["engine.settings", "widget.widget", "cli.edit"])
+def test_the_settings_and_their_faces_bring_no_torch(module: str):
+    code = f"import sys, regiondrag_widget.{module}; print('torch' in sys.modules)"
+    assert run_python(code) == "False"
 
 
 @pytest.mark.parametrize("name", sorted(set(rd.__all__)))

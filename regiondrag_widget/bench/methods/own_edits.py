@@ -43,9 +43,9 @@ def session_method(
     ----------
     settings
         Of the session and the edit together: ``steps``, ``start``, ``preset`` and those of ``EditSettings``;
-        ``attention_swap`` is a key of :data:`ATTENTION`. What is left out is the default's.
+        ``attention_swap`` is a key of :data:`ATTENTION`. The default's values apply to the rest.
     regions, drawing
-        What is drawn on a scene, and how that is called.
+        What is drawn on a scene, and its name.
     """
     chosen = dict(settings or {})
 
@@ -83,8 +83,8 @@ def warp_and_inpaint(network: BenchNetwork) -> Method:
     """Warp the drawn handle, then inpaint the hole from noise by the network, everything else held.
 
     The scheme of Inpaint4Drag (Lu and Han, ICCV 2025), which inpaints with a model trained for that; here the
-    known cells are imposed at each level, as in RePaint (Lugmayr et al., CVPR 2022). It begins where the
-    network's training does: the bundled one has seen nothing above 0.7 of the schedule.
+    known cells are imposed at each level, as in RePaint (Lugmayr et al., CVPR 2022). It starts at the
+    highest noise level that the network was trained on: 0.7 of the schedule for the bundled one.
     """
     settings = {
         "start": 0.7 if network.pipe.name == "mini" else 1.0,

@@ -16,9 +16,9 @@ from regiondrag_widget.bench.methods.diffusion import diffusion_methods
 from regiondrag_widget.bench.methods.fewpoints import few_points
 from regiondrag_widget.bench.methods.method import Method
 from regiondrag_widget.bench.methods.network import BenchNetwork
+from regiondrag_widget.bench.methods.own_edits import ours, released, session_method
 from regiondrag_widget.bench.methods.pointdrag import PointDrag, point_drag
 from regiondrag_widget.bench.methods.sdedit import sdedit
-from regiondrag_widget.bench.methods.sessions import ours, released, session_method
 from regiondrag_widget.bench.truth.ablations import ablations
 from regiondrag_widget.bench.truth.metrics import measure
 from regiondrag_widget.bench.truth.scene import Scene

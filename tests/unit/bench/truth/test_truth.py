@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import regiondrag_widget
 from regiondrag_widget.bench.methods.method import Method, MethodOutput
 from regiondrag_widget.bench.methods.opencv import baselines, grabcut_matte
 from regiondrag_widget.bench.truth.bars import bars
-from regiondrag_widget.bench.truth.command import add_parser
 from regiondrag_widget.bench.truth.plots import label_points, quality_plot
 from regiondrag_widget.bench.truth.report import as_json, markdown
+from regiondrag_widget.bench.truth.result_store import ResultStore, code_files
 from regiondrag_widget.bench.truth.run import run
 from regiondrag_widget.bench.truth.scene import Scene, SceneError, write_scene
 from regiondrag_widget.bench.truth.scenes import build_scenes
-from regiondrag_widget.bench.truth.store import ResultStore
+from regiondrag_widget.cli.bench import add_parser
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +179,16 @@ def test_written_scenes_give_the_same_figures_as_built_ones(tmp_path: Path) -> N
     assert command("--scenes", tmp_path / "s", *common, "-o", tmp_path / "b") == 0
     means = [json.loads((tmp_path / run / "report.json").read_text())["methods"] for run in ("a", "b")]
     assert means[0]["matte + Telea"]["mean"]["psnr"] == means[1]["matte + Telea"]["mean"]["psnr"]
+
+
+def test_results_depend_on_every_room_that_can_change_a_figure():
+    package = Path(regiondrag_widget.__file__).parent
+    names = {path.relative_to(package).as_posix() for path in code_files()}
+    rooms = {name.split("/")[0] for name in names if "/" in name}
+    assert rooms == {"bench", "engine", "imaging", "mini", "models", "regions"}
+    assert {"pipeline.py", "bench/truth/metrics.py", "bench/methods/opencv.py"} <= names
+    assert not {"bench/truth/report.py", "cli/edit.py", "widget/widget.py"} & names
+    assert any(name.endswith(".safetensors") for name in names)
 
 
 def test_a_broken_scene_gives_exit_code_one_and_the_others_are_measured(

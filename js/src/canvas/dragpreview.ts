@@ -1,4 +1,4 @@
-/** The browser's own preview of a drag: the handle's pixels at their new place, at once and without the kernel. */
+/** The drag preview: the handle's pixels at their new place, drawn by the browser at once, without the kernel. */
 import type { Carried } from "../document/placement"
 import type { Mask } from "../geometry/mask"
 import { apply, invert, isAffine, type Matrix } from "../geometry/matrix"

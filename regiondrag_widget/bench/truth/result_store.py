@@ -17,6 +17,7 @@ from PIL import Image as PILImage
 
 from regiondrag_widget.bench.methods.method import Method
 from regiondrag_widget.bench.truth.scene import Image, Scene
+from regiondrag_widget.regions.writing import write_whole
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,11 @@ class ResultStore:
         return Row(scene.name, scene.kind, scene.motion, method.name, method.group, row.figures)
 
     def add(self, scene: Scene, method: Method, row: Row, image: Image) -> None:
+        """Keep a finished row at once, and its picture (H, W, 3) uint8 if the store keeps that scene's."""
         if self._keep(scene):
             path = self.image_path(scene.name, method.name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_suffix(".part")
-            PILImage.fromarray(image).save(aside, format="PNG")
-            aside.replace(path)
+            write_whole(path, lambda file: PILImage.fromarray(image).save(file, format="PNG"))
         key = _key(scene, method)
         with self._path.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps({"key": key, **row.__dict__}) + "\n")
@@ -86,6 +86,7 @@ class ResultStore:
             return np.asarray(picture.convert("RGB"))
 
     def image_path(self, scene: str, method: str) -> Path:
+        """Where the picture of a scene and a method is kept."""
         slug = re.sub(r"[^a-z0-9]+", "-", method.lower()).strip("-")
         return self._folder / "images" / scene / f"{slug}.png"
 
@@ -96,20 +97,33 @@ def _key(scene: Scene, method: Method) -> str:
     return f"{scene.digest}-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
 
 
+NO_FIGURES = {"assets", "bench/latency", "cli", "widget"}  # folders; a scene's pictures are in its own digest
+PRESENTATION = {
+    f"bench/truth/{name}.py"
+    for name in ("bars", "claims", "command", "decisions", "plots", "report", "result_store", "sheets")
+}
+
+
 @cache
 def _code_digest() -> str:
     """Changes with the code and the weights that figures come from: none is older than its program."""
-    package = Path(__file__).resolve().parents[2]
-    presentation = {"bars.py", "claims.py", "cli.py", "decisions.py", "plots.py", "report.py", "sheets.py"}
-    files = [path for path in (package / "bench").glob("*.py") if path.name not in presentation]
-    files += [path for room in ("regions", "engine") for path in (package / room).rglob("*.py")]
-    files += [
-        path for path in (package / "mini").rglob("*") if path.suffix in (".py", ".json", ".safetensors")
-    ]
     state = hashlib.sha256()
-    for path in sorted(files):
+    for path in code_files():
         state.update(path.name.encode() + path.read_bytes())
     return state.hexdigest()[:12]
+
+
+def code_files() -> list[Path]:
+    """Return the package's files that can change a figure: all but the faces and what presents figures."""
+    package = Path(__file__).resolve().parents[2]
+    kept = [
+        path
+        for path in package.rglob("*")
+        if path.suffix in (".py", ".json", ".safetensors")
+        and not {part.as_posix() for part in path.relative_to(package).parents} & NO_FIGURES
+        and path.relative_to(package).as_posix() not in PRESENTATION
+    ]
+    return sorted(kept)
 
 
 def _read(path: Path) -> dict[str, Row]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from regiondrag_widget.bench.latency import memory, networks, pointer, rounds
+from regiondrag_widget.bench.latency import networks, peak_memory, pointer, rounds
 from regiondrag_widget.bench.latency.bars import bars
 from regiondrag_widget.bench.latency.plots import latency_plot
 from regiondrag_widget.bench.latency.report import Measured, markdown
@@ -25,7 +25,7 @@ from tests.unit.engine_kit import tiny_pipeline
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tiny network in place of the bundled one; no child processes."""
     monkeypatch.setattr(networks, "load_network", lambda **options: tiny_pipeline())
-    monkeypatch.setattr(memory, "peak_memory", lambda way, network, size: {"way": way, "bytes": 1 << 20})
+    monkeypatch.setattr(peak_memory, "peak_memory", lambda way, network, size: {"way": way, "bytes": 1 << 20})
 
 
 def latency(*arguments: str) -> int:
@@ -185,15 +185,17 @@ def test_growth_and_levers_have_tables_and_the_plot_three_panels(tmp_path: Path)
 
 
 def test_peak_memory_of_a_child_is_more_than_the_network_takes():
-    found = memory.peak_memory("network loaded", {"model": "mini", "device": "cpu"}, 128)
+    found = peak_memory.peak_memory("network loaded", {"model": "mini", "device": "cpu"}, 128)
     assert found["bytes"] > 100 << 20
 
 
 def test_a_child_that_fails_says_why(monkeypatch: pytest.MonkeyPatch):
-    found = memory.peak_memory("warm edit", {"model": "./no-such-model"}, 128)
+    found = peak_memory.peak_memory("warm edit", {"model": "./no-such-model"}, 128)
     assert "no-such-model" in found["problem"]
-    monkeypatch.setattr(memory.subprocess, "run", lambda *a, **k: SimpleNamespace(returncode=-9, stderr=""))
-    assert "out of memory" in memory.peak_memory("warm edit", {}, 128)["problem"]
+    monkeypatch.setattr(
+        peak_memory.subprocess, "run", lambda *a, **k: SimpleNamespace(returncode=-9, stderr="")
+    )
+    assert "out of memory" in peak_memory.peak_memory("warm edit", {}, 128)["problem"]
 
 
 @pytest.mark.parametrize("missing", ["playwright", "jupyterlab"])

@@ -13,7 +13,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 import regiondrag_widget as rd
 from regiondrag_widget.bench.latency import networks
-from regiondrag_widget.bench.latency.lora import adapted, train_adapters
+from regiondrag_widget.bench.latency.lora_training import adapted, train_adapters
 from regiondrag_widget.bench.latency.networks import ARCHITECTURES, Architecture, load_network, random_unet
 from regiondrag_widget.bench.latency.released import released_calls, released_edit, released_latents
 from regiondrag_widget.bench.latency.rows import SAME_LEVELS, WARM, edit_rows

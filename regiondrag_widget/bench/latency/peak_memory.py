@@ -1,6 +1,6 @@
 """Peak memory of one way to edit, measured in a process of its own that does nothing else.
 
-The child is this module run with its order, JSON, as its argument.
+The child process runs this module, with a JSON description of what to do as its argument.
 """
 
 from __future__ import annotations
@@ -18,14 +18,20 @@ SECONDS = 600
 
 
 def peak_memory(way: str, network: dict[str, Any], size: int) -> dict[str, Any]:
-    """``{"way", "bytes"}`` of one of `WAYS`, or ``{"way", "problem"}``.
+    """Measure one of `WAYS`: ``{"way", "bytes"}``, or ``{"way", "problem"}``.
 
-    network : keyword arguments of `load_network`
-    bytes : `torch.cuda.max_memory_allocated` on CUDA; the process's peak resident memory elsewhere, libraries
-        and network included
+    ``bytes`` is `torch.cuda.max_memory_allocated` on CUDA, and elsewhere the process's peak resident memory,
+    libraries and network included.
+
+    Parameters
+    ----------
+    network
+        Keyword arguments of `load_network`.
+    size
+        Pixels a side.
     """
     order = json.dumps({"way": way, "network": network, "size": size})
-    command = [sys.executable, "-m", "regiondrag_widget.bench.latency.memory", order]
+    command = [sys.executable, "-m", "regiondrag_widget.bench.latency.peak_memory", order]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
@@ -68,7 +74,7 @@ def _measured(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def _forget_peak(device: Any) -> None:
-    """Loading counts for nothing; where a system cannot forget, it does count."""
+    """Reset the peak, so that loading does not count; systems that cannot do so count it."""
     import torch
 
     if device.type == "cuda":

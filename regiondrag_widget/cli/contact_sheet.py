@@ -1,4 +1,4 @@
-"""A contact sheet: one row an edit, before (handle and target outlined), after."""
+"""A contact sheet with one row for each edit: before (handle and target outlined), after."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from regiondrag_widget.regions.pair import RegionPair
 SIDE = 448  # px, the longer side of a picture on the sheet
 MARGIN, CAPTION = 16, 40
 PAPER, INK, FAINT = (250, 250, 248), (30, 30, 34), (120, 120, 124)
-HANDLE, TARGET = (255, 176, 0), (0, 158, 255)  # told apart by the colour-blind too
+HANDLE, TARGET = (255, 176, 0), (0, 158, 255)  # distinguishable for the colour-blind
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Row:
 
 
 def contact_sheet(rows: Sequence[Row]) -> Image.Image:
-    """All rows on one RGB page, ``handle`` outlined in orange and ``target`` in blue."""
+    """Draw all rows on one RGB page, ``handle`` outlined in orange and ``target`` in blue."""
     tiles = [(_shrunk(_outlined(row)), _shrunk(row.after)) for row in rows]
     heights = [max(before.height, after.height) + CAPTION + MARGIN for before, after in tiles]
     page = Image.new("RGB", (2 * SIDE + 3 * MARGIN, sum(heights) + MARGIN), PAPER)

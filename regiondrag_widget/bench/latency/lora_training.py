@@ -24,7 +24,7 @@ RANK, STEPS, RATE = 16, 200, 2e-4
 
 
 def train_adapters(pipe: RegionDragPipeline, picture: NDArray[np.uint8], steps: int = STEPS) -> float:
-    """Fit adapters to a picture (H, W, 3) uint8, and leave the network as it was; the last step's loss."""
+    """Fit adapters to a picture (H, W, 3) uint8 and return the last step's loss; the network is unchanged."""
     backbone, network = pipe.backbone, pipe.network("")
     kind, alphas = backbone.prediction_type, backbone.alphas_cumprod
     pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
@@ -54,7 +54,7 @@ def train_adapters(pipe: RegionDragPipeline, picture: NDArray[np.uint8], steps: 
 
 @contextmanager
 def adapted(unet: Any) -> Iterator[list[Tensor]]:
-    """While open, every attention's projections add what rank-16 adapters make of their input.
+    """While open, add the output of rank-16 adapters to every attention's projections.
 
     Yields the adapters' parameters; the network's own are not trained.
     """

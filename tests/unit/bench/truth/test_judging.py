@@ -12,10 +12,10 @@ from regiondrag_widget.bench.truth.claims import claims
 from regiondrag_widget.bench.truth.decisions import decisions
 from regiondrag_widget.bench.truth.metrics import measure
 from regiondrag_widget.bench.truth.report import markdown
+from regiondrag_widget.bench.truth.result_store import Row
 from regiondrag_widget.bench.truth.run import Report, run
 from regiondrag_widget.bench.truth.scene import Image, Scene
 from regiondrag_widget.bench.truth.scenes import build_scenes
-from regiondrag_widget.bench.truth.store import Row
 from regiondrag_widget.regions import RegionPair, RegionPairs
 
 

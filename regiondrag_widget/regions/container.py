@@ -1,25 +1,29 @@
-"""A few named files in one folder or one .zip: written aside and then renamed, read within limits."""
+"""A few named files in one folder or one .zip, written whole and read within limits."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
+
+from regiondrag_widget.regions.writing import write_whole, write_whole_bytes
 
 Reader: TypeAlias = Callable[[str, int], bytes]  # (plain name, most bytes allowed) -> content
 
 
 def write_zip(path: Path, files: Mapping[str, bytes], index: str) -> None:
-    """Write one archive; the index comes first in it, so it can be read without the rest."""
+    """Write one archive with the index first, so that it can be read without the rest."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _aside(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(files, key=lambda name: name != index):
-            archive.writestr(name, files[name])
+
+    def write(file: BinaryIO) -> None:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in sorted(files, key=lambda name: name != index):
+                archive.writestr(name, files[name])
+
+    write_whole(path, write)
 
 
 def write_folder(path: Path, files: Mapping[str, bytes], index: str) -> None:
@@ -31,8 +35,7 @@ def write_folder(path: Path, files: Mapping[str, bytes], index: str) -> None:
         raise ValueError(f"{path} already holds other files: give a new folder")
     path.mkdir(parents=True, exist_ok=True)
     for name in sorted(files, key=lambda name: name == index):
-        with _aside(path / name) as temporary:
-            temporary.write_bytes(files[name])
+        write_whole_bytes(path / name, files[name])
 
 
 @contextmanager
@@ -46,7 +49,7 @@ def open_reader(path: Path) -> Iterator[Reader]:
         try:
             archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError) as error:
-            raise ValueError(f"{path} is no readable .zip: give what save_regions wrote") from error
+            raise ValueError(f"{path} is not a readable .zip: give what save_regions wrote") from error
         with archive:
             yield lambda name, limit: _read_member(archive, name, limit)
 
@@ -90,25 +93,3 @@ def _within(data: bytes, name: str, limit: int) -> bytes:
             f"{name} is larger than the {limit} bytes it may have: it was not written by save_regions"
         )
     return data
-
-
-@contextmanager
-def _aside(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``, renamed to it when all went well and removed when not."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
