@@ -12,6 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import regiondrag_widget as rd
+from regiondrag_widget.locks import Rank
 
 tomllib = pytest.importorskip("tomllib", reason="tomllib came with Python 3.11")
 
@@ -123,3 +124,8 @@ TWINS = {"bars.py", "command.py", "plots.py", "report.py"}
 def test_no_two_rooms_have_a_file_of_the_same_name(repository: Path, folder: str, ending: str):
     names = [path.name for path in (repository / folder).rglob(f"*{ending}") if path.stem != "__init__"]
     assert {name for name in names if names.count(name) > 1} - TWINS == set()
+
+
+def test_the_architecture_lists_every_lock_in_its_order(repository: Path):
+    text = (repository / "docs" / "architecture.md").read_text("utf-8")
+    assert re.findall(r"^\| `([A-Z_]+)` \|", text, flags=re.MULTILINE) == [rank.name for rank in Rank]
