@@ -19,6 +19,7 @@ from regiondrag_widget.engine.requests import (
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.engine.stopwatch import Stopwatch
 from regiondrag_widget.imaging.background import Background
+from regiondrag_widget.imaging.carry import MATTES
 from regiondrag_widget.imaging.composite import compose
 from regiondrag_widget.imaging.cutout import Cutout
 from regiondrag_widget.imaging.sheet import Sheet
@@ -79,13 +80,18 @@ class Composites:
         if editable is not None and bool((editable | ~pairs.handle).all()):
             editable = None  # what is protected beside the handles makes no difference here
         handles = tuple(pair.handle for pair in pairs)
-        cutouts = tuple(self._kept(CutoutRequest(sheet, handle, settings.matte)) for handle in handles)
+        unsaid = MATTES[settings.matte]
+        carries = tuple(unsaid if pair.carry is None else pair.carry for pair in pairs)
+        cutouts = tuple(
+            self._kept(CutoutRequest(sheet, handle, carry))
+            for handle, carry in zip(handles, carries, strict=True)
+        )
         background: Background = self._kept(
             BackgroundRequest(
                 sheet,
                 handles,
+                carries,
                 editable,
-                settings.matte,
                 settings.prefill,
                 settings.vacated == "keep",
                 self._seed,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from regiondrag_widget.imaging.background import Background, empty
+from regiondrag_widget.imaging.carry import Carry
 from regiondrag_widget.imaging.composite import Composite
 from regiondrag_widget.imaging.cutout import Cutout, cut_out
 from regiondrag_widget.imaging.sheet import Sheet
@@ -47,18 +48,18 @@ class CutoutRequest:
         What it is cut out of.
     handle : (h, w) bool array
         The handle, of the sheet's size.
-    matte : str
-        How the object is found: see `EditSettings`.
+    carry : Carry
+        What of the handle is carried.
     """
 
     kind: ClassVar = "cutout"
     sheet: Sheet
     handle: Bool
-    matte: str
+    carry: Carry
 
     def make(self) -> Cutout:
         """Cut the content out."""
-        return cut_out(self.sheet.rgb, self.handle, self.matte)
+        return cut_out(self.sheet.rgb, self.handle, self.carry, self.sheet.alpha)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +72,11 @@ class BackgroundRequest:
         What the contents are taken from.
     handles : tuple of (h, w) bool array
         Of the sheet's size.
+    carries : tuple of Carry
+        What of each handle is carried.
     editable : (h, w) bool array, optional
         False where nothing may change.
-    matte, prefill : str
+    prefill : str
         See `EditSettings`.
     keeps : bool
         Whether the vacated place keeps its content.
@@ -84,8 +87,8 @@ class BackgroundRequest:
     kind: ClassVar = "background"
     sheet: Sheet
     handles: tuple[Bool, ...]
+    carries: tuple[Carry, ...]
     editable: Bool | None
-    matte: str
     prefill: str
     keeps: bool
     seed: int

@@ -6,6 +6,7 @@ widget's drawer (``scripts/generate_settings.py`` writes its TypeScript) and the
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -85,11 +86,10 @@ class EditSettings:
             "keep": "Leave it: copy, do not move",
         },
     )  # fmt: skip
-    matte: Literal["auto", "grabcut", "none"] = setting(
-        "choice", "auto", "Whether painted background stays behind", label="Cut-out",
+    matte: Literal["auto", "none"] = setting(
+        "choice", "auto", "What pairs carry that do not say so themselves", label="Cut-out",
         choices={
-            "auto": "Cut the object out",
-            "grabcut": "Cut it out by colour only",
+            "auto": "Find the object",
             "none": "Move everything painted",
         },
     )  # fmt: skip
@@ -135,6 +135,13 @@ class EditSettings:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
+        if self.matte == "grabcut":  # type: ignore[comparison-overlap]
+            warnings.warn(
+                'matte="grabcut" is now part of matte="auto" and will go: say "auto"',
+                FutureWarning,
+                stacklevel=3,
+            )
+            object.__setattr__(self, "matte", "auto")
         for spec in SETTINGS:
             object.__setattr__(self, spec.name, spec.checked(getattr(self, spec.name)))
         if self.start is not None:

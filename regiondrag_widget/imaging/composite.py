@@ -26,6 +26,7 @@ Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
 CUBIC_REACH = 3  # pixels around a sample that cubic interpolation may look at
+STILL = 0.02  # pixels; what moves by less stays
 
 
 @dataclass(frozen=True)
@@ -78,20 +79,61 @@ def compose(
     result = background.rgb.copy()
     result_alpha = None if background.alpha is None else background.alpha.copy()
     carried = np.zeros(result.shape[:2], np.float32)
+    staying = np.zeros(result.shape[:2], bool)
     for pair, cutout in zip(pairs, cutouts, strict=True):
         box = bounding_box(pair.target)
         at = slices_of(box)
         map_x, map_y = _map_into(box, pair, method)
+        if _stays(box, pair, map_x, map_y):
+            staying[slices_of(cutout.box)] |= cutout.place
+            continue
+        staying[slices_of(cutout.box)] &= ~cutout.place
         cover = _sample(cutout.opacity, cutout.box, map_x, map_y) * pair.target[at]
         if editable is not None:
             cover *= editable[at]
-        moved = _sample(cutout.rgb, cutout.box, map_x, map_y)
-        result[at] += cover[..., None] * (moved - result[at])
-        if result_alpha is not None and alpha is not None:
-            moved_alpha = _sample(alpha, (0, 0, alpha.shape[1], alpha.shape[0]), map_x, map_y)
-            result_alpha[at] += cover * (moved_alpha - result_alpha[at])
+        if result_alpha is None or alpha is None:
+            moved = _sample(cutout.rgb, cutout.box, map_x, map_y)
+            result[at] = _mixed(result[at], moved, cover)
+        else:
+            visible = np.asarray(alpha[slices_of(cutout.box)] / 255, np.float32)
+            shown = _sample(visible, cutout.box, map_x, map_y)
+            weighted = _sample(cutout.rgb * visible[..., None], cutout.box, map_x, map_y)
+            moved = np.asarray(weighted / np.maximum(shown, 1e-3)[..., None], np.float32)
+            result[at], result_alpha[at] = _over(moved, cover * shown, result[at], result_alpha[at])
         carried[at] = np.maximum(carried[at], cover)
-    return Composite(result, result_alpha, carried, background.hole, background.source_xy, background.doubt)
+    hole = background.hole
+    if staying.any():
+        hole = hole & ~staying
+        staying &= background.hole & (carried == 0)
+        result[staying] = background.picture[staying]
+        if result_alpha is not None and alpha is not None:
+            result_alpha[staying] = alpha[staying]
+    return Composite(result, result_alpha, carried, hole, background.source_xy, background.doubt)
+
+
+def _stays(box: Box, pair: RegionPair, map_x: Float, map_y: Float) -> bool:
+    """Whether a pair moves nothing: each pixel comes from its own place."""
+    if not np.array_equal(pair.handle, pair.target):
+        return False
+    inside = pair.target[slices_of(box)]
+    own_x = np.arange(box[0], box[2], dtype=np.float32)
+    own_y = np.arange(box[1], box[3], dtype=np.float32)[:, None]
+    off = np.maximum(np.abs(map_x - own_x), np.abs(map_y - own_y))
+    return bool(off[inside].max() < STILL)
+
+
+def _mixed(under: Float, over: Float, cover: Float) -> Float:
+    """`over` by as much as it covers; exactly so where that is all."""
+    share = cover[..., None]
+    return np.where(share >= 1, over, under + share * (over - under)).astype(np.float32)
+
+
+def _over(over: Float, opacity: Float, under: Float, under_alpha: Float) -> tuple[Float, Float]:
+    """Porter and Duff's "over" (Compositing digital images, 1984): colours, and alpha in 0..255."""
+    below = under_alpha / 255 * (1 - opacity)
+    both = opacity + below
+    share = np.where(both > 0, opacity / np.maximum(both, 1e-6), 0)
+    return _mixed(under, over, share.astype(np.float32)), (255 * both).astype(np.float32)
 
 
 def warp_residual(residual: Float, pairs: RegionPairs, *, method: str = "auto") -> Float:

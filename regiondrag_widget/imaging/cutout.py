@@ -1,4 +1,4 @@
-"""What a handle carries: how opaque each pixel of the object is, and its colour free of the background."""
+"""What a handle carries: how opaque each pixel of it is, its colours, and the place it leaves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.imaging.matte import handle_alpha
+from regiondrag_widget.imaging.carry import Carried, Carry, carried_mask
+from regiondrag_widget.imaging.edge import hard_edge, seam_opacity, soft_edge
+from regiondrag_widget.imaging.palette import palette_of
 from regiondrag_widget.regions.box import Box, bounding_box
 
 __all__ = ["Cutout", "cut_out"]
@@ -18,7 +20,11 @@ Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
 RIM = 2  # pixels of zeros kept around an opacity, for the samples just outside
-REACHES = 31, 7  # pixels whose colours a rim is told by, first roughly, then finely
+# pixels by which the place left reaches beyond the object, and the same as a share of the object's size: its
+# edge and its colour reach farther than any opacity says, and a hole that ends there leaves its outline
+LEAST_GROWTH, GROWTH = 4.0, 0.02
+ISLAND = 3.0  # pixels beyond that in which what the surroundings do not have goes too
+PAD, LEAST_PAD = 0.3, 32  # around a handle that is looked at too, as a share of its side and in pixels
 
 
 @dataclass(frozen=True)
@@ -28,53 +34,86 @@ class Cutout:
     box : x0, y0, x1, y1, the handle's own and a rim of zeros where the picture goes on
     opacity : (y1 - y0, x1 - x0) float32 in [0, 1]
     rgb : (y1 - y0, x1 - x0, 3) float32 in 0..255, the object's colours, continued to where it is not
+    place : (y1 - y0, x1 - x0) bool, what is emptied when the object leaves, within the handle
+    around : x0, y0, x1, y1, a larger box
+    remains : (h, w) bool of that size, what of the object stays outside the handle, its soft edge included: the
+        fill must not take it for background
+    verdict : why this is carried, one of `carry.VERDICTS`
+    palette : (n, 3) float32 or None, the picture's few colours where it is drawn and not photographed
     """
 
     box: Box
     opacity: Float
     rgb: Float
+    place: Bool
+    around: Box
+    remains: Bool
+    verdict: str
+    palette: Float | None = None
 
     @property
     def nbytes(self) -> int:
         """Memory taken, in bytes."""
-        return self.opacity.nbytes + self.rgb.nbytes
+        return self.opacity.nbytes + self.rgb.nbytes + self.place.nbytes + self.remains.nbytes
 
 
-def cut_out(rgb: Pixels, handle: Bool, matte: str = "auto") -> Cutout:
-    """What one handle carries, by `handle_alpha` on the part of the picture around it.
+def cut_out(rgb: Pixels, handle: Bool, carry: Carry = "object", alpha: Pixels | None = None) -> Cutout:
+    """What one handle carries, by `carried_mask` on the part of the picture around it.
 
-    rgb : (H, W, 3) uint8; handle : (H, W) bool with at least one pixel; matte : see `handle_alpha`
+    rgb : (H, W, 3) uint8; handle : (H, W) bool with at least one pixel
+    carry : "object", "painted" or a mask (H, W) bool, see `carried_mask`
+    alpha : (H, W) uint8, the picture's transparency
 
-    The whole handle (matte "none") keeps the picture's own colours.
+    What is carried whole, and all that lies inside an object's edge, keeps the picture's own colours.
     """
     x0, y0, x1, y1 = bounding_box(handle)
     height, width = handle.shape
-    pad = max(x1 - x0, y1 - y0) + 32
+    pad = max(LEAST_PAD, round(PAD * max(x1 - x0, y1 - y0)))
     ox, oy = max(0, x0 - pad), max(0, y0 - pad)
     around = slice(oy, y1 + pad), slice(ox, x1 + pad)
-    picture = np.ascontiguousarray(rgb[around])
-    values = handle_alpha(picture, np.ascontiguousarray(handle[around]), matte)
-    colours = picture.astype(np.float32) if matte == "none" else _own_colours(picture, values)
+    picture, inside = np.ascontiguousarray(rgb[around]), np.ascontiguousarray(handle[around])
+    seen = None if alpha is None else np.ascontiguousarray(alpha[around])
+    said = carry if isinstance(carry, str) else np.ascontiguousarray(carry[around])
+    carried = carried_mask(picture, inside, seen, said)
+    palette = palette_of(picture)
+    opacity, colours = _edge(picture, inside, carried, drawn=palette is not None)
     box = max(0, x0 - RIM), max(0, y0 - RIM), min(width, x1 + RIM), min(height, y1 + RIM)
-    inside = slice(box[1] - oy, box[3] - oy), slice(box[0] - ox, box[2] - ox)
-    return Cutout(box, values[inside].copy(), colours[inside].copy())
+    kept = slice(box[1] - oy, box[3] - oy), slice(box[0] - ox, box[2] - ox)
+    place, remains = _place_left(carried, inside)
+    return Cutout(
+        box=box,
+        opacity=opacity[kept].copy(),
+        rgb=colours[kept].copy(),
+        place=place[kept].copy(),
+        around=(ox, oy, ox + inside.shape[1], oy + inside.shape[0]),
+        remains=remains,
+        verdict=carried.verdict,
+        palette=palette,
+    )
 
 
-def _own_colours(rgb: Pixels, opacity: Float) -> Float:
-    """The object's colours (h, w, 3) float32, where its edge is mixed with the background, and beyond it.
+def _edge(rgb: Pixels, handle: Bool, carried: Carried, *, drawn: bool) -> tuple[Float, Float]:
+    if carried.verdict == "transparent" or drawn:  # an edge of its own: the alpha's, or none at all
+        return hard_edge(carried.mask), rgb.astype(np.float32)
+    if carried.whole:
+        return seam_opacity(handle), rgb.astype(np.float32)
+    return soft_edge(rgb, carried.mask, handle, 2 * carried.slack)
 
-    Blur fusion (Forte, Approximate fast foreground colour estimation, ICIP 2021, equations 5 to 8), twice.
+
+def _place_left(carried: Carried, handle: Bool) -> tuple[Bool, Bool]:
+    """What is emptied, the object with its soft edge and what beside it the surroundings do not have; and what
+    of all that lies outside the handle.
     """
-    alpha = opacity[..., None]
-    picture = rgb.astype(np.float32)
-    front, back = picture, picture
-    for reach in REACHES:
-        near_front = _mean(front * alpha, reach) / (_mean(alpha, reach) + 1e-5)
-        near_back = _mean(back * (1 - alpha), reach) / (_mean(1 - alpha, reach) + 1e-5)
-        unexplained = picture - alpha * near_front - (1 - alpha) * near_back
-        front, back = np.clip(near_front + alpha * unexplained, 0, 255), np.clip(near_back, 0, 255)
-    return np.asarray(front, np.float32)
+    if carried.whole:
+        return handle, np.zeros_like(handle)
+    grow = max(LEAST_GROWTH, GROWTH * float(np.sqrt(carried.mask.sum())), 2 * carried.slack)
+    beside = _within(carried.mask, grow)
+    remnants = carried.unlike & _within(carried.mask, 2 * grow + ISLAND)
+    left = beside | _within(remnants, ISLAND) | _within(carried.beyond, ISLAND)
+    return handle & left, left & ~handle
 
 
-def _mean(a: Float, reach: int) -> Float:
-    return np.asarray(cv2.blur(a, (reach, reach)), np.float32).reshape(a.shape)
+def _within(mask: Bool, distance: float) -> Bool:
+    if not mask.any():
+        return mask
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) <= distance)

@@ -1,10 +1,14 @@
-"""A first content for the vacated place, before the diffusion model takes it: textures copied from around it.
+"""A first content for the vacated place: patterns and textures copied from around it.
 
-Coarse to fine, every patch that overlaps the hole looks for its nearest patch in the known picture, and the
-hole's pixels become the vote of the patches that cover them (Wexler, Shechtman, Irani: Space-time completion
-of video, 2007; the field is refined by propagation as in Barnes et al.: PatchMatch, 2009). Patches are
-compared by colour and by how rough their surroundings are, else flat patches win everywhere (Newson et al.:
-Video inpainting of complex scenes, 2014). What is copied stays as sharp as its source.
+Where the surroundings repeat themselves, the pattern goes on (`pattern`). Elsewhere, coarse to fine, every
+patch that overlaps the hole looks for its nearest patch in the known picture, and the hole's pixels become
+the vote of the patches that cover them (Wexler, Shechtman, Irani: Space-time completion of video, 2007; the
+field is refined by propagation as in Barnes et al.: PatchMatch, 2009). Patches are compared by colour and by
+how rough their surroundings are, else flat patches win everywhere (Newson et al.: Video inpainting of complex
+scenes, 2014). What is copied stays as sharp as its source.
+
+The search is made at a fixed size, and only the hole's box is computed at the picture's own resolution: the
+cost follows the hole, and slowly.
 """
 
 from __future__ import annotations
@@ -15,14 +19,20 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from regiondrag_widget.imaging.grain import with_grain
 from regiondrag_widget.imaging.patchmatch import PatchSearch
+from regiondrag_widget.imaging.pattern import pattern_sources
 
 __all__ = ["Fill", "exemplar_fill", "mixed_fill", "smooth_fill"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
+Window = tuple[slice, slice]
 
 WORK_SIDE = 192
+SMOOTH_SIDE = 512  # larger places are continued smoothly at this size
+PATTERN_SIDE = 1024  # larger windows are not searched for a pattern
+GRAIN_PIXELS = 4_000_000  # larger boxes keep the grain that is copied
 APART = 8  # pixels: parts of a hole nearer than twice this are one
 MOST_PLACES = 8  # that are filled one by one
 ROUGHNESS_WEIGHT = 50.0**0.5
@@ -53,14 +63,30 @@ class Fill:
 
 
 def smooth_fill(rgb: Float, hole: Bool) -> Float:
-    """Telea's inpainting (2004, by OpenCV): rgb (H, W, 3) float32 in 0..255, hole (H, W) bool -> as rgb."""
-    return _inpainted(rgb, hole, cv2.INPAINT_TELEA)
+    """Telea's inpainting (2004, by OpenCV): rgb (H, W, 3) float32 in 0..255, hole (H, W) bool -> as rgb.
+
+    Large holes are filled at a reduced size: what is smooth loses nothing.
+    """
+    filled = rgb.astype(np.float32).copy()
+    if not hole.any():
+        return filled
+    window = _window(hole, 16, 0.1)
+    filled[window] = _inpainted(filled[window], hole[window], cv2.INPAINT_TELEA)
+    return filled
 
 
 def _inpainted(rgb: Float, hole: Bool, how: int) -> Float:
     if hole.all():
         return np.full_like(rgb, 127.5)
-    filled = cv2.inpaint(rgb.clip(0, 255).astype(np.uint8), hole.astype(np.uint8), 5, how)
+    height, width = hole.shape
+    ratio = max(height, width) / SMOOTH_SIDE
+    if ratio <= 1:
+        filled = cv2.inpaint(rgb.clip(0, 255).astype(np.uint8), hole.astype(np.uint8), 5, how)
+        return np.where(hole[..., None], filled, rgb).astype(np.float32)
+    size = max(1, round(width / ratio)), max(1, round(height / ratio))
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    filled = _inpainted(np.asarray(small, np.float32), _shrink(hole, size), how)
+    filled = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.where(hole[..., None], filled, rgb).astype(np.float32)
 
 
@@ -90,29 +116,31 @@ def mixed_fill(rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed: i
 
 
 def _filled(rgb: Float, hole: Bool, forbidden: Bool | None, seed: int, *, mixed: bool) -> Fill:
-    everywhere = hole.astype(np.float32)
+    doubt = np.zeros(hole.shape, np.float32)
     if not hole.any():
-        return Fill(rgb.astype(np.float32), None, everywhere)
+        return Fill(rgb.astype(np.float32), None, doubt)
     forbidden = np.zeros_like(hole) if forbidden is None else forbidden & ~hole
     result = rgb.astype(np.float32).copy()
-    xs, ys = np.meshgrid(np.arange(hole.shape[1]), np.arange(hole.shape[0]))
-    source_xy = np.stack([xs, ys], -1).astype(np.float32)
-    doubt = np.zeros_like(everywhere)
+    source_xy = np.empty((*hole.shape, 2), np.float32)
+    source_xy[..., 0] = np.arange(hole.shape[1], dtype=np.float32)
+    source_xy[..., 1] = np.arange(hole.shape[0], dtype=np.float32)[:, None]
     copied = False
     for place in _places(hole):
-        window = _window(place)
+        window = _window(place, 24, 1.0)
         rng = np.random.default_rng(seed)
-        unknown = forbidden | (hole & ~place)
-        found = _fill_window(result[window], place[window], unknown[window], rng, mixed)
+        inside, unknown = place[window], forbidden[window] | (hole[window] & ~place[window])
+        found = _fill_window(result[window], inside, unknown, rng, mixed)
         if found is None:
-            result[place] = smooth_fill(result, hole)[place]
-            doubt[place] = 1
+            result[window] = smooth_fill(result[window], inside | unknown) * inside[..., None] + result[
+                window
+            ] * (~inside[..., None])
+            doubt[window][inside] = 1
             continue
         copied = True
-        filled, offset, doubts = found
-        inside = place[window]
-        result[window][inside], doubt[window][inside] = filled[inside], doubts[inside]
-        source_xy[window][inside] += offset[inside]
+        box, filled, offset, doubts = found
+        within = inside[box]
+        result[window][box][within], doubt[window][box][within] = filled[within], doubts[within]
+        source_xy[window][box][within] += offset[within]
     return Fill(result, source_xy if copied else None, doubt)
 
 
@@ -120,7 +148,7 @@ def _places(hole: Bool) -> list[Bool]:
     """The hole's parts that lie apart: each is continued by what lies around it alone."""
     near = cv2.dilate(hole.astype(np.uint8), np.ones((2 * APART + 1, 2 * APART + 1), np.uint8))
     count, labels = cv2.connectedComponents(near)
-    if count - 1 > MOST_PLACES:
+    if count - 1 > MOST_PLACES or count == 2:
         return [hole]
     return [hole & (labels == i) for i in range(1, count)]
 
@@ -129,6 +157,7 @@ def _places(hole: Bool) -> list[Bool]:
 class _Guess:
     """Patches chosen for a hole, at a size that can be searched; all arrays (h, w, ...).
 
+    continued : RGB float32, the window continued smoothly into the hole
     hole : bool
     voted : RGB float32, what the chosen patches make of the picture and its hole
     offsets : x, y float32, from each pixel to its source
@@ -136,6 +165,7 @@ class _Guess:
     coherence : float32 in [0, 1], how many of a pixel's neighbours are copied from beside its own source
     """
 
+    continued: Float
     hole: Bool
     voted: Float
     offsets: Float
@@ -143,64 +173,120 @@ class _Guess:
     coherence: Float
 
 
-def _guess(continued: Float, hole: Bool, forbidden: Bool, rng: np.random.Generator) -> _Guess | None:
+def _guess(rgb: Float, hole: Bool, forbidden: Bool, rng: np.random.Generator) -> _Guess | None:
     """Choose patches for a hole; None where too little is known to copy from.
 
-    continued : (H, W, 3) float32 in 0..255, the picture continued into the hole by `smooth_fill`
-    hole, forbidden : (H, W) bool, what to fill and what not to copy
+    rgb : (H, W, 3) float32 in 0..255; hole, forbidden : (H, W) bool, what to fill and what not to copy
     """
     height, width = hole.shape
     ratio = max(1.0, max(height, width) / WORK_SIDE)
     size = max(8, round(width / ratio)), max(8, round(height / ratio))
-    small = cv2.resize(continued, size, interpolation=cv2.INTER_AREA) if ratio > 1 else continued
+    small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.float32) if ratio > 1 else rgb
     small_hole, small_forbidden = _shrink(hole, size), _shrink(forbidden, size)
-    rough = _with_roughness(small, small_hole | small_forbidden)
+    continued = _inpainted(small, small_hole | small_forbidden, cv2.INPAINT_TELEA)
+    rough = _with_roughness(continued, small_hole | small_forbidden)
     found = _synthesise(rough, small_hole, small_forbidden, rng)
     if found is None:
         return None
     voted, offsets, mismatch = found
-    return _Guess(small_hole, voted, offsets, mismatch, _coherence(offsets))
+    return _Guess(continued, small_hole, voted, offsets, mismatch, _coherence(offsets))
 
 
 def _fill_window(
     rgb: Float, hole: Bool, forbidden: Bool, rng: np.random.Generator, mixed: bool
-) -> tuple[Float, Float, Float] | None:
-    """The filled window, for each of its pixels the offset (x, y) of its source, and the doubt."""
-    continued = smooth_fill(rgb, hole | forbidden)
-    found = _guess(continued, hole, forbidden, rng)
+) -> tuple[Window, Float, Float, Float] | None:
+    """The hole's box in the window; its filled pixels, the offset (x, y) of each one's source, the doubt."""
+    box = _window(hole, 1, 0.0)
+    if max(hole.shape) <= PATTERN_SIDE:
+        sources = pattern_sources(rgb, hole, forbidden)
+        if sources is not None:
+            rows, columns = (at[box] for at in sources)
+            own = np.mgrid[box]
+            offset = np.stack([columns - own[1], rows - own[0]], -1).astype(np.float32)
+            return box, rgb[rows, columns], offset, np.zeros(rows.shape, np.float32)
+    found = _guess(rgb, hole, forbidden, rng)
     if found is None:
         return None
     height, width = hole.shape
+    scale = np.array([width / found.hole.shape[1], height / found.hole.shape[0]], np.float32)
+    tones, sharp, doubt = _tones(found, mixed)
+
+    def full(a: Float, how: int = cv2.INTER_LINEAR) -> Float:
+        return _enlarged(a, (height, width), box, how)
+
+    flow = np.rint(full(found.offsets, cv2.INTER_NEAREST) * scale).astype(np.float32)
+    map_x = np.clip(flow[..., 0] + np.arange(box[1].start, box[1].stop, dtype=np.float32), 0, width - 1)
+    map_y = np.clip(
+        flow[..., 1] + np.arange(box[0].start, box[0].stop, dtype=np.float32)[:, None], 0, height - 1
+    )
+    copied = _at(rgb, map_x, map_y)
+    filled = np.where(hole[box][..., None], full(tones) + full(sharp)[..., None] * copied, rgb[box])
+    if filled.shape[0] * filled.shape[1] <= GRAIN_PIXELS:
+        filled = _grained(rgb, filled, hole, forbidden, box, rng)
+    return box, filled.clip(0, 255).astype(np.float32), flow, full(doubt)
+
+
+def _tones(found: _Guess, mixed: bool) -> tuple[Float, Float, Float]:
+    """What is added to the copy, how much of the copy is taken, and the doubt, all at the size searched.
+
+    The vote has the tones and no seams, the copy the texture: low frequencies of one, high of the other.
+    Where neighbours come from different places the copy would be noise: there the vote's own detail is kept.
+    """
     h, w = found.hole.shape
-    ratio = max(1.0, width / w)
-    scale = np.array([width / w, height / h], np.float32)
-    flow = cv2.resize(found.offsets, (width, height), interpolation=cv2.INTER_NEAREST) * scale
-    xs, ys = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    copied = cv2.remap(
-        continued,
-        xs + flow[..., 0],
-        ys + flow[..., 1],
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT,
+    xs, ys = np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32))
+    copied = _at(
+        found.continued,
+        np.clip(xs + found.offsets[..., 0], 0, w - 1),
+        np.clip(ys + found.offsets[..., 1], 0, h - 1),
     )
-    tone = cv2.resize(found.voted, (width, height), interpolation=cv2.INTER_CUBIC)
-    # the vote has the tones and no seams, the copy the texture: low frequencies of one, high of the other.
-    # Where neighbours come from different places the copy would be noise: there the vote's own detail is kept
-    sigma = 1.5 * ratio + 0.5
-    sharp = cv2.resize(found.coherence, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
-    low = cv2.GaussianBlur(tone, (0, 0), sigma)
-    merged = low + sharp * (copied - cv2.GaussianBlur(copied, (0, 0), sigma)) + (1 - sharp) * (tone - low)
-    doubt = cv2.resize(
-        cv2.GaussianBlur(found.mismatch, (0, 0), 2.0), (width, height), interpolation=cv2.INTER_LINEAR
-    )
-    doubt = np.clip((doubt - SURE) / (UNSURE - SURE), 0, 1)
+    sigma = 2.0
+    sharp = found.coherence
+    low = cv2.GaussianBlur(found.voted, (0, 0), sigma)
+    detail = found.voted - low
+    tones = low - sharp[..., None] * cv2.GaussianBlur(copied, (0, 0), sigma) + (1 - sharp[..., None]) * detail
+    doubt = np.clip((cv2.GaussianBlur(found.mismatch, (0, 0), 2.0) - SURE) / (UNSURE - SURE), 0, 1)
     if mixed:
-        smooth = _inpainted(continued, hole, cv2.INPAINT_NS)
-        apart = _within(smooth - merged, hole, BROAD_SIGMA * ratio)[hole]
+        merged = tones + sharp[..., None] * copied
+        smooth = _inpainted(found.continued, found.hole, cv2.INPAINT_NS)
+        apart = _within(smooth - merged, found.hole, BROAD_SIGMA)[found.hole]
         far = np.clip((float(np.sqrt((apart**2).mean())) - NEAR) / (FAR - NEAR), 0, 1)
         held = far * (1 - SHARE_SURE - (SHARE_DOUBTED - SHARE_SURE) * doubt)
-        merged = merged + _within(held[..., None] * (smooth - merged), hole, TONE_SIGMA * ratio)
-    return np.where(hole[..., None], merged.clip(0, 255), rgb).astype(np.float32), flow, doubt
+        tones = tones + _within(held[..., None] * (smooth - merged), found.hole, TONE_SIGMA)
+    return np.asarray(tones, np.float32), sharp, np.asarray(doubt, np.float32)
+
+
+def _grained(
+    rgb: Float, filled: Float, hole: Bool, forbidden: Bool, box: Window, rng: np.random.Generator
+) -> Float:
+    """The filled box with the grain of the window around it."""
+    pad = 24
+    wide = tuple(slice(max(0, s.start - pad), s.stop + pad) for s in box)
+    rows, columns = wide
+    part = rgb[rows, columns].copy()
+    top, left = box[0].start - rows.start, box[1].start - columns.start
+    part[top : top + filled.shape[0], left : left + filled.shape[1]] = filled
+    inside, known = hole[rows, columns], ~(hole | forbidden)[rows, columns]
+    grained = with_grain(part, inside, known, rng)
+    return grained[top : top + filled.shape[0], left : left + filled.shape[1]]
+
+
+def _enlarged(a: Float, shape: tuple[int, int], box: Window, how: int) -> Float:
+    """A small window's array (h, w[, c]) at the full shape, of which only the box is computed."""
+    rows, columns = box
+    step_y, step_x = a.shape[0] / shape[0], a.shape[1] / shape[1]
+    if step_x == 1 and step_y == 1:
+        return np.asarray(a[box], np.float32)
+    xs = ((np.arange(columns.start, columns.stop) + 0.5) * step_x - 0.5).astype(np.float32)
+    ys = ((np.arange(rows.start, rows.stop) + 0.5) * step_y - 0.5).astype(np.float32)
+    map_x, map_y = np.meshgrid(xs, ys)
+    return np.asarray(cv2.remap(a, map_x, map_y, how, borderMode=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _at(rgb: Float, map_x: Float, map_y: Float) -> Float:
+    """The picture at whole-pixel coordinates."""
+    if max(rgb.shape[:2]) < 32000:  # the largest that cv2.remap takes
+        return np.asarray(cv2.remap(rgb, map_x, map_y, cv2.INTER_NEAREST), np.float32)
+    return rgb[map_y.astype(np.int64), map_x.astype(np.int64)]
 
 
 def _within(difference: Float, hole: Bool, sigma: float) -> Float:
@@ -232,10 +318,10 @@ def _with_roughness(rgb: Float, unknown: Bool) -> Float:
     return np.dstack([rgb, continued * ROUGHNESS_WEIGHT]).astype(np.float32)
 
 
-def _window(hole: Bool) -> tuple[slice, slice]:
-    """Rows and columns of the hole's bounding box, widened to hold enough to copy from."""
+def _window(hole: Bool, least: int, share: float) -> Window:
+    """Rows and columns of the hole's bounding box, widened by a share of its longer side or at least so many."""
     ys, xs = np.nonzero(hole.any(1))[0], np.nonzero(hole.any(0))[0]
-    pad = int(max(24, 1.0 * max(ys[-1] - ys[0], xs[-1] - xs[0])))
+    pad = int(max(least, share * max(ys[-1] - ys[0], xs[-1] - xs[0])))
     return (
         slice(max(0, int(ys[0]) - pad), min(hole.shape[0], int(ys[-1]) + pad + 1)),
         slice(max(0, int(xs[0]) - pad), min(hole.shape[1], int(xs[-1]) + pad + 1)),

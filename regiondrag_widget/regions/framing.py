@@ -40,15 +40,22 @@ def framed_pairs(pairs: RegionPairs, box: Box, shape: tuple[int, int] | None = N
     # integers are pixel centres, so x -> (x - x0 + 1/2) sx - 1/2
     forth = np.array([[sx, 0, (0.5 - x0) * sx - 0.5], [0, sy, (0.5 - y0) * sy - 0.5], [0, 0, 1]])
     back = np.array([[1 / sx, 0, 0.5 / sx + x0 - 0.5], [0, 1 / sy, 0.5 / sy + y0 - 0.5], [0, 0, 1]])
-    return RegionPairs(
-        RegionPair(
-            framed_mask(pair.handle, box, (h, w)),
-            framed_mask(pair.target, box, (h, w)),
-            None if pair.matrix is None else forth @ pair.matrix @ back,
-            name=pair.name,
+    framed = []
+    for pair in pairs:
+        handle, carry = framed_mask(pair.handle, box, (h, w)), pair.carry
+        if isinstance(carry, np.ndarray):
+            carry = framed_mask(carry, box, (h, w)) & handle
+            carry = carry if carry.any() else handle
+        framed.append(
+            RegionPair(
+                handle,
+                framed_mask(pair.target, box, (h, w)),
+                None if pair.matrix is None else forth @ pair.matrix @ back,
+                name=pair.name,
+                carry=carry,
+            )
         )
-        for pair in pairs
-    )
+    return RegionPairs(framed)
 
 
 def framed_mask(mask: Mask, box: Box, shape: tuple[int, int]) -> Mask:

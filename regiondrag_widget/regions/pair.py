@@ -12,6 +12,8 @@ from regiondrag_widget.regions import matrix as mx
 from regiondrag_widget.regions.mask import Mask, as_mask, require_pixels
 from regiondrag_widget.regions.region import Region
 
+CARRY = ("object", "painted")
+
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class RegionPair:
@@ -30,21 +32,28 @@ class RegionPair:
         to the right, y down. When both are given the matrix is the map and ``target`` is the region covered.
     name
         A label for the user.
+    carry
+        What of the handle is carried: "object" looks for the object in it, "painted" carries all of it, an
+        (H, W) mask within the handle is carried as it is. None leaves it to the edit's ``matte``.
 
     Raises
     ------
     TypeError, ValueError
         The handle or the target is empty or not clearly two-valued, or their shapes differ; the matrix is
         singular or not finite, sends part of the handle through the horizon, or moves all of it out of the
-        picture; or both target and matrix are missing.
+        picture; both target and matrix are missing; or the carry mask is empty, of another size, or leaves
+        the handle.
     """
 
     handle: Mask
     target: Mask
     matrix: mx.Matrix | None
     name: str
+    carry: str | Mask | None
 
-    def __init__(self, handle: Any, target: Any = None, matrix: Any = None, *, name: str = "") -> None:
+    def __init__(
+        self, handle: Any, target: Any = None, matrix: Any = None, *, name: str = "", carry: Any = None
+    ) -> None:
         if not isinstance(name, str):
             raise TypeError(f"name must be a string, not {type(name).__name__}")
         handle = as_mask(handle, "handle")
@@ -64,12 +73,22 @@ class RegionPair:
                     f"handle {_size(handle)} and target {_size(target)} differ in size: "
                     "draw both on the same picture"
                 )
-        for field, value in (("handle", handle), ("target", target), ("matrix", matrix), ("name", name)):
+        carry = _as_carry(carry, handle)
+        values = {"handle": handle, "target": target, "matrix": matrix, "name": name, "carry": carry}
+        for field, value in values.items():
             object.__setattr__(self, field, value)
 
     @classmethod
     def move(
-        cls, handle: Any, dx: float, dy: float, scale: float = 1.0, rotate: float = 0.0, *, name: str = ""
+        cls,
+        handle: Any,
+        dx: float,
+        dy: float,
+        scale: float = 1.0,
+        rotate: float = 0.0,
+        *,
+        name: str = "",
+        carry: Any = None,
     ) -> RegionPair:
         """Shift the handle by (dx, dy) pixels, after scaling and turning it about its centroid.
 
@@ -83,7 +102,8 @@ class RegionPair:
         require_pixels(mask, "handle")
         if abs(dx) > 100 * mask.shape[1] or abs(dy) > 100 * mask.shape[0]:
             raise ValueError(f"a move by ({dx:g}, {dy:g}) leads out of the picture: move it less far")
-        return cls(mask, matrix=mx.similarity(Region.of(mask).centroid, dx, dy, scale, rotate), name=name)
+        matrix = mx.similarity(Region.of(mask).centroid, dx, dy, scale, rotate)
+        return cls(mask, matrix=matrix, name=name, carry=carry)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -98,7 +118,7 @@ class RegionPair:
             return False
         same_matrix = self.matrix is None or np.array_equal(self.matrix, np.asarray(other.matrix))
         same_masks = np.array_equal(self.handle, other.handle) and np.array_equal(self.target, other.target)
-        return same_matrix and same_masks
+        return same_matrix and same_masks and _same_carry(self.carry, other.carry)
 
     def __hash__(self) -> int:
         return hash((self.shape, self.name, int(self.handle.sum()), int(self.target.sum())))
@@ -197,6 +217,30 @@ class RegionPairs(MutableSequence[RegionPair]):
         if not masks:
             raise ValueError("there are no region pairs: add one first")
         return np.asarray(np.logical_or.reduce(masks), dtype=np.bool_)
+
+
+def _as_carry(carry: Any, handle: Mask) -> str | Mask | None:
+    """What a pair's ``carry`` may be: a word, a mask within the handle, or nothing said."""
+    if carry is None or (isinstance(carry, str) and carry in CARRY):
+        return carry
+    if isinstance(carry, str):
+        raise ValueError(f"carry must be one of {', '.join(CARRY)}, or a mask, got {carry!r}")
+    mask = as_mask(carry, "carry mask")
+    if mask.shape != handle.shape:
+        raise ValueError(
+            f"carry mask {_size(mask)} and handle {_size(handle)} differ in size: "
+            "draw both on the same picture"
+        )
+    require_pixels(mask, "carry mask")
+    if bool((mask & ~handle).any()):
+        raise ValueError("carry mask leaves the handle: paint the handle over it too, or cut the mask")
+    return mask
+
+
+def _same_carry(a: str | Mask | None, b: str | Mask | None) -> bool:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return np.array_equal(a, b)
+    return type(a) is type(b) and bool(np.all(a == b))
 
 
 def _size(mask: Mask) -> str:

@@ -74,12 +74,11 @@ export const SETTINGS = [
     type: "choice",
     default: "auto",
     choices: [
-      { value: "auto", label: "Cut the object out" },
-      { value: "grabcut", label: "Cut it out by colour only" },
+      { value: "auto", label: "Find the object" },
       { value: "none", label: "Move everything painted" },
     ],
     label: "Cut-out",
-    help: "Whether painted background stays behind",
+    help: "What pairs carry that do not say so themselves",
     order: 7,
   },
   {

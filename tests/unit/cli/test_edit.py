@@ -182,7 +182,7 @@ def test_every_setting_of_the_command_line_reaches_the_engine(
 def test_the_help_says_what_a_setting_is_and_may_be(capsys: pytest.CaptureFixture[str]):
     assert main(["edit", "--help"]) == 0
     words = " ".join(capsys.readouterr().out.split())
-    assert "--matte {auto,grabcut,none}" in words
+    assert "--matte {auto,none}" in words
     assert "(a whole number from 1 to 1000; default: the model's own)" in words
 
 

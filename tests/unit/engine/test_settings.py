@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from regiondrag_widget.imaging.matte import MATTES
 
 from regiondrag_widget.engine.settings import BY_NAME, SETTINGS, EditSettings, resolve, schedule
 from regiondrag_widget.engine.settingspec import SettingSpec
-from regiondrag_widget.imaging.matte import MATTES
 from regiondrag_widget.regions import METHODS
 
 NAN = float("nan")
@@ -35,7 +35,7 @@ def test_a_fraction_in_range_is_taken(name: str, value: Any):
         ("content", "pixels, latents"),
         ("residual", "follow, stay"),
         ("vacated", "fill, noise, keep"),
-        ("matte", "auto, grabcut, none"),
+        ("matte", "auto, none"),
         ("prefill", "mixed, exemplar, smooth"),
         ("method", "auto, contour, scanline, polygon"),
     ],
@@ -159,3 +159,8 @@ def test_whole_numbers_of_numpy_become_plain_ones():
     assert type(EditSettings(steps=np.int64(5)).steps) is int
     with pytest.raises(TypeError, match="steps must be a whole number from 1 to 1000, got True"):
         EditSettings(steps=True)
+
+
+def test_the_former_matte_by_colours_alone_warns_and_finds_the_object():
+    with pytest.warns(FutureWarning, match='say "auto"'):
+        assert EditSettings(matte="grabcut").matte == "auto"

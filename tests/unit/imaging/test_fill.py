@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from regiondrag_widget.imaging.cutout import cut_out
 from regiondrag_widget.imaging.fill import exemplar_fill, mixed_fill, smooth_fill
-from regiondrag_widget.imaging.matte import MATTES, handle_alpha
 from tests.unit.engine_kit import box, picture
 
 SHAPE = (96, 128)
@@ -152,7 +152,16 @@ def test_a_large_hole_in_a_large_picture_is_filled_at_full_resolution():
     assert np.array_equal(filled[~hole], given[~hole])
 
 
-# ---- matte ----
+# ---- what is carried ----
+
+
+def opacity_of(rgb: np.ndarray, handle: np.ndarray, carry: str = "object") -> np.ndarray:
+    """The cutout's opacity, at the picture's size."""
+    cutout = cut_out(rgb, handle, carry)
+    x0, y0, x1, y1 = cutout.box
+    full = np.zeros(handle.shape, np.float32)
+    full[y0:y1, x0:x1] = cutout.opacity
+    return full
 
 
 def disc(shape: tuple[int, int], x: float, y: float, radius: float) -> np.ndarray:
@@ -176,27 +185,27 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.mark.parametrize("noise", [0.0, 4.0, 12.0])
 def test_a_clear_disc_is_cut_from_a_plain_ground(noise: float):
     rgb, thing, handle = disc_on_ground(noise)
-    alpha = handle_alpha(rgb, handle)
+    alpha = opacity_of(rgb, handle)
     assert overlap(alpha > 0.5, thing) > 0.9
     assert overlap(handle, thing) < 0.7
 
 
-@pytest.mark.parametrize("matte", MATTES)
-def test_outside_the_handle_nothing_is_carried(matte: str):
+@pytest.mark.parametrize("carry", ["object", "painted"])
+def test_outside_the_handle_nothing_is_carried(carry: str):
     rgb, _, handle = disc_on_ground()
-    assert handle_alpha(rgb, handle, matte)[~handle].max() == 0
+    assert opacity_of(rgb, handle, carry)[~handle].max() == 0
 
 
-def test_without_a_matte_the_whole_handle_is_carried():
+def test_as_painted_the_whole_handle_is_carried():
     rgb, _, handle = disc_on_ground()
-    alpha = handle_alpha(rgb, handle, "none")
+    alpha = opacity_of(rgb, handle, "painted")
     assert overlap(alpha > 0.5, handle) > 0.95
     assert alpha[disc(handle.shape, 80, 80, 34)].min() > 0.98
 
 
 def test_opacity_runs_from_0_to_1():
     rgb, _, handle = disc_on_ground()
-    alpha = handle_alpha(rgb, handle)
+    alpha = opacity_of(rgb, handle)
     assert (alpha.shape, alpha.dtype) == (handle.shape, np.float32)
     assert alpha.min() == 0
     assert alpha.max() == pytest.approx(1, abs=1e-3)
@@ -204,7 +213,7 @@ def test_opacity_runs_from_0_to_1():
 
 def test_the_rim_of_the_object_is_soft():
     rgb, _, handle = disc_on_ground()
-    alpha = handle_alpha(rgb, handle)
+    alpha = opacity_of(rgb, handle)
     assert ((alpha > 0.1) & (alpha < 0.9)).sum() > 50
 
 
@@ -212,7 +221,7 @@ def test_the_rim_of_the_object_is_soft():
 def test_where_nothing_stands_out_the_whole_handle_is_carried(shape: tuple[int, int]):
     rgb = np.full((*shape, 3), 128, np.uint8)
     handle = disc(shape, 80, 80, 38)
-    assert overlap(handle_alpha(rgb, handle) > 0.5, handle) > 0.9
+    assert overlap(opacity_of(rgb, handle) > 0.5, handle) > 0.9
 
 
 @pytest.mark.parametrize(
@@ -225,21 +234,21 @@ def test_where_nothing_stands_out_the_whole_handle_is_carried(shape: tuple[int, 
     ],
     ids=["one pixel", "a line", "everything", "a corner"],
 )
-@pytest.mark.parametrize("matte", MATTES)
-def test_handles_of_every_shape_carry_something(handle: np.ndarray, matte: str):
-    alpha = handle_alpha(picture(96, 128), handle, matte)
+@pytest.mark.parametrize("carry", ["object", "painted"])
+def test_handles_of_every_shape_carry_something(handle: np.ndarray, carry: str):
+    alpha = opacity_of(picture(96, 128), handle, carry)
     assert alpha[handle].max() > 0.3
     assert alpha[~handle].size == 0 or alpha[~handle].max() == 0
 
 
-def test_a_matte_is_the_same_every_time():
+def test_a_cutout_is_the_same_every_time():
     rgb, _, handle = disc_on_ground(12.0)
-    assert np.array_equal(handle_alpha(rgb, handle), handle_alpha(rgb, handle))
+    assert np.array_equal(opacity_of(rgb, handle), opacity_of(rgb, handle))
 
 
-def test_an_unknown_matte_is_refused():
-    with pytest.raises(ValueError, match="matte must be one of auto, grabcut, none, got 'sam'"):
-        handle_alpha(*disc_on_ground()[::2], "sam")
+def test_an_unknown_word_is_refused():
+    with pytest.raises(ValueError, match="carry must be 'object', 'painted' or a mask, got 'sam'"):
+        opacity_of(*disc_on_ground()[::2], "sam")
 
 
 def blocks() -> np.ndarray:

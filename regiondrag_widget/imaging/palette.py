@@ -1,0 +1,31 @@
+"""Pictures that are drawn in a few colours and not photographed: they keep their palette."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["onto_palette", "palette_of"]
+
+Float = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+
+MOST = 24  # colours of a palette
+LOOKED_AT = 65536  # pixels that are looked at first
+
+
+def palette_of(rgb: Pixels) -> Float | None:
+    """The colours (n, 3) float32 of a picture (h, w, 3) uint8 that has a few, else None."""
+    packed = rgb.reshape(-1, 3).astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    if len(np.unique(packed[:LOOKED_AT])) > MOST:
+        return None
+    colours = np.unique(packed)
+    if len(colours) > MOST:
+        return None
+    return np.stack([colours >> 16, (colours >> 8) & 255, colours & 255], 1).astype(np.float32)
+
+
+def onto_palette(rgb: Float, palette: Float) -> Float:
+    """Each colour of rgb (n, 3) replaced by the nearest of the palette (m, 3)."""
+    distance = ((rgb[:, None] - palette[None]) ** 2).sum(-1)
+    return np.asarray(palette[distance.argmin(1)], np.float32)

@@ -1,0 +1,75 @@
+"""How far a handle's surroundings reach into it before an edge stops them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import spsolve
+
+__all__ = ["reach_of_surroundings"]
+
+Float = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
+Pixels = npt.NDArray[np.uint8]
+
+TIMES, LEAST = (
+    2.0,
+    3.0,
+)  # an edge's slope: times what is usual around, and grey levels over two pixels at least
+NEARBY = 0.2  # of the window's side, within which "usual" is told
+SHUT = 1e-4  # what the firmest edge lets through
+FADE = 3e-4  # lost on the way with each pixel
+
+
+def reach_of_surroundings(rgb: Pixels, handle: Bool, object_: Bool) -> Float:
+    """(h, w) float32 in [0, 1]: 1 around the handle, near 0 where only an edge leads to, 0 in the object.
+
+    rgb : (h, w, 3) uint8; handle, object_ : (h, w) bool, the object within the handle
+
+    The steady state of a flow from outside the handle that edges hold back (an edge-aware membrane: the
+    random walks of Grady, Random walks for image segmentation, 2006, with one seed). An edge is a slope that
+    is steep for the surroundings nearby: grass has many and none of them counts.
+    """
+    slope = _slope(rgb)
+    passing = np.exp(-((slope / np.maximum(LEAST, TIMES * _usual(slope, ~handle))) ** 2)) + SHUT
+    free = handle & ~object_
+    count = int(free.sum())
+    reach = (~handle).astype(np.float32)
+    if not count:
+        return reach
+    index = np.full(handle.shape, -1)
+    index[free] = np.arange(count)
+    diagonal, given = np.full(count, FADE), np.zeros(count)
+    rows, columns, weights = [np.arange(count)], [np.arange(count)], [diagonal]
+    height, width = handle.shape
+    for dy, dx in ((0, 1), (1, 0)):
+        first, second = (slice(0, height - dy), slice(0, width - dx)), (slice(dy, None), slice(dx, None))
+        weight = np.minimum(passing[first], passing[second])
+        for here, there in ((first, second), (second, first)):
+            own, other = index[here], index[there]
+            inner, outer = (own >= 0) & (other >= 0), (own >= 0) & ~handle[there]
+            np.add.at(diagonal, own[inner | outer], weight[inner | outer])
+            np.add.at(given, own[outer], weight[outer])
+            rows, columns = [*rows, own[inner]], [*columns, other[inner]]
+            weights = [*weights, -weight[inner]]
+    parts = (np.concatenate(p) for p in (weights, rows, columns))
+    data, at, to = parts
+    reach[free] = spsolve(csr_matrix((data, (at, to)), (count, count)).tocsc(), given)
+    return np.asarray(reach, np.float32)
+
+
+def _slope(rgb: Pixels) -> Float:
+    """(h, w) grey levels over two pixels, in the steepest channel."""
+    smooth = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), 0.8)
+    across, down = (np.abs(cv2.Sobel(smooth, cv2.CV_32F, *d)).max(-1) / 4 for d in ((1, 0), (0, 1)))
+    return np.hypot(across, down).astype(np.float32)
+
+
+def _usual(slope: Float, known: Bool) -> Float:
+    """The mean slope of the known pixels near each."""
+    size = max(9, round(NEARBY * max(slope.shape))) | 1
+    share = cv2.blur(known.astype(np.float32), (size, size))
+    mean = cv2.blur(slope * known, (size, size)) / np.maximum(share, 1e-4)
+    return np.where(share > 0.02, mean, float(slope[known].mean())).astype(np.float32)
