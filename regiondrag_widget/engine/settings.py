@@ -218,8 +218,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def lists_settings(*listed: str) -> Callable[[F], F]:
-    """Put table rows into a docstring, in place of its ``{settings}``: those named, or all
-    that a loaded model is told in Python.
+    """Put table rows into a docstring, in place of its ``{settings}``.
+
+    The rows are those named, or all that a loaded model takes in Python.
     """
 
     def fill(documented: F) -> F:
