@@ -200,15 +200,15 @@ def test_without_its_cache_the_background_is_made_for_each_target(work: Workbenc
         "without background cache"
     ].prepare()
     with_made, without_made = [], []
-    from regiondrag_widget.engine import prepared
+    from regiondrag_widget.engine import requests
 
-    real = prepared.empty
+    real = requests.empty
     for trial, made in ((kept, with_made), (without, without_made)):
-        prepared.empty = lambda *a, made=made, **k: (made.append(1), real(*a, **k))[1]
+        requests.empty = lambda *a, made=made, **k: (made.append(1), real(*a, **k))[1]
         try:
             trial(0), trial(1)
         finally:
-            prepared.empty = real
+            requests.empty = real
     assert len(with_made) <= 1  # for the first target, or for none where it was made ahead
     assert len(without_made) == 2
 
