@@ -12,8 +12,8 @@ Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
-REACH = 2.0  # pixels on either side of an outline that may be mixed
-SEAM = 2.5  # pixels over which a seam fades
+INNER, OUTER = 3.0, 2.0  # pixels on either side of an outline that may be mixed
+SEAM, SEAM_LEAST = 2.0, 0.55  # pixels over which a seam fades, and what it fades to
 NEARBY = 5  # pixels either way by which the two sides' colours are told
 NOISE = 36.0  # squared grey levels; sides nearer than that cannot be told apart
 SOLID, CLEAR = 0.95, 0.05
@@ -30,12 +30,13 @@ def soft_edge(rgb: Pixels, object_: Bool, handle: Bool, width: float = 1.0) -> t
     cannot be told apart, by its distance to the outline. Deep in the object the opacity is exactly 1 and the
     colours are the picture's own.
     """
-    reach = REACH * max(1.0, width)
+    wide = max(1.0, width)
     signed = _depth(object_) - _depth(~object_)  # positive inside
-    plain = np.clip(0.5 + (signed + 0.5 * np.sign(-signed)) / reach, 0, 1).astype(np.float32)
+    signed = signed - 0.5 * np.sign(signed)
+    plain = np.clip(0.75 + 0.5 * signed / wide, 0, 1)  # rather carried than not
     picture = rgb.astype(np.float32)
-    size = 2 * round(NEARBY * max(1.0, width)) + 1
-    inner, outer = signed > reach, signed < -reach
+    size = 2 * round(NEARBY * wide) + 1
+    inner, outer = signed > INNER * wide, signed < -OUTER * wide
     front, front_known = _mean(picture, np.where(inner.any(), inner, object_), size)
     back, back_known = _mean(picture, outer, size)
     apart = front - back
@@ -45,7 +46,7 @@ def soft_edge(rgb: Pixels, object_: Bool, handle: Bool, width: float = 1.0) -> t
     unexplained = cv2.blur((rest**2).sum(-1), (5, 5))
     sure = contrast / (contrast + 4 * unexplained + NOISE) * front_known * back_known
     alpha = sure * np.clip((mixed - CLEAR) / (SOLID - CLEAR), 0, 1) + (1 - sure) * plain
-    alpha = np.where(signed > reach, 1, np.where(signed < -reach, 0, alpha))
+    alpha = np.where(inner, 1, np.where(outer, 0, alpha))
     alpha = np.where(handle, alpha, 0).astype(np.float32)
     share = alpha[..., None]
     own = (picture - (1 - share) * back) / np.maximum(share, 0.1)
@@ -66,7 +67,7 @@ def seam_opacity(handle: Bool, width: float = SEAM) -> Float:
     """
     depth = _depth(handle)
     fade = min(width, 0.5 * float(depth.max()))
-    return np.where(handle, np.clip((depth - 0.5) / max(fade, 0.5), 0.25, 1), 0).astype(np.float32)
+    return np.where(handle, np.clip(SEAM_LEAST + (1 - SEAM_LEAST) * (depth - 1) / max(fade, 0.5), SEAM_LEAST, 1), 0).astype(np.float32)
 
 
 def _depth(mask: Bool) -> Float:

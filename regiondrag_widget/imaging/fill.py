@@ -22,6 +22,7 @@ import numpy.typing as npt
 from regiondrag_widget.imaging.grain import with_grain
 from regiondrag_widget.imaging.patchmatch import PatchSearch
 from regiondrag_widget.imaging.pattern import pattern_sources
+from regiondrag_widget.imaging.plain import plain_fill
 
 __all__ = ["Fill", "exemplar_fill", "mixed_fill", "smooth_fill"]
 
@@ -204,6 +205,10 @@ def _fill_window(
             own = np.mgrid[box]
             offset = np.stack([columns - own[1], rows - own[0]], -1).astype(np.float32)
             return box, rgb[rows, columns], offset, np.zeros(rows.shape, np.float32)
+    plain = plain_fill(rgb, hole, forbidden) if mixed else None
+    if plain is not None:
+        filled = _grained(rgb, plain[box], hole, forbidden, box, rng)
+        return box, filled, np.zeros((*filled.shape[:2], 2), np.float32), np.zeros(filled.shape[:2], np.float32)
     found = _guess(rgb, hole, forbidden, rng)
     if found is None:
         return None
@@ -221,8 +226,7 @@ def _fill_window(
     )
     copied = _at(rgb, map_x, map_y)
     filled = np.where(hole[box][..., None], full(tones) + full(sharp)[..., None] * copied, rgb[box])
-    if filled.shape[0] * filled.shape[1] <= GRAIN_PIXELS:
-        filled = _grained(rgb, filled, hole, forbidden, box, rng)
+    filled = _grained(rgb, filled, hole, forbidden, box, rng)
     return box, filled.clip(0, 255).astype(np.float32), flow, full(doubt)
 
 
@@ -258,7 +262,9 @@ def _tones(found: _Guess, mixed: bool) -> tuple[Float, Float, Float]:
 def _grained(
     rgb: Float, filled: Float, hole: Bool, forbidden: Bool, box: Window, rng: np.random.Generator
 ) -> Float:
-    """The filled box with the grain of the window around it."""
+    """The filled box with the grain of the window around it; one too large keeps what was copied."""
+    if filled.shape[0] * filled.shape[1] > GRAIN_PIXELS:
+        return filled
     pad = 24
     wide = tuple(slice(max(0, s.start - pad), s.stop + pad) for s in box)
     rows, columns = wide

@@ -14,26 +14,28 @@ Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
-TIMES, LEAST = 2.0, 3.0  # an edge's slope: times what is usual around, and grey levels over two pixels at least
+FIRM = 2.0
+LEAST = 1.5  # grey levels over two pixels that any edge has, and as many times more as it must be firm
 NEARBY = 0.2  # of the window's side, within which "usual" is told
 SHUT = 1e-4  # what the firmest edge lets through
 FADE = 3e-4  # lost on the way with each pixel
 
 
-def reach_of_surroundings(rgb: Pixels, handle: Bool, object_: Bool) -> Float:
+def reach_of_surroundings(rgb: Pixels, handle: Bool, object_: Bool, firm: float = FIRM) -> Float:
     """(h, w) float32 in [0, 1]: 1 around the handle, near 0 where only an edge leads to, 0 in the object.
 
     rgb : (h, w, 3) uint8; handle, object_ : (h, w) bool, the object within the handle
+    firm : how many times as steep as usual around a slope must be to count for an edge
 
     The steady state of a flow from outside the handle that edges hold back (an edge-aware membrane: the
     random walks of Grady, Random walks for image segmentation, 2006, with one seed). An edge is a slope that
     is steep for the surroundings nearby: grass has many and none of them counts.
     """
     slope = _slope(rgb)
-    passing = np.exp(-((slope / np.maximum(LEAST, TIMES * _usual(slope, ~handle))) ** 2)) + SHUT
+    passing = np.exp(-((slope / np.maximum(LEAST * max(1.0, firm), firm * _usual(slope, ~handle))) ** 2)) + SHUT
     free = handle & ~object_
     count = int(free.sum())
-    reach = (~handle).astype(np.float32)
+    reach: Float = np.asarray(~handle, np.float32)
     if not count:
         return reach
     index = np.full(handle.shape, -1)
@@ -53,8 +55,9 @@ def reach_of_surroundings(rgb: Pixels, handle: Bool, object_: Bool) -> Float:
             weights = [*weights, -weight[inner]]
     parts = (np.concatenate(p) for p in (weights, rows, columns))
     data, at, to = parts
-    reach[free] = spsolve(csr_matrix((data, (at, to)), (count, count)).tocsc(), given)
-    return np.asarray(reach, np.float32)
+    solved: npt.NDArray[np.float64] = spsolve(csr_matrix((data, (at, to)), (count, count)).tocsc(), given)
+    reach[free] = solved
+    return reach
 
 
 def _slope(rgb: Pixels) -> Float:
