@@ -10,7 +10,7 @@ PIP    := $(PY) -m pip --disable-pip-version-check
 TORCH_ARGS := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 STAMPS := $(VENV)/.stamps
 
-.PHONY: help demo test test-py test-js bench-truth bench-latency lab lint build-js chromium clean
+.PHONY: help demo test test-py test-js bench-truth bench-latency lab lint settings build-js chromium clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,7 +19,8 @@ help:
 	@echo "make test      front end, engine, kernel and browser tests (test-js, test-py: one half)"
 	@echo "make bench-truth PHOTOS=DIR   run the benchmark of truth and write its figures into docs and README"
 	@echo "make bench-latency            measure the speed of edits on this machine, likewise"
-	@echo "make lint      ruff, mypy, and the front end's linter and type checker"
+	@echo "make lint      ruff, mypy, the workflow's schema, and the front end's linter and type checker"
+	@echo "make settings  write the drawer's half of the table of settings"
 	@echo "make build-js  build the front end into regiondrag_widget/widget/static"
 	@echo "make clean     remove what was built (not .venv, not node_modules)"
 
@@ -52,8 +53,13 @@ lint: $(STAMPS)/dev node_modules/.package-lock.json
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+	$(PY) scripts/generate_settings.py --check
 	npm run lint
 	npm run typecheck
+
+settings: $(STAMPS)/runtime
+	$(PY) scripts/generate_settings.py
 
 # -- Python -------------------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Sees to it that no wheel and no source archive leaves without the front end's bundle."""
+"""Puts the front end's bundle into every wheel and source archive."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class BundleHook(BuildHookInterface):
-    """Builds the bundle when it is not there; an editable install goes without, `make build-js` brings it."""
+    """Builds the front end when its bundle is missing.
+
+    An editable install does without; `make build-js` builds it there.
+    """
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Build the bundle with npm, or say what is missing."""
         bundle = Path(self.root) / "regiondrag_widget" / "widget" / "static"
         if version == "editable" or any(bundle.glob("*.js")):
             return

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from regiondrag_widget.engine.denoise import EditStep
+from regiondrag_widget.engine.keywords import check_keywords
 from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.session import ImageSession
+from regiondrag_widget.engine.settings import OF_EDIT, lists_settings
 from regiondrag_widget.imaging.picture import PictureSource
+from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.pipeline import RegionDragPipeline
 from regiondrag_widget.regions import RegionPair, RegionPairs
 
@@ -21,9 +24,19 @@ __all__ = ["edit", "load_pipeline"]
 def load_pipeline(
     model: str | os.PathLike[str] | RegionDragPipeline = "mini", *, device: Any = None, dtype: Any = None
 ) -> RegionDragPipeline:
-    """The pipeline of a model: `"mini"`, a local diffusers folder, a hub id; the latest two are kept loaded.
+    """The pipeline of a model; the latest two are kept loaded.
 
-    Raises as `RegionDragPipeline.from_pretrained`.
+    Parameters
+    ----------
+    model : str, path or RegionDragPipeline
+        "mini" (bundled), a local diffusers folder, a hub id, or a pipeline, which is returned as it is.
+    device, dtype
+        As `RegionDragPipeline.from_pretrained` takes them.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As `RegionDragPipeline.from_pretrained`.
     """
     if isinstance(model, RegionDragPipeline):
         return model
@@ -34,12 +47,12 @@ def load_pipeline(
 
 KEPT = 2
 _kept: OrderedDict[tuple[str, str | None, str | None], RegionDragPipeline] = OrderedDict()
-_kept_lock = threading.Lock()
+_kept_lock = OrderedLock(Rank.PIPELINES)
 
 
 def _loaded(model: str, device: str | None, dtype: str | None) -> RegionDragPipeline:
     key = (model, device, dtype)
-    with _kept_lock:  # held while loading: whoever asks for the same model meanwhile waits for it
+    with _kept_lock:  # held while loading, so that two threads do not load the same model
         pipe = _kept.pop(key, None)
         if pipe is None:
             kind = dtype.removeprefix("torch.") if dtype else None
@@ -50,6 +63,7 @@ def _loaded(model: str, device: str | None, dtype: str | None) -> RegionDragPipe
         return pipe
 
 
+@lists_settings()
 def edit(
     image: PictureSource,
     pairs: RegionPairs | Sequence[RegionPair],
@@ -67,20 +81,33 @@ def edit(
 ) -> EditResult:
     """Carry the content of every handle to its target, fill what it leaves, and return the `EditResult`.
 
+    Pixels outside the handles and targets are the input's, bit for bit; the input is never changed.
+
+    Parameters
+    ----------
+    image : path, bytes, Pillow image, or (H, W), (H, W, 3 or 4) array
+        Any size from 64 px.
+    pairs : RegionPairs or sequence of RegionPair
+        Bool masks (H, W) of the picture's own size; later pairs win where targets overlap.
+    model, device, dtype
+        As `load_pipeline` takes them.
+    callback : callable, optional
+        Called with every `EditStep`; an exception in it ends the edit.
+    editable : (H, W) bool array, optional
+        False where nothing may change.
+    {settings}
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        In one sentence, for input that cannot be used.
+
+    Examples
+    --------
     >>> result = rd.edit("photo.jpg", [rd.RegionPair(handle, target)])
     >>> result.image.save("edited.png")
-
-    image : path, bytes, Pillow image, or array (H, W), (H, W, 3 or 4); any size from 64 px
-    pairs : bool masks (H, W) of the picture's own size; later pairs win where targets overlap
-    model : "mini" (bundled), a diffusers folder, a hub id, or a loaded pipeline
-    seed, steps, start, prompt, preset : see `ImageSession`
-    callback : called with every `EditStep`; an exception in it ends the edit
-    settings : stop, content, residual, vacated, matte, prefill, handle_noise_scale, attention_swap, method,
-        editable
-
-    Pixels outside the handles and targets are the input's, bit for bit; the input is never changed.
-    Raises ValueError, TypeError or OSError in one sentence for input that cannot be used.
     """
+    check_keywords("edit", settings, [*inspect.signature(edit).parameters, *OF_EDIT, "editable", "generator"])
     pipe = load_pipeline(model, device=device, dtype=dtype)
     session = ImageSession(pipe, image, prompt, steps, start, seed, preset=preset)
     for step in session.edit(pairs, **settings):

@@ -13,16 +13,18 @@ from diffusers.loaders import StableDiffusionLoraLoaderMixin, TextualInversionLo
 from torch import Tensor
 
 from regiondrag_widget.engine.denoise import EditStep
+from regiondrag_widget.engine.keywords import names_near_misses
 from regiondrag_widget.engine.latent_edit import edit_latents
 from regiondrag_widget.engine.output import OUTPUT_TYPES, RegionDragOutput, decoded, pictured
 from regiondrag_widget.engine.session import ImageSession
-from regiondrag_widget.engine.settings import resolve
+from regiondrag_widget.engine.settings import lists_settings, resolve
 from regiondrag_widget.imaging.picture import PictureSource
 from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.checkpoint import load_draft_vae
+from regiondrag_widget.models.linear_codec import LinearCodec
 from regiondrag_widget.models.loading import load_pretrained
 from regiondrag_widget.models.model import Model
-from regiondrag_widget.models.profile import BackboneProfile, stable_diffusion_profile
+from regiondrag_widget.models.profile import MINI_PROFILE, BackboneProfile, stable_diffusion_profile
 from regiondrag_widget.models.prompt import encode_prompt
 from regiondrag_widget.models.unet import UNetBackbone, UNetNetwork
 from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs
@@ -36,7 +38,17 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
     Built from the parts of a Stable Diffusion 1.5, 2.1 or SDXL pipeline, or from the bundled model: see
     `from_pretrained` and `from_pipe`. The parts are used as they are: never cast, never reconfigured.
 
-    Raises ValueError for a scheduler whose prediction type is not epsilon, v_prediction or sample.
+    Parameters
+    ----------
+    vae, unet, scheduler, text_encoder, tokenizer, text_encoder_2, tokenizer_2
+        The parts of a Stable Diffusion pipeline, as diffusers names them.
+    draft_vae : AutoencoderTiny, optional
+        A small autoencoder of the same latents, for drafts.
+
+    Raises
+    ------
+    ValueError
+        A scheduler whose prediction type is not epsilon, v_prediction or sample.
     """
 
     # set by register_modules
@@ -82,15 +94,17 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             draft_vae=draft_vae,
         )
         self._interrupt = False
+        self._loras: dict[str, str] = {}  # what `load_lora_weights` loaded, by the adapter's name
         self._profile: BackboneProfile | None = None  # where it is not told by the parts
         self._parts: tuple[Any, ...] = ()
+        self._own_name = "custom"
         self._model = self._made_of("custom")
 
     # -- the model ----
 
     @property
     def model(self) -> Model:
-        """The parts as the engine uses them; made anew where one of them was replaced."""
+        """The parts as the engine uses them; made again where one of them was replaced."""
         if any(a is not b for a, b in zip(self._parts, self._present_parts(), strict=True)):
             self._model = self._made_of(self._model.name)
         return self._model
@@ -111,22 +125,37 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
 
     @property
     def name(self) -> str:
-        """What results call the model."""
+        """What results call the model, with the LoRA weights in it. Names of few-step weights give few steps:
+        see `edit_defaults`.
+        """
         return self.model.name
 
     @name.setter
     def name(self, name: str) -> None:
-        self.model.name = name
+        self._own_name = name
+        self._use_as_named()
+
+    def _use_as_named(self) -> None:
+        model = self.model
+        model.name = " + ".join([self._own_name, *self._loras.values()])
+        model.profile = self._profile_of(model.name, self.backbone.cell)
 
     def _present_parts(self) -> tuple[Any, ...]:
         return self.vae, self.unet, self.scheduler
 
     def _made_of(self, name: str) -> Model:
         backbone = UNetBackbone(self.vae, self.unet, self.scheduler, self.draft_vae)
-        profile = self._profile or stable_diffusion_profile(self.unet, backbone.cell, self.scheduler, name)
         self._parts = self._present_parts()
         reads = self.text_encoder is not None or self.text_encoder_2 is not None
+        profile = self._profile_of(name, backbone.cell)
         return Model(backbone, profile, name, self._encoded if reads else None)
+
+    def _profile_of(self, name: str, cell: int) -> BackboneProfile:
+        if self._profile is not None:
+            return self._profile
+        if isinstance(self.vae, LinearCodec):
+            return MINI_PROFILE
+        return stable_diffusion_profile(self.unet, cell, self.scheduler, name)
 
     def _encoded(self, prompt: str) -> Condition:
         side = self.profile.side
@@ -147,21 +176,32 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         lora_scale: float = 1.0,
         **options: Any,
     ) -> RegionDragPipeline:
-        """Load a model: `"mini"` (bundled), a local diffusers folder, or a hub id; only safetensors weights.
+        """Load a model; only safetensors weights.
 
-        device : "cuda", "mps" or "cpu"; the best there is when left out
-        dtype : "float16", "bfloat16" or "float32"; when left out, float16 on GPUs, bfloat16 on CPUs that
-            compute in it, float32 elsewhere
-        compile : see `accelerate`
-        draft_vae : a small autoencoder that decodes drafts: a diffusers folder or hub id of an
-            `AutoencoderTiny`, a loaded one, or None; "auto" takes madebyollin/taesd or taesdxl where they are
-            in the hub's local cache, and downloads nothing
-        lora, lora_scale : LoRA weights to add for good, such as few-step ones (LCM, Hyper-SD): a .safetensors
-            file, a folder, a hub id, or "owner/name/file.safetensors"; and their strength
-        options : passed on to diffusers (`variant`, `revision`, `cache_dir`, `local_files_only`...)
+        Parameters
+        ----------
+        model : str or path
+            "mini" (bundled), a local diffusers folder, or a hub id.
+        device : str or torch.device, optional
+            "cuda", "mps" or "cpu"; the best available when left out.
+        dtype : str or torch.dtype, optional
+            "float16", "bfloat16" or "float32". When left out: float16 on GPUs, bfloat16 on CPUs that compute
+            in it, float32 elsewhere.
+        compile : "auto" or bool
+            See `accelerate`.
+        draft_vae : str, path, AutoencoderTiny or None
+            A small autoencoder that decodes drafts: a diffusers folder or hub id, or a loaded one. "auto"
+            takes madebyollin/taesd or taesdxl where they are in the hub's local cache, without a download.
+        lora, lora_scale : str or path, float
+            LoRA weights to add permanently, such as few-step ones (LCM, Hyper-SD): a .safetensors file, a
+            folder, a hub id, or "owner/name/file.safetensors"; and their strength.
+        **options
+            Passed on to diffusers (`variant`, `revision`, `cache_dir`, `local_files_only`...).
 
-        Raises ValueError or FileNotFoundError in one sentence: parts missing, pickled weights, a wrong id, no
-        such device.
+        Raises
+        ------
+        ValueError, FileNotFoundError
+            In one sentence: missing parts, pickled weights, a wrong id, no such device.
         """
         load: Callable[..., Any] = super().from_pretrained
         pipe: RegionDragPipeline = load_pretrained(
@@ -179,18 +219,30 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         return pipe
 
     @classmethod
+    @names_near_misses
     def from_pipe(
-        cls, pipeline: Any, *, compile: bool | str = "auto", draft_vae: Any = None, **_: Any
+        cls, pipeline: Any, *, compile: bool | str = "auto", draft_vae: Any = None
     ) -> RegionDragPipeline:
         """Edit with the parts of a pipeline that is already loaded.
-
-        compile : see `accelerate`
-        draft_vae : as `from_pretrained` has it
 
         The parts are shared, not copied: no memory is taken, nothing is cast or moved. The scheduler
         is copied.
 
-        Raises ValueError where the pipeline lacks a UNet, an autoencoder or a scheduler.
+        Parameters
+        ----------
+        pipeline : diffusers pipeline
+            A Stable Diffusion pipeline with a UNet.
+        compile : "auto" or bool
+            See `accelerate`.
+        draft_vae : str, path, AutoencoderTiny or None
+            As `from_pretrained` takes it.
+
+        Raises
+        ------
+        ValueError
+            The pipeline lacks a UNet, an autoencoder or a scheduler.
+        TypeError
+            A keyword that does not exist.
         """
         components = pipeline.components
         for part in ("vae", "unet", "scheduler"):
@@ -207,11 +259,54 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             wanted["draft_vae"] = None if tiny is None else tiny.to(unet.device)
         pipe = cls(**wanted)
         pipe.accelerate(compile)
-        pipe.name = str(getattr(pipeline, "name_or_path", "") or type(pipeline).__name__)
+        loras = getattr(wanted["unet"], "peft_config", {})  # the pipeline's own LoRA adapters, by their names
+        named = str(getattr(pipeline, "name_or_path", "") or type(pipeline).__name__)
+        pipe.name = " + ".join([named, *loras])
         return pipe
 
+    def load_lora_weights(
+        self, pretrained_model_name_or_path_or_dict: Any, adapter_name: str | None = None, **options: Any
+    ) -> None:
+        """Add LoRA weights as diffusers does (see its ``load_lora_weights``; PEFT must be installed).
+
+        Few-step weights that their name tells (LCM, Hyper-SD, Lightning, "4step") change `edit_defaults`.
+        """
+        before = set(getattr(self.unet, "peft_config", {}))
+        super().load_lora_weights(pretrained_model_name_or_path_or_dict, adapter_name, **options)
+        told = pretrained_model_name_or_path_or_dict
+        words = [str(told)] if isinstance(told, (str, os.PathLike)) else []
+        words += [str(options["weight_name"])] if options.get("weight_name") else []
+        for adapter in set(getattr(self.unet, "peft_config", {})) - before:
+            self._loras[adapter] = "/".join(words) or adapter
+        self._use_as_named()
+
+    def unload_lora_weights(self, *args: Any, **options: Any) -> None:
+        """Remove all LoRA weights that `load_lora_weights` added."""
+        super().unload_lora_weights(*args, **options)
+        if not self.num_fused_loras:  # fused weights stay when their adapters go
+            self._loras.clear()
+        self._use_as_named()
+
+    def delete_adapters(self, adapter_names: list[str] | str) -> None:
+        """Remove LoRA weights by their adapters' names."""
+        super().delete_adapters(adapter_names)
+        for adapter in [adapter_names] if isinstance(adapter_names, str) else adapter_names:
+            self._loras.pop(adapter, None)
+        self._use_as_named()
+
     def set_draft_vae(self, draft_vae: Any) -> None:
-        """Decode drafts by another small autoencoder, where the network is; None for the full one."""
+        """Encode and decode drafts by another small autoencoder.
+
+        Parameters
+        ----------
+        draft_vae : AutoencoderTiny or None
+            On the network's device; None uses the full autoencoder.
+
+        Raises
+        ------
+        ValueError
+            Its latents are not the model's.
+        """
         self.backbone.set_draft_vae(draft_vae)
         self.register_modules(draft_vae=draft_vae)
 
@@ -220,11 +315,19 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
     def accelerate(self, compile: bool | str = "auto") -> None:
         """Choose how the network's calls are made faster.
 
-        compile : "auto" replays each call as one CUDA graph on a GPU, and does nothing elsewhere; True has
-            torch.compile make the kernels too, which takes minutes once; False makes plain calls
+        Results differ only by rounding. Where it fails (too little memory, no compiler) calls are plain ones,
+        and `acceleration` gives the reason.
 
-        Results differ by rounding only. Where it fails (too little memory, a compiler that is missing) calls
-        are plain ones: `acceleration` says so. Raises ValueError for anything else.
+        Parameters
+        ----------
+        compile : "auto" or bool
+            "auto" replays each call as one CUDA graph on a GPU, and does nothing elsewhere. True also
+            compiles the kernels with torch.compile, which takes minutes once. False makes plain calls.
+
+        Raises
+        ------
+        ValueError
+            Anything else.
         """
         self.backbone.accelerate(compile)
 
@@ -237,16 +340,21 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
 
     @property
     def edit_defaults(self) -> dict[str, Any]:
-        """Settings an edit uses when it is not told: steps, start, stop..."""
+        """Settings of edits that name none: steps, start, stop..."""
         return dict(self.profile.defaults)
 
     def network(self, prompt: str = "", prompt_embeds: Tensor | None = None) -> UNetNetwork:
         """The UNet under a prompt's condition, or that of prompt_embeds (1, tokens, dim).
 
-        Raises ValueError for embeds of another width, and for a text where there is no text encoder.
+        Raises
+        ------
+        ValueError
+            Embeds of another width, or a prompt where there is no text encoder.
         """
         return self.model.network(prompt, prompt_embeds)  # type: ignore[return-value]
 
+    @names_near_misses
+    @lists_settings()
     def __call__(
         self,
         image: PictureSource | None = None,
@@ -283,26 +391,41 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
     ) -> Any:
         """Carry handles to their targets, in a picture or in bare latents.
 
-        image, pairs : a picture (see `load_picture`) and the region pairs to carry
-        latents, correspondence : instead, clean latents (1, C, h, w), scaled, and which cell comes from which
-        prompt, prompt_embeds : text condition; embeds (1, tokens, dim) at guidance 1
-        steps, start, stop : levels of the whole schedule; its fractions where the edit begins and pasting
-            ends
-        seed, generator : of all draws; the generator, where given, draws before the seed does
-        handle_noise_scale, attention_swap, content, residual, vacated, matte, prefill, method, crop, preset :
-            see
-            `EditSettings`
-        editable : (H, W) bool mask of the picture, or (1, 1, h, w) of the latents; 0 where nothing may change
-        output_type : "pil", "np" ((1, H, W, 3) uint8), "pt" ((1, 3, H, W) in [0, 1]) or "latent"
-        callback_on_step_end : called as callback(pipe, index, timestep, tensors) after each step, as
-            diffusers has it; `latents` in the dict it returns replace the edit's. `pipe.interrupt = True`
-            stops after the step.
-        levels, path_noise, handle_noise, copy_until : for reproduction: timesteps, cleanest first; the draws
-            (K, C, h, w); those of the handle (C, n), one column a row of the correspondence; paste while the
-            timestep is at least this
+        Parameters
+        ----------
+        image, pairs : picture, region pairs
+            A picture (see `load_picture`) and the region pairs to carry.
+        latents, correspondence : (1, C, h, w) Tensor, Correspondence
+            Instead of them: clean, scaled latents, and which cell comes from which.
+        prompt_embeds : (1, tokens, dim) Tensor, optional
+            The text condition itself, at guidance 1.
+        generator : torch.Generator, optional
+            Draws the seed.
+        {settings}
+        editable : (H, W) bool array or (1, 1, h, w) Tensor, optional
+            Of the picture, or of the latents; 0 where nothing may change.
+        output_type : str
+            "pil", "np" ((1, H, W, 3) uint8), "pt" ((1, 3, H, W) in [0, 1]) or "latent".
+        callback_on_step_end : callable, optional
+            Called as callback(pipe, index, timestep, tensors) after each step, as diffusers does; `latents`
+            in the dict it returns replace the edit's. `pipe.interrupt = True` stops after the step.
+        callback_on_step_end_tensor_inputs : sequence of str
+            The tensors it is given: "latents", "pred_original_sample".
+        levels, path_noise, handle_noise, copy_until
+            For reproduction: the timesteps, cleanest first; the draws (K, C, h, w) of the path; those of the
+            handle (C, n), one column a row of the correspondence; paste while the timestep is at least this.
+        return_dict : bool
+            Whether to return a `RegionDragOutput` and not a tuple.
 
-        Returns RegionDragOutput, or the tuple (images,) with return_dict=False.
-        Raises ValueError or TypeError for input that does not fit, before anything is computed.
+        Returns
+        -------
+        RegionDragOutput or tuple
+            The tuple is (images,).
+
+        Raises
+        ------
+        ValueError, TypeError
+            Input that does not fit, before anything is computed.
         """
         if output_type not in OUTPUT_TYPES:
             raise ValueError(f"output_type must be pil, np, pt or latent, got {output_type!r}")

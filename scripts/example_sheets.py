@@ -24,7 +24,7 @@ import regiondrag_widget as rd
 from regiondrag_widget.bench.methods.opencv import inpainted, pasted
 from regiondrag_widget.bench.truth.scene import Scene, ScenePair
 from regiondrag_widget.bench.truth.transforms import Homography
-from regiondrag_widget.cli.sheet import FAINT, HANDLE, INK, MARGIN, PAPER, TARGET
+from regiondrag_widget.cli.contact_sheet import FAINT, HANDLE, INK, MARGIN, PAPER, TARGET
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES, SHEETS = ROOT / "docs" / "examples", ROOT / "docs" / "images"
@@ -46,6 +46,7 @@ class Edit:
 
 
 def main() -> int:
+    """Run the script and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="which examples (default: all)")
     parser.add_argument("--model", default="mini", help="another model: a diffusers folder or a hub id")

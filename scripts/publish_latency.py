@@ -20,6 +20,7 @@ RELEASED = "released schedule"
 
 
 def main() -> int:
+    """Run the script and return its exit code."""
     found = results(BENCHMARKS)
     if not found:
         print(f"there is no latency-*.json in {BENCHMARKS}: run the benchmark first", file=sys.stderr)

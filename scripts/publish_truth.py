@@ -37,6 +37,7 @@ COLUMNS = (
 
 
 def main(words: list[str]) -> int:
+    """Run the script and return its exit code."""
     if len(words) != 1:
         print("usage: python scripts/publish_truth.py FOLDER-OF-THE-REPORT", file=sys.stderr)
         return 2
@@ -61,8 +62,10 @@ def publish(report: Path, benchmarks: Path = BENCHMARKS, readme: Path = README) 
 
 
 def compact(data: dict[str, Any]) -> dict[str, Any]:
-    """The report without what can be left out: four digits, movements and kinds for the main methods alone,
-    the default's settings once, scenes by the main measures.
+    """Return a shorter report.
+
+    Four digits; movements and kinds for the main methods only; the default's settings once; scenes by the
+    main measures.
     """
     main_methods = [name for name, method in data["methods"].items() if method["group"] in MAIN]
     methods, defaults = {}, {}

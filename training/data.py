@@ -19,7 +19,10 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 def load_photos(paths: Sequence[Path]) -> list[npt.NDArray[np.uint8]]:
     """Decode photographs to RGB arrays (H, W, 3) uint8.
 
-    Raises ValueError naming the first that is no picture.
+    Raises
+    ------
+    ValueError
+        A file is not a picture; the message names the first.
     """
     photos = []
     for path in paths:
@@ -70,11 +73,16 @@ def random_crop(photo: npt.NDArray[np.uint8], rng: np.random.Generator, size: in
 
 
 class CropStream:
-    """Batches (B, size, size, 3) uint8 made ahead of need by one background thread.
+    """Batches (B, size, size, 3) uint8 made in advance by one background thread.
 
-    photos : (H, W, 3) uint8 each
-    leaves : in [0, 1], the share of dead leaves
-    seed : the same seed gives the same batches in the same order
+    Parameters
+    ----------
+    photos
+        (H, W, 3) uint8 each.
+    leaves
+        Share of dead leaves, in [0, 1].
+    seed
+        The same seed gives the same batches in the same order.
     """
 
     def __init__(
@@ -98,7 +106,7 @@ class CropStream:
             yield self._queue.get()
 
     def close(self) -> None:
-        """Let the thread end; no further batch is made."""
+        """Let the thread end; no more batches are made."""
         self._closed.set()
 
     def _fill(self) -> None:

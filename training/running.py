@@ -1,18 +1,20 @@
-"""What every training run does: averages its weights, logs, saves its state, and goes on from it."""
+"""What every training run does: average its weights, log, save its state, and resume from it."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-__all__ = ["Run", "cosine", "log"]
+from regiondrag_widget.regions.writing import write_whole_bytes
+
+__all__ = ["Run", "cosine", "log", "save_tensors"]
 
 STATE = "state.safetensors"
 
@@ -20,9 +22,17 @@ STATE = "state.safetensors"
 class Run:
     """A network in training.
 
-    net, optimizer : what is trained, and how
-    average : the running mean of the network's weights, by name
-    step, spent : steps done, and active seconds they took
+    Parameters
+    ----------
+    net, optimizer
+        What is trained, and how.
+
+    Attributes
+    ----------
+    average
+        The running mean of the network's weights, by name.
+    step, spent
+        Steps done, and active seconds they took.
     """
 
     def __init__(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -31,7 +41,7 @@ class Run:
         self.step, self.spent = 0, 0.0
 
     def take(self, loss: Tensor, rate: float, averaging: float) -> None:
-        """One step down the loss at a learning rate; the average keeps `averaging` of itself."""
+        """Take one step down the loss at a learning rate; the running mean keeps `averaging` of itself."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
@@ -39,7 +49,7 @@ class Run:
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
-        decay = min(averaging, (1 + self.step) / (10 + self.step))  # the first weights are no part of it
+        decay = min(averaging, (1 + self.step) / (10 + self.step))  # leaves the first weights out
         with torch.no_grad():
             for name, value in self.net.state_dict().items():
                 self.average[name].lerp_(value, 1 - decay)
@@ -49,18 +59,16 @@ class Run:
         self.spent += min(seconds, 10.0)
 
     def save(self, folder: Path) -> None:
-        """Everything that is needed to go on, in `folder`, whole or not at all."""
+        """Save everything that is needed to resume, in `folder`, whole or not at all."""
         tensors = {f"live.{k}": v for k, v in self.net.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
-        aside = folder / f"{STATE}.tmp"
         record = {"step": str(self.step), "spent": str(self.spent)}
-        save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, aside, metadata=record)
-        os.replace(aside, folder / STATE)
+        save_tensors(folder / STATE, tensors, record)
 
     def resume(self, folder: Path) -> None:
-        """Go on from what `save` left in `folder`, if anything."""
+        """Resume from what `save` left in `folder`, if anything."""
         path = folder / STATE
         if not path.exists():
             return
@@ -80,17 +88,40 @@ class Run:
         self.step, self.spent = int(record["step"]), float(record["spent"])
 
 
-def cosine(step: int, progress: float, warm: int, least: float) -> float:
-    """A learning rate's share: rising over `warm` steps, then half a cosine down to `least`.
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], record: dict[str, str] | None = None) -> None:
+    """Write a safetensors file whole or not at all.
 
-    progress : of the whole run, in [0, 1]
+    Parameters
+    ----------
+    path
+        The file; its folder must exist.
+    tensors
+        By name, on any device.
+    record
+        The file's metadata.
+    """
+    data = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, metadata=record)
+    write_whole_bytes(path, data)
+
+
+def cosine(step: int, progress: float, warm: int, least: float) -> float:
+    """Return a learning rate's share: rising over `warm` steps, then half a cosine down to `least`.
+
+    Parameters
+    ----------
+    step
+        Steps done.
+    progress
+        Progress of the whole run, in [0, 1].
+    warm, least
+        Steps of the rise, and the final share.
     """
     falling = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
     return min(1.0, (step + 1) / warm) * (least + (1 - least) * falling)
 
 
 def log(folder: Path, **record: float) -> None:
-    """A line of figures, printed and kept in `folder`/log.jsonl."""
+    """Print a line of figures and append it to `folder`/log.jsonl."""
     line = json.dumps({k: round(v, 5) for k, v in record.items()})
     print(line, flush=True)
     with open(folder / "log.jsonl", "a") as file:

@@ -1,7 +1,7 @@
 """Train the bundled model: `python -m training.train PHOTOS --out RUN [--minutes N]`.
 
-Resumable: stopped at any time and started again with the same `--out`, it goes on from its last checkpoint
-with the learning rate where it was. Runs on a GPU when there is one, else on the CPU. The test photographs
+Can be stopped at any time: started again with the same `--out`, it resumes from its last checkpoint and
+learning rate. Runs on a GPU when there is one, else on the CPU. The test photographs
 of the benchmark are held out, by the benchmark's own rule.
 """
 
@@ -41,16 +41,26 @@ def train(
 ) -> None:
     """Train until `minutes` of active time have been spent on this run, counted over all its resumptions.
 
-    photos : folder of pictures; the benchmark's test split of it is held out and used for the validation loss
-    out : the run's folder: `state.safetensors` (resume), `codec/` and `unet/` (diffusers
-        format, averaged weights, float16), `log.jsonl`
-    config : see `config.json` beside this file
-    seed : of the pictures and the noise
-    init : folder with `codec/` and `unet/` of an earlier run, to begin from its averaged weights (a run that
-        is resumed goes on from its own state)
+    Parameters
+    ----------
+    photos
+        Folder of pictures; the benchmark's test split of it is held out and used for the validation loss.
+    out
+        The run's folder: `state.safetensors` (resume), `codec/` and `unet/` (diffusers format, averaged
+        weights, float16), `log.jsonl`.
+    config
+        See `config.json` beside this file.
+    seed
+        Seed of the pictures and the noise.
+    init
+        Folder with `codec/` and `unet/` of an earlier run, to start from its averaged weights (a resumed run
+        uses its own state).
 
-    Raises ValueError where the folder holds no pictures, or a file that is none; where `init` holds no
-    weights, or those of another shape.
+    Raises
+    ------
+    ValueError
+        The folder holds no pictures or a file that is not one, or `init` holds no weights or weights of
+        another shape.
     """
     out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -178,10 +188,17 @@ def _noised(clean: Tensor, start: Tensor, noise: Tensor, alpha: Tensor) -> tuple
 def _with_smooth_fills(latents: Tensor, probability: float) -> tuple[Tensor, Tensor]:
     """A random blob replaced by a smooth continuation of what lies around it, as an edit's vacated place is.
 
-    latents : (B, C, h, w)
-    probability : of each to be changed
+    Parameters
+    ----------
+    latents
+        (B, C, h, w) clean latents.
+    probability
+        Probability that a picture is changed.
 
-    Returns the latents and (B,) bool, which of them changed.
+    Returns
+    -------
+    tuple[Tensor, Tensor]
+        The latents and (B,) bool, which of them changed.
     """
     b, _, h, w = latents.shape
     chosen = torch.rand(b, device=latents.device) < probability
@@ -247,7 +264,7 @@ def _export(out: Path, average: dict[str, Tensor], codec: LinearCodec, config: d
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The command line; see the module's text."""
+    """Run the command line that the module describes."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
     parser.add_argument("photos", type=Path, help="folder of photographs")
     parser.add_argument(

@@ -1,9 +1,10 @@
-/** The anywidget module: one session a model, one view a displayed cell. Wiring only. */
-import type { HostModel } from "./host"
-import { Session } from "./session"
-import "./styles.css"
-import { openView } from "./view"
+/** The anywidget module: one `WidgetModel` per widget, one view per displayed cell. Wiring only. */
+import type { HostModel } from "./kernel/host"
+import { WidgetModel } from "./model/widgetmodel"
+import "./ui/styles/index.css"
+import { openView } from "./ui/view"
 
+/** What anywidget passes. */
 interface Context {
   readonly model: HostModel
   /** Newer hosts pass one; older ones rely on the clean-up function alone. */
@@ -11,21 +12,21 @@ interface Context {
 }
 
 export default () => {
-  let session: Session | null = null
-  const sessionOf = (model: HostModel) => {
-    session ??= new Session(model)
-    return session
+  let widget: WidgetModel | null = null
+  const widgetOf = (model: HostModel) => {
+    widget ??= new WidgetModel(model)
+    return widget
   }
   return {
     initialize({ model }: Context) {
-      const opened = sessionOf(model)
+      const opened = widgetOf(model)
       return () => {
         opened.close()
-        session = null
+        widget = null
       }
     },
     render({ model, el }: Context & { readonly el: HTMLElement }) {
-      return openView(sessionOf(model), el)
+      return openView(widgetOf(model), el)
     },
   }
 }

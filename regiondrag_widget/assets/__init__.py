@@ -1,4 +1,4 @@
-"""The bundled photographs: each with a region to take hold of and a place to drag it to.
+"""The bundled photographs, each with a region to move and a place to move it to.
 
 >>> import regiondrag_widget as rd
 >>> duck = rd.examples.load("rubber-duck")
@@ -26,13 +26,20 @@ class Example:
 
     Attributes
     ----------
-    name : as in `names`.
-    title : what it shows, in a few words.
-    image : the photograph, RGB.
-    handle : (H, W) bool, what to take hold of, outlined a few pixels outside as a hand would.
-    move : (dx, dy) in pixels, x to the right, y down: where to.
-    scale, rotate : resize and turn (degrees, counter-clockwise) about the handle's centre.
-    credit : author, licence and source, to be shown where the photograph is.
+    name
+        As in `names`.
+    title
+        What it shows, in a few words.
+    image
+        The photograph, RGB.
+    handle
+        (H, W) bool, what to move, outlined a few pixels outside as by hand.
+    move
+        (dx, dy) in pixels, x to the right, y down.
+    scale, rotate
+        Resize and turn (degrees, counter-clockwise) about the handle's centre.
+    credit
+        Author, licence and source, to be shown with the photograph.
     """
 
     name: str
@@ -46,24 +53,24 @@ class Example:
 
     @property
     def pair(self) -> RegionPair:
-        """Handle and suggested target, ready for `edit`."""
+        """The handle and the suggested target, ready for `edit`."""
         from regiondrag_widget.regions.pair import RegionPair
 
         return RegionPair.move(self.handle, *self.move, self.scale, self.rotate, name=self.name)
 
 
 def names() -> list[str]:
-    """The names of the bundled photographs, the first being the one to start with."""
+    """Return the names of the bundled photographs; the first is the one to start with."""
     return list(_index())
 
 
 def load(name: str | None = None) -> Example:
-    """One bundled photograph with its handle; without a name, the first.
+    """Return one bundled photograph with its handle; without a name, the first.
 
     Raises
     ------
     ValueError
-        There is none of that name.
+        There is no photograph of that name.
     """
     entries = _index()
     name = next(iter(entries)) if name is None else name

@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from regiondrag_widget._version import __version__
-
-DONE, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+from regiondrag_widget.terminal import DONE, FAILURE, INTERRUPTED, WRONG_INPUT, say
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         parser = _parser()
         args = parser.parse_args(arguments)
-    except SystemExit as stop:  # argparse has said what is wrong, or has shown the help
+    except SystemExit as stop:  # argparse has printed the error or the help
         return stop.code if isinstance(stop.code, int) else WRONG_INPUT
     debug = bool(getattr(args, "debug", False))
     if not debug:
@@ -41,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return code
     except KeyboardInterrupt:
         return _say("interrupted", INTERRUPTED)
-    except BrokenPipeError:  # whoever read our output has read enough
+    except BrokenPipeError:  # the reader of our output has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
     except Exception as error:
@@ -52,30 +51,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Errors in one line instead of after the whole usage."""
+    """Prints errors in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(WRONG_INPUT, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    from regiondrag_widget.bench.truth.command import add_parser as add_bench
-    from regiondrag_widget.cli import demo, edit, info
+    from regiondrag_widget.cli import bench, demo, edit, info
 
     parser = _Parser(
         prog="regiondrag", description="Drag regions of a picture to new places.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"regiondrag {__version__}")
     commands: Any = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    # a command adds its own arguments and says, by set_defaults(run=...), what turns args into an exit code
-    for add_parser in (edit.add_parser, demo.add_parser, info.add_parser, add_bench):
+    # each command adds its arguments and sets run=, a function from args to an exit code
+    for add_parser in (edit.add_parser, demo.add_parser, info.add_parser):
         command: argparse.ArgumentParser = add_parser(commands)
         command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    bench.add_parser(commands)
     return parser
 
 
 def _join_negative_values(arguments: list[str]) -> list[str]:
-    """``--move -40,10`` -> ``--move=-40,10``: argparse would take the value for an option."""
+    """Turn ``--move -40,10`` into ``--move=-40,10``: argparse would read the value as an option."""
     joined: list[str] = []
     for argument in arguments:
         if joined and joined[-1] in ("--move", "--rotate") and re.match(r"-[\d.]", argument):
@@ -108,5 +107,4 @@ def _one_line(text: str) -> str:
 
 
 def _say(text: str, code: int) -> int:
-    print(f"regiondrag: {text}", file=sys.stderr)
-    return code
+    return say(f"regiondrag: {text}", code)

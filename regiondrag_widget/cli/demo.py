@@ -1,4 +1,4 @@
-"""``regiondrag demo``: the bundled photographs, edited with the bundled model, before and after."""
+"""``regiondrag demo``: edit the bundled photographs with the bundled model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from regiondrag_widget.regions.writing import write_whole
 if TYPE_CHECKING:
     from PIL import Image
 
-    from regiondrag_widget.cli.sheet import Row
+    from regiondrag_widget.cli.contact_sheet import Row
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
 
     import regiondrag_widget as rd
-    from regiondrag_widget.cli.sheet import Row, contact_sheet
+    from regiondrag_widget.cli.contact_sheet import Row, contact_sheet
 
     rows: list[Row] = []
     done: list[dict[str, Any]] = []

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regiondrag_widget.cli.progress import ProgressBar
+from regiondrag_widget.engine.settings import SETTINGS, EditSettings, names
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from regiondrag_widget.engine.settingspec import SettingSpec
     from regiondrag_widget.imaging.picture import Picture
     from regiondrag_widget.regions.pair import RegionPairs
 
@@ -24,8 +26,8 @@ EXAMPLES = """examples:
   regiondrag edit photo.jpg --handle a.png --handle b.png --move 40,0 --move -40,0 -o out.png
   regiondrag edit --regions session.zip -o out.png"""
 
-# what is handed on to the engine, which has the defaults
-ENGINE_OPTIONS = ("steps", "start", "stop", "prompt", "vacated", "device")
+# what argparse makes of an option's text; other kinds of settings stay text
+PARSED = {"integer": int, "number": float}
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -45,12 +47,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "-o", "--output", type=Path, required=True, metavar="FILE", help="where the result goes"
     )
 
-    where = parser.add_argument_group("what goes where (once for each region)")
+    where = parser.add_argument_group("regions (once for each)")
     where.add_argument(
-        "--handle", action="append", default=[], metavar="MASK", help="white where the thing is"
+        "--handle", action="append", default=[], metavar="MASK", help="white where the object is"
     )
     where.add_argument(
-        "--target", action="append", default=[], metavar="MASK", help="white where it shall be"
+        "--target", action="append", default=[], metavar="MASK", help="white where it is to go"
     )
     where.add_argument("--move", action="append", default=[], type=_two_numbers, metavar="DX,DY",
                        help="pixels to the right and down, instead of --target")  # fmt: skip
@@ -61,14 +63,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
                        help="turn by DEG degrees as well, counter-clockwise")  # fmt: skip
     where.add_argument("--regions", type=Path, metavar="FOLDER|ZIP", help="regions saved by save_regions")
 
-    how = parser.add_argument_group("how")
-    how.add_argument("--model", default="mini", help="mini (bundled), a diffusers folder, or a hub id")
-    how.add_argument("--seed", type=int, default=0, help="default 0")
-    how.add_argument("--steps", type=int, help="levels of the noise schedule")
-    how.add_argument("--start", type=float, help="where the edit begins, 0 clean to 1 pure noise")
-    how.add_argument("--stop", type=float, help="where content is no longer held to the handle's")
-    how.add_argument("--prompt", help="what the picture shows (the bundled model takes none)")
-    how.add_argument("--vacated", choices=("fill", "noise", "keep"), help="what becomes of the place left")
+    how = parser.add_argument_group("settings")
+    for spec in SETTINGS:
+        if "command line" in spec.faces:
+            _add_option(how, spec)
     how.add_argument("--device", help="cpu, cuda, cuda:1, mps; chosen automatically")
     how.add_argument("--json", action="store_true", help="print what was done as JSON")
     how.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -76,21 +74,39 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     return parser
 
 
+def _add_option(group: Any, spec: SettingSpec) -> None:
+    """A setting of the table as an option; left out, the engine's default holds."""
+    default = "the model's own" if spec.of_model else "empty" if spec.default == "" else spec.default
+    allowed = f"{spec.allowed}; " if spec.kind in PARSED else ""
+    words = f"{spec.explanation[0].lower()}{spec.explanation[1:]} ({allowed}default: {default})"
+    group.add_argument(
+        f"--{spec.name.replace('_', '-')}",
+        dest=spec.name,
+        type=PARSED.get(spec.kind, str),
+        choices=spec.values or None,
+        help=words.replace("%", "%%"),
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Edit one picture; every input is checked before the model is loaded."""
+    given = {name: value for name in names("command line") if (value := getattr(args, name)) is not None}
+    EditSettings().updated(given, "command line")
     if args.output.name and not args.output.suffix and not args.output.is_dir():
-        args.output = args.output.with_name(args.output.name + ".png")  # as saving it would
+        args.output = args.output.with_name(args.output.name + ".png")  # as EditResult.save does
     picture, pairs = _inputs(args)
     _check_output(args, picture)
 
-    import regiondrag_widget as rd  # the engine, hence torch, only from here on
+    import regiondrag_widget as rd  # loads the engine and torch: only now, after all checks
 
-    options = {name: value for name in ENGINE_OPTIONS if (value := getattr(args, name)) is not None}
+    options: dict[str, Any] = dict(given)
+    if args.device is not None:
+        options["device"] = args.device
     protect = _protected(args, picture)
     if protect is not None:
         options["editable"] = ~protect
     with ProgressBar("edit", disable=args.quiet) as bar:
-        result = rd.edit(picture, pairs, model=args.model, seed=args.seed, callback=bar, **options)
+        result = rd.edit(picture, pairs, callback=bar, **options)
     path = result.save(args.output)
     if args.json:
         print(json.dumps(_report(args, path, result), indent=2, default=str))
@@ -123,7 +139,7 @@ def _inputs(args: argparse.Namespace) -> tuple[Picture, RegionPairs]:
     if args.photo is None:
         raise ValueError("no picture given: name one, or saved --regions")
     if not args.handle:
-        raise ValueError("no region given: say with --handle MASK what to take hold of")
+        raise ValueError("no region given: name what is to be moved with --handle MASK")
     picture = load_picture(args.photo)
     return picture, RegionPairs(_drawn_pairs(args, picture.size))
 
@@ -147,7 +163,7 @@ def _drawn_pairs(args: argparse.Namespace, size: tuple[int, int]) -> list[Any]:
     count = len(args.handle)
     moved = bool(args.move or args.scale or args.rotate)
     if moved == bool(args.target):
-        raise ValueError("say where the handle goes with --target MASK or with --move DX,DY, one of the two")
+        raise ValueError("say where the handle goes: give either --target MASK or --move DX,DY")
     if args.target and len(args.target) != count:
         raise ValueError(f"{count} --handle but {len(args.target)} --target: give one target for each handle")
     handles = [load_mask(path, size) for path in args.handle]
@@ -168,7 +184,7 @@ def _drawn_pairs(args: argparse.Namespace, size: tuple[int, int]) -> list[Any]:
 
 
 def _for_each(values: list[Any], count: int, option: str, default: Any) -> list[Any]:
-    """One value for each handle: given for each, once for all, or not at all."""
+    """Return one value for each handle, from one value each, one value for all, or the default."""
     if len(values) > 1 and len(values) != count:
         raise ValueError(
             f"{count} --handle but {len(values)} {option}: give one for each handle, or one for all"
@@ -177,7 +193,7 @@ def _for_each(values: list[Any], count: int, option: str, default: Any) -> list[
 
 
 def _check_output(args: argparse.Namespace, picture: Picture) -> None:
-    """Refuse before the work what could not be written after it, or would overwrite what was given."""
+    """Refuse an output that could not be written or would overwrite an input, before the edit is made."""
     from regiondrag_widget.engine.result import output_format
 
     output: Path = args.output

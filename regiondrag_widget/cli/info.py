@@ -1,4 +1,4 @@
-"""``regiondrag info``: what is installed, what it would run on, and which models are at hand."""
+"""``regiondrag info``: what is installed, the device, and the models that need no download."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def collect() -> dict[str, Any]:
-    """Everything ``info`` shows, as plain values; sizes in bytes."""
+    """Return everything that ``info`` shows, as plain values; sizes in bytes."""
     return {
         "version": __version__,
         "python": platform.python_version(),
@@ -80,7 +80,7 @@ def _version_of(name: str) -> str | None:
 
 
 def _device() -> dict[str, Any]:
-    """What an edit would run on when nobody says, and in which numbers."""
+    """Return the device and dtype that an edit uses by default."""
     import torch
 
     from regiondrag_widget.models.device import choose_device, choose_dtype

@@ -10,12 +10,13 @@ from tqdm import tqdm
 
 
 class ProgressBar:
-    """Called with each EditStep (index counts from 1); drawn on stderr."""
+    """A bar on stderr, to be called with each EditStep (its index counts from 1)."""
 
     def __init__(self, label: str, *, disable: bool = False) -> None:
         self._bar: Any = tqdm(desc=label, unit="step", file=sys.stderr, disable=disable, leave=True)
 
     def __call__(self, step: Any) -> None:
+        """Move the bar to this step."""
         self._bar.total = step.total
         self._bar.update(step.index - self._bar.n)
 

@@ -1,9 +1,8 @@
-"""What is kept between edits: least recently used goes first, by bytes, where they are kept."""
+"""What is kept between edits: the least recently used is dropped first, by bytes in each place."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields
@@ -13,6 +12,7 @@ import numpy as np
 import psutil
 import torch
 
+from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.regions import RegionPair
 
 __all__ = ["ByteCache", "CacheReport", "default_budgets", "key_of"]
@@ -26,11 +26,17 @@ HOST_LEAST, HOST_MOST = 256 << 20, 8 << 30
 class CacheReport:
     """What a session keeps, for a read-out.
 
-    budget, used : bytes, where the network computes
-    host_budget, host_used : bytes of the computer's own memory; the same as budget and used without a GPU
-    entries : how many of each kind, such as {"window": 1, "background": 2}
-    keys_values : where the inversion's keys and values are: "device", "host" or "recompute"; "" before the
-        first inversion
+    Attributes
+    ----------
+    budget, used : int
+        Bytes, where the network computes.
+    host_budget, host_used : int
+        Bytes of the computer's own memory; the same as `budget` and `used` without a GPU.
+    entries : mapping of str to int
+        How many of each kind, such as {"window": 1, "background": 2}.
+    keys_values : str
+        Where the inversion's keys and values are: "device", "host" or "recompute"; "" before the first
+        inversion.
     """
 
     budget: int
@@ -45,18 +51,21 @@ class ByteCache:
     """Values by key, each with the bytes it takes in every place.
 
     A key's first entry names its kind, as `("window", ...)`. The latest of each kind stays whatever its size:
-    an edit needs one of each. Safe to read from any thread.
+    an edit needs one of each. Safe to use from any thread.
 
-    budgets : bytes by place; a place not named has none to give and none to keep to
+    Parameters
+    ----------
+    budgets : mapping of str to int
+        Bytes by place. Unlisted places have a budget of 0 and never evict.
     """
 
     def __init__(self, budgets: Mapping[str, int]) -> None:
         self._budgets = dict(budgets)
         self._entries: OrderedDict[tuple[Hashable, ...], tuple[Any, dict[str, int]]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = OrderedLock(Rank.CACHE)
 
     def get(self, key: tuple[Hashable, ...]) -> Any:
-        """The value kept under the key, now the most recently used; None where there is none."""
+        """The value kept under a key, or None. It becomes the most recently used."""
         with self._lock:
             if key not in self._entries:
                 return None
@@ -64,7 +73,17 @@ class ByteCache:
             return self._entries[key][0]
 
     def put(self, key: tuple[Hashable, ...], value: Any, sizes: Mapping[str, int]) -> Any:
-        """Keep a value that takes `sizes` bytes by place, dropping others to make room; returns it."""
+        """Keep a value, drop others to make room, and return it.
+
+        Parameters
+        ----------
+        key : tuple
+            Its first entry is the kind.
+        value : object
+            What is kept.
+        sizes : mapping of str to int
+            The bytes it takes, by place.
+        """
         with self._lock:
             self._entries[key] = (value, dict(sizes))
             self._entries.move_to_end(key)
@@ -72,7 +91,7 @@ class ByteCache:
         return value
 
     def trim(self, kind: str, count: int) -> None:
-        """Keep at most `count` entries of a kind, the most recently used."""
+        """Keep only the `count` most recently used entries of a kind."""
         with self._lock:
             of_kind = [key for key in self._entries if key[0] == kind]
             for key in of_kind[: max(0, len(of_kind) - count)]:
@@ -84,12 +103,12 @@ class ByteCache:
             return [entry[0] for key, entry in reversed(self._entries.items()) if key[0] == kind]
 
     def used(self, place: str | None = None) -> int:
-        """Bytes taken in a place, or in all."""
+        """Bytes taken in a place, or in all places when left out."""
         with self._lock:
             return self._used(place)
 
     def budget(self, place: str) -> int:
-        """Bytes that may be taken in a place."""
+        """Bytes that may be taken in a place; 0 for an unlisted one."""
         with self._lock:
             return self._budgets.get(place, 0)
 
@@ -102,7 +121,7 @@ class ByteCache:
             return kinds
 
     def shrink(self) -> None:
-        """Halve every budget and drop what no longer fits, the latest too."""
+        """Halve every budget and drop what no longer fits, including the latest."""
         with self._lock:
             self._budgets = {place: budget // 2 for place, budget in self._budgets.items()}
             self._evict(spared=set())
@@ -122,15 +141,20 @@ class ByteCache:
                 if excess <= 0:
                     break
                 size = self._entries[key][1].get(place, 0)
-                if size and key not in spared:  # what takes nothing here makes no room here
+                if size and key not in spared:  # what takes no bytes here would make no room
                     excess -= size
                     del self._entries[key]
 
 
 def default_budgets(device: torch.device, max_bytes: int | None = None) -> dict[str, int]:
-    """Bytes a session may keep by place, "device" and "host"; "host" alone where the network computes there.
+    """Bytes a session may keep by place: "device" and "host", or only "host" without a CUDA device.
 
-    max_bytes : instead of the shares of free memory, in each place
+    Parameters
+    ----------
+    device : torch.device
+        Where the network computes.
+    max_bytes : int, optional
+        For each place, instead of shares of the free memory.
     """
     if max_bytes is not None:
         host = max_bytes

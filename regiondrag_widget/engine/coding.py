@@ -1,4 +1,4 @@
-"""Between pixels and latents: whole pictures, an edit's crop, and the cheap ways that do for a draft."""
+"""Between pixels and latents: whole pictures, the box of an edit, and the draft codec."""
 
 from __future__ import annotations
 
@@ -18,27 +18,43 @@ __all__ = ["Coder"]
 
 Float = npt.NDArray[np.float32]
 
-HALO = 8  # cells around what is decoded: about what a decoder's convolutions see
-LINEAR_HALO = 2  # the bundled codec sees one
+HALO = 8  # cells around those that are decoded: about the reach of a decoder's convolutions
+LINEAR_HALO = 2  # the bundled codec reaches one
 
 
 class Coder:
-    """The autoencoder of a model, for pictures as numpy has them."""
+    """The autoencoder of a model, for pictures as numpy arrays.
+
+    Parameters
+    ----------
+    model : Model
+        Whose backbone encodes and decodes.
+    """
 
     def __init__(self, model: Model) -> None:
         self._backbone, self._profile = model.backbone, model.profile
 
     @property
-    def has_cheap_encoder(self) -> bool:
-        """Whether drafts are encoded by another autoencoder than edits."""
+    def has_draft_codec(self) -> bool:
+        """Whether drafts are encoded by another, smaller autoencoder than edits."""
         return self._backbone.has_draft_codec
 
     def colour_of(self, latents: Tensor, fitted: LatentColours) -> Callable[[Tensor], Tensor]:
-        """What shows a difference of latents (C, h, w) as one of colour, (3, any size), in [-1, 1] units.
+        """A function that shows a difference of latents as a difference of colour.
 
-        The model's own decoder where it is linear and cheap, the fitted colours otherwise.
+        It is the model's own decoder where that is linear and cheap, and the fitted colours otherwise.
 
-        latents : (C, h, w), any of the window's
+        Parameters
+        ----------
+        latents : (C, h, w) Tensor
+            Any latents of the window; only their shape and place count.
+        fitted : LatentColours
+            Colours fitted to the window.
+
+        Returns
+        -------
+        callable
+            From a difference (C, h, w) to (3, any size), in units of [-1, 1].
         """
         if not self._profile.cheap_decoder:
             return fitted
@@ -63,9 +79,14 @@ class Coder:
 
     @torch.inference_mode()
     def encode_draft(self, working: Float, before: Float, latents: Tensor) -> Tensor:
-        """Latents (C, h, w) of `working`: the true ones of `before`, and the change by the cheap encoder.
+        """Latents (C, h, w) of a changed picture: those of the original plus the change, by the draft codec.
 
-        working, before : (H, W, 3) float32 in 0..255; latents : (C, h, w) of `before` by the true encoder
+        Parameters
+        ----------
+        working, before : (H, W, 3) float32 array
+            The changed picture and the original, in 0..255 at working size.
+        latents : (C, h, w) Tensor
+            Of the original, by the full encoder.
         """
         after, original = self._backbone.encode_draft(torch.cat([_tensor(working), _tensor(before)]))
         changed: Tensor = latents + (after - original)
@@ -73,7 +94,7 @@ class Coder:
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Float:
-        """(B, C, h, w) latents -> (B, H, W, 3) float32 in -127.5..127.5, but for overshoot."""
+        """(B, C, h, w) latents -> (B, H, W, 3) float32 in -127.5..127.5, apart from overshoot."""
         pixels = torch.cat([self._backbone.decode(z[None]) for z in latents]) * 127.5
         return np.asarray(pixels.permute(0, 2, 3, 1).cpu().numpy(), np.float32)
 
@@ -81,12 +102,25 @@ class Coder:
     def change(
         self, window: Window, edited: Tensor, anchor: Tensor, box: Box, *, draft: bool = False
     ) -> Float:
-        """What decoding `edited` instead of `anchor`, (C, h, w) each, changes in a box of the window.
+        """What decoding the edited latents instead of the anchor changes in a box of the window.
 
-        box : x0, y0, x1, y1 in pixels of the window's own box
+        Only the cells under the box and a halo around them are decoded.
 
-        Only the cells under the box and a halo around it are decoded, by the cheap decoder for a draft.
-        Returns (y1 - y0, x1 - x0, 3) float32 in 0..255 units.
+        Parameters
+        ----------
+        window : Window
+            The window of the latents.
+        edited, anchor : (C, h, w) Tensor
+            The latents to compare.
+        box : (x0, y0, x1, y1)
+            In pixels of the window's own box.
+        draft : bool
+            Decode with the draft codec.
+
+        Returns
+        -------
+        (y1 - y0, x1 - x0, 3) float32 array
+            In units of 0..255.
         """
         decode = self._backbone.decode_draft if draft else self._backbone.decode
         h, w = edited.shape[-2:]

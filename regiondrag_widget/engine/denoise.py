@@ -28,15 +28,24 @@ HALO = 4  # cells around those that change; as good as 8 on 24 scenes, and far m
 class EditPlan:
     """What the reverse pass imposes, as full grids: a new drag changes values, never shapes.
 
-    start : (C, h, w) latents at the top level K
-    anchors : K + 1 entries (C, h, w), the latents imposed at level k where `pinned[k]`
-    pinned : (K + 1, h, w) bool; level 0 is imposed after the last step
-    residuals : (K, C, h, w), added after the mean of the step from level k (entry k - 1)
-    deterministic : (h, w) bool, cells that take the deterministic step, without a residual
-    hidden : (h, w) bool or None, cells whose inverted keys must not be looked at
-    masked_queries : (h, w) bool or None, the cells that must not look at them; every cell where None
-    sources : (h, w) int64 or None, the cell, counted row by row, whose inverted keys and values each cell
-        offers; its own where None
+    Attributes
+    ----------
+    start : (C, h, w) Tensor
+        Latents at the top level K.
+    anchors : (K + 1, C, h, w) Tensor
+        The latents imposed at level k where `pinned[k]`.
+    pinned : (K + 1, h, w) bool Tensor
+        Where the anchors are imposed; level 0 after the last step.
+    residuals : (K, C, h, w) Tensor
+        Entry k - 1 is added after the mean of the step from level k.
+    deterministic : (h, w) bool Tensor
+        Cells that take the deterministic step, without a residual.
+    hidden : (h, w) bool Tensor, optional
+        Cells whose inverted keys must not be looked at.
+    masked_queries : (h, w) bool Tensor, optional
+        The cells that must not look at them; every cell when None.
+    sources : (h, w) int64 Tensor, optional
+        The cell, counted row by row, whose inverted keys and values each cell offers; its own when None.
     """
 
     start: Tensor
@@ -51,13 +60,20 @@ class EditPlan:
 
 @dataclass
 class EditStep:
-    """One level of the reverse pass done.
+    """One finished step of the reverse pass.
 
-    index, total : count of steps, from 1; 0 for what a draft shows before its first
-    timestep : the level the step started from
-    latents : (C, h, w) float32 after the step; assign to it and the next step starts from what was assigned
-    clean : (C, h, w) float32, the prediction of the clean latents
-    render : what draws the preview; None for bare latents
+    Attributes
+    ----------
+    index, total : int
+        Number of this step, from 1, and of all; 0 for what a draft shows before its first step.
+    timestep : float
+        The level the step started from.
+    latents : (C, h, w) float32 Tensor
+        After the step. Assign to it, and the next step starts from the assigned latents.
+    clean : (C, h, w) float32 Tensor
+        The prediction of the clean latents.
+    render : callable, optional
+        Draws the preview; None for bare latents.
     """
 
     index: int
@@ -68,9 +84,17 @@ class EditStep:
     render: Callable[[Tensor, int], npt.NDArray[np.uint8]] | None = None
 
     def preview(self, max_size: int = 384) -> npt.NDArray[np.uint8]:
-        """The picture as it looks now, (h, w, 3) uint8, its longer side at most `max_size` pixels.
+        """The picture as it looks now, (h, w, 3) uint8.
 
-        Raises ValueError in an edit of bare latents, which has no picture.
+        Parameters
+        ----------
+        max_size : int
+            Pixels of the longer side, at most.
+
+        Raises
+        ------
+        ValueError
+            An edit of bare latents, which has no picture; a size below 1.
         """
         if self.render is None:
             raise ValueError("this step belongs to bare latents: decode step.clean with the pipeline's vae")
@@ -85,12 +109,30 @@ def reverse(
     render: Callable[[Tensor, int], npt.NDArray[np.uint8]] | None = None,
     crop: Crop = WHOLE,
 ) -> Generator[EditStep, None, None]:
-    """From the top level down to clean latents (RegionDrag, algorithm 1), K network calls.
-
-    crop : rows and columns of the cells that are computed; all beyond are pinned at every level
+    """From the top level down to clean latents (RegionDrag, algorithm 1), in K network calls.
 
     A step from level k: impose the anchors, predict with the inversion's keys and values, take the reverse
-    mean, add the residual. Closing the generator cancels.
+    mean, add the residual.
+
+    Parameters
+    ----------
+    network : Network
+        The network under the prompt's condition.
+    inversion : Inversion
+        Of the original.
+    plan : EditPlan
+        What is imposed where.
+    swap : AttentionSwap
+        The layers that read the inversion's keys and values.
+    render : callable, optional
+        Draws the previews: clean latents and a size to (h, w, 3) uint8.
+    crop : (slice, slice)
+        Rows and columns of the cells that are computed; all others are pinned at every level.
+
+    Yields
+    ------
+    EditStep
+        One a level. Closing the generator cancels.
     """
     levels, kind = inversion.levels, network.prediction_type
     total = len(levels)
@@ -104,7 +146,7 @@ def reverse(
     )
     y = plan.start
     for k in range(total, 0, -1):
-        # nothing stays installed while the caller has the step: its own use of the network is undisturbed
+        # nothing stays installed while the caller has the step, so that it may use the network itself
         injected = network.inject(cache, swap, plan.hidden, masked_queries)
         with torch.inference_mode(), injected as predict:
             y = torch.where(plan.pinned[k][crop], plan.anchors[k][at], y[at])
@@ -124,12 +166,17 @@ def reverse(
 
 
 def crop_of(plan: EditPlan, multiple: int) -> Crop:
-    """The cells that the reverse pass must compute: those not pinned throughout, and a halo around them.
+    """The cells that the reverse pass must compute: those not pinned at every level, and a halo around them.
 
-    multiple : of cells that every level of the network divides evenly
+    The convolutions see the halo; the attention reads the whole picture's keys and values. `WHOLE` where the
+    crop would be half of the grid or more.
 
-    The convolutions see the halo, the attention reads the whole picture's keys and values. `WHOLE` where that
-    is half of the grid or more.
+    Parameters
+    ----------
+    plan : EditPlan
+        What is imposed where.
+    multiple : int
+        Rows and columns begin and end at multiples of this, which every level of the network divides evenly.
     """
     open_cells = ~plan.pinned.all(0)
     h, w = open_cells.shape
@@ -148,7 +195,7 @@ def crop_of(plan: EditPlan, multiple: int) -> Crop:
 
 
 def _put(part: Tensor, whole: Tensor, at: tuple[slice, ...]) -> Tensor:
-    """`whole` with `part` laid over it."""
+    """A copy of `whole` with `part` laid over it."""
     out = whole.clone()
     out[at] = part
     return out

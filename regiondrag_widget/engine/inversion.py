@@ -1,4 +1,4 @@
-"""The inversion of one picture: a path of rising noise, what each reverse step misses, keys and values.
+"""The inversion of one picture: a path of rising noise, residuals, keys and values.
 
 The next noised latents do not depend on the network's prediction, so the K calls of the inversion are
 independent and run as one batch (chunked to a memory budget).
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from regiondrag_widget.models.backbone import Network
 from regiondrag_widget.models.keyvalues import HostKeyValues, KeyValueCache, SourcePath
 from regiondrag_widget.models.levels import (
     Levels,
@@ -24,38 +24,33 @@ from regiondrag_widget.models.levels import (
     reverse_mean,
 )
 
-__all__ = ["Cancelled", "Inversion", "Network", "draw_path_noise", "invert", "noising_path", "thinned"]
+__all__ = ["Cancelled", "Inversion", "draw_path_noise", "invert", "noising_path", "thinned"]
 
 
 class Cancelled(Exception):
-    """An inversion was told to stop; what it had is lost."""
-
-
-class Network(Protocol):
-    """What the inversion and the reverse pass ask of a backbone."""
-
-    prediction_type: PredictionType
-
-    def predict(self, x: Tensor, timesteps: Tensor) -> Tensor:
-        """The network's output at (B, C, h, w) latents and (B,) timesteps, float32."""
-
-    def capture(self, x: Tensor, timesteps: Tensor, cache: KeyValueCache) -> Tensor:
-        """The same, every self-attention's keys and values appended to `cache`."""
-
-    def batch_size(self, height: int, width: int) -> int:
-        """How many latents of this size fit the memory budget at once."""
+    """An inversion was told to stop; its work so far is lost."""
 
 
 @dataclass(frozen=True)
 class Inversion:
     """Everything the reverse pass needs of one picture, independent of the regions.
 
-    latents : (K + 1, C, h, w) float32, the path, cleanest first
-    noise : (K, C, h, w) float32, the standard normal draws of the path
-    residuals : (K, C, h, w) float32, entry k - 1 is what the reverse mean lacks from level k to k - 1
-    cache : the self-attentions' keys and values at each level of the inversion
-    outputs : (K, C, h, w) float32, what the network gave at each level; needed to thin the inversion
-    slots : the cache's own level of each level here, K whole numbers from 1; empty where they are the same
+    Attributes
+    ----------
+    levels : Levels
+        The levels it visits.
+    latents : (K + 1, C, h, w) float32 Tensor
+        The path, cleanest first.
+    noise : (K, C, h, w) float32 Tensor
+        The standard normal draws of the path.
+    residuals : (K, C, h, w) float32 Tensor
+        Entry k - 1 is what the reverse mean lacks from level k to k - 1.
+    cache : KeyValueCache
+        The self-attentions' keys and values at each level.
+    outputs : (K, C, h, w) float32 Tensor, optional
+        The network's output at each level; needed to thin the inversion.
+    slots : tuple of int
+        The cache's own level of each level here, K whole numbers from 1; empty where they are the same.
     """
 
     levels: Levels
@@ -78,7 +73,7 @@ class Inversion:
 
     @property
     def noise_maps(self) -> Tensor:
-        """(K, C, h, w), CycleDiffusion's z: residuals over the posterior's deviation; 0 where that is 0."""
+        """(K, C, h, w), CycleDiffusion's z: residuals over the posterior's deviation, 0 where that is 0."""
         sigmas = [low.noise / high.noise * added_noise(low, high) for low, high in pairwise(self.levels.all)]
         sigma = torch.tensor(sigmas, device=self.residuals.device).view(-1, 1, 1, 1)
         return torch.where(
@@ -87,9 +82,18 @@ class Inversion:
 
 
 def draw_path_noise(count: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """(count, *shape) standard normal float32 on the generator's device.
+    """Standard normal draws (count, *shape), float32 on the generator's device.
 
-    Of a CPU generator the draws are the same for a seed, whatever device computes, in batches of any size.
+    A CPU generator gives the same draws for a seed, whatever device computes and in batches of any size.
+
+    Parameters
+    ----------
+    count : int
+        K, the draws of a path.
+    shape : tuple of int
+        Of one draw, (C, h, w).
+    generator : torch.Generator
+        Where they come from.
     """
     if generator.device.type != "cpu":
         return torch.randn((count, *shape), generator=generator, device=generator.device)
@@ -99,7 +103,19 @@ def draw_path_noise(count: int, shape: tuple[int, ...], generator: torch.Generat
 def noising_path(clean: Tensor, noise: Tensor, levels: Levels) -> Tensor:
     """x_t = kept_signal x_s + added_noise noise, level by level (RegionDrag eq. 3).
 
-    clean (C, h, w), noise (K, C, h, w) -> (K + 1, C, h, w)
+    Parameters
+    ----------
+    clean : (C, h, w) Tensor
+        Where the path begins.
+    noise : (K, C, h, w) Tensor
+        The standard normal draw of each step.
+    levels : Levels
+        The K + 1 levels of the path.
+
+    Returns
+    -------
+    (K + 1, C, h, w) Tensor
+        The path, cleanest first.
     """
     path = [clean]
     for k in range(1, len(levels) + 1):
@@ -117,14 +133,31 @@ def invert(
     cancelled: Callable[[], bool] = lambda: False,
     keeping: str = "device",
 ) -> Inversion:
-    """Noise `clean` (C, h, w) along `levels` and keep what makes the way back exact.
+    """Noise clean latents level by level and keep what makes the way back exact.
 
-    noise : (K, C, h, w), the standard normal draw of each step
-    cancelled : asked before each batched call
-    keeping : where keys and values go: "device", "host", or "recompute" for nowhere
+    The residuals are those of CycleDiffusion (Wu, De la Torre 2023).
 
-    The residuals are those of CycleDiffusion (Wu, De la Torre 2023). Raises ValueError for noise of another
-    shape, Cancelled where `cancelled` said so.
+    Parameters
+    ----------
+    network : Network
+        Predicts at every level.
+    clean : (C, h, w) Tensor
+        The picture's latents.
+    levels : Levels
+        The levels to visit.
+    noise : (K, C, h, w) Tensor
+        The standard normal draw of each step.
+    cancelled : callable
+        Asked before each batched call.
+    keeping : str
+        Where keys and values go: "device", "host", or "recompute" for nowhere.
+
+    Raises
+    ------
+    ValueError
+        Noise of another shape.
+    Cancelled
+        `cancelled` returned True.
     """
     expected = (len(levels), *clean.shape)
     if tuple(noise.shape) != expected:
@@ -151,14 +184,25 @@ def invert(
 
 @torch.inference_mode()
 def thinned(inversion: Inversion, calls: int, kind: PredictionType) -> Inversion:
-    """The same path with fewer stops: at most `calls` levels, evenly spaced from the top one down.
-
-    calls : from 1
-    kind : what the network predicts
+    """The same path with fewer levels, evenly spaced from the top one down.
 
     The path, keys and values are shared. A coarse step's residual comes from the network's output at the
-    level it starts from, so an edit that changes nothing is exact here too; its noise is what the finer steps
-    add up to, standard normal again. Raises ValueError where the inversion kept no outputs.
+    level it starts from, so an edit that changes nothing is exact here too. Its noise is the sum of the finer
+    steps', standard normal again.
+
+    Parameters
+    ----------
+    inversion : Inversion
+        With all levels; returned as it is where it has no more than `calls`.
+    calls : int
+        Levels to keep, from 1.
+    kind : PredictionType
+        What the network predicts.
+
+    Raises
+    ------
+    ValueError
+        The inversion kept no outputs.
     """
     levels, total = inversion.levels, len(inversion.levels)
     if calls >= total:

@@ -21,11 +21,21 @@ Grid = tuple[int, int]
 def cells_of(window: Window, mask: Bool, grid: Grid, share: float) -> Tensor:
     """Latent cells of which more than `share` lies in the mask.
 
-    mask : (H, W) bool at the resolution of the window's box
-    grid : (h, w) cells that cover the window's working copy, padding included
-    share : in [0, 1)
+    Parameters
+    ----------
+    window : Window
+        The window of the latents.
+    mask : (H, W) bool array
+        At the resolution of the window's box.
+    grid : (h, w)
+        Cells that cover the window's working copy, padding included.
+    share : float
+        In [0, 1).
 
-    Returns (h, w) bool on the CPU; the padding counts as outside the mask.
+    Returns
+    -------
+    (h, w) bool Tensor
+        On the CPU. The padding counts as outside the mask.
     """
     working = window.to_working(mask.astype(np.float32))
     working[window.inner[0] :] = 0
@@ -37,9 +47,16 @@ def cells_of(window: Window, mask: Bool, grid: Grid, share: float) -> Tensor:
 def moved_cells(window: Window, pairs: RegionPairs, grid: Grid, method: str) -> Correspondence:
     """Source cell of every target cell (RegionDrag section 3.2).
 
-    pairs : masks at the resolution of the window's box
-    grid : (h, w) cells that cover the window's working copy, padding included
-    method : see `cell_correspondence`
+    Parameters
+    ----------
+    window : Window
+        The window of the latents.
+    pairs : RegionPairs
+        Masks (H, W) at the resolution of the window's box.
+    grid : (h, w)
+        Cells that cover the window's working copy, padding included.
+    method : str
+        See `cell_correspondence`.
     """
     h, w = window.size
     inner_h, inner_w = window.inner
@@ -56,11 +73,19 @@ def copied_cells(
 ) -> Correspondence:
     """The targets' correspondence, and that of the vacated cells by where their pixels were copied from.
 
-    moved : the targets' cells; what it says of vacated cells gives way
-    source_xy : (H, W, 2) float32 x, y at the box's resolution, where each pixel of the hole was copied from;
-        None where its content was not copied: `moved` comes back
-    hole : (H, W) bool at the box's resolution, with at least one pixel where any cell is vacated
-    vacated : (h, w) bool, the vacated cells
+    Parameters
+    ----------
+    moved : Correspondence
+        The targets' cells; vacated cells among them are replaced.
+    window : Window
+        The window of the latents.
+    source_xy : (H, W, 2) float32 array, optional
+        x, y at the box's resolution: where each pixel of the hole was copied from. None where its content was
+        not copied; then `moved` is returned.
+    hole : (H, W) bool array
+        At the box's resolution, with at least one pixel where any cell is vacated.
+    vacated : (h, w) bool array
+        The vacated cells.
     """
     if source_xy is None:
         return moved
@@ -69,8 +94,8 @@ def copied_cells(
     rows, columns = np.nonzero(vacated)
     target = np.stack([columns, rows], -1)
     centres = (target + 0.5) * cell - 0.5
-    speaker = _nearest(hole, centres)  # the pixel of the hole nearest to a cell's centre speaks for the cell
-    offset = source_xy[speaker[:, 1], speaker[:, 0]] - speaker
+    nearest = _nearest(hole, centres)  # the pixel of the hole nearest to a cell's centre stands for the cell
+    offset = source_xy[nearest[:, 1], nearest[:, 0]] - nearest
     source = np.floor((centres + offset + 0.5) / cell).astype(np.int64)
     inside = np.all((source >= 0) & (source < [w, h]), axis=1)
     kept = np.ones(len(moved), bool)
@@ -82,7 +107,7 @@ def copied_cells(
 
 
 def _nearest(mask: Bool, points: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """The pixel x, y of the mask nearest to each point: points (n, 2) x, y -> (n, 2) int64."""
+    """The pixel x, y of the mask nearest to each point; points (n, 2) x, y -> (n, 2) int64."""
     outside = 1 - mask.astype(np.uint8)
     _, labels = cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     ys, xs = np.nonzero(mask)

@@ -39,14 +39,38 @@ def edit_latents(
     on_step: Callable[[EditStep], Any] | None = None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Tensor:
-    """Invert (1, C, h, w) clean latents and carry cells along a correspondence.
+    """Invert clean latents and carry cells along a correspondence.
 
-    editable : (1, 1, h, w) or (h, w), 0 where nothing may change
-    on_step : called with every step
-    interrupted : asked after every step; the edit ends there where it says so
-    The rest as `RegionDragPipeline.__call__` has it.
+    Parameters
+    ----------
+    model : Model
+        Whose schedule and defaults are used.
+    latents : (1, C, h, w) Tensor
+        Clean latents, scaled as the network expects.
+    correspondence : Correspondence
+        Which cell comes from which.
+    settings : EditSettings
+        How the edit is made.
+    network : Network
+        The model's network under the prompt's condition.
+    editable : (1, 1, h, w) or (h, w) Tensor, optional
+        0 where nothing may change.
+    on_step : callable, optional
+        Called with every step.
+    interrupted : callable
+        Asked after every step; the edit ends there when it returns True.
+    steps, start, stop, seed, levels, path_noise, handle_noise, copy_until
+        As `RegionDragPipeline.__call__` has them.
 
-    Returns the final latents, (1, C, h, w) float32. Raises ValueError for tensors of another shape.
+    Returns
+    -------
+    (1, C, h, w) float32 Tensor
+        The final latents.
+
+    Raises
+    ------
+    ValueError
+        Tensors of another shape, values out of range.
     """
     if latents.ndim != 4 or latents.shape[0] != 1:
         raise ValueError(f"latents must be (1, C, h, w), one picture at a time, got {tuple(latents.shape)}")

@@ -1,4 +1,4 @@
-"""What a call of the pipeline returns, in the form it was asked for."""
+"""What a call of the pipeline returns, by `output_type`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 class RegionDragOutput(BaseOutput):
     """What `RegionDragPipeline` returns, as diffusers' pipelines do.
 
-    images : by `output_type`: list of PIL images, (1, H, W, 3) uint8 array, (1, 3, H, W) tensor in [0, 1], or
-        (1, C, h, w) latents; None where the call was interrupted before its result
-    result : the EditResult of a picture's edit; None for bare latents
+    Attributes
+    ----------
+    images : list, array or Tensor, optional
+        By `output_type`: list of PIL images, (1, H, W, 3) uint8 array, (1, 3, H, W) Tensor in [0, 1], or
+        (1, C, h, w) latents. None where the call was interrupted before its result.
+    result : EditResult, optional
+        Of a picture's edit; None for bare latents.
     """
 
     images: Any
@@ -32,7 +36,19 @@ class RegionDragOutput(BaseOutput):
 
 @torch.inference_mode()
 def decoded(backbone: Backbone, latents: Tensor, output_type: str, to_pil: Any) -> Any:
-    """Final latents (1, C, h, w) as `output_type` says; `to_pil` takes (1, H, W, 3) arrays in [0, 1]."""
+    """Final latents in the form of an output type.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Decodes them.
+    latents : (1, C, h, w) Tensor
+        Scaled latents.
+    output_type : str
+        One of `OUTPUT_TYPES`.
+    to_pil : callable
+        Makes PIL images of (1, H, W, 3) arrays in [0, 1].
+    """
     if output_type == "latent":
         return latents
     pixels = (backbone.decode(latents) / 2 + 0.5).clamp(0, 1)
@@ -43,7 +59,15 @@ def decoded(backbone: Backbone, latents: Tensor, output_type: str, to_pil: Any) 
 
 
 def pictured(result: EditResult, output_type: str) -> Any:
-    """The picture of a result as `output_type` says; "latent" has none and gets the PIL image."""
+    """The picture of a result in the form of an output type.
+
+    Parameters
+    ----------
+    result : EditResult
+        Of an edit.
+    output_type : str
+        One of `OUTPUT_TYPES`; "latent" gives the PIL image.
+    """
     if output_type == "np":
         return result.array[None, ..., :3]
     if output_type == "pt":

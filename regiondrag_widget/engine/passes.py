@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -13,10 +14,13 @@ import torch
 from torch import Tensor
 
 from regiondrag_widget.engine.denoise import WHOLE, Crop, EditPlan, EditStep, crop_of, reverse
+from regiondrag_widget.engine.edit_input import EditInput
 from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.engine.latent_cells import cells_of, copied_cells, moved_cells
+from regiondrag_widget.engine.painting import Painted
 from regiondrag_widget.engine.plan import latent_plan, pixel_plan
-from regiondrag_widget.engine.prepared import PreparedPicture, PreparedWindow
+from regiondrag_widget.engine.prepared import PreparedPicture
+from regiondrag_widget.engine.prepared_window import PreparedWindow
 from regiondrag_widget.engine.preview import Previewer, StepPreviews
 from regiondrag_widget.engine.seam import change_weight
 from regiondrag_widget.engine.settings import EditSettings
@@ -28,45 +32,32 @@ from regiondrag_widget.models.backbone import Backbone, Network
 from regiondrag_widget.models.keyvalues import SourcePath
 from regiondrag_widget.regions import RegionPairs
 
-__all__ = ["Painted", "Passes"]
+__all__ = ["Passes"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 # rgb and alpha of the edit's box as in `Painted`, and the previews
 Pixels: TypeAlias = "tuple[Float, Float | None, Sequence[npt.NDArray[np.uint8]]]"
 
-
 PREVIEW_SIDE = 256  # pixels of the longer side of the previews that a result keeps
 
 
-@dataclass(frozen=True)
-class Painted:
-    """What an edit has painted on its sheet.
-
-    sheet : what it painted on
-    box : x0, y0, x1, y1 in the sheet's pixels, the bounding box of all that was touched
-    touched : (y1 - y0, x1 - x0) bool, where the painting counts
-    rgb : (y1 - y0, x1 - x0, 3) float32 in 0..255, but for overshoot
-    alpha : (y1 - y0, x1 - x0) float32 in 0..255, or None where the transparency stays
-    calls : network calls made
-    previews : of every step, (h, w, 3) uint8, rendered when asked for; none of a draft
-    """
-
-    sheet: Sheet
-    box: Box
-    touched: Bool
-    rgb: Float
-    alpha: Float | None
-    calls: int
-    previews: Sequence[npt.NDArray[np.uint8]]
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Task:
-    """One edit, as it is done on one sheet: masks of the sheet's size.
+    """One edit on one sheet.
 
-    inversion : with the levels that are visited
-    drawn : (h, w) bool, all handles and targets; box : x0, y0, x1, y1, their bounding box
+    Attributes
+    ----------
+    window, sheet : PreparedWindow, Sheet
+        The window, and the sheet of it that is painted on.
+    inversion : Inversion
+        With the levels that are visited.
+    pairs, editable : RegionPairs, (h, w) bool array or None
+        As `EditInput` has them, masks of the sheet's size.
+    settings, rng : EditSettings, torch.Generator
+        As `EditInput` has them.
+    draft : bool
+        Whether this is a draft and not the full edit.
     """
 
     window: PreparedWindow
@@ -76,19 +67,38 @@ class _Task:
     editable: Bool | None
     settings: EditSettings
     rng: torch.Generator
-    drawn: Bool
-    box: Box
     draft: bool
+
+    @cached_property
+    def drawn(self) -> Bool:
+        """(h, w) bool, all handles and targets."""
+        return self.pairs.handle | self.pairs.target
+
+    @cached_property
+    def box(self) -> Box:
+        """x0, y0, x1, y1 of all handles and targets."""
+        return bounding_box(self.drawn)
+
+    @property
+    def touched(self) -> Bool:
+        """(h, w) bool, what the edit may change."""
+        return self.drawn if self.editable is None else self.drawn & self.editable
 
 
 @dataclass(frozen=True)
 class Passes:
     """Edits of one picture by one network.
 
-    picture : (H, W, 3) uint8, for the previews
-    prepared : keeps what the edits share
-    backbone, network : the model, and its network under the prompt's condition
-    clock : gets the stages "edit" and "decode"
+    Attributes
+    ----------
+    picture : (H, W, 3) uint8 array
+        For the previews.
+    prepared : PreparedPicture
+        Keeps what the edits share.
+    backbone, network : Backbone, Network
+        The model, and its network under the prompt's condition.
+    clock : Stopwatch
+        Gets the stages "edit" and "decode".
     """
 
     picture: npt.NDArray[np.uint8]
@@ -98,50 +108,57 @@ class Passes:
     clock: Stopwatch
 
     def run(
-        self,
-        window: PreparedWindow,
-        pairs: RegionPairs,
-        editable: Bool | None,
-        settings: EditSettings,
-        rng: torch.Generator,
-        calls: int | None = None,
+        self, window: PreparedWindow, given: EditInput, calls: int | None = None
     ) -> Generator[EditStep, None, Painted]:
         """Carry pairs to their targets.
 
-        pairs, editable : masks (H, W) of the picture's size
-        calls : network calls of a draft; None for the full edit
+        Parameters
+        ----------
+        window : PreparedWindow
+            The window that holds the pairs.
+        given : EditInput
+            The edit, with at least one pair.
+        calls : int, optional
+            Network calls of a draft; the full edit is made when left out.
 
-        Yields an `EditStep` a level; a draft's first, with index 0, is the composite before any call.
+        Yields
+        ------
+        EditStep
+            One a level. A draft's first, with index 0, is the composite before any call.
+
+        Returns
+        -------
+        Painted
+            What the edit painted.
         """
         sheet = window.sheet if calls is None else window.draft_sheet
-        local = sheet.pairs(pairs)
-        inside = None if editable is None else sheet.mask(editable)
-        drawn = local.handle | local.target
-        inversion = self.prepared.inversion_of(window, calls)
         task = _Task(
-            window,
-            sheet,
-            inversion,
-            local,
-            inside,
-            settings,
-            rng,
-            drawn,
-            bounding_box(drawn),
-            calls is not None,
+            window=window,
+            sheet=sheet,
+            inversion=self.prepared.inversion_of(window, calls),
+            pairs=sheet.pairs(given.pairs),
+            editable=None if given.editable is None else sheet.mask(given.editable),
+            settings=given.settings,
+            rng=given.rng,
+            draft=calls is not None,
         )
         rgb, alpha, previews = yield from (
-            self._in_pixels(task) if settings.content == "pixels" else self._in_latents(task)
+            self._in_pixels(task) if given.settings.content == "pixels" else self._in_latents(task)
         )
-        touched = drawn if inside is None else drawn & inside
         return Painted(
-            sheet, task.box, touched[slices_of(task.box)], rgb, alpha, len(inversion.levels), previews
+            sheet=sheet,
+            box=task.box,
+            touched=task.touched[slices_of(task.box)],
+            rgb=rgb,
+            alpha=alpha,
+            calls=len(task.inversion.levels),
+            previews=previews,
         )
 
     def _in_pixels(self, task: _Task) -> Generator[EditStep, None, Pixels]:
-        """The composite's own path, the vacated place left to the network."""
+        """Follow the composite's own path, and leave the vacated place to the network."""
         window, sheet, settings, box = task.window, task.sheet, task.settings, task.box
-        composed = self.prepared.composite_for(
+        composed = self.prepared.composites.encoded(
             window, sheet, task.pairs, task.editable, settings, draft=task.draft
         )
         composite, device = composed.composite, composed.latents.device
@@ -168,7 +185,7 @@ class Passes:
         render = self._previewer(task, composite.rgb, weight, composed.latents)
         last, previews = yield from self._reverse(task, plan, render, composed.latents)
         with self.clock.stage("decode"):
-            # what the codec loses is given back: only the diffusion's change passes through it
+            # only the diffusion's change passes through the codec, so that its losses do not show
             at = slices_of(box)
             out = composite.rgb[at].copy()
             changing = weight[at] > 0
@@ -183,7 +200,7 @@ class Passes:
         return out, alpha, previews
 
     def _in_latents(self, task: _Task) -> Generator[EditStep, None, Pixels]:
-        """Noised latents pasted, as in the paper."""
+        """Paste noised latents, as in the paper."""
         window, sheet, settings = task.window, task.sheet, task.settings
         with self.clock.stage("plan"):
             cells = None
@@ -214,9 +231,9 @@ class Passes:
         return Previewer(picture, window, base, weight, anchor, colour)
 
     def _crop(self, inversion: Inversion, plan: EditPlan, settings: EditSettings) -> Crop:
-        """The cells to compute: all, but where a crop was asked for and keys and values are kept for it.
+        """The cells to compute: all, unless a crop was asked for and keys and values are kept.
 
-        A network whose calls are replayed at fixed shapes would have to be recorded anew for every crop.
+        A network whose calls are replayed at fixed shapes would have to be recorded again for every crop.
         """
         if not settings.crop or self.backbone.replays or isinstance(inversion.cache, SourcePath):
             return WHOLE
@@ -229,7 +246,7 @@ class Passes:
         cleans: list[Tensor] = []
         last, inversion, settings = plan.start, task.inversion, task.settings
         begun = time.perf_counter()
-        if task.draft:  # before the first call, so that a draft no longer wanted costs none
+        if task.draft:  # before the first call, so that a draft that is no longer wanted costs none
             total, top = len(inversion.levels), inversion.levels.timesteps[-1]
             yield EditStep(0, total, top, plan.start, clean, render)
         crop = self._crop(inversion, plan, settings)

@@ -1,4 +1,4 @@
-"""What the reverse pass imposes where: the paper's latent paste, and the composite's own path."""
+"""What the reverse pass imposes where: for the paper's latent paste, and for a composite of pixels."""
 
 from __future__ import annotations
 
@@ -19,21 +19,41 @@ __all__ = ["Gather", "gather_of", "latent_plan", "pixel_plan"]
 
 
 class Gather:
-    """A correspondence as one source index a cell and a mask of the cells that have one.
+    """A correspondence on a grid of latent cells.
 
-    index (h w) int64, the identity outside the targets; target, source (h, w) bool
+    Parameters
+    ----------
+    index : (h w,) int64 Tensor
+        The source of each cell, counted row by row; a cell's own index outside the targets.
+    target, source : (h, w) bool Tensor
+        The cells that have a source, and the sources.
     """
 
     def __init__(self, index: Tensor, target: Tensor, source: Tensor) -> None:
         self.index, self.target, self.source = index, target, source
 
     def __call__(self, grids: Tensor) -> Tensor:
-        """(..., h, w) with every target cell taken from its source."""
+        """Grids (..., h, w) with every target cell taken from its source."""
         return grids.flatten(-2)[..., self.index].view(grids.shape)
 
 
 def gather_of(correspondence: Correspondence, height: int, width: int, device: torch.device) -> Gather:
-    """The gather of a correspondence on (height, width) cells; ValueError where it leaves them."""
+    """The gather of a correspondence on a grid.
+
+    Parameters
+    ----------
+    correspondence : Correspondence
+        Which cell comes from which.
+    height, width : int
+        Cells of the grid.
+    device : torch.device
+        Where the tensors go.
+
+    Raises
+    ------
+    ValueError
+        The correspondence leaves the grid.
+    """
     correspondence.check_grid((height, width))
     index = np.arange(height * width)
     source = correspondence.source_xy[:, 1] * width + correspondence.source_xy[:, 0]
@@ -57,11 +77,27 @@ def latent_plan(
 ) -> EditPlan:
     """Paste the noised handle over the target at every level down to `stop` (RegionDrag section 3.3).
 
-    editable : (h, w) bool cells that may change
-    handle_noise : (C, n), the draw for the source cell of each row of the correspondence
-    copy_until : paste while the timestep is at least this, instead of `settings.stop`
+    Parameters
+    ----------
+    inversion : Inversion
+        Of the original.
+    correspondence : Correspondence
+        Which cell comes from which.
+    settings : EditSettings
+        How the edit is made.
+    editable : (h, w) bool Tensor, optional
+        Cells that may change.
+    handle_noise : (C, n) Tensor, optional
+        The draw for the source cell of each row of the correspondence.
+    copy_until : float, optional
+        Paste while the timestep is at least this, instead of down to `settings.stop`.
+    generator : torch.Generator, optional
+        Of what is drawn.
 
-    Raises ValueError for handle_noise of another shape and for a correspondence that leaves the grid.
+    Raises
+    ------
+    ValueError
+        `handle_noise` of another shape, a correspondence that leaves the grid.
     """
     path = inversion.latents
     _, channels, h, w = path.shape
@@ -83,7 +119,7 @@ def latent_plan(
     hidden = masked_queries = None
     vacated = gather.source & ~gather.target & editable
     if settings.vacated == "fill" and bool(vacated.any()):
-        # neither the content that goes nor what the target covers belongs to the background
+        # neither the moved content nor what the target covers belongs to the background
         clean = _smooth(path[0], gather.source | gather.target)
         start = torch.where(vacated, noising_path(clean, inversion.noise, inversion.levels)[-1], start)
         deterministic = masked_queries = vacated
@@ -112,17 +148,31 @@ def pixel_plan(
     copied: bool,
     generator: torch.Generator | None = None,
 ) -> EditPlan:
-    """Keep every cell on the composite's own path but the vacated ones, and below `stop` the target's.
+    """Keep every cell on the composite's own path, except the vacated ones and, below `stop`, the target's.
 
-    composite : (C, h, w) clean latents of the composite
-    vacated : (h, w) bool cells of the vacated place; target : cells of the moved content
-    hidden : cells of the old content, whose inverted keys the vacated place must not copy
-    correspondence : source cells of the targets and, where `copied`, of the vacated place, whose first
-        content was copied
+    Parameters
+    ----------
+    inversion : Inversion
+        Of the original.
+    composite : (C, h, w) Tensor
+        Clean latents of the composite.
+    settings : EditSettings
+        How the edit is made.
+    vacated, target : (h, w) bool Tensor
+        Cells of the vacated place, and of the moved content.
+    hidden : (h, w) bool Tensor
+        Cells of the old content, whose inverted keys the vacated place must not copy.
+    correspondence : Correspondence
+        Source cells of the targets and, where `copied`, of the vacated place.
+    copied : bool
+        Whether the vacated place's first content was copied from elsewhere.
+    generator : torch.Generator, optional
+        Of what is drawn.
 
-    What follows content is its noise and its residuals. A copied texture thus denoises exactly as it did
-    where it came from, errors of the network included, and changes only as far as its new surroundings ask
-    for.
+    Notes
+    -----
+    Noise and residuals follow the content. A copied texture therefore denoises exactly as it did where it
+    came from, errors of the network included, and changes only as much as its new surroundings require.
     """
     h, w = composite.shape[-2:]
     noise, residuals = inversion.noise, inversion.residuals
@@ -158,7 +208,7 @@ def pixel_plan(
 
 
 def _gathering(plan: EditPlan, gather: Gather) -> EditPlan:
-    """The plan with keys and values that move along; what came to a cell hides what was there before."""
+    """The plan with keys and values that move along; content that arrives replaces what a cell had."""
     sources = gather.index.view(gather.target.shape)
     hidden = None if plan.hidden is None else plan.hidden & ~gather.target
     if hidden is None or not bool(hidden.any()):
@@ -173,7 +223,7 @@ def _copying(inversion: Inversion, settings: EditSettings, copy_until: float | N
         return [t >= copy_until for t in levels.timesteps]
     if settings.preset == "released":
         return [True] * len(levels.timesteps)
-    stop = min(settings.stop, levels.fraction(len(levels)))  # content is pasted once at least
+    stop = min(settings.stop or 0.0, levels.fraction(len(levels)))  # content is pasted once at least
     return [levels.fraction(k) >= stop - 1e-9 for k in range(len(levels.timesteps))]
 
 
@@ -183,7 +233,7 @@ def _noise_field(
     shape: tuple[int, int, int],
     generator: torch.Generator | None,
 ) -> Tensor:
-    """(C, h, w) noise for every cell; columns (C, n) go to the source cells they name, the last wins."""
+    """(C, h, w) noise for every cell; columns (C, n) go to their source cells, and the last wins."""
     if columns is None:
         return _draw(shape, generator)
     if tuple(columns.shape) != (shape[0], len(correspondence)):
@@ -203,7 +253,7 @@ def _draw(shape: tuple[int, ...] | torch.Size, generator: torch.Generator | None
 
 
 def _smooth(latents: Tensor, hole: Tensor) -> Tensor:
-    """Latents with the hole continued from its surroundings: means of ever wider neighbourhoods."""
+    """Latents with the hole filled from its surroundings, by means of wider and wider neighbourhoods."""
     known: Tensor = (~hole).float()[None, None]
     total, count = latents[None] * known, known
     pool: Callable[[Tensor, int], Tensor] = lambda v, r: F.avg_pool2d(v, 2 * r + 1, 1, r)  # noqa: E731

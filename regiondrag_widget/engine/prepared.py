@@ -1,155 +1,64 @@
-"""What all edits of one picture share: its windows inverted, its handles cut out, its composites."""
+"""What all edits of one picture share: its windows, encoded and inverted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+import gc
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.cache import ByteCache, key_of
+from regiondrag_widget.engine.cache import ByteCache, CacheReport
 from regiondrag_widget.engine.coding import Coder
+from regiondrag_widget.engine.composites import Composites
+from regiondrag_widget.engine.edit_input import EditInput
 from regiondrag_widget.engine.inversion import Inversion, draw_path_noise, invert, thinned
+from regiondrag_widget.engine.prepared_window import PreparedWindow
 from regiondrag_widget.engine.preview import LatentColours
-from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.engine.stopwatch import Stopwatch
-from regiondrag_widget.imaging.background import Background, empty
-from regiondrag_widget.imaging.carry import MATTES, Carry
-from regiondrag_widget.imaging.composite import Composite, compose
-from regiondrag_widget.imaging.cutout import Cutout, cut_out
 from regiondrag_widget.imaging.picture import Picture
 from regiondrag_widget.imaging.sheet import Sheet
-from regiondrag_widget.imaging.window import Window, bounding_box, choose_window
+from regiondrag_widget.imaging.window import bounding_box, choose_window
 from regiondrag_widget.models.backbone import Network
 from regiondrag_widget.models.keyvalues import choose_keeping
 from regiondrag_widget.models.levels import Levels
 from regiondrag_widget.models.model import Model
-from regiondrag_widget.regions import RegionPair, RegionPairs
+from regiondrag_widget.regions import RegionPairs
 
-__all__ = ["EncodedComposite", "PreparedPicture", "PreparedWindow"]
-
-Bool = npt.NDArray[np.bool_]
-
-COMPOSITES_KEPT = 4  # a person goes back and forth between a few drawings; a drag makes one with every move
-BACKGROUNDS_KEPT = 4
-
-
-@dataclass(frozen=True)
-class PreparedWindow:
-    """One window of the picture, encoded and inverted.
-
-    weights : fingerprint of the network it was made with
-    sheet : the window's box at the picture's own resolution, what a full edit paints on
-    draft_sheet : the same at the working resolution where that is lower
-    colours : shows the window's latents as colour
-    coarse : inversions of fewer levels, by their number of network calls; filled as they are asked for
-    """
-
-    window: Window
-    weights: tuple[object, ...]
-    inversion: Inversion
-    colours: LatentColours
-    sheet: Sheet
-    draft_sheet: Sheet
-    coarse: dict[int, Inversion]
-
-    @property
-    def latents(self) -> Tensor:
-        """(C, h, w) float32 clean latents."""
-        return self.inversion.latents[0]
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """(h, w), the latent cells."""
-        h, w = self.latents.shape[-2:]
-        return h, w
-
-
-@dataclass(frozen=True)
-class EncodedComposite:
-    """The composite of one set of regions on one sheet, and its latents (C, h, w) float32."""
-
-    composite: Composite
-    latents: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class CutoutRequest:
-    """What the content of one handle, cut out of a sheet, depends on."""
-
-    kind: ClassVar = "cutout"
-    sheet: Sheet
-    handle: Bool
-    carry: Carry
-
-    def make(self) -> Cutout:
-        """Cut it out."""
-        return cut_out(self.sheet.rgb, self.handle, self.carry, self.sheet.alpha)
-
-
-@dataclass(frozen=True, eq=False)
-class BackgroundRequest:
-    """What a sheet without its handles' contents depends on."""
-
-    kind: ClassVar = "background"
-    sheet: Sheet
-    handles: tuple[Bool, ...]
-    carries: tuple[Carry, ...]
-    editable: Bool | None
-    prefill: str
-    keeps: bool
-    seed: int
-
-    def make(self, cutouts: Sequence[Cutout]) -> Background:
-        """Take the contents out and fill their places; `cutouts` are those of the handles, in order."""
-        return empty(
-            self.sheet.rgb,
-            list(self.handles),
-            list(cutouts),
-            alpha=self.sheet.alpha,
-            editable=self.editable,
-            vacated="keep" if self.keeps else "fill",
-            prefill=self.prefill,
-            seed=self.seed,
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class CompositeRequest:
-    """What an encoded composite depends on.
-
-    weights : fingerprint of the network that encodes it
-    cheap : whether the draft codec encodes it
-    """
-
-    kind: ClassVar = "composite"
-    sheet: Sheet
-    weights: tuple[object, ...]
-    pairs: tuple[RegionPair, ...]
-    editable: Bool | None
-    vacated: str
-    matte: str
-    method: str
-    prefill: str
-    cheap: bool
+__all__ = ["PreparedPicture"]
 
 
 class PreparedPicture:
-    """Computes what an edit needs of one picture and keeps it; the least recently used goes first.
+    """Computes what the edits of one picture share and keeps it.
 
-    model, network : the model, and its network under the prompt's condition
-    seed, path_noise : of the noising path; the draws (K, C, h, w) themselves where given
-    cache : keeps everything, by bytes
-    keeping : where keys and values go, one of `KEEPING`
-    clock : gets the stages "encode", "inversion" and "compose"
+    Parameters
+    ----------
+    model, network : Model, Network
+        The model, and its network under the prompt's condition.
+    picture : Picture
+        What is edited.
+    levels : Levels
+        The levels every inversion visits.
+    seed, path_noise : int, (K, C, h, w) Tensor or None
+        Of the noising path; the draws themselves where given.
+    cache : ByteCache
+        Keeps everything, by bytes; the least recently used is dropped first.
+    keeping : str
+        Where keys and values go, one of `KEEPING`.
+    clock : Stopwatch
+        Gets the stages "encode", "inversion" and "compose".
 
-    coder : between pixels and latents
-    place : "device" or "host", where the network computes
-    keys_values : where the latest inversion's keys and values are; "" before the first
+    Attributes
+    ----------
+    coder : Coder
+        Between pixels and latents.
+    composites : Composites
+        The pixels that edits begin from.
+    place : str
+        "device" or "host", where the network computes.
+    keys_values : str
+        Where the latest inversion's keys and values are; "" before the first.
     """
 
     def __init__(
@@ -169,14 +78,65 @@ class PreparedPicture:
         self._seed, self._path_noise, self._cache, self._clock = seed, path_noise, cache, clock
         self.coder = Coder(model)
         self.place = "device" if cache.budget("device") else "host"
+        self.composites = Composites(self.coder, cache, place=self.place, seed=seed, clock=clock)
         self._keeping, self.keys_values = keeping, ""
+
+    def report(self) -> CacheReport:
+        """What is kept, where, and how much may be; safe to call from any thread."""
+        cache = self._cache
+        return CacheReport(
+            budget=cache.budget(self.place),
+            used=cache.used(self.place),
+            host_budget=cache.budget("host"),
+            host_used=cache.used("host"),
+            entries=cache.counts(),
+            keys_values=self.keys_values,
+        )
+
+    def shrink(self) -> None:
+        """Halve what may be kept and drop what no longer fits."""
+        self._cache.shrink()
+        gc.collect()
+        if self._model.backbone.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def prepare(self, given: EditInput, cancelled: Callable[[], bool]) -> None:
+        """Compute what an edit of these handles needs, wherever its targets will be.
+
+        Parameters
+        ----------
+        given : EditInput
+            The edit; without pairs the whole picture is prepared.
+        cancelled : callable
+            Asked between the inversion's batches and after them.
+
+        Raises
+        ------
+        Cancelled
+            `cancelled` returned True during the inversion.
+        """
+        window = self.window_for(given.pairs if len(given.pairs) else None, cancelled)
+        if len(given.pairs) and given.settings.content == "pixels" and not cancelled():
+            sheet = window.draft_sheet
+            editable = None if given.editable is None else sheet.mask(given.editable)
+            self.composites.background_for(sheet, sheet.pairs(given.pairs), editable, given.settings)
 
     def window_for(
         self, pairs: RegionPairs | None, cancelled: Callable[[], bool] = lambda: False
     ) -> PreparedWindow:
-        """The window that an edit of these pairs works on, encoded and inverted; None for the whole picture.
+        """The window that an edit of these pairs works on, encoded and inverted.
 
-        Raises Cancelled where `cancelled`, asked between the inversion's batches, says so.
+        Parameters
+        ----------
+        pairs : RegionPairs or None
+            Masks (H, W) of the picture's size; None for the whole picture.
+        cancelled : callable
+            Asked between the inversion's batches.
+
+        Raises
+        ------
+        Cancelled
+            `cancelled` returned True.
         """
         weights = self._model.backbone.fingerprint()  # adapters may come and go between two edits
         window = choose_window(
@@ -220,105 +180,17 @@ class PreparedPicture:
         return choose_keeping(needed, budgets)
 
     def inversion_of(self, prepared: PreparedWindow, calls: int | None) -> Inversion:
-        """The window's inversion, or one of it with at most `calls` levels."""
+        """A window's inversion.
+
+        Parameters
+        ----------
+        prepared : PreparedWindow
+            The window.
+        calls : int or None
+            Levels to visit at most, from 1; None for all.
+        """
         if calls is None or calls >= len(self._levels):
             return prepared.inversion
         if calls not in prepared.coarse:
             prepared.coarse[calls] = thinned(prepared.inversion, calls, self._network.prediction_type)
         return prepared.coarse[calls]
-
-    def background_for(
-        self, sheet: Sheet, pairs: RegionPairs, editable: Bool | None, settings: EditSettings
-    ) -> tuple[Background, list[Cutout]]:
-        """The sheet without what the handles carry, and that itself: independent of the targets.
-
-        pairs : masks (H, W) of the sheet's size
-        editable : (H, W) bool, False where nothing may change; None for everywhere
-        """
-        if editable is not None and bool((editable | ~pairs.handle).all()):
-            editable = None  # what is protected beside the handles makes no difference here
-        handles = tuple(pair.handle for pair in pairs)
-        by_default = MATTES[settings.matte]
-        carries = tuple(by_default if pair.carry is None else pair.carry for pair in pairs)
-        cutouts = tuple(
-            self._kept(CutoutRequest(sheet, handle, carry))
-            for handle, carry in zip(handles, carries, strict=True)
-        )
-        background: Background = self._kept(
-            BackgroundRequest(
-                sheet,
-                handles,
-                carries,
-                editable,
-                settings.prefill,
-                settings.vacated == "keep",
-                self._seed,
-            ),
-            cutouts,
-        )
-        self._cache.trim("background", BACKGROUNDS_KEPT)
-        return background, list(cutouts)
-
-    def composite_for(
-        self,
-        prepared: PreparedWindow,
-        sheet: Sheet,
-        pairs: RegionPairs,
-        editable: Bool | None,
-        settings: EditSettings,
-        *,
-        draft: bool = False,
-    ) -> EncodedComposite:
-        """The composite of pairs on a sheet of a window, encoded; by the cheap encoder for a draft.
-
-        pairs : masks (H, W) of the sheet's size
-        editable : (H, W) bool of that size, False where nothing may change; None for everywhere
-        """
-        cheap = draft and self.coder.has_cheap_encoder
-        request = CompositeRequest(
-            sheet,
-            prepared.weights,
-            tuple(pairs),
-            editable,
-            settings.vacated,
-            settings.matte,
-            settings.method,
-            settings.prefill,
-            cheap,
-        )
-        key = key_of(request)
-        known: EncodedComposite | None = self._cache.get(key)
-        if known is not None:
-            return known
-        with self._clock.stage("compose"):
-            background, cutouts = self.background_for(sheet, pairs, editable, settings)
-            composite = compose(
-                pairs,
-                background,
-                cutouts,
-                alpha=sheet.alpha,
-                editable=editable,
-                method=settings.method,
-            )
-        with self._clock.stage("encode"):
-            working = sheet.window.to_working(composite.rgb)
-            if cheap:
-                before = prepared.window.to_working(prepared.sheet.rgb.astype(np.float32))
-                latents = self.coder.encode_draft(working, before, prepared.latents)
-            else:
-                latents = self.coder.encode(working)
-        encoded = EncodedComposite(composite, latents)
-        sizes = {"host": composite.nbytes}
-        sizes[self.place] = sizes.get(self.place, 0) + latents.nbytes
-        self._cache.put(key, encoded, sizes)
-        self._cache.trim("composite", COMPOSITES_KEPT)
-        return encoded
-
-    def _kept(self, request: Any, *made_before: Any) -> Any:
-        """What a request asks for, on the host, made where it is not kept."""
-        key = key_of(request)
-        known = self._cache.get(key)
-        if known is None:
-            made = request.make(*made_before)
-            known = self._cache.put(key, made, {"host": made.nbytes})
-        return known

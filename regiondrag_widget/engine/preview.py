@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from regiondrag_widget.imaging.window import Window, bounding_box, resized
+from regiondrag_widget.locks import OrderedLock, Rank
 
 __all__ = ["LatentColours", "Previewer", "SizedPreviewer", "StepPreviews"]
 
@@ -27,10 +27,16 @@ class LatentColours:
     """A linear map from latents to colour, fitted to one picture by least squares: works for any autoencoder.
 
     Only differences of latents are shown, so the constant part of the map is not needed.
+
+    Parameters
+    ----------
+    latents : (C, h, w) Tensor
+        Of a picture.
+    pixels : (3, H, W) Tensor
+        The same picture, in [-1, 1].
     """
 
     def __init__(self, latents: Tensor, pixels: Tensor) -> None:
-        """latents (C, h, w), pixels (3, H, W) in [-1, 1] of the same picture."""
         h, w = latents.shape[-2:]
         # on the CPU: Apple's GPUs have no double precision, and the system is small
         colours = F.adaptive_avg_pool2d(pixels, (h, w)).flatten(1).T.cpu().double()  # (h w, 3)
@@ -81,7 +87,12 @@ class Previewer:
         return self.sized(max_size)(clean)
 
     def sized(self, max_size: int) -> SizedPreviewer:
-        """What renders at one size, and keeps no more than that of the picture.
+        """A previewer of one size, which keeps only the small picture.
+
+        Parameters
+        ----------
+        max_size : int
+            Pixels of the longer side, at most.
 
         Raises
         ------
@@ -105,7 +116,19 @@ class Previewer:
 
 @dataclass(frozen=True, eq=False)
 class SizedPreviewer:
-    """Renders previews of one size: the picture (h, w, 3), with its `box` of composite and weight changed."""
+    """Renders previews of one size.
+
+    Attributes
+    ----------
+    base : (h, w, 3) uint8 array
+        The whole picture.
+    composite, weight : (bh, bw, 3), (bh, bw) float32 array
+        The box's composite in 0..255, and the share of the change that its pixels take, in [0, 1].
+    box : (slice, slice)
+        Rows and columns of the box.
+    change : callable
+        What the diffusion changes of the composite, as colour.
+    """
 
     base: npt.NDArray[np.uint8]
     composite: Float
@@ -137,14 +160,14 @@ class StepPreviews(Sequence[npt.NDArray[np.uint8]]):
         self._unrendered: tuple[SizedPreviewer, list[Tensor]] | None = (render, list(cleans))
         self._previews: list[npt.NDArray[np.uint8]] = []
         self._count = len(cleans)
-        self._lock = threading.Lock()
+        self._lock = OrderedLock(Rank.PREVIEWS)
 
     def _rendered(self) -> list[npt.NDArray[np.uint8]]:
         with self._lock:
             if self._unrendered is not None:
                 render, cleans = self._unrendered
                 self._previews = [render(clean) for clean in cleans]
-                self._unrendered = None  # the latents and what renders them are needed no more
+                self._unrendered = None  # frees the latents and the renderer
             return self._previews
 
     def __len__(self) -> int:
@@ -161,9 +184,16 @@ class StepPreviews(Sequence[npt.NDArray[np.uint8]]):
 class _Change:
     """What the diffusion changes of a composite, as colour.
 
-    anchor : (C, gh, gw) latents of the composite
-    cells : rows and columns that are shown; None where nothing changes
-    share : of the working copy that is no padding, vertically and horizontally
+    Attributes
+    ----------
+    anchor : (C, gh, gw) Tensor
+        Latents of the composite.
+    to_colour : callable
+        Difference of latents to difference of colour.
+    cells : (slice, slice) or None
+        Rows and columns that are shown; None where nothing changes.
+    share : (float, float)
+        Part of the working copy that is no padding, vertically and horizontally.
     """
 
     anchor: Tensor

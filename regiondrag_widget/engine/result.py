@@ -32,13 +32,20 @@ class EditResult:
 
     Attributes
     ----------
-    image : the edited picture, of the input's size and mode (RGB or RGBA).
-    before : the picture as it was given, upright.
-    settings : what the edit was asked to do, as plain JSON values.
-    timings : seconds by stage, such as "encode", "inversion", "edit", "decode", "total".
-    seed : the seed that makes it come out the same.
-    steps : previews on the way, each (h, w, 3) uint8, rendered when first asked for; may be empty.
-    pairs : the region pairs that were carried.
+    image : Pillow image
+        The edited picture, of the input's size and mode (RGB or RGBA).
+    before : Pillow image
+        The picture as it was given, upright.
+    settings : mapping
+        What the edit was asked to do, as plain JSON values.
+    timings : mapping of str to float
+        Seconds by stage, such as "encode", "inversion", "edit", "decode", "total".
+    seed : int, optional
+        The seed that gives the same result again.
+    steps : sequence of (h, w, 3) uint8 array
+        Previews of the steps, rendered when first asked for; may be empty.
+    pairs : RegionPairs, optional
+        The region pairs that were carried.
     """
 
     image: Image.Image
@@ -65,10 +72,20 @@ class EditResult:
         }
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the edited picture; the suffix names the format, none means PNG.
+        """Write the edited picture.
 
         A PNG or JPEG carries the settings (see `load_settings`); alpha, colour profile and EXIF are kept. The
-        file is written aside and renamed, so it is never there by half.
+        file is written under another name and renamed, so it is never incomplete.
+
+        Parameters
+        ----------
+        path : path
+            The file. Its suffix names the format; without one ".png" is added.
+
+        Returns
+        -------
+        Path
+            The file that was written.
 
         Raises
         ------
@@ -118,12 +135,19 @@ class EditResult:
 
 
 def output_format(path: Path, *, transparent: bool = False) -> str:
-    """Pillow's name of the format that a suffix stands for; none means PNG.
+    """Pillow's name of the format that a file's suffix stands for.
+
+    Parameters
+    ----------
+    path : Path
+        The file; without a suffix it is a PNG.
+    transparent : bool
+        Whether the format must hold transparency.
 
     Raises
     ------
     ValueError
-        No format to save in, or one that cannot hold the transparency asked for.
+        No format to save in, or one without transparency where it is needed.
     """
     file_format = Image.registered_extensions().get(path.suffix.lower() or ".png", "")
     if file_format not in {"PNG", "JPEG", "WEBP", "TIFF", "BMP"}:
@@ -136,12 +160,17 @@ def output_format(path: Path, *, transparent: bool = False) -> str:
 def load_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The settings that `EditResult.save` wrote into a PNG or JPEG, with seed, timings and version.
 
+    Parameters
+    ----------
+    path : path
+        The file.
+
     Raises
     ------
     FileNotFoundError
         There is no such file.
     ValueError
-        No picture, or one without settings of ours.
+        No picture, or one without the settings of an edit.
     """
     name = Path(path).name
     try:
@@ -161,7 +190,7 @@ def load_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _plain(value: object) -> Any:
-    """What json does not know by itself, as plain values."""
+    """Values that json cannot write, as plain ones."""
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
     return str(value)

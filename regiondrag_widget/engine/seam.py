@@ -1,4 +1,4 @@
-"""How much of the diffusion's change each pixel takes: all where content left, none where it is kept."""
+"""How much of the diffusion's change each pixel takes: all where content left, none where it stays."""
 
 from __future__ import annotations
 
@@ -18,23 +18,43 @@ Bool = npt.NDArray[np.bool_]
 def change_weight(composite: Composite, settings: EditSettings, scale: float) -> Float:
     """The share of the diffusion's change that each pixel of a composite takes.
 
-    composite : at the resolution of a window's box
-    scale : working pixels per picture pixel, above 0
+    Parameters
+    ----------
+    composite : Composite
+        At the resolution of a window's box.
+    settings : EditSettings
+        How the edit is made.
+    scale : float
+        Working pixels per picture pixel, above 0.
 
-    Returns (H, W) float32 in [0, 1], 0 outside the edit and fading to 0 at its rim.
+    Returns
+    -------
+    (H, W) float32 array
+        In [0, 1], 0 outside the edit and fading to 0 at its rim.
     """
-    if (
-        settings.stop <= 0
-    ):  # the moved content is pasted to the end: only the vacated place is the diffusion's
+    if not settings.stop:  # the moved content is pasted to the end: only the vacated place is the diffusion's
         weight = fading_in(composite.vacated, scale) * (1 - composite.carried)
     else:
         weight = fading_in(composite.hole | (composite.carried > 0), scale)
-    if settings.vacated != "noise":  # what was copied without doubt stays as it was copied
+    if settings.vacated != "noise":  # what was surely copied well stays as it is
         weight = np.where(composite.vacated, weight * composite.doubt, weight)
     return weight.astype(np.float32)
 
 
 def fading_in(mask: Bool, scale: float) -> Float:
-    """(H, W) float32: 1 inside the mask, falling to 0 within it over a few working pixels at its rim."""
+    """A mask that fades in over a few working pixels inside its rim.
+
+    Parameters
+    ----------
+    mask : (H, W) bool array
+        Where it is above 0.
+    scale : float
+        Working pixels per picture pixel.
+
+    Returns
+    -------
+    (H, W) float32 array
+        In [0, 1].
+    """
     width = max(2.0, 4.0 / max(scale, 1e-6))
     return np.asarray(np.clip(depth_inside(mask) / width, 0, 1), np.float32)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-import time
-import traceback
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,28 +13,20 @@ from torch import Tensor
 
 from regiondrag_widget.engine.cache import ByteCache, CacheReport, default_budgets
 from regiondrag_widget.engine.denoise import EditStep
-from regiondrag_widget.engine.drafts import Draft, check_calls, draft_of
+from regiondrag_widget.engine.drafts import Draft, draft_of
+from regiondrag_widget.engine.edit_input import EditInput, checked_calls, checked_editable, checked_pairs
 from regiondrag_widget.engine.passes import Passes
 from regiondrag_widget.engine.prepared import PreparedPicture
 from regiondrag_widget.engine.result import EditResult
-from regiondrag_widget.engine.settings import (
-    EditSettings,
-    check_preset,
-    check_stop,
-    checked_seed,
-    resolve,
-    schedule,
-)
+from regiondrag_widget.engine.settings import check_preset, check_stop, checked_seed, resolve, schedule
 from regiondrag_widget.engine.stopwatch import Stopwatch
 from regiondrag_widget.imaging.picture import Picture, PictureSource, load_picture
-from regiondrag_widget.imaging.window import slices_of
 from regiondrag_widget.models.keyvalues import checked_keeping
 from regiondrag_widget.models.levels import Levels
-from regiondrag_widget.models.memory import is_out_of_memory
+from regiondrag_widget.models.memory import freeing_when_exhausted
 from regiondrag_widget.models.model import model_of
 from regiondrag_widget.models.threads import settle_threads
 from regiondrag_widget.regions import RegionPair, RegionPairs
-from regiondrag_widget.regions.mask import as_mask
 
 __all__ = ["ImageSession"]
 
@@ -53,19 +40,29 @@ class ImageSession:
     ----------
     pipe : RegionDragPipeline or Model
         Whose network edits; it is not changed.
-    image : path, bytes, Pillow image, or (H, W), (H, W, 3 or 4) array, at least 64 px on a side
-    prompt : text condition; the bundled model takes none and says so
-    steps : levels the whole noise schedule would have, from 1; an edit visits about `steps * start` of them
-    start : fraction of the noise schedule an edit begins at, above 0 (clean) and up to 1 (pure noise)
-    seed : of the noising path, from 0 and below 2**63; the same seed gives the same result on every device
-        and batch size, up to rounding
-    preset : "default", or "released" for the levels of the released code (20 steps, from 0.5, unless given)
-    levels, path_noise, prompt_embeds : for reproduction: the timesteps, cleanest first; the draws
-        (K, C, h, w) of the path; the text condition itself, (1, tokens, dim)
-    max_bytes : memory that what is kept may take before the least recently used goes, on the device and on
-        the host each; a quarter of what is free when left out
-    keys_values : where the inversion's keys and values live: on the "device", on the "host" in pinned memory,
-        or nowhere ("recompute": the source runs beside each edit); "auto" is the fastest that fits
+    image : path, bytes, Pillow image, or (H, W), (H, W, 3 or 4) array
+        At least 64 px on a side.
+    prompt : str
+        Text condition; the bundled model takes none and warns.
+    steps : int, optional
+        Levels the whole noise schedule would have, from 1; an edit visits about `steps * start` of them.
+    start : float, optional
+        Fraction of the noise schedule an edit begins at, above 0 (clean) and up to 1 (pure noise).
+    seed : int
+        Of the noising path, from 0 and below 2**63. The same seed gives the same result on every device and
+        batch size, up to rounding.
+    preset : str
+        "default", or "released" for the levels of the released code (20 steps, from 0.5, unless given).
+    levels, path_noise : sequence of int, (K, C, h, w) Tensor, optional
+        For reproduction: the timesteps, cleanest first, and the draws of the noising path.
+    prompt_embeds : (1, tokens, dim) Tensor, optional
+        The text condition itself, instead of a prompt.
+    max_bytes : int, optional
+        Memory that the kept data may take on the device and on the host each; the least recently used is
+        dropped first. A quarter of the free memory when left out.
+    keys_values : str
+        Where the inversion's keys and values live: on the "device", on the "host" in pinned memory, or
+        nowhere ("recompute": the source runs beside each edit); "auto" is the fastest that fits.
 
     Attributes
     ----------
@@ -118,13 +115,7 @@ class ImageSession:
             self.steps, self.start, levels, released=preset == "released"
         )
         self._network = model.network(prompt, prompt_embeds)
-        top = self.levels.fraction(len(self.levels))
-        if top > model.profile.max_start:
-            warnings.warn(
-                f"the edit begins at {top:g} of the noise schedule but {model.name} was trained up to "
-                f"{model.profile.max_start:g}: expect less; lower start, or raise steps",
-                stacklevel=2,
-            )
+        model.warn_if_untrained(self.levels, stacklevel=3)
         self._clock = Stopwatch()
         self._cache = ByteCache(default_budgets(model.backbone.device, max_bytes))
         self._prepared = PreparedPicture(
@@ -144,7 +135,7 @@ class ImageSession:
 
     @property
     def nbytes(self) -> int:
-        """Memory that what is kept takes, in bytes."""
+        """Memory that the kept data takes, in bytes."""
         return self._cache.used()
 
     @property
@@ -153,23 +144,12 @@ class ImageSession:
         return self._clock.seconds
 
     def cache_report(self) -> CacheReport:
-        """What is kept between edits, where, and how much may be; may be asked from any thread."""
-        cache, place = self._cache, self._prepared.place
-        return CacheReport(
-            budget=cache.budget(place),
-            used=cache.used(place),
-            host_budget=cache.budget("host"),
-            host_used=cache.used("host"),
-            entries=cache.counts(),
-            keys_values=self._prepared.keys_values,
-        )
+        """What is kept between edits, where, and how much may be; safe to call from any thread."""
+        return self._prepared.report()
 
     def shrink_cache(self) -> None:
-        """Halve what may be kept and drop at once what no longer fits, as is done where memory runs out."""
-        self._cache.shrink()
-        gc.collect()
-        if self.model.backbone.device.type == "cuda":
-            torch.cuda.empty_cache()
+        """Halve what may be kept and drop what no longer fits. Also done where memory runs out."""
+        self._prepared.shrink()
 
     def prepare(
         self,
@@ -179,24 +159,30 @@ class ImageSession:
         cancelled: Callable[[], bool] = lambda: False,
         **settings: Any,
     ) -> None:
-        """Do ahead what edits and drafts of these handles will need, wherever their targets come to lie.
+        """Compute ahead what edits and drafts of these handles need, wherever their targets will be.
 
         Encodes and inverts the window they would use, cuts the handles' content out and fills its place.
 
-        pairs : masks (H, W) bool of the picture's own size, at least one pair; None for the whole picture,
-            which has no handles to empty
-        editable, settings : as the edits will have them
-        cancelled : asked between the inversion's batched calls and after them, on the thread that prepares
+        Parameters
+        ----------
+        pairs : RegionPairs or sequence of RegionPair, optional
+            Masks (H, W) bool of the picture's own size, at least one pair. None prepares the whole picture,
+            without handles.
+        editable, **settings
+            As the edits will have them: see `edit`.
+        cancelled : callable
+            Asked between the inversion's batched calls and after them, on the calling thread.
 
-        Raises as `edit`, and Cancelled where `cancelled` says so.
+        Raises
+        ------
+        ValueError, TypeError
+            As `edit`.
+        Cancelled
+            `cancelled` returned True.
         """
-        region_pairs, mask, chosen = self._checked(() if pairs is None else pairs, editable, settings)
-        with self._surviving():
-            window = self._prepared.window_for(region_pairs if len(region_pairs) else None, cancelled)
-            if len(region_pairs) and chosen.content == "pixels" and not cancelled():
-                sheet = window.draft_sheet
-                inside = None if mask is None else sheet.mask(mask)
-                self._prepared.background_for(sheet, sheet.pairs(region_pairs), inside, chosen)
+        given = self._checked(() if pairs is None else pairs, editable, settings)
+        with freeing_when_exhausted(self.shrink_cache):
+            self._prepared.prepare(given, cancelled)
 
     def edit(
         self,
@@ -208,15 +194,22 @@ class ImageSession:
     ) -> Generator[EditStep, None, None]:
         """Carry every handle to its target; `session.result` then holds the `EditResult`.
 
-        Yields an `EditStep` a level. Closing the generator cancels: the previous result stays.
-
         Parameters
         ----------
-        pairs : masks (H, W) bool of the picture's own size; later pairs win where targets overlap; without
-            any the picture stays as it is
-        editable : (H, W) bool, False where nothing may change
-        generator : of what the reverse pass draws; the session's seed decides when left out
-        settings : see `EditSettings`: stop, content, residual, vacated, matte, attention_swap...
+        pairs : RegionPairs or sequence of RegionPair
+            Masks (H, W) bool of the picture's own size; later pairs win where targets overlap. Without any
+            the picture stays as it is.
+        editable : (H, W) bool array, optional
+            False where nothing may change.
+        generator : torch.Generator, optional
+            Of what the reverse pass draws; the session's seed decides when left out.
+        **settings
+            See `EditSettings`: stop, content, residual, vacated, matte, attention_swap...
+
+        Yields
+        ------
+        EditStep
+            One a level. Closing the generator cancels: the previous result stays.
 
         Raises
         ------
@@ -224,7 +217,7 @@ class ImageSession:
             At once, before the first step: masks of another size than the picture, settings unknown or out of
             range.
         """
-        return self._edit(*self._checked(pairs, editable, settings), generator)
+        return self._edit(self._checked(pairs, editable, settings, generator))
 
     def draft(
         self,
@@ -237,127 +230,81 @@ class ImageSession:
     ) -> Generator[EditStep, None, None]:
         """A quick look at the same edit while the pointer moves; `session.drafted` then holds the `Draft`.
 
-        It visits `calls` of the levels, coarsely spaced, works at the model's own resolution and decodes the
-        edit's crop alone, by the cheap decoder where the pipeline has one. `session.result` stays. Yields an
-        `EditStep` before the first network call, with index 0, and one after each; closing the generator
-        cancels.
+        It visits `calls` of the levels, coarsely spaced, works at the model's own resolution and decodes only
+        the edit's surroundings, by the draft codec where the model has one. `session.result` stays.
 
-        calls : network calls, from 1; all levels are visited where there are no more than that
-        pairs, editable, generator, settings : see `edit`; at least one pair
+        Parameters
+        ----------
+        pairs, editable, generator, **settings
+            See `edit`; at least one pair.
+        calls : int
+            Network calls, from 1; all levels are visited where there are no more than that.
 
-        Raises as `edit`, and ValueError without pairs.
+        Yields
+        ------
+        EditStep
+            One before the first network call, with index 0, and one after each. Closing the generator
+            cancels.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `edit`; and without pairs.
         """
-        calls = check_calls(calls)
-        region_pairs, mask, chosen = self._checked(pairs, editable, settings)
-        if not len(region_pairs):
+        calls = checked_calls(calls)
+        given = self._checked(pairs, editable, settings, generator)
+        if not len(given.pairs):
             raise ValueError("there are no region pairs to draft: add one first")
-        return self._draft(region_pairs, mask, chosen, generator, calls)
+        return self._draft(given, calls)
 
     def _checked(
-        self, pairs: RegionPairs | Sequence[RegionPair], editable: Bool | None, settings: dict[str, Any]
-    ) -> tuple[RegionPairs, Bool | None, EditSettings]:
+        self,
+        pairs: RegionPairs | Sequence[RegionPair],
+        editable: Bool | None,
+        settings: dict[str, Any],
+        generator: torch.Generator | None = None,
+    ) -> EditInput:
         chosen = resolve(self.preset, self.model.defaults, settings)
         check_stop(settings.get("stop"), self.start, self.preset)
-        region_pairs = RegionPairs(RegionPairs.of(pairs))  # the caller's list may change while the edit runs
-        if len(region_pairs) and region_pairs.shape != self.picture.shape:
-            h, w = self.picture.shape
-            mh, mw = region_pairs.shape or (0, 0)
-            raise ValueError(
-                f"the masks are {mw}x{mh} but the picture is {w}x{h}: draw them at the picture's own size"
-            )
-        if editable is not None:
-            editable = as_mask(editable, "editable")
-            if editable.shape != self.picture.shape:
-                raise ValueError(
-                    f"editable must have the picture's size {self.picture.shape}, got {editable.shape}"
-                )
-        return region_pairs, editable, chosen
+        return EditInput(
+            pairs=checked_pairs(pairs, self.picture.shape),
+            editable=checked_editable(editable, self.picture.shape),
+            settings=chosen,
+            rng=torch.Generator().manual_seed(self.seed + 1) if generator is None else generator,
+        )
 
-    def _edit(
-        self,
-        pairs: RegionPairs,
-        editable: Bool | None,
-        settings: EditSettings,
-        generator: torch.Generator | None,
-    ) -> Generator[EditStep, None, None]:
-        begun = time.perf_counter()
+    def _edit(self, given: EditInput) -> Generator[EditStep, None, None]:
         self._clock.reset()
-        if not len(pairs):
+        if not len(given.pairs):
             warnings.warn("no region pairs: the picture comes back unchanged", stacklevel=3)
-            self._finish(pairs, settings, self.picture.rgb, self.picture.alpha, (), begun)
+            self._finish(given, self.picture, ())
             return
-        with self._surviving():
-            prepared = self._prepared.window_for(pairs)
-            painted = yield from self._passes.run(prepared, pairs, editable, settings, self._rng(generator))
-        at, touched = slices_of(painted.box), painted.touched
-        rgb = self.picture.rgb.copy()
-        inside = rgb[prepared.window.slices][at]
-        inside[touched] = np.rint(painted.rgb.clip(0, 255)).astype(np.uint8)[touched]
-        alpha = self.picture.alpha
-        if alpha is not None and painted.alpha is not None:
-            alpha = alpha.copy()
-            inside = alpha[prepared.window.slices][at]
-            inside[touched] = np.rint(painted.alpha.clip(0, 255)).astype(np.uint8)[touched]
-        self._finish(pairs, settings, rgb, alpha, painted.previews, begun)
+        with freeing_when_exhausted(self.shrink_cache):
+            painted = yield from self._passes.run(self._prepared.window_for(given.pairs), given)
+        self._finish(given, painted.over(self.picture), painted.previews)
 
-    def _draft(
-        self,
-        pairs: RegionPairs,
-        editable: Bool | None,
-        settings: EditSettings,
-        generator: torch.Generator | None,
-        calls: int,
-    ) -> Generator[EditStep, None, None]:
-        begun = time.perf_counter()
+    def _draft(self, given: EditInput, calls: int) -> Generator[EditStep, None, None]:
         self._clock.reset()
-        with self._surviving():
-            prepared = self._prepared.window_for(pairs)
-            painted = yield from self._passes.run(
-                prepared, pairs, editable, settings, self._rng(generator), calls
-            )
-        seconds = time.perf_counter() - begun
-        self._clock.seconds["total"] = seconds
-        self.drafted = draft_of(painted, seconds)
+        with freeing_when_exhausted(self.shrink_cache):
+            painted = yield from self._passes.run(self._prepared.window_for(given.pairs), given, calls)
+        self.drafted = draft_of(painted, self._clock.finish())
 
-    @contextmanager
-    def _surviving(self) -> Iterator[None]:
-        """Memory that runs out in the block leaves a smaller cache behind, and the session usable."""
-        try:
-            yield
-        except Exception as error:
-            if is_out_of_memory(error):
-                traceback.clear_frames(error.__traceback__)  # they hold the tensors of the call that failed
-                self.shrink_cache()
-            raise
-
-    def _rng(self, generator: torch.Generator | None) -> torch.Generator:
-        return generator if generator is not None else torch.Generator().manual_seed(self.seed + 1)
-
-    def _finish(
-        self,
-        pairs: RegionPairs,
-        settings: EditSettings,
-        rgb: npt.NDArray[np.uint8],
-        alpha: npt.NDArray[np.uint8] | None,
-        previews: Sequence[npt.NDArray[np.uint8]],
-        begun: float,
-    ) -> None:
-        self._clock.seconds["total"] = time.perf_counter() - begun
+    def _finish(self, given: EditInput, edited: Picture, previews: Sequence[npt.NDArray[np.uint8]]) -> None:
+        self._clock.finish()
         record = {
             "model": self.model.name,
             "prompt": self.prompt,
             "steps": self.steps,
             "start": self.start,
             "levels": [t for t in self.levels.timesteps if t >= 0],
-            **settings.as_json(),
+            **given.settings.as_json(),
         }
-        edited = self.picture if alpha is self.picture.alpha else replace(self.picture, alpha=alpha)
         self.result = EditResult(
-            image=edited.to_pil(rgb),
+            image=edited.to_pil(),
             before=self.picture.to_pil(),
             settings=record,
             timings=dict(self.timings),
             seed=self.seed,
             steps=previews,
-            pairs=pairs,
+            pairs=given.pairs,
         )

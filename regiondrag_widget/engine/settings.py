@@ -1,85 +1,151 @@
-"""What an edit may be asked to do, checked at the door."""
+"""The table of settings: what an edit may be told, once, for Python, the widget and the command line.
+
+Each field of `EditSettings` is a row. From them come the checks, the options of ``regiondrag edit``, the
+widget's drawer (``scripts/generate_settings.py`` writes its TypeScript) and the lists in docstrings.
+"""
 
 from __future__ import annotations
 
-import numbers
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import numpy as np
+from regiondrag_widget.engine.settingspec import Face, Scope, SettingSpec, setting, unknown_name
 
-from regiondrag_widget.imaging.carry import MATTES
-from regiondrag_widget.models.attention import AttentionSwap
-from regiondrag_widget.regions import METHODS
+if TYPE_CHECKING:  # torch comes with it, which the widget does without until the first edit
+    from regiondrag_widget.models.attention import AttentionSwap
 
-__all__ = ["EditSettings", "check_preset", "check_stop", "checked_seed", "resolve", "schedule"]
+__all__ = [
+    "CHOICES",
+    "SETTINGS",
+    "EditSettings",
+    "check_preset",
+    "check_stop",
+    "checked_seed",
+    "lists_settings",
+    "names",
+    "resolve",
+    "schedule",
+]
 
-CHOICES = {
-    "content": ("pixels", "latents"),
-    "residual": ("follow", "stay"),
-    "vacated": ("fill", "noise", "keep"),
-    "matte": tuple(MATTES),
-    "prefill": ("mixed", "exemplar", "smooth"),
-    "method": METHODS,
-}
-PRESETS = ("default", "released")
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EditSettings:
     """How one edit is made; fractions of the noise schedule run from 0, clean, to 1, pure noise.
 
-    stop : content is pasted while the level is at or above this, in [0, 1]
-    content : "pixels" warps pixels and encodes the composite, "latents" gathers noised latents (the paper)
-    residual : what the reverse mean misses moves along with the content ("follow") or not ("stay")
-    vacated : the place content left is filled from its surroundings ("fill"), made of noise ("noise"), or
-        keeps the content too ("keep")
-    matte : what pairs carry that do not say so themselves: "auto" the object found in the drawn handle, or
-        all that is painted where none is found; "none" always all
-    prefill : first content of a filled place: "exemplar" copies what is around it, "smooth" continues tones,
-        "mixed" copies, and where the copy stands far off from the tones keeps its fine texture alone
-    handle_noise_scale : in [0, 1], fresh noise blended into the handle's latents at the top level
-        (RegionDrag section 3.4)
-    attention_swap : True, False, a predicate on layer names, or "gathered": in all layers, each cell's keys
-        and values taken from where its content came from
-    method : correspondence of pairs without a matrix
-    crop : True runs the network on the changing part alone where that is under half of the picture: faster,
-        and a little different, since the network's means are then those of the part
-    preset : "default", or "released" for the released code's rule
+    Checked when made. None stands for the model's own value where a setting has one.
 
-    Raises ValueError for a value that is not one of these or out of range, TypeError for an attention_swap
-    that is neither a bool nor callable nor "gathered".
+    Attributes
+    ----------
+    {settings}
+
+    Raises
+    ------
+    ValueError
+        For a value that is out of range or none of the choices.
+    TypeError
+        For a value of another type.
     """
 
-    stop: float = 0.0
-    content: str = "pixels"
-    residual: str = "follow"
-    vacated: str = "fill"
-    matte: str = "auto"
-    prefill: str = "mixed"
-    handle_noise_scale: float = 0.0
-    attention_swap: AttentionSwap | Literal["gathered"] = True
-    method: str = "auto"
-    crop: bool = False
-    preset: str = "default"
+    prompt: str = setting(
+        "text", "", "What the picture shows", more="for models that read text", max=2000, scope="picture"
+    )
+    seed: int = setting(
+        "integer", 0, "The same seed gives the same result", more="on every device, up to rounding",
+        min=0, max=2**63 - 1, step=1, scope="picture",
+    )  # fmt: skip
+    steps: int | None = setting(
+        "integer", None, "More steps are finer and slower",
+        more="levels that the whole noise schedule would have, of which an edit visits about steps * start",
+        min=1, max=1000, step=1, scope="picture", of_model=True,
+    )  # fmt: skip
+    start: float | None = setting(
+        "number", None, "Higher lets the model change more",
+        more="fraction of the noise schedule at which the edit begins, from 0, clean, to 1, pure noise",
+        min=0, above_min=True, max=1, step=0.05, scope="picture", of_model=True,
+    )  # fmt: skip
+    stop: float | None = setting(
+        "number", None, "Lower keeps the object as it was, higher lets it blend in",
+        more="content is pasted while the level is at or above this fraction of the noise schedule",
+        min=0, max=1, step=0.05, of_model=True,
+    )  # fmt: skip
+    content: str = setting(
+        "choice", "pixels", "Whether pixels are moved and encoded, or noised latents are (the paper's way)",
+        choices=("pixels", "latents"), faces=("python",),
+    )  # fmt: skip
+    residual: str = setting(
+        "choice", "follow", "Whether what the reverse mean misses moves along with the content or stays",
+        choices=("follow", "stay"), faces=("python",),
+    )  # fmt: skip
+    vacated: Literal["fill", "noise", "keep"] = setting(
+        "choice", "fill", "What fills the place the object leaves", label="Where it was",
+        choices={
+            "fill": "Fill in the background",
+            "noise": "Let the model invent something",
+            "keep": "Leave it: copy, do not move",
+        },
+    )  # fmt: skip
+    matte: Literal["auto", "none"] = setting(
+        "choice", "auto", "What pairs carry that do not say so themselves", label="Cut-out",
+        choices={
+            "auto": "Find the object",
+            "none": "Move everything painted",
+        },
+    )  # fmt: skip
+    prefill: str = setting(
+        "choice", "mixed",
+        "First content of a filled place: exemplar copies what is around it, smooth continues tones, mixed "
+        "copies and keeps only the fine texture of a copy whose tones are far off",
+        choices=("mixed", "exemplar", "smooth"), faces=("python",),
+    )  # fmt: skip
+    handle_noise_scale: float = setting(
+        "number", 0.0,
+        "Share of fresh noise in the handle's latents at the top level (RegionDrag section 3.4)",
+        min=0, max=1, faces=("python",),
+    )  # fmt: skip
+    attention_swap: AttentionSwap | Literal["gathered"] = setting(  # noqa: RUF009
+        "layers", True,
+        "Layers that read the inversion's keys and values: True (all), False, a function of a layer's name, "
+        "or 'gathered' (all, each cell's taken from where its content came from)",
+        choices=("gathered",), faces=("python",),
+    )  # fmt: skip
+    method: str = setting(
+        "choice", "auto", "Correspondence of pairs without a matrix",
+        choices=("auto", "contour", "scanline", "polygon"), faces=("python",),
+    )  # fmt: skip
+    crop: bool | None = setting(
+        "flag", None,
+        "Run the network on the changing part alone where that is under half of the picture: faster, and a "
+        "little different, since the network's means are then those of the part",
+        faces=("python",), of_model=True,
+    )  # fmt: skip
+    preset: str = setting(
+        "choice", "default", "Levels and rule of the default, or of the released RegionDrag code",
+        choices=("default", "released"), faces=("python",), scope="picture",
+    )  # fmt: skip
+    model: str = setting(
+        "choice", "mini", "The diffusion model that makes the edit",
+        more="mini (bundled), a diffusers folder or a hub id",
+        max=1000, scope="model",
+    )  # fmt: skip
+    live: bool | None = setting(
+        "choice", None, "Edit while you drag. Automatic: on if a draft takes under 250 ms",
+        choices={None: "Automatic", True: "On", False: "Off"}, faces=("widget",), scope="display",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
-        if not isinstance(self.crop, bool):
-            raise TypeError(f"crop must be True or False, got {self.crop!r}")
-        for name in ("stop", "handle_noise_scale"):
-            value = getattr(self, name)
-            is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-            if not is_number or not 0.0 <= value <= 1.0:
-                raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
-            object.__setattr__(self, name, float(value))
-        if not (isinstance(self.attention_swap, bool) or callable(self.attention_swap) or self.gathers):
-            raise TypeError(
-                "attention_swap must be True, False or a function of a layer's name, or 'gathered', "
-                f"got {self.attention_swap!r}"
+        if self.matte == "grabcut":  # type: ignore[comparison-overlap]
+            warnings.warn(
+                'matte="grabcut" is now part of matte="auto" and will go: say "auto"',
+                FutureWarning,
+                stacklevel=3,
             )
+            object.__setattr__(self, "matte", "auto")
+        for spec in SETTINGS:
+            object.__setattr__(self, spec.name, spec.checked(getattr(self, spec.name)))
+        if self.start is not None:
+            check_stop(self.stop, self.start, self.preset)
 
     @property
     def gathers(self) -> bool:
@@ -91,13 +157,91 @@ class EditSettings:
         """Which layers read the inversion's keys and values."""
         return True if isinstance(self.attention_swap, str) else self.attention_swap
 
+    def updated(self, changes: Mapping[str, Any], face: Face = "widget") -> EditSettings:
+        """These settings with ``changes`` applied.
+
+        Raises
+        ------
+        ValueError
+            For a name that this face does not have, or a value out of range.
+        TypeError
+            For a value of another type.
+        """
+        known = names(face)
+        for name, value in changes.items():
+            if name not in known:
+                near = unknown_name(str(name), known)
+                raise ValueError(f"unknown setting {name!r}: choose from {', '.join(known)}{near}")
+            if face == "widget":
+                BY_NAME[name].checked_for_browser(value)
+        return replace(self, **changes)
+
+    def with_own(self, own: Mapping[str, Any]) -> EditSettings:
+        """The model's own values, ``own``, in place of None; None stays where ``own`` has nothing."""
+        filled = {
+            spec.name: own[spec.name]
+            for spec in SETTINGS
+            if spec.of_model and getattr(self, spec.name) is None and own.get(spec.name) is not None
+        }
+        start, stop = filled.get("start", self.start), filled.get("stop", self.stop)
+        if start is not None and stop is not None and stop > start:  # content is pasted once at least
+            filled |= {name: min(start, stop) for name in ("start", "stop") if name in filled}
+        return replace(self, **filled)
+
+    def of_the_edit(self, face: Face = "widget") -> dict[str, Any]:
+        """What each edit of a prepared picture is told anew; the rest is the preparation's."""
+        return {name: getattr(self, name) for name in names(face, "edit")}
+
+    def as_dict(self, face: Face = "widget") -> dict[str, Any]:
+        """The settings that a face shows, in plain values."""
+        return {name: getattr(self, name) for name in names(face)}
+
     def as_json(self) -> dict[str, Any]:
-        """The settings as JSON has them: a predicate becomes its name."""
-        record = asdict(self)
+        """The edit's own settings as JSON has them: a predicate becomes its name."""
+        record = {name: value for name, value in asdict(self).items() if name in OF_EDIT}
         if callable(self.attention_swap):
             record["attention_swap"] = getattr(self.attention_swap, "__name__", "predicate")
         return record
 
+
+SETTINGS: tuple[SettingSpec, ...] = tuple(f.metadata["spec"].named(f.name) for f in fields(EditSettings))
+BY_NAME = {spec.name: spec for spec in SETTINGS}
+CHOICES = {s.name: s.values for s in SETTINGS if s.kind == "choice" and s.choices and s.scope == "edit"}
+OF_EDIT = {s.name for s in SETTINGS if s.scope == "edit"} | {"preset"}
+
+
+def names(face: Face, scope: Scope | None = None) -> tuple[str, ...]:
+    """The settings that a face shows, or those of one scope."""
+    return tuple(s.name for s in SETTINGS if face in s.faces and scope in (None, s.scope))
+
+
+IN_PYTHON = tuple(s.name for s in SETTINGS if "python" in s.faces and s.scope != "model")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def lists_settings(*listed: str) -> Callable[[F], F]:
+    """Put table rows into a docstring, in place of its ``{settings}``: those named, or all
+    that a loaded model is told in Python.
+    """
+
+    def fill(documented: F) -> F:
+        lines = (documented.__doc__ or "").splitlines()
+        rows = [BY_NAME[name] for name in listed or IN_PYTHON]
+        filled: list[str] = []
+        for line in lines:
+            indent = line[: len(line) - len(line.lstrip())]
+            if line.strip() == "{settings}":
+                filled += [f"{indent}{text}" for row in rows for text in row.documentation()]
+            else:
+                filled.append(line)
+        documented.__doc__ = "\n".join(filled) if lines else None  # none at all under python -OO
+        return documented
+
+    return fill
+
+
+lists_settings(*BY_NAME)(EditSettings)
 
 # the released code pastes at every step (its stop never triggers), moves no residual and leaves the
 # handle's noise blended
@@ -131,29 +275,28 @@ def resolve(preset: str, defaults: dict[str, Any], given: dict[str, Any]) -> Edi
     Raises ValueError for an unknown preset or value, TypeError for an unknown setting.
     """
     check_preset(preset)
-    known = {f.name for f in fields(EditSettings)}
-    unknown = set(given) - known
-    if unknown:
-        raise TypeError(f"unknown setting {sorted(unknown)[0]!r}: an edit knows {', '.join(sorted(known))}")
-    base = RELEASED if preset == "released" else {k: v for k, v in defaults.items() if k in known}
+    for name in sorted(set(given) - OF_EDIT):
+        near = unknown_name(name, OF_EDIT)
+        raise TypeError(f"unknown setting {name!r}: an edit knows {', '.join(sorted(OF_EDIT))}{near}")
+    base = RELEASED if preset == "released" else {k: v for k, v in defaults.items() if k in OF_EDIT}
     settings = EditSettings(**{**base, "preset": preset})
     return replace(settings, **{k: v for k, v in given.items() if v is not None})
 
 
 def check_preset(preset: str) -> None:
     """ValueError unless the preset is one there is."""
-    if preset not in PRESETS:
-        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
+    BY_NAME["preset"].checked(preset)
 
 
 def check_stop(stop: float | None, start: float, preset: str) -> None:
     """ValueError when pasting is asked to end above the level the edit begins at."""
     if stop is not None and preset != "released" and stop > start:
-        raise ValueError(f"stop ({stop}) lies above start ({start}): nothing would be pasted; lower stop")
+        raise ValueError(f"stop ({stop:g}) lies above start ({start:g}): nothing would be pasted; lower stop")
 
 
 def checked_seed(seed: object) -> int:
     """The seed as an int; ValueError unless it is a whole number from 0 and below 2**63."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
-        raise ValueError(f"seed must be a whole number from 0, got {seed!r}")
-    return int(seed)
+    try:
+        return int(BY_NAME["seed"].checked(seed))
+    except TypeError as error:
+        raise ValueError(str(error)) from None

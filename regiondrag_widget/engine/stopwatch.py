@@ -12,19 +12,28 @@ __all__ = ["Stopwatch"]
 class Stopwatch:
     """Seconds by stage; a stage that runs several times adds up.
 
-    seconds : stage name -> seconds, a new dict after each `reset`, so that one handed out stays as it was
+    Attributes
+    ----------
+    seconds : dict of str to float
+        By stage. `reset` makes a new dict, so a reader keeps the one it has.
     """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._begun = time.perf_counter()
 
     def reset(self) -> None:
-        """Forget all stages."""
-        self.seconds = {}
+        """Forget all stages and begin again."""
+        self.seconds, self._begun = {}, time.perf_counter()
+
+    def finish(self) -> float:
+        """Note the seconds since `reset` as the stage "total", and return them."""
+        total = self.seconds["total"] = time.perf_counter() - self._begun
+        return total
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the time the block takes to `name`, also where it ends by an exception."""
+        """Add the time the block takes to `name`, also when the block raises."""
         begun = time.perf_counter()
         try:
             yield

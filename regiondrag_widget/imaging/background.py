@@ -14,13 +14,14 @@ import numpy.typing as npt
 from regiondrag_widget.imaging.cutout import Cutout
 from regiondrag_widget.imaging.fill import Fill, exemplar_fill, mixed_fill, smooth_fill
 from regiondrag_widget.imaging.palette import onto_palette
-from regiondrag_widget.imaging.window import slices_of
+from regiondrag_widget.regions.box import slices_of
 
 __all__ = ["Background", "empty"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
+
 
 @dataclass(frozen=True)
 class Background:

@@ -63,9 +63,7 @@ class Carried:
         return VERDICTS[self.verdict]
 
 
-def carried_mask(
-    rgb: Pixels, handle: Bool, alpha: Pixels | None = None, carry: Carry = "object"
-) -> Carried:
+def carried_mask(rgb: Pixels, handle: Bool, alpha: Pixels | None = None, carry: Carry = "object") -> Carried:
     """What a handle carries, and why.
 
     rgb : (H, W, 3) uint8; handle : (H, W) bool with at least one pixel

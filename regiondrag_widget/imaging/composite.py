@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from regiondrag_widget.imaging.background import Background
 from regiondrag_widget.imaging.cutout import Cutout
-from regiondrag_widget.imaging.window import Box, bounding_box, crop_pairs, slices_of
 from regiondrag_widget.regions import RegionPair, RegionPairs, pixel_map
+from regiondrag_widget.regions.box import Box, bounding_box, slices_of
+from regiondrag_widget.regions.framing import framed_pairs
 
 __all__ = ["Composite", "compose", "warp_residual"]
 
@@ -147,7 +148,7 @@ def _map_into(box: Box, pair: RegionPair, method: str) -> tuple[Float, Float]:
     """Source x and y, (h, w) float32 each, of every pixel of a target's box; right in the target alone."""
     h0 = bounding_box(pair.handle)
     both = (min(box[0], h0[0]), min(box[1], h0[1]), max(box[2], h0[2]), max(box[3], h0[3]))
-    found = pixel_map(crop_pairs(RegionPairs([pair]), both), method=method).source_xy
+    found = pixel_map(framed_pairs(RegionPairs([pair]), both), method=method).source_xy
     inner = found[box[1] - both[1] : box[3] - both[1], box[0] - both[0] : box[2] - both[0]]
     return np.ascontiguousarray(inner[..., 0] + both[0]), np.ascontiguousarray(inner[..., 1] + both[1])
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from regiondrag_widget.imaging.carry import Carried, Carry, carried_mask
 from regiondrag_widget.imaging.edge import hard_edge, seam_opacity, soft_edge
 from regiondrag_widget.imaging.palette import palette_of
-from regiondrag_widget.imaging.window import Box, bounding_box
+from regiondrag_widget.regions.box import Box, bounding_box
 
 __all__ = ["Cutout", "cut_out"]
 

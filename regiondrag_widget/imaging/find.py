@@ -24,7 +24,10 @@ GRAIN = 3.0  # grey levels of noise added for GrabCut, whose mixtures overfit wh
 BEYOND = 0.12  # of the window's side: how far outside the handle its object is followed
 SPECK, PIECE = 0.01, 0.1  # of the largest piece: smaller ones are no part of the object, where colours fail
 GAP = 0.01  # of the window's side: gaps twice as narrow are closed
-RIM, RIM_SHARE = 6.0, 0.35  # pixels of a handle's rim that a person draws along, and the share that is doubted
+RIM, RIM_SHARE = (
+    6.0,
+    0.35,
+)  # pixels of a handle's rim that a person draws along, and the share that is doubted
 SHUT_OFF = 0.15  # reach of the surroundings below which a pixel stays with the object
 HINT, HALF = 0.6, 0.5  # where colours fail: slopes that count for edges, and the reach that tells two sides
 MARGIN = 1.0  # pixels around what is found, that are carried too

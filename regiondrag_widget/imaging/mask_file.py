@@ -32,8 +32,8 @@ def load_mask(source: str | os.PathLike[str] | bytes, size: tuple[int, int]) -> 
         Another size than the picture's, nothing marked, or more greys than a mask has.
     """
     name = "the mask" if isinstance(source, bytes) else Path(source).name
-    file = io.BytesIO(source) if isinstance(source, bytes) else existing_file(source)
-    image = upright(open_image(file, name))
+    with io.BytesIO(source) if isinstance(source, bytes) else existing_file(source).open("rb") as file:
+        image = upright(open_image(file, name))
     if image.size != size:
         have, want = (f"{w}x{h}" for w, h in (image.size, size))
         raise ValueError(f"mask {name} is {have} px but the picture is {want} px: they must be the same size")

@@ -104,7 +104,10 @@ def _minima(error: Float, judged: Bool) -> list[tuple[int, int]]:
     height, width = error.shape
     shifts = []
     for y, x in zip(ys, xs, strict=True):
-        dy, dx = (int(y) if y < height / 2 else int(y) - height), (int(x) if x < width / 2 else int(x) - width)
+        dy, dx = (
+            (int(y) if y < height / 2 else int(y) - height),
+            (int(x) if x < width / 2 else int(x) - width),
+        )
         if dy < 0 or (dy == 0 and dx < 0) or math.hypot(dy, dx) < LEAST_PERIOD:
             continue
         left = float(error[y, x])

@@ -13,9 +13,25 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from regiondrag_widget.imaging.pixels import grey_to_rgb, planes, to_eight_bits
+from regiondrag_widget.regions.limits import MAX_PIXELS, MIN_SIDE, check_pixels
 
-MIN_SIDE = 64
-MAX_PIXELS = 178_956_970  # where Pillow itself refuses to decode; about 13,000 x 13,000
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "TGA", "AVIF", "HEIF")
+REMEDIES: tuple[tuple[tuple[bytes, ...], str], ...] = (
+    (
+        (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc"),
+        (
+            "HEIC needs the package pillow-heif: pip install pillow-heif, then "
+            "`import pillow_heif; pillow_heif.register_heif_opener()`"
+        ),
+    ),
+    ((b"ftypavif", b"ftypavis"), "AVIF needs Pillow 11.3 or newer; or save it as PNG"),
+    ((b"JXL \r\n", b"\xff\x0a"), "JPEG XL is not opened; save it as PNG or JPEG"),
+    (
+        (b"CR\x02\x00", b"ftypcrx", b"FUJIFILMCCD-RAW", b"IIRO", b"IIU\x00"),
+        ("a camera's raw file is not opened; develop it and save it as TIFF or JPEG"),
+    ),
+    ((b"%!PS", b"\xc5\xd0\xd3\xc6", b"%PDF"), "PostScript and PDF are not opened; export a PNG"),
+)
 
 PictureSource: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | np.ndarray | Picture"
@@ -118,6 +134,8 @@ def existing_file(source: str | os.PathLike[str]) -> Path:
         raise ValueError(f"{path} is a folder, not a picture")
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
+    if not path.is_file():  # opening a pipe would wait for ever, and a device may have no end
+        raise ValueError(f"{path} is a pipe or a device, not a picture file")
     if not os.access(path, os.R_OK):
         raise PermissionError(f"{path} may not be read: its permissions forbid it")
     return path
@@ -128,16 +146,37 @@ def open_image(file: Any, name: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit speaks
-            image = Image.open(file)
+            image = Image.open(file, formats=_readable())
     except Image.DecompressionBombError as error:
         raise ValueError(f"{name} is too large: at most {MAX_PIXELS // 10**6} megapixels are read") from error
     except UnidentifiedImageError as error:
-        raise ValueError(f"{name} is no picture that can be read (PNG, JPEG, WebP, TIFF... can)") from error
+        raise ValueError(f"{name} is no picture that can be read: {_remedy(file)}") from error
     except (SyntaxError, ValueError, OSError, EOFError) as error:
         raise ValueError(f"{name} is damaged: {error}") from error
     _check_size(image.size, name)
     _decode(image, name)
     return image
+
+
+def _readable() -> list[str]:
+    """The formats that are opened, of those this Pillow knows; others may start programs (EPS does)."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _remedy(file: Any) -> str:
+    """What to do about a file of no format that is opened, by its first bytes."""
+    try:
+        file.seek(0)
+        head = file.read(512)
+    except (OSError, ValueError):
+        head = b""
+    for signs, remedy in REMEDIES:
+        if any(sign in head[:32] for sign in signs):
+            return remedy
+    if b"<svg" in head:
+        return "SVG is a drawing; export it as PNG"
+    return "PNG, JPEG, WebP, TIFF, BMP and GIF files are"
 
 
 def _decode(image: Image.Image, name: str) -> None:
@@ -151,10 +190,7 @@ def _decode(image: Image.Image, name: str) -> None:
 
 def _check_size(size: tuple[int, int], name: str, smallest: int = 1) -> None:
     width, height = size
-    if width * height > MAX_PIXELS:
-        raise ValueError(
-            f"{name} is too large: {width}x{height} px, and at most {MAX_PIXELS // 10**6} megapixels are read"
-        )
+    check_pixels(name, width, height)
     if min(width, height) < smallest:
         raise ValueError(f"{name} is too small: {width}x{height} px, and a side needs at least {smallest} px")
 

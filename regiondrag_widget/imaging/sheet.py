@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.imaging.picture import Picture
-from regiondrag_widget.imaging.window import Box, Window, crop_pairs
-from regiondrag_widget.regions import RegionPair, RegionPairs
+from regiondrag_widget.imaging.window import Window
+from regiondrag_widget.regions.box import Box
+from regiondrag_widget.regions.framing import framed_mask, framed_pairs
+from regiondrag_widget.regions.pair import RegionPairs
 
 __all__ = ["Sheet"]
 
@@ -62,33 +63,11 @@ class Sheet:
 
     def mask(self, mask: Bool) -> Bool:
         """A mask (H, W) of the picture on the sheet: (h, w) bool, every thin part it had still there."""
-        x0, y0, x1, y1 = self.origin
-        crop = mask[y0:y1, x0:x1]
-        if crop.shape == self.shape:
-            return crop
-        size = (self.shape[1], self.shape[0])
-        share = cv2.resize(crop.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        half = np.asarray(share >= 0.5)
-        return half if half.any() else np.asarray(share > 0)
+        return framed_mask(mask, self.origin, self.shape)
 
     def pairs(self, pairs: RegionPairs) -> RegionPairs:
         """Pairs of the picture on the sheet: masks cut out and shrunk, matrices in the sheet's pixels."""
-        x0, y0, x1, y1 = self.origin
-        if self.shape == (y1 - y0, x1 - x0):
-            return crop_pairs(pairs, self.origin)
-        sx, sy = self.shape[1] / (x1 - x0), self.shape[0] / (y1 - y0)
-        # integers are pixel centres
-        to_sheet = np.array([[sx, 0, sx * (0.5 - x0) - 0.5], [0, sy, sy * (0.5 - y0) - 0.5], [0, 0, 1]])
-        back = np.linalg.inv(to_sheet)
-        shrunk = []
-        for pair in pairs:
-            matrix = None if pair.matrix is None else to_sheet @ pair.matrix @ back
-            handle, target, carry = self.mask(pair.handle), self.mask(pair.target), pair.carry
-            if isinstance(carry, np.ndarray):
-                carry = self.mask(carry) & handle
-                carry = carry if carry.any() else handle
-            shrunk.append(RegionPair(handle, target, matrix, name=pair.name, carry=carry))
-        return RegionPairs(shrunk)
+        return framed_pairs(pairs, self.origin, self.shape)
 
     def to_picture(self, box: Box) -> Box:
         """A box of the sheet in picture pixels."""

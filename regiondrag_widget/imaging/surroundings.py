@@ -20,7 +20,10 @@ SAMPLES = 6000
 OWN = float(np.log(2.0))  # a colour twice as common in the handle as around it is the object's
 RARE = 0.002  # share that every colour has at least
 VARIANCE = 1.5  # of CIELAB units squared, that every colour has at least
-OUTLYING, LEAST = 0.97, 2.5  # the quantile of the surroundings' own distances that stands out, and at least this
+OUTLYING, LEAST = (
+    0.97,
+    2.5,
+)  # the quantile of the surroundings' own distances that stands out, and at least this
 FEW = 50  # pixels that are too few to learn from
 
 

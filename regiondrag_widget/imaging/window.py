@@ -5,18 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.regions import RegionPair, RegionPairs
+from regiondrag_widget.regions.box import Box, bounding_box, slices_of
 
-__all__ = ["Box", "Window", "bounding_box", "choose_window", "crop_pairs", "slices_of"]
-
-Box: TypeAlias = "tuple[int, int, int, int]"
-"""x0, y0, x1, y1 in pixels; x1 and y1 are one past the last."""
+__all__ = ["Box", "Window", "bounding_box", "choose_window", "slices_of"]
 
 MARGIN = 0.35  # context around the edit, as a share of its longer side
 
@@ -120,34 +116,6 @@ def choose_window(
         at = min(max(at, 0), limit - length)
         box.append((at, at + length))
     return _window((box[0][0], box[1][0], box[0][1], box[1][1]), min(1.0, side / side_taken), multiple)
-
-
-def crop_pairs(pairs: RegionPairs, box: Box) -> RegionPairs:
-    """The same pairs seen from the box: masks cut out, matrices moved to its origin."""
-    x0, y0, _, _ = box
-    crop = slices_of(box)
-    to_box = np.array([[1.0, 0, -x0], [0, 1, -y0], [0, 0, 1]])
-    back = np.array([[1.0, 0, x0], [0, 1, y0], [0, 0, 1]])
-    cropped = []
-    for pair in pairs:
-        matrix = None if pair.matrix is None else to_box @ pair.matrix @ back
-        carry = pair.carry[crop] if isinstance(pair.carry, np.ndarray) else pair.carry
-        cropped.append(
-            RegionPair(pair.handle[crop], pair.target[crop], matrix, name=pair.name, carry=carry)
-        )
-    return RegionPairs(cropped)
-
-
-def slices_of(box: Box) -> tuple[slice, slice]:
-    """Rows and columns of a box, to index a picture with."""
-    x0, y0, x1, y1 = box
-    return slice(y0, y1), slice(x0, x1)
-
-
-def bounding_box(mask: npt.NDArray[np.bool_]) -> Box:
-    """x0, y0, x1, y1 of the smallest box that holds the mask (H, W) bool, which has at least one pixel."""
-    ys, xs = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
-    return int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
 
 
 def _widened(edit: Box, shape: tuple[int, int]) -> Box:

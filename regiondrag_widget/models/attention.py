@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import wraps
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from regiondrag_widget.models.attention_masks import score_biases
 from regiondrag_widget.models.keyvalues import KeyValueCache
+from regiondrag_widget.models.processors import for_installing_thread, installed
 
 __all__ = [
     "AttentionSwap",
@@ -22,10 +20,7 @@ __all__ = [
     "Reader",
     "attention_layers",
     "captured",
-    "for_installing_thread",
     "injected",
-    "installed",
-    "score_biases",
     "swapped_layers",
 ]
 
@@ -43,11 +38,23 @@ def attended(
 ) -> Tensor:
     """Scaled-dot-product attention of diffusers' `Attention`, from projections to output.
 
-    query : (B, N, C); key, value : (B or 1, M, C)
-    bias : (1, 1, 1 or N, M), added to the scores; scale : of the scores, one over the root of a head's width
-        when left out
+    Parameters
+    ----------
+    attn : diffusers Attention
+        The layer.
+    query : (B, N, C) Tensor
+        Projected queries.
+    key, value : (B or 1, M, C) Tensor
+        Projected keys and values.
+    bias : (1, 1, 1 or N, M) Tensor, optional
+        Added to the scores.
+    scale : float, optional
+        Of the scores; one over the root of a head's width when left out.
 
-    Returns (B, N, C').
+    Returns
+    -------
+    (B, N, C') Tensor
+        The layer's output.
     """
     batch, tokens, _ = query.shape
     query, key, value = (t.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for t in (query, key, value))
@@ -62,27 +69,8 @@ def attended(
     return projected
 
 
-def for_installing_thread(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A processor's `__call__` that serves the thread which installed it; others get the one it replaced.
-
-    The network's owner may run it on another thread at any time, and must not notice us.
-    """
-
-    @wraps(call)
-    def served(self: Any, attn: Any, *args: Any, **kwargs: Any) -> Tensor:
-        # compiled code is traced and run by the installing thread alone
-        if not torch.compiler.is_compiling():
-            found = self.__dict__.get("installation")
-            if found is not None and found[0] != threading.get_ident():
-                replaced: Tensor = found[1](attn, *args, **kwargs)
-                return replaced
-        return call(self, attn, *args, **kwargs)
-
-    return served
-
-
 class _SelfAttention:
-    """Scaled-dot-product attention of diffusers' `Attention`, but for where keys and values come from.
+    """Scaled-dot-product attention of diffusers' `Attention`; subclasses choose the keys and values.
 
     diffusers re-creates processors without arguments when adapters come and go, so none may be required.
     """
@@ -153,14 +141,25 @@ class Injection:
     One object serves all steps of an edit, so what does not change between them is made once, and nothing
     waits for the device. It does not keep the cache alive.
 
-    hidden : (h, w) bool, latent cells whose keys may not be looked at (the moved object's old ones, which
-        would bring it back)
-    masked_queries : (h, w) bool, the cells that may not look at them; every cell when left out
+    Parameters
+    ----------
+    unet : UNet
+        Whose layers read.
+    cache : KeyValueCache
+        The inversion's keys and values.
+    swap : AttentionSwap
+        The layers that read them.
+    hidden : (h, w) bool Tensor, optional
+        Latent cells whose keys may not be looked at (the moved object's old ones, which would bring it back).
+    masked_queries : (h, w) bool Tensor, optional
+        The cells that may not look at them; every cell when left out.
 
     Attributes
     ----------
-    layers : names of the layers that read
-    biases : token count -> (1, 1, 1 or N, N), 0 where a query may see a key and -inf where not
+    layers : list of str
+        Names of the layers that read.
+    biases : dict of Tensor
+        By token count N: (1, 1, 1 or N, N), 0 where a query may see a key and -inf where not.
     """
 
     def __init__(
@@ -185,14 +184,20 @@ class Injection:
             )
 
     def at(self, k: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Key and value, (tokens, channels), of every layer at level k of the cache."""
+        """Key and value, (tokens, channels), of every layer at level k of the cache.
+
+        Raises
+        ------
+        RuntimeError
+            The cache is gone.
+        """
         cache = self._cache()
         if cache is None:
             raise RuntimeError("the inversion these keys and values belong to is gone")
         return cache.level(k, self.layers)
 
     def set_level(self, k: int) -> None:
-        """Let the layers read what the cache keeps of level k."""
+        """Let the layers read the cache's level k."""
         for reader, (key, value) in zip(self._readers, self.at(k), strict=True):
             reader.key, reader.value = (self._here(t)[None] for t in (key, value))
             reader.bias = self.biases.get(len(key))
@@ -227,39 +232,6 @@ def swapped_layers(unet: Any, swap: AttentionSwap) -> list[str]:
 
 
 @contextmanager
-def installed(processors: Iterable[tuple[Any, Any]]) -> Iterator[None]:
-    """While open, attention modules work by the processors given; then the very ones they had are back.
-
-    Only the calling thread notices: see `for_installing_thread`. Hold the network's turn (`turns_of`) so that
-    no other edit installs its own meanwhile. A processor that someone else has set in the meantime stays.
-    """
-    before: list[tuple[Any, Any, Any]] = []
-    me = threading.get_ident()
-    try:
-        for module, processor in processors:
-            before.append((module, processor, module.processor))
-            processor.installation = (me, module.processor)
-            module.set_processor(processor)
-        yield
-    finally:
-        _restore(before)
-
-
-def _restore(before: list[tuple[Any, Any, Any]]) -> None:
-    """Put back what modules had: (module, ours, theirs) each. An interrupt in between waits until all are."""
-    try:
-        while before:
-            module, ours, theirs = before[-1]
-            if module.processor is ours:
-                module.set_processor(theirs)
-            ours.installation = None
-            before.pop()
-    except BaseException:
-        _restore(before)
-        raise
-
-
-@contextmanager
 def captured(unet: Any, cache: KeyValueCache) -> Iterator[None]:
     """While open, every self-attention of `unet` appends its keys and values to `cache`."""
     layers: Mapping[str, Any] = attention_layers(unet)
@@ -275,48 +247,15 @@ def injected(
     hidden: Tensor | None = None,
     masked_queries: Tensor | None = None,
 ) -> Iterator[Callable[[int], None]]:
-    """An `Injection` of the same arguments, installed; the yielded function sets which level k is read."""
+    """An `Injection` of the same arguments, installed while open.
+
+    Yields
+    ------
+    callable
+        Sets which level k is read.
+    """
     injection = Injection(unet, cache, swap, hidden, masked_queries)
     with injection.installed():
         if cache.keys:
             injection.set_level(1)
         yield injection.set_level
-
-
-def score_biases(
-    hidden: Tensor, masked_queries: Tensor | None, dtype: torch.dtype, tokens: set[int] | None = None
-) -> dict[int, Tensor]:
-    """Token count -> (1, 1, 1 or N, N), 0 where a query may see a key and -inf where not.
-
-    hidden, masked_queries : as `Injection` has them
-    tokens : the counts that are wanted; all when left out
-    """
-    biases = {}
-    for count, allowed in _key_masks(hidden, masked_queries, tokens).items():
-        bias = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
-        biases[count] = bias.masked_fill_(~allowed, float("-inf"))
-    return biases
-
-
-def _key_masks(
-    hidden: Tensor, masked_queries: Tensor | None, tokens: set[int] | None = None
-) -> dict[int, Tensor]:
-    """Token count -> (1, 1, N or 1, N) bool, where a query may see a key, at each resolution of a UNet.
-
-    tokens : the counts that are wanted; all when left out
-
-    A resolution at which every key would be hidden hides none.
-    """
-    masks: dict[int, Tensor] = {}
-    keys = hidden[None, None].float()
-    queries = torch.ones_like(keys) if masked_queries is None else masked_queries[None, None].float()
-    for _ in range(1 + int(math.log2(max(2, min(hidden.shape))))):
-        if tokens is None or keys.numel() in tokens:
-            seen = keys.flatten() < 0.5
-            seen = seen | ~seen.any()
-            allowed = seen.view(1, 1, 1, -1)
-            if masked_queries is not None:
-                allowed = allowed | (queries.flatten() < 0.5).view(1, 1, -1, 1)
-            masks[seen.numel()] = allowed
-        keys, queries = (F.avg_pool2d(grid, 2, ceil_mode=True) for grid in (keys, queries))
-    return masks

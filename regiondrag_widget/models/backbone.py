@@ -70,7 +70,7 @@ class Network(Protocol):
     ) -> AbstractContextManager[Predict]:
         """Predictions that read the inversion's keys and values.
 
-        Entered anew for every step; with the same arguments nothing should be made anew.
+        Entered again for every step; with the same arguments it should reuse what it made.
 
         Parameters
         ----------

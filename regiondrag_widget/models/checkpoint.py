@@ -1,4 +1,4 @@
-"""Look a model folder over before loading it: what is missing, what is not safe, said in one sentence."""
+"""Check a model folder before loading it, and explain in one sentence what is missing or not safe."""
 
 from __future__ import annotations
 
@@ -10,36 +10,49 @@ from typing import Any
 from diffusers import AutoencoderTiny
 from huggingface_hub import try_to_load_from_cache
 
-__all__ = ["check_folder", "explain_hub_failure", "load_draft_vae"]
+from regiondrag_widget.errors import first_line
+
+__all__ = ["check_folder", "check_no_code", "explain_hub_failure", "load_draft_vae"]
 
 # the small autoencoders of Stable Diffusion's latents, by the scaling factor that tells the latents apart
 TINY = {0.18215: "madebyollin/taesd", 0.13025: "madebyollin/taesdxl"}
 REQUIRED = ("unet", "vae", "scheduler")
+# where the classes of a model's parts may come from; "stable_diffusion" is diffusers' own folder of that name
+LIBRARIES = {"diffusers", "transformers", "stable_diffusion"}
 
 
 def check_folder(folder: Path) -> dict[str, Any]:
     """Refuse a folder that is no diffusers checkpoint of Stable Diffusion's family with safetensors weights.
 
-    Returns the keyword arguments loading it needs (the weights' variant).
-    Raises ValueError or FileNotFoundError.
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Returns
+    -------
+    dict
+        The keyword arguments that loading it needs (the weights' variant).
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder.
+    ValueError
+        A part is missing, unreadable, or has only pickled weights.
     """
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{folder} is not a model folder: name a diffusers folder, a hub id, or 'mini'"
         )
-    if not (folder / "model_index.json").is_file():
-        raise ValueError(f"{folder} has no model_index.json: it is not a diffusers model folder")
-    try:
-        index = json.loads((folder / "model_index.json").read_text())
-    except (ValueError, UnicodeDecodeError):
-        raise ValueError(
-            f"{folder / 'model_index.json'} is not readable JSON: fetch the model again"
-        ) from None
-    if not isinstance(index, dict):
-        raise ValueError(
-            f"{folder / 'model_index.json'} does not list a model's parts: fetch the model again"
-        )
+    check_no_code(folder)
+    index = _index_of(folder)
     named = {k for k, v in index.items() if isinstance(v, list) and len(v) == 2 and v[0] is not None}
+    if "unet" not in named and "transformer" in named:
+        raise ValueError(
+            f"{folder} is a {index.get('_class_name', 'model with a transformer')}: "
+            "models with a UNet can be used, Stable Diffusion 1.5, 2.1 and SDXL"
+        )
     for part in REQUIRED:
         if part not in named or not (folder / part).is_dir():
             raise ValueError(f"{folder} lacks its {part} part: fetch the model again, whole")
@@ -55,8 +68,56 @@ def check_folder(folder: Path) -> dict[str, Any]:
     return {} if "" in variants or not variants else {"variant": variants.pop()}
 
 
+def check_no_code(folder: Path) -> None:
+    """Refuse a model folder that would have Python run, whatever diffusers' version makes of it.
+
+    Parameters
+    ----------
+    folder : Path
+        With a model_index.json.
+
+    Raises
+    ------
+    ValueError
+        Python files in the folder or in a part's, a part whose class comes from another library than
+        diffusers and transformers, or an index that cannot be read.
+    """
+    for part, value in _index_of(folder).items():
+        if part.startswith("_") or not isinstance(value, list):
+            continue
+        library = value[0] if value else None
+        if library is not None and library not in LIBRARIES:
+            raise ValueError(
+                f"{folder} takes its {part} from {library!r}, which is neither diffusers nor transformers: "
+                "code from model folders is never run"
+            )
+    code = sorted(path.relative_to(folder) for glob in ("*.py", "*/*.py") for path in folder.glob(glob))
+    if code:
+        raise ValueError(
+            f"{folder} has Python files ({code[0]}): code from model folders is never run; "
+            "remove them, or fetch the model without them"
+        )
+
+
+def _index_of(folder: Path) -> dict[str, Any]:
+    """The parts a folder's model_index.json lists; ValueError where it lists none."""
+    if not (folder / "model_index.json").is_file():
+        raise ValueError(f"{folder} has no model_index.json: it is not a diffusers model folder")
+    try:
+        index = json.loads((folder / "model_index.json").read_text())
+    except (ValueError, UnicodeDecodeError):
+        raise ValueError(
+            f"{folder / 'model_index.json'} is not readable JSON: fetch the model again"
+        ) from None
+    if not isinstance(index, dict):
+        raise ValueError(
+            f"{folder / 'model_index.json'} does not list a model's parts: fetch the model again"
+        )
+    return index
+
+
 def _variant(place: Path) -> str:
-    """'' for plain safetensors weights, else the variant there is ('fp16')."""
+    """'' for plain safetensors weights, otherwise their variant ('fp16')."""
     if not (place / "config.json").is_file():
         raise ValueError(f"{place} has no config.json: fetch the model again, whole")
     weights = sorted(p.name for p in place.glob("*.safetensors"))
@@ -73,7 +134,15 @@ def _variant(place: Path) -> str:
 
 
 def explain_hub_failure(model: str, error: Exception) -> str:
-    """One sentence for a hub id that could not be loaded."""
+    """One sentence for a hub id that could not be loaded.
+
+    Parameters
+    ----------
+    model : str
+        The hub id.
+    error : Exception
+        What diffusers or the hub raised.
+    """
     text = str(error)
     if ".bin" in text or ("safetensors" in text and "not find" in text):
         return (
@@ -88,12 +157,28 @@ def explain_hub_failure(model: str, error: Exception) -> str:
 
 
 def load_draft_vae(given: Any, vae: Any, dtype: Any, **options: Any) -> Any:
-    """The `AutoencoderTiny` that decodes drafts in place of `vae`, or None where "auto" finds none here.
+    """The `AutoencoderTiny` that decodes drafts in place of `vae`.
 
-    given : a diffusers folder, a hub id, "auto", or a loaded autoencoder, which comes back as it is
-    options : passed on to the hub (`cache_dir`, `local_files_only`, `token`)
+    Parameters
+    ----------
+    given : str, path or autoencoder
+        A diffusers folder, a hub id, "auto", or a loaded autoencoder, which is returned as it is.
+    vae : autoencoder
+        The model's own.
+    dtype : torch.dtype
+        Number format to load in.
+    **options
+        Passed on to the hub (`cache_dir`, `local_files_only`, `token`).
 
-    Raises ValueError in one sentence where a named one cannot be loaded.
+    Returns
+    -------
+    autoencoder or None
+        None where "auto" finds none on this machine.
+
+    Raises
+    ------
+    ValueError
+        A named one cannot be loaded.
     """
     if not isinstance(given, (str, os.PathLike)):
         return given
@@ -103,12 +188,12 @@ def load_draft_vae(given: Any, vae: Any, dtype: Any, **options: Any) -> Any:
         cached = {"cache_dir": options["cache_dir"]} if options.get("cache_dir") else {}
         if not name or not isinstance(try_to_load_from_cache(name, "config.json", **cached), str):
             return None
-        options = {**options, "local_files_only": True}  # nobody asked for a download
+        options = {**options, "local_files_only": True}  # "auto" must not download
     try:
         tiny = AutoencoderTiny.from_pretrained(name, use_safetensors=True, **options)
     except Exception as error:  # the hub, safetensors and diffusers have exceptions of their own
         if automatic:
             return None
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         raise ValueError(f"draft_vae {name} could not be loaded: {first}") from error
     return tiny.to(dtype).eval()

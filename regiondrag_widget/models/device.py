@@ -1,21 +1,32 @@
-"""Which device and number format to compute in, when nobody says; and what to say when a device is gone."""
+"""The device and number format to compute in, by default or as asked; and how to tell that a GPU is lost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
-__all__ = ["DeviceLostError", "choose_device", "choose_dtype", "device_errors", "lost_device"]
+from regiondrag_widget.errors import first_line
+
+__all__ = ["DeviceLostError", "choose_device", "choose_dtype", "device_errors", "dtype_of", "lost_device"]
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 def choose_device(device: str | torch.device | None = None) -> torch.device:
-    """The device asked for, or the best there is: cuda, then mps, then cpu.
+    """The device asked for, or the best available: cuda, then mps, then cpu.
 
-    Raises ValueError when it is not there.
+    Parameters
+    ----------
+    device : str or torch.device, optional
+        The one to use.
+
+    Raises
+    ------
+    ValueError
+        The device is not available, or not one to edit on.
     """
     if device is None:
         if torch.cuda.is_available():
@@ -37,9 +48,20 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
 
 
 def choose_dtype(device: torch.device, dtype: str | torch.dtype | None = None) -> torch.dtype:
-    """float16 on a GPU, bfloat16 on a CPU that computes in it, float32 elsewhere; or what was asked for.
+    """The number format asked for, or the best for a device.
 
-    Raises ValueError for any other format.
+    Parameters
+    ----------
+    device : torch.device
+        Where the network computes.
+    dtype : str or torch.dtype, optional
+        float16, bfloat16 or float32. When left out: float16 on a GPU, bfloat16 on a CPU that computes in it,
+        float32 elsewhere.
+
+    Raises
+    ------
+    ValueError
+        Any other format.
     """
     if isinstance(dtype, str):
         if dtype not in DTYPES:
@@ -54,18 +76,23 @@ def choose_dtype(device: torch.device, dtype: str | torch.dtype | None = None) -
     return torch.bfloat16 if _cpu_computes_bfloat16() else torch.float32
 
 
+def dtype_of(module: Any) -> torch.dtype:
+    """The number format of a torch module's weights."""
+    return next(module.parameters()).dtype  # type: ignore[no-any-return]
+
+
 def _cpu_computes_bfloat16() -> bool:
-    """Dot products of bfloat16 in the instruction set, and torch built and allowed to use it.
+    """Whether the CPU has dot products of bfloat16, and torch is built and allowed to use them.
 
     Without them bfloat16 is converted back and forth and slower than float32.
     """
     if not str(torch.backends.cpu.get_cpu_capability()).startswith("AVX512"):
-        return False  # ATEN_CPU_CAPABILITY may hold torch to less than the processor has
+        return False  # ATEN_CPU_CAPABILITY may limit torch to less than the processor has
     probes = (getattr(torch.cpu, n, None) for n in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(bool(probe()) for probe in probes if callable(probe))
 
 
-# what CUDA reports while the device goes on working: memory, a failed capture, a kernel or a feature that the
+# CUDA's errors after which the device still works: memory, a failed capture, a kernel or a feature that the
 # card lacks, a card that was never there
 STILL_THERE = (
     "out of memory",
@@ -81,17 +108,23 @@ STILL_THERE = (
 
 
 class DeviceLostError(RuntimeError):
-    """The GPU answers no more: nothing on it can be used again by this process."""
+    """The GPU stopped answering: this process can use nothing on it any more.
+
+    Parameters
+    ----------
+    error : BaseException or str
+        What torch reported.
+    """
 
     def __init__(self, error: BaseException | str) -> None:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         super().__init__(
             f"the GPU stopped answering ({first}): restart the kernel, or load the model with device='cpu'"
         )
 
 
 def lost_device(error: BaseException) -> bool:
-    """Whether an error says that the device is gone, and not that it is short of memory."""
+    """Whether an error says that the GPU is lost, and not that memory, a kernel or a feature is missing."""
     if isinstance(error, DeviceLostError):
         return True
     if not isinstance(error, RuntimeError) or isinstance(error, torch.cuda.OutOfMemoryError):
@@ -104,7 +137,7 @@ def lost_device(error: BaseException) -> bool:
 
 @contextmanager
 def device_errors() -> Iterator[None]:
-    """Raises DeviceLostError, one sentence, for what torch says in many where a GPU is gone."""
+    """Turn torch's error about a lost GPU in the block into a `DeviceLostError` of one sentence."""
     try:
         yield
     except RuntimeError as error:

@@ -12,8 +12,13 @@ __all__ = ["fingerprint"]
 def fingerprint(*networks: Any) -> tuple[object, ...]:
     """Equal as long as the networks compute the same: weights, their place and format, adapters and scales.
 
-    Nothing is read from the device, so it costs a walk over the modules. Weights written over through
-    `.data` behind torch's back are not noticed.
+    Nothing is read from the device, so it costs only a walk over the modules. Weights overwritten through
+    `.data` are not noticed.
+
+    Parameters
+    ----------
+    *networks : torch module or None
+        None is passed over.
     """
     return tuple(_of(network) for network in networks if network is not None)
 

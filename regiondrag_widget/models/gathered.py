@@ -1,4 +1,4 @@
-"""An inversion's keys and values, moved along with the content."""
+"""An inversion's keys and values, moved with the content."""
 
 from __future__ import annotations
 
@@ -16,12 +16,20 @@ __all__ = ["gathered"]
 def gathered(cache: KeyValueCache, index: Tensor) -> KeyValueCache:
     """The cache with each cell's keys and values taken from the cell its content came from.
 
-    index : (h, w) int64, the source of each latent cell, counted row by row; itself where nothing moved
-
     At the coarser resolutions of a UNet a cell follows the finer ones it covers, where at least half of them
     moved: by their mean movement, rounded. The cache is read, not copied.
 
-    Raises ValueError for a cache that keeps nothing.
+    Parameters
+    ----------
+    cache : KeyValueCache
+        The inversion's keys and values.
+    index : (h, w) int64 Tensor
+        The source of each latent cell, counted row by row; the cell itself where nothing moved.
+
+    Raises
+    ------
+    ValueError
+        A cache that keeps nothing.
     """
     if not cache.keys:
         raise ValueError(
@@ -32,7 +40,7 @@ def gathered(cache: KeyValueCache, index: Tensor) -> KeyValueCache:
 
 
 class _Gathered(KeyValueCache):
-    """Another cache, its cells in another order."""
+    """Another cache with its cells in another order."""
 
     def __init__(self, cache: KeyValueCache, sources: dict[int, Tensor]) -> None:
         super().__init__()
@@ -40,16 +48,18 @@ class _Gathered(KeyValueCache):
         self._cache, self._sources = cache, sources
 
     def level(self, k: int, layers: Sequence[str]) -> Iterator[tuple[Tensor, Tensor]]:
+        """See `KeyValueCache.level`."""
         for key, value in self._cache.level(k, layers):
             index = self._sources[len(key)].to(key.device)
             yield key[index], value[index]
 
     def will_read(self, order: Sequence[int]) -> None:
+        """See `KeyValueCache.will_read`."""
         self._cache.will_read(order)
 
 
 def _sources(index: Tensor) -> dict[int, Tensor]:
-    """Token count -> (tokens,) int64, which token each token is taken from, at each resolution of a UNet."""
+    """Token count -> (tokens,) int64, the source of each token, at each resolution of a UNet."""
     h, w = index.shape
     own = torch.arange(h * w, device=index.device).view(h, w)
     dx, dy = (index % w - own % w).float(), (index // w - own // w).float()

@@ -1,4 +1,4 @@
-"""The reverse pass's network call with every tensor at a fixed place, replayed instead of issued anew.
+"""The reverse pass's network call with every tensor at a fixed address, replayed instead of launched again.
 
 On a CUDA GPU the hundreds of small kernels of a call at batch 1 take longer to launch than to run; a CUDA
 graph launches them as one. Graphs are captured by hand and not by `torch.compile(mode="reduce-overhead")`:
@@ -12,126 +12,38 @@ serves every level, any number of levels, every drag.
 from __future__ import annotations
 
 import logging
-import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from regiondrag_widget.models.attention import Injection, Reader, attention_layers, installed
+from regiondrag_widget.errors import first_line
+from regiondrag_widget.locks import OrderedLock, Rank
+from regiondrag_widget.models.attention import Injection
 from regiondrag_widget.models.device import DeviceLostError, lost_device
-from regiondrag_widget.models.textattention import TextAttention
+from regiondrag_widget.models.static_call import Call, Inputs, Level, StaticCall, shapes_of
 
-__all__ = ["Accelerator", "Inputs", "StaticCall", "accelerator_for", "record_graph"]
+__all__ = ["Accelerator", "accelerator_for", "record_graph"]
 
 log = logging.getLogger(__name__)
 
 KEPT = 4  # calls of different shapes kept at once: each has its own activations' memory
 WARM_UPS = 3
-Call = Callable[[], Tensor]
-Level = Sequence[tuple[Tensor, Tensor]]  # key and value of each layer
-
-
-class Inputs:
-    """What one call of the UNet reads besides keys and values.
-
-    x : (1, C, h, w) in the network's format; timestep : (1,)
-    condition : further arguments of the UNet (the prompt, what SDXL adds, a distilled guidance), by name
-    text : the prompt's cross attentions
-    """
-
-    def __init__(self, x: Tensor, timestep: Tensor, condition: dict[str, Any], text: TextAttention) -> None:
-        self.x, self.timestep, self.condition, self.text = x, timestep, condition, text
-
-    @property
-    def conditions(self) -> list[Tensor]:
-        """The condition's tensors, in order."""
-        found: list[Tensor] = []
-        for value in self.condition.values():
-            found.extend(value.values() if isinstance(value, dict) else [value])
-        return found
-
-
-class StaticCall:
-    """One call of a UNet that reads and writes tensors of its own, always the same ones.
-
-    Made for the shapes of the inputs and the injection it is given; `run` copies others of these shapes in.
-    """
-
-    def __init__(
-        self,
-        unet: Any,
-        inputs: Inputs,
-        injection: Injection,
-        level: Level,
-        weights: tuple[object, ...] = (),
-    ) -> None:
-        with torch.inference_mode(False), torch.no_grad():
-            self._x, self._timestep = inputs.x.clone(), inputs.timestep.clone()
-            self._condition = {name: _cloned(value) for name, value in inputs.condition.items()}
-            self._text = inputs.text.twin()
-            self._biases = {n: bias.clone() for n, bias in injection.biases.items()}
-            self._readers = [Reader() for _ in injection.layers]
-            for reader, (key, value) in zip(self._readers, level, strict=True):
-                reader.key, reader.value = (
-                    torch.zeros_like(t, device=inputs.x.device, dtype=inputs.x.dtype)[None]
-                    for t in (key, value)
-                )
-                reader.bias = self._biases.get(len(key))
-        layers = attention_layers(unet)
-        self._modules = [layers[name] for name in injection.layers]
-        self._unet = unet
-        self._loaded: tuple[object, object] | None = None
-        self.weights = weights
-        self._place = _place(unet)
-        self.replay: Call = self.forward
-
-    def fits(self, weights: tuple[object, ...]) -> bool:
-        """Whether the network still is the one this call was made for, in the same place."""
-        return self.weights == weights and self._place == _place(self._unet)
-
-    def forward(self) -> Tensor:
-        """The UNet's output at what lies in the tensors now."""
-        out: Tensor = self._unet(self._x, self._timestep, return_dict=False, **self._condition)[0]
-        return out
-
-    def installed(self) -> ExitStack:
-        """While open, the UNet reads this call's tensors."""
-        stack = ExitStack()
-        stack.enter_context(installed(zip(self._modules, self._readers, strict=True)))
-        stack.enter_context(self._text.installed())
-        return stack
-
-    def load(self, inputs: Inputs, injection: Injection, level: Level) -> None:
-        """Copy everything in; what stays the same for an edit only once."""
-        self._x.copy_(inputs.x)
-        self._timestep.copy_(inputs.timestep)
-        targets = [t for r in self._readers for t in (r.key, r.value) if t is not None]
-        sources = [t[None] for pair in level for t in pair]
-        if targets:
-            torch._foreach_copy_(targets, sources, non_blocking=True)
-        if self._loaded is None or self._loaded[0] is not inputs.text:
-            mine = Inputs(self._x, self._timestep, self._condition, self._text).conditions
-            for ours, given in zip(mine, inputs.conditions, strict=True):
-                ours.copy_(given)
-            for ours_read, read in zip(self._text.readers, inputs.text.readers, strict=True):
-                for ours, given in zip(ours_read.tensors, read.tensors, strict=True):
-                    ours.copy_(given)
-        if self._loaded is None or self._loaded[1] is not injection:
-            for tokens, bias in injection.biases.items():
-                self._biases[tokens].copy_(bias)
-        self._loaded = (inputs.text, injection)
 
 
 class Accelerator:
-    """Replays a UNet's calls where that works; says why where not. Safe to call from any thread.
+    """Replays a UNet's calls where that works, and says why where it does not. Safe to use from any thread.
 
-    record : call with fixed tensors -> what replays it
-    needs_layers : whether the UNet's layers must be ours at every replay (compiled code looks at them)
-    words : how calls are made now, for a read-out
+    Parameters
+    ----------
+    record : callable
+        Takes a call with fixed tensors and returns what replays it.
+    words : str
+        How calls are made, for a read-out. Changed to the reason when a call cannot be replayed.
+    needs_layers : bool
+        Whether our processors must be installed at every replay (compiled code looks at them).
     """
 
     def __init__(self, record: Callable[[Call], Call], words: str, *, needs_layers: bool = False) -> None:
@@ -139,24 +51,40 @@ class Accelerator:
         self.words = words
         self._calls: OrderedDict[tuple[object, ...], StaticCall] = OrderedDict()
         self._refused: set[tuple[object, ...]] = set()
-        self._lock = threading.Lock()
+        self._lock = OrderedLock(Rank.RECORDED_CALLS)
 
     def predict(
         self, unet: Any, inputs: Inputs, injection: Injection, k: int, weights: tuple[object, ...]
     ) -> Tensor | None:
-        """The UNet's output, (1, C, h, w); None where the caller must make the call itself.
+        """The UNet's output.
 
-        k : the level of the injection's cache
-        weights : the network's fingerprint: other weights lie elsewhere, and need another graph
+        Parameters
+        ----------
+        unet : UNet
+            What is called.
+        inputs, injection : Inputs, Injection
+            What it reads.
+        k : int
+            The level of the injection's cache.
+        weights : tuple
+            The network's fingerprint; other weights need another graph.
 
-        Raises DeviceLostError where the device is gone.
+        Returns
+        -------
+        (1, C, h, w) Tensor or None
+            None where the caller must make the call itself.
+
+        Raises
+        ------
+        DeviceLostError
+            The GPU is lost.
         """
         if not self._lock.acquire(blocking=False):
-            return None  # another thread is at it: its tensors are not ours to write
+            return None  # another thread is using the tensors
         key: tuple[object, ...] = ()
         try:
             level = list(injection.at(k))
-            key = _shapes(inputs, injection, level)
+            key = shapes_of(inputs, injection, level)
             if key in self._refused:
                 return None
             with torch.inference_mode():
@@ -167,7 +95,7 @@ class Accelerator:
                         return call.replay().clone()
                 return call.replay().clone()
         except Exception as error:
-            # whatever a compiler or a driver raises: the plain call is always there
+            # whatever a compiler or a driver raises, a plain call is still possible
             self._calls.pop(key, None)
             self._refused.add(key)
             if lost_device(error):
@@ -203,7 +131,7 @@ class Accelerator:
         return call
 
     def _explain(self, error: Exception) -> None:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         if isinstance(error, torch.cuda.OutOfMemoryError):
             first = "not enough memory on the GPU"
             torch.cuda.empty_cache()
@@ -219,10 +147,18 @@ def hooked(unet: Any) -> bool:
 def accelerator_for(device: torch.device, compile: bool | str) -> Accelerator | str:
     """What makes a network's calls faster on a device, or in words why nothing does.
 
-    compile : "auto" is a CUDA graph on a GPU and nothing elsewhere; True adds torch.compile, anywhere;
-        False is nothing
+    Parameters
+    ----------
+    device : torch.device
+        Where the network computes.
+    compile : "auto" or bool
+        "auto" is a CUDA graph on a GPU and nothing elsewhere; True adds torch.compile on any device; False is
+        nothing.
 
-    Raises ValueError for anything else.
+    Raises
+    ------
+    ValueError
+        Anything else.
     """
     if compile not in ("auto", True, False):
         raise ValueError(f'compile must be "auto", True or False, got {compile!r}')
@@ -242,14 +178,26 @@ def accelerator_for(device: torch.device, compile: bool | str) -> Accelerator | 
 
 def _compiled(call: Call) -> Call:
     made: Call = torch.compile(call, dynamic=False)
-    made()  # where compiling fails it fails here
+    made()  # compiles now, so that a failure shows here
     return made
 
 
 def record_graph(call: Call, device: torch.device) -> Call:
-    """Capture a call as a CUDA graph; what comes back replays it and gives the same tensor every time.
+    """Capture a call as a CUDA graph.
 
     The call is made a few times first, so that libraries choose their kernels before the capture.
+
+    Parameters
+    ----------
+    call : callable
+        Reads and writes fixed tensors.
+    device : torch.device
+        A CUDA device.
+
+    Returns
+    -------
+    callable
+        Replays the call and returns the same tensor every time.
     """
     with torch.cuda.device(device):
         stream = torch.cuda.Stream()
@@ -261,7 +209,7 @@ def record_graph(call: Call, device: torch.device) -> Call:
                     call()
             torch.cuda.current_stream().wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
-            # thread_local: what other threads of the notebook do on the GPU does not spoil the capture
+            # thread_local: other threads of the notebook may use the GPU during the capture
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 out = call()
         finally:
@@ -272,23 +220,3 @@ def record_graph(call: Call, device: torch.device) -> Call:
         return out
 
     return replay
-
-
-def _place(unet: Any) -> int:
-    return int(next(unet.parameters()).data_ptr())
-
-
-def _cloned(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _cloned(v) for name, v in value.items()}
-    return value.clone()
-
-
-def _shapes(inputs: Inputs, injection: Injection, level: Level) -> tuple[object, ...]:
-    given = [inputs.x, *inputs.conditions, *(t for r in inputs.text.readers for t in r.tensors)]
-    return (
-        tuple((tuple(t.shape), t.dtype, str(t.device)) for t in given),
-        tuple(injection.layers),
-        tuple(tuple(key.shape) for key, _ in level),
-        tuple((n, tuple(bias.shape)) for n, bias in sorted(injection.biases.items())),
-    )

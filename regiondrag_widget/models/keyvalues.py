@@ -1,8 +1,8 @@
 """Where an inversion's keys and values live: on the device, in the computer's memory, or nowhere.
 
 At SD 1.5's size they take 44 MB a level, at SDXL's 400 MB (half precision): more than the latents by far.
-Where they do not fit the device they wait in pinned host memory and are copied in a level ahead of their use;
-where they fit neither, the source's own pass runs beside the edit's as a batch of two and nothing is kept.
+Where they do not fit the device they are kept in pinned host memory and copied one level ahead of their use.
+Where they fit neither, nothing is kept: the source's own pass runs beside the edit's as a batch of two.
 All three give the same edit up to rounding.
 """
 
@@ -29,7 +29,10 @@ KEEPING = ("auto", "device", "host", "recompute")
 class KeyValueCache:
     """Keys and values of one picture's inversion.
 
-    keys, values : by layer, K tensors (tokens, channels) in the network's dtype, entry k - 1 for level k
+    Attributes
+    ----------
+    keys, values : dict of list of Tensor
+        By layer, K tensors (tokens, channels) in the network's dtype, entry k - 1 for level k.
     """
 
     def __init__(self) -> None:
@@ -37,7 +40,7 @@ class KeyValueCache:
         self.values: dict[str, list[Tensor]] = {}
 
     def append(self, layer: str, key: Tensor, value: Tensor) -> None:
-        """Add the keys and values (B, tokens, channels) of the next B levels."""
+        """Add a layer's keys and values (B, tokens, channels) of the next B levels."""
         self.keys.setdefault(layer, []).extend(key.unbind(0))
         self.values.setdefault(layer, []).extend(value.unbind(0))
 
@@ -47,7 +50,7 @@ class KeyValueCache:
             yield self.keys[name][k - 1], self.values[name][k - 1]
 
     def will_read(self, order: Sequence[int]) -> None:
-        """The levels an edit is about to read, in order; of use where they come from elsewhere."""
+        """Announce the levels an edit will read, in order, so that they can be fetched ahead."""
 
     @property
     def nbytes(self) -> int:
@@ -59,7 +62,12 @@ class KeyValueCache:
 class HostKeyValues(KeyValueCache):
     """Keys and values in the computer's own memory, copied to the device a level at a time.
 
-    On CUDA the memory is pinned, and the level that is read after the present one is fetched meanwhile.
+    On CUDA the memory is pinned, and the next level is fetched while the present one is used.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the network computes.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -70,13 +78,16 @@ class HostKeyValues(KeyValueCache):
         self._stream: Any = None
 
     def append(self, layer: str, key: Tensor, value: Tensor) -> None:
+        """See `KeyValueCache.append`."""
         super().append(layer, self._to_host(key), self._to_host(value))
 
     def will_read(self, order: Sequence[int]) -> None:
+        """See `KeyValueCache.will_read`."""
         self._order = list(order)
         self._fetched.clear()
 
     def level(self, k: int, layers: Sequence[str]) -> Iterator[tuple[Tensor, Tensor]]:
+        """See `KeyValueCache.level`."""
         if self._device.type == "cpu":
             yield from super().level(k, layers)
             return
@@ -102,7 +113,7 @@ class HostKeyValues(KeyValueCache):
         return self._order[at] if at < len(self._order) else None
 
     def _fetch(self, k: int, layers: Sequence[str]) -> tuple[dict[str, tuple[Tensor, Tensor]], Any]:
-        """Level k on the device, and the event after which it is there; None where it is already."""
+        """Level k on the device, and the event after which it is there; None where it is there now."""
         if self._device.type != "cuda":
             return {name: self._copied(name, k) for name in layers}, None
         if self._stream is None:
@@ -121,12 +132,18 @@ class HostKeyValues(KeyValueCache):
         if t.device.type != "cuda":
             return t.cpu()
         host = torch.empty(t.shape, dtype=t.dtype, pin_memory=True)
-        host.copy_(t)  # waits: what reads it may be another stream
+        host.copy_(t)  # blocking, since another stream may read it
         return host
 
 
 class SourcePath(KeyValueCache):
-    """No keys and values but the latents that give them: `path` (K, C, h, w), the source at each level."""
+    """The latents that keys and values are computed from, where none are kept.
+
+    Parameters
+    ----------
+    path : (K, C, h, w) Tensor
+        The source at each noised level.
+    """
 
     def __init__(self, path: Tensor) -> None:
         super().__init__()
@@ -134,10 +151,14 @@ class SourcePath(KeyValueCache):
 
 
 def choose_keeping(needed: int, budgets: Mapping[str, int]) -> str:
-    """The fastest of "device", "host" and "recompute" whose bytes there are.
+    """The fastest of "device", "host" and "recompute" that fits.
 
-    needed : bytes of one inversion's keys and values
-    budgets : bytes by place, "device" and "host"; "host" alone where the network computes there
+    Parameters
+    ----------
+    needed : int
+        Bytes of one inversion's keys and values.
+    budgets : mapping of str to int
+        Bytes by place: "device" and "host", or only "host" where the network computes there.
     """
     if needed <= budgets.get("device", budgets["host"]):
         return "device"
@@ -145,7 +166,13 @@ def choose_keeping(needed: int, budgets: Mapping[str, int]) -> str:
 
 
 def checked_keeping(keeping: object) -> str:
-    """The same; ValueError unless it is one of `KEEPING`."""
+    """Return where keys and values are to be kept, once checked.
+
+    Raises
+    ------
+    ValueError
+        It is not one of `KEEPING`.
+    """
     if keeping not in KEEPING:
         raise ValueError(f"keys_values must be one of {', '.join(KEEPING)}, got {keeping!r}")
     return str(keeping)

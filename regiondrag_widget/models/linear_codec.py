@@ -1,8 +1,8 @@
 """The bundled model's image codec: a fitted linear transform, no training loop.
 
 Encoding is a principal component analysis of 8x8 RGB patches written as one strided convolution. Decoding
-is the ridge regression of a patch on the 3x3 latents around it (a convolution and a pixel shuffle): seeing
-its neighbours, it leaves far weaker block edges than the transposed transform would.
+is the ridge regression of a patch on the 3x3 latents around it (a convolution and a pixel shuffle). Since it
+sees the neighbours, block edges are far weaker than with the transposed transform.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ __all__ = ["LinearCodec", "fit_codec"]
 
 @dataclass
 class EncoderOutput:
-    """Latents as diffusers' tiny autoencoders return them: already scaled, no distribution."""
+    """Latents (B, C, h, w) as diffusers' tiny autoencoders return them: already scaled, no distribution."""
 
     latents: Tensor
 
 
 @dataclass
 class DecoderOutput:
-    """Pictures as diffusers' autoencoders return them."""
+    """Pictures (B, 3, H, W) as diffusers' autoencoders return them."""
 
     sample: Tensor
 
@@ -36,8 +36,17 @@ class DecoderOutput:
 class LinearCodec(ModelMixin, ConfigMixin):
     """Pictures in [-1, 1], (B, 3, H, W), to latents (B, C, H/8, W/8) of unit overall variance and back.
 
-    The surface is that of `diffusers.AutoencoderTiny` (`encode(x).latents`, `decode(z).sample`), so the
+    It has the interface of `diffusers.AutoencoderTiny` (`encode(x).latents`, `decode(z).sample`), so the
     engine treats it as any other autoencoder. H and W must be multiples of `patch_size`.
+
+    Parameters
+    ----------
+    latent_channels : int
+        C.
+    patch_size : int
+        Pixels a side of one latent cell.
+    scaling_factor : float
+        As diffusers has it; the latents are scaled already.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
@@ -52,12 +61,12 @@ class LinearCodec(ModelMixin, ConfigMixin):
         return EncoderOutput(latents) if return_dict else (latents,)
 
     def decode(self, z: Tensor, return_dict: bool = True, **_: Any) -> Any:
-        """(B, C, h, w) latents -> `.sample` (B, 3, H, W) in [-1, 1], but for overshoot."""
+        """(B, C, h, w) latents -> `.sample` (B, 3, H, W) in [-1, 1], apart from overshoot."""
         sample = F.pixel_shuffle(self.decoder(z), self.config.patch_size)
         return DecoderOutput(sample) if return_dict else (sample,)
 
     def forward(self, x: Tensor) -> Tensor:
-        """There and back: (B, 3, H, W) of the same shape."""
+        """Encode and decode: (B, 3, H, W) of the same shape."""
         return self.decode(self.encode(x).latents).sample  # type: ignore[no-any-return]
 
 
@@ -71,13 +80,23 @@ def fit_codec(
 ) -> LinearCodec:
     """Fit a codec to a batch of pictures.
 
-    images : (N, 3, H, W) float32 in [-1, 1], H and W multiples of `patch_size`
-    whitening : each component is divided by its standard deviation to this power (0 none, 1 full), then all
-        of them by one number so that the latents' overall variance is 1. Between the two the strong
-        components keep some of their weight, which trained best.
-    ridge : regularisation of the decoder's regression, relative to the latents' variance
+    Parameters
+    ----------
+    images : (N, 3, H, W) float32 Tensor
+        In [-1, 1], H and W multiples of `patch_size`.
+    latent_channels, patch_size : int
+        See `LinearCodec`.
+    whitening : float
+        Each component is divided by its standard deviation to this power (0 none, 1 full), then all of them
+        by one number so that the latents' overall variance is 1. In between, the strong components keep some
+        of their weight, which trained best.
+    ridge : float
+        Regularisation of the decoder's regression, relative to the latents' variance.
 
-    Returns a float32 codec in evaluation mode.
+    Returns
+    -------
+    LinearCodec
+        In float32 and evaluation mode.
     """
     codec: LinearCodec = LinearCodec(latent_channels, patch_size)
     assert codec.encoder.bias is not None

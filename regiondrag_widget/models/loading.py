@@ -1,9 +1,8 @@
-"""From a model's name to a pipeline, set up to be fast: what we load ourselves is ours to change."""
+"""From a model's name to a pipeline that is set up to be fast; only models loaded here are changed."""
 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,25 @@ from typing import Any
 import torch
 from diffusers.pipelines import pipeline_utils
 
-from regiondrag_widget.models.checkpoint import check_folder, explain_hub_failure, load_draft_vae
+from regiondrag_widget.errors import first_line
+from regiondrag_widget.locks import OrderedLock, Rank
+from regiondrag_widget.models.checkpoint import (
+    check_folder,
+    check_no_code,
+    explain_hub_failure,
+    load_draft_vae,
+)
 from regiondrag_widget.models.device import choose_device, choose_dtype
 from regiondrag_widget.models.graphs import accelerator_for
 from regiondrag_widget.models.lora import fuse_lora
-from regiondrag_widget.models.profile import stable_diffusion_profile
 
 __all__ = ["arrange", "load_pretrained"]
 
 # while diffusers loads it patches torch for the whole process (accelerate's init_empty_weights): two loads at
-# once can leave the patch behind, and every layer made from then on without its weights
-_one_at_a_time = threading.RLock()
+# once can leave the patch behind, and every layer made later has no weights
+_one_at_a_time = OrderedLock(Rank.LOADING, reentrant=True)
 HUB = ("cache_dir", "local_files_only", "token")
+DOWNLOAD = (*HUB, "revision", "variant", "force_download", "proxies", "use_safetensors")
 
 
 def load_pretrained(
@@ -38,12 +44,21 @@ def load_pretrained(
     lora_scale: float,
     **options: Any,
 ) -> Any:
-    """The pipeline of a model: see `RegionDragPipeline.from_pretrained`.
+    """The pipeline of a model.
 
-    kind : the pipeline's class
-    load : diffusers' own loader of that class
+    Parameters
+    ----------
+    kind : type
+        The pipeline's class.
+    load : callable
+        diffusers' own loader of that class.
+    model, device, dtype, compile, draft_vae, lora, lora_scale, **options
+        As `RegionDragPipeline.from_pretrained` has them.
 
-    Raises ValueError or FileNotFoundError in one sentence.
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        In one sentence: see `RegionDragPipeline.from_pretrained`.
     """
     if options.pop("trust_remote_code", False) or options.pop("custom_pipeline", None):
         raise ValueError(
@@ -82,16 +97,15 @@ def _load(
         pipe.to(place)
         arrange(pipe, place, precision)
         pipe.name = str(model) if lora is None else f"{model} + {os.fspath(lora)}"
-        pipe.profile = stable_diffusion_profile(pipe.unet, pipe.backbone.cell, pipe.scheduler, pipe.name)
     pipe.accelerate(compile)
     return pipe
 
 
 def _mini(kind: Callable[..., Any], device: torch.device, dtype: torch.dtype) -> Any:
-    from regiondrag_widget.models.mini import MINI_PROFILE, load_mini
+    from regiondrag_widget.models.mini import load_mini
 
     pipe = kind(**load_mini(dtype))
-    pipe.profile, pipe.name = MINI_PROFILE, "mini"
+    pipe.name = "mini"
     pipe.vae.to(device)
     pipe.unet.to(device)
     return pipe
@@ -105,29 +119,47 @@ def _diffusers(
     if local:
         options = {**check_folder(folder), **options}
     options["use_safetensors"] = True
+    if not local:
+        folder, local = _downloaded(load, str(model), options), True
     try:
         return load(str(folder if local else model), **{_dtype_argument(): dtype}, **options)
     except (OSError, ValueError) as error:
-        if local:
-            raise ValueError(f"{folder} could not be loaded: {_first_line(error)}") from error
-        raise ValueError(explain_hub_failure(str(model), error)) from error
+        raise ValueError(f"{folder} could not be loaded: {first_line(error)}") from error
+
+
+def _downloaded(load: Callable[..., Any], model: str, options: dict[str, Any]) -> Path:
+    """The folder of a hub id in the hub's cache, fetched where it is not there, and found to hold no code."""
+    asked = {name: options[name] for name in DOWNLOAD if name in options}
+    try:
+        # `load` is a bound from_pretrained: the class it is bound to downloads what that class needs
+        folder = Path(load.__self__.download(model, **asked))  # type: ignore[attr-defined]
+    except (OSError, ValueError) as error:
+        raise ValueError(explain_hub_failure(model, error)) from error
+    check_no_code(folder)
+    return folder
 
 
 def arrange(pipe: Any, place: torch.device, dtype: torch.dtype) -> None:
-    """Lay a pipeline of our own out for a device and a number format."""
+    """Prepare the weights of a pipeline that was loaded here for a device and a number format.
+
+    Parameters
+    ----------
+    pipe : RegionDragPipeline
+        Its weights are changed in place.
+    place : torch.device
+        Where it computes.
+    dtype : torch.dtype
+        The number format it computes in.
+    """
     if place.type == "cuda" and dtype != torch.float32:
-        # half precision convolutions run on tensor cores in this layout; on processors it wins nothing
+        # half precision convolutions use tensor cores in this layout; on CPUs it is no faster
         for part in (pipe.unet, pipe.vae):
             part.to(memory_format=torch.channels_last)
     if pipe.vae.config.get("force_upcast") and dtype == torch.float16:
         pipe.vae.float()  # SDXL's autoencoder overflows in half precision
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 def _dtype_argument() -> str:
-    """What this version of diffusers calls the number format to load in."""
+    """The name that this version of diffusers gives to the number format."""
     # the version that renamed `torch_dtype`, and warns of the old name, brought this function
     return "dtype" if hasattr(pipeline_utils, "_resolve_dtype") else "torch_dtype"

@@ -1,4 +1,4 @@
-"""LoRA weights added to a network we loaded: few-step weights (LCM, Hyper-SD) or a style, for good."""
+"""LoRA weights added permanently to a network we loaded: few-step weights (LCM, Hyper-SD) or a style."""
 
 from __future__ import annotations
 
@@ -13,18 +13,35 @@ from diffusers.loaders import StableDiffusionLoraLoaderMixin
 from diffusers.utils.state_dict_utils import convert_unet_state_dict_to_peft
 from torch import Tensor
 
+from regiondrag_widget.errors import first_line
+
 __all__ = ["fuse_lora", "lora_source"]
 
 FACTOR = re.compile(r"^unet\.(?P<layer>.+)\.lora_(?P<which>[AB])\.weight$")
 
 
 def lora_source(lora: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
-    """Where LoRA weights are, as diffusers' loaders take it: a place, and the file's name in it.
+    """Where LoRA weights are, as diffusers' loaders take it.
 
-    lora : a .safetensors file, a folder that holds one, a hub id, or a file in a hub repository
-        ("owner/name/file.safetensors")
+    Parameters
+    ----------
+    lora : str or path
+        A .safetensors file, a folder that holds one, a hub id, or a file in a hub repository
+        ("owner/name/file.safetensors").
 
-    Raises ValueError or FileNotFoundError for anything else, pickled weights above all.
+    Returns
+    -------
+    place : str
+        A folder or a hub id.
+    named : dict
+        The file's name in it, as `weight_name`, where it is known.
+
+    Raises
+    ------
+    ValueError
+        Pickled weights, another kind of file, a folder with none or several.
+    FileNotFoundError
+        There is no such file.
     """
     text, path = os.fspath(lora), Path(lora).expanduser()
     if path.suffix in (".bin", ".ckpt", ".pt", ".pth"):
@@ -57,14 +74,29 @@ def lora_source(lora: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
 def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **options: Any) -> int:
     """Add `scale` times a LoRA to the UNet's weights (Hu et al. 2022): W + scale alpha / rank B A.
 
-    The network keeps its layers, so an edit costs what it cost without. Parts for text encoders are left out:
-    few-step weights have none.
+    The network keeps its layers, so an edit takes no longer. Parts for text encoders are left out: few-step
+    weights have none.
 
-    lora : see `lora_source`
-    options : passed on to the hub (`revision`, `cache_dir`, `local_files_only`...)
+    Parameters
+    ----------
+    unet : UNet
+        Its weights are changed in place.
+    lora : str or path
+        See `lora_source`.
+    scale : float
+        Strength of the change.
+    **options
+        Passed on to the hub (`revision`, `cache_dir`, `local_files_only`...).
 
-    Returns the number of layers changed. Raises ValueError or OSError in one sentence where the weights are
-    missing, pickled, or not this network's.
+    Returns
+    -------
+    int
+        The number of layers changed.
+
+    Raises
+    ------
+    ValueError, OSError
+        The weights are missing, pickled, or not this network's.
     """
     place, named = lora_source(lora)
     try:
@@ -77,7 +109,7 @@ def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **opt
             **options,
         )
     except Exception as error:  # safetensors and the hub have exceptions of their own
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         raise ValueError(f"the LoRA {os.fspath(lora)} could not be loaded: {first}") from error
     factors: dict[str, dict[str, Tensor]] = {}
     for key, value in convert_unet_state_dict_to_peft(state).items():
@@ -102,7 +134,7 @@ def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **opt
 
 
 def _alphas(alphas: dict[str, float], described: dict[str, Any]) -> Callable[[str], float | None]:
-    """Layer's name -> its alpha, None for the rank: said beside each layer, or in the file's description."""
+    """Layer's name -> its alpha, from beside the layer or the file's description; None for the rank."""
     beside = {
         re.sub(r"(\.lora_A\.weight)?\.alpha$", "", key).removeprefix("unet."): value
         for key, value in convert_unet_state_dict_to_peft(alphas).items()
@@ -114,7 +146,7 @@ def _alphas(alphas: dict[str, float], described: dict[str, Any]) -> Callable[[st
 def _layer(
     unet: Any, name: str, pair: dict[str, Tensor], lora: str | os.PathLike[str]
 ) -> tuple[Any, Tensor, Tensor]:
-    """The module of a layer's name and the factors B, A; ValueError where they do not belong together."""
+    """The module of a layer's name and the factors B, A; ValueError where they do not fit each other."""
     try:
         module = unet.get_submodule(name)
         up, down = pair["B"], pair["A"]

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from regiondrag_widget.models.backbone import Backbone, Condition, Network
+from regiondrag_widget.models.levels import Levels
 from regiondrag_widget.models.profile import BackboneProfile
 
 __all__ = ["Model", "model_of"]
@@ -17,7 +18,7 @@ __all__ = ["Model", "model_of"]
 
 @dataclass
 class Model:
-    """A backbone with all that an edit needs to know of it.
+    """A backbone with everything an edit needs to know about it.
 
     Attributes
     ----------
@@ -38,7 +39,7 @@ class Model:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """Settings an edit uses when it is not told: steps, start, stop..."""
+        """Settings of edits that name none: steps, start, stop..."""
         return dict(self.profile.defaults)
 
     def network(self, prompt: str = "", prompt_embeds: Tensor | None = None) -> Network:
@@ -52,6 +53,24 @@ class Model:
             A prompt that is no text.
         """
         return self.backbone.network(self._condition(prompt, prompt_embeds))
+
+    def warn_if_untrained(self, levels: Levels, stacklevel: int = 2) -> None:
+        """Warn where levels reach further into the noise than the network was trained for.
+
+        Parameters
+        ----------
+        levels : Levels
+            Of an edit.
+        stacklevel : int
+            As `warnings.warn` takes it.
+        """
+        top, trained = levels.fraction(len(levels)), self.profile.max_start
+        if top > trained:
+            warnings.warn(
+                f"the edit begins at {top:g} of the noise schedule but {self.name} was trained up to "
+                f"{trained:g}: expect less; lower start, or raise steps",
+                stacklevel=stacklevel,
+            )
 
     def _condition(self, prompt: str, prompt_embeds: Tensor | None) -> Condition:
         if prompt_embeds is not None:

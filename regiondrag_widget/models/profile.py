@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BackboneProfile", "few_steps", "stable_diffusion_profile"]
+__all__ = ["MINI_PROFILE", "BackboneProfile", "few_steps", "stable_diffusion_profile"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,19 @@ class BackboneProfile:
     takes_text: bool = True
     max_start: float = 1.0
     defaults: dict[str, Any] = field(default_factory=dict)
+
+
+MINI_PROFILE = BackboneProfile(
+    side=512,
+    min_side=256,
+    cheap_decoder=True,
+    takes_text=False,
+    max_start=0.7,
+    # a crop cost nothing in quality on 24 scenes with known truth (+0.01 +- 0.02 dB over what was touched);
+    # three levels from 0.2 lie nearer to the truth than from 0.3 on 33 others (FLIP 0.0005 +- 0.0002 lower);
+    # from 0.1 (0.0004 lower again) there would be next to nothing to watch
+    defaults={"steps": 15, "start": 0.2, "stop": 0.0, "crop": True},
+)
 
 
 def stable_diffusion_profile(unet: Any, cell: int, scheduler: Any = None, name: str = "") -> BackboneProfile:

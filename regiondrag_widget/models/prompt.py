@@ -14,10 +14,16 @@ __all__ = ["encode_prompt"]
 
 @torch.inference_mode()
 def encode_prompt(components: dict[str, Any], prompt: str, size: tuple[int, int]) -> Condition:
-    """Condition of one prompt at guidance 1 (this one row only, as in the paper).
+    """Condition of one prompt at guidance 1 (one row only, as in the paper).
 
-    components : tokenizer, text_encoder, and for SDXL tokenizer_2, text_encoder_2
-    size : (height, width) in pixels, which SDXL is told
+    Parameters
+    ----------
+    components : dict
+        tokenizer, text_encoder, and for SDXL tokenizer_2, text_encoder_2.
+    prompt : str
+        The text.
+    size : (int, int)
+        Height and width in pixels, which SDXL is told.
     """
     if components.get("text_encoder_2") is None:
         encoded = _encode(components["tokenizer"], components["text_encoder"], prompt)

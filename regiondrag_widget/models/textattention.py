@@ -1,4 +1,4 @@
-"""Cross attention to a prompt: its keys and values depend on the prompt alone and are computed once."""
+"""Cross attention to a prompt: keys and values depend only on the prompt and are computed once."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from torch import Tensor
 from regiondrag_widget.models.attention import (
     attended,
     attention_layers,
-    for_installing_thread,
-    installed,
 )
+from regiondrag_widget.models.processors import for_installing_thread, installed
 
 __all__ = ["PromptReader", "TextAttention"]
 
 
 class PromptReader:
-    """diffusers' cross attention (`AttnProcessor2_0`) with the prompt's keys and values ready.
+    """diffusers' cross attention (`AttnProcessor2_0`) with precomputed keys and values of the prompt.
 
-    key, value : (1, M, C) of M text tokens
-    single : (1, 1, C) or None; of one token the attention is certain: the answer, the same for every query
+    Parameters
+    ----------
+    key, value : (1, M, C) Tensor
+        Of M text tokens.
+    single : (1, 1, C) Tensor, optional
+        The layer's output where there is one token only: it is the same for every query.
     """
 
     _attention_backend = None
@@ -35,7 +38,7 @@ class PromptReader:
     @classmethod
     @torch.no_grad()
     def of(cls, attn: Any, embeds: Tensor) -> PromptReader:
-        """What the layer reads of a prompt's embeds (1, M, D)."""
+        """The reader of a layer (a diffusers `Attention`) for a prompt's embeds (1, M, D)."""
         context = attn.norm_encoder_hidden_states(embeds) if attn.norm_cross else embeds
         key, value = attn.to_k(context), attn.to_v(context)
         single = attn.to_out[1](attn.to_out[0](value)) if key.shape[1] == 1 else None
@@ -43,7 +46,7 @@ class PromptReader:
 
     @property
     def tensors(self) -> list[Tensor]:
-        """All it reads."""
+        """The tensors it reads."""
         return [self.key, self.value] if self.single is None else [self.single]
 
     @for_installing_thread
@@ -70,11 +73,17 @@ class PromptReader:
 class TextAttention:
     """A UNet's cross attentions under one prompt, to be installed for a call.
 
-    Layers that work by another processor than diffusers' stock one (an IP-Adapter's, say) stay as they are.
+    Layers with another processor than diffusers' own (an IP-Adapter's, for example) stay as they are.
+
+    Parameters
+    ----------
+    unet : UNet
+        Whose layers read.
+    embeds : (1, M, D) Tensor
+        Of the prompt, in the network's format and place.
     """
 
     def __init__(self, unet: Any, embeds: Tensor) -> None:
-        """embeds : (1, M, D), in the network's format and place."""
         self._layers = [
             (module, PromptReader.of(module, embeds))
             for name, module in attention_layers(unet).items()
@@ -83,11 +92,11 @@ class TextAttention:
 
     @property
     def readers(self) -> list[PromptReader]:
-        """In the layers' order."""
+        """The layers' readers, in the layers' order."""
         return [reader for _, reader in self._layers]
 
     def twin(self) -> TextAttention:
-        """The same layers, reading copies of the tensors."""
+        """A copy whose layers read copies of the tensors."""
         other = object.__new__(TextAttention)
         other._layers = [
             (

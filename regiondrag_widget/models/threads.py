@@ -1,4 +1,4 @@
-"""How many of the processor's threads an edit may take, when nobody says."""
+"""How many threads torch may use on this machine, where the user has not chosen."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def settle_threads() -> int:
-    """Hold torch to the processors this process may use; returns the number of threads it has then.
+    """Limit torch to the processors this process may use.
 
-    torch counts the machine's cores. In a container with a quota, or under `taskset`, it so starts many times
-    the threads that can run, and they wait for each other. A number that the user chose, by environment or
-    `torch.set_num_threads`, stays; it is never raised.
+    torch counts the machine's cores. In a container with a quota, or under `taskset`, it therefore starts
+    many more threads than can run, and they wait for each other. A number that the user chose, by environment
+    or `torch.set_num_threads`, stays. The number is never raised.
+
+    Returns
+    -------
+    int
+        The number of threads that torch has afterwards.
     """
     present = torch.get_num_threads()
     counted = {psutil.cpu_count(logical=True), psutil.cpu_count(logical=False)}
@@ -33,9 +38,12 @@ def settle_threads() -> int:
 
 
 def available_cpus(cgroup: Path = CGROUP) -> int:
-    """Processors this process may use: of its affinity, and of a container's quota, at least one.
+    """Processors this process may use, by its affinity and its container's quota; at least one.
 
-    cgroup : where the quota is written, as version 2 (`cpu.max`) or 1 (`cpu/cpu.cfs_quota_us`) has it
+    Parameters
+    ----------
+    cgroup : Path
+        The folder with the quota, of version 2 (`cpu.max`) or 1 (`cpu/cpu.cfs_quota_us`).
     """
     affinity = getattr(os, "sched_getaffinity", None)
     count = len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)

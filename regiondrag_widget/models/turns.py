@@ -1,8 +1,8 @@
-"""One user of a network at a time: a lock for each network, first come, first served.
+"""One thread at a time calls a network: a lock for each network, first come, first served.
 
 Edits put attention processors of their own on a network for the length of a call. Two threads that did so at
 once would read each other's keys and values, so every call takes the network's lock. It is held for one call
-and released between steps: edits of several threads share a network, step by step.
+and released between steps, so edits of several threads share a network step by step.
 """
 
 from __future__ import annotations
@@ -14,17 +14,21 @@ from collections import deque
 from types import TracebackType
 from typing import Any
 
+from regiondrag_widget.locks import OrderedLock, Rank, check_order, note_release, note_taken
+
 __all__ = ["Turns", "turns_of"]
 
 
 class Turns:
     """A reentrant lock that serves waiting threads in the order in which they came.
 
-    A plain lock lets a thread that releases it and asks again at once pass all who wait.
+    With a plain lock, a thread that releases it and asks again at once overtakes those that wait.
     """
 
+    rank = Rank.NETWORK
+
     def __init__(self) -> None:
-        self._guard = threading.Lock()
+        self._guard = threading.Lock()  # never held while another lock is waited for
         self._owner: int | None = None
         self._depth = 0
         self._waiting: deque[tuple[int, threading.Lock]] = deque()
@@ -35,14 +39,16 @@ class Turns:
             if self._owner == me:
                 self._depth += 1
                 return
+            check_order(self)
             if self._owner is None:
                 self._owner, self._depth = me, 1
+                note_taken(self)
                 return
             ticket = (me, threading.Lock())
             ticket[1].acquire()
             self._waiting.append(ticket)
         try:
-            ticket[1].acquire()  # whoever leaves makes us the owner and opens this
+            ticket[1].acquire()  # the leaving thread makes us the owner and opens this
         except BaseException:  # an interrupt: leave the queue, or pass on the turn that has just come
             with self._guard:
                 if ticket in self._waiting:
@@ -50,6 +56,7 @@ class Turns:
                 else:
                     self._pass_on()
             raise
+        note_taken(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -57,6 +64,7 @@ class Turns:
         with self._guard:
             self._depth -= 1
             if self._depth == 0:
+                note_release(self)
                 self._pass_on()
 
     def _pass_on(self) -> None:
@@ -70,11 +78,17 @@ class Turns:
 
 
 _registry: weakref.WeakKeyDictionary[Any, Turns] = weakref.WeakKeyDictionary()
-_registry_lock = threading.Lock()
+_registry_lock = OrderedLock(Rank.REGISTRY)
 
 
 def turns_of(network: Any) -> Turns:
-    """The lock of a network (a torch module), the same one for every pipeline that shares it."""
+    """The lock of a network, the same one for every pipeline that shares the network.
+
+    Parameters
+    ----------
+    network : torch module
+        Compiled or not.
+    """
     network = getattr(network, "_orig_mod", network)  # what torch.compile has wrapped
     with _registry_lock:
         found = _registry.get(network)
@@ -84,9 +98,9 @@ def turns_of(network: Any) -> Turns:
 
 
 def _after_fork() -> None:
-    """In a forked child no other thread lives that could release what it held."""
+    """In a forked child the other threads are gone, and the locks they held would never be released."""
     global _registry, _registry_lock
-    _registry, _registry_lock = weakref.WeakKeyDictionary(), threading.Lock()
+    _registry, _registry_lock = weakref.WeakKeyDictionary(), OrderedLock(Rank.REGISTRY)
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,4 +1,4 @@
-"""A UNet's keys and values computed beside the edit where none are kept, and the bytes they would take."""
+"""A UNet's keys and values computed beside the edit where none are kept, and the bytes they would need."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from regiondrag_widget.models.attention import (
     AttentionSwap,
     Reader,
     attention_layers,
-    installed,
-    score_biases,
     swapped_layers,
 )
+from regiondrag_widget.models.attention_masks import score_biases
 from regiondrag_widget.models.backbone import Predict
+from regiondrag_widget.models.device import dtype_of
 from regiondrag_widget.models.keyvalues import SourcePath
+from regiondrag_widget.models.processors import installed
 
 __all__ = ["beside_source", "bytes_a_level", "layer_tokens"]
 
 
 class _BesideSource(Reader):
-    """Every row attends to the first row's keys and values; the mask is for the other rows alone."""
+    """Every row attends to the first row's keys and values; the bias applies only to the other rows."""
 
     def __init__(self, biases: dict[int, Tensor]) -> None:
         self._biases = biases
@@ -48,16 +49,27 @@ def beside_source(
     hidden: Tensor | None,
     masked_queries: Tensor | None,
 ) -> Iterator[Predict]:
-    """While open, `predict(k, timestep, x)` reads the keys and values that the source has at level k now.
+    """As `Network.inject`, but each prediction is a batch of the source and the edit.
 
-    network : a `UNetNetwork`
+    The UNet has our processors only during a prediction.
 
-    As its `inject`, but each prediction is a batch of the source and the edit. The UNet works by our
-    processors during a prediction alone.
+    Parameters
+    ----------
+    network : UNetNetwork
+        What predicts.
+    source : SourcePath
+        The source's latents at each level.
+    swap, hidden, masked_queries
+        As `Network.inject` takes them.
+
+    Yields
+    ------
+    Predict
+        Reads the keys and values that the source has at level k.
     """
     names = swapped_layers(network.unet, swap)
     found = attention_layers(network.unet)
-    dtype = next(network.unet.parameters()).dtype
+    dtype = dtype_of(network.unet)
     biases = {}
     if hidden is not None:
         tokens = layer_tokens(network.unet, *hidden.shape)
@@ -78,7 +90,7 @@ def beside_source(
 
 
 def layer_tokens(unet: Any, height: int, width: int) -> dict[str, int]:
-    """By the name of each self-attention, its tokens for (height, width) latent cells."""
+    """Tokens of each self-attention by its name, for (height, width) latent cells."""
     deepest = len(unet.config.block_out_channels) - 1
     found = {}
     for name in swapped_layers(unet, True):
@@ -91,7 +103,7 @@ def layer_tokens(unet: Any, height: int, width: int) -> dict[str, int]:
 
 def bytes_a_level(unet: Any, height: int, width: int) -> int:
     """Bytes of all self-attentions' keys and values at one level, for (height, width) latent cells."""
-    size = torch.finfo(next(unet.parameters()).dtype).bits // 8
+    size = torch.finfo(dtype_of(unet)).bits // 8
     layers = attention_layers(unet)
     return sum(
         tokens * (layers[name].to_k.out_features + layers[name].to_v.out_features) * size

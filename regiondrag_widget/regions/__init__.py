@@ -1,4 +1,4 @@
-"""What the user asks for: regions, where they go, and what that means pixel by pixel. No torch, no widget."""
+"""What the user asks for: regions, their targets, and the map between them. No torch, no widget."""
 
 from regiondrag_widget.regions.archive import load_protect, load_regions, save_regions
 from regiondrag_widget.regions.codec import decode_mask, encode_mask

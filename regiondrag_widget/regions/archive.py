@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import os
 import re
 from collections.abc import Sequence
@@ -15,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from regiondrag_widget.regions.mask import MAX_PIXELS, as_mask
+from regiondrag_widget.regions.container import Reader, open_reader, write_folder, write_zip
+from regiondrag_widget.regions.limits import MAX_INDEX_BYTES, MAX_PAIRS, check_pixels, max_png_bytes
+from regiondrag_widget.regions.mask import as_mask
 from regiondrag_widget.regions.pair import RegionPair, RegionPairs
-from regiondrag_widget.regions.store import Reader, open_reader, write_folder, write_zip
 
 VERSION = 1
-MAX_PAIRS = 256
 _INDEX = "regions.json"
-_MAX_INDEX_BYTES = 1_000_000
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -32,21 +30,20 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protec
     Parameters
     ----------
     path
-        A folder, made if need be, or a file ending in ``.zip``. Written aside first, so a failure leaves no
-        half.
+        A folder, created if it is missing, or a file ending in ``.zip``. A failure leaves no partial file.
     image
         A PIL image (EXIF orientation is applied) or an (H, W), (H, W, 3) or (H, W, 4) uint8 array.
     pairs
-        A :class:`RegionPair` or several; none is allowed.
+        A :class:`RegionPair` or several; the list may be empty.
     protect
-        (H, W) bool, set where nothing may change; it goes to ``protect.png``. None or an empty mask: no such
-        file.
+        (H, W) bool, set where nothing may change; it is saved as ``protect.png``. No file is written
+        for None or an empty mask.
 
     Raises
     ------
     ValueError
-        The picture and the masks differ in size, there are more than 256 pairs, or the folder holds other
-        things.
+        The picture and the masks differ in size, there are more than 512 pairs, their names are too long
+        for the index, or the folder holds other things.
     OSError
         The place cannot be written.
     """
@@ -86,25 +83,29 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protec
     if protected is not None and protected.any():
         files["protect.png"] = _png(Image.fromarray(protected))
         index_json["protect"] = "protect.png"
-    files[_INDEX] = json.dumps(
-        index_json, indent=1, ensure_ascii=False
-    ).encode()  # last: it makes the rest valid
+    index_bytes = json.dumps(index_json, indent=1, ensure_ascii=False).encode()
+    if len(index_bytes) > MAX_INDEX_BYTES:
+        raise ValueError(
+            f"{_INDEX} would have {len(index_bytes)} bytes, and at most {MAX_INDEX_BYTES} are read: "
+            "give the pairs shorter names"
+        )
+    files[_INDEX] = index_bytes  # last: it makes the rest valid
     write = write_zip if path.suffix.lower() == ".zip" else write_folder
     write(path, files, index=_INDEX)
     return path
 
 
 def load_regions(path: str | os.PathLike[str]) -> tuple[Image.Image, RegionPairs]:
-    """Read what :func:`save_regions` wrote: the picture and its pairs. `load_protect` reads the rest.
+    """Read the picture and the pairs that :func:`save_regions` wrote; `load_protect` reads the protect mask.
 
     Raises
     ------
     ValueError
-        Nothing there, parts missing or damaged, sizes that contradict each other or are too large, names that
-        point outside, or a newer version. The message says what to do.
+        Nothing is there, parts are missing or damaged, sizes contradict each other or are too large, file
+        names point elsewhere, or the version is newer. The message says what to do.
     """
     with open_reader(Path(path)) as read:
-        index = _parse_index(read(_INDEX, _MAX_INDEX_BYTES))
+        index = _parse_index(read(_INDEX, MAX_INDEX_BYTES))
         width, height = index["size"]
         picture = _read_png(read, index["image"], (width, height))
         pairs = RegionPairs()
@@ -122,8 +123,12 @@ def load_regions(path: str | os.PathLike[str]) -> tuple[Image.Image, RegionPairs
 
 
 def load_protect(path: str | os.PathLike[str]) -> NDArray[np.bool_] | None:
-    """Read the protect mask that :func:`save_regions` wrote: (H, W) bool, set where nothing may change; None
-    when there is none.
+    """Read the protect mask that :func:`save_regions` wrote.
+
+    Returns
+    -------
+    Mask or None
+        (H, W) bool, set where nothing may change; None when no such mask was saved.
 
     Raises
     ------
@@ -131,7 +136,7 @@ def load_protect(path: str | os.PathLike[str]) -> NDArray[np.bool_] | None:
         As :func:`load_regions`.
     """
     with open_reader(Path(path)) as read:
-        index = _parse_index(read(_INDEX, _MAX_INDEX_BYTES))
+        index = _parse_index(read(_INDEX, MAX_INDEX_BYTES))
         name = index.get("protect")
         return None if name is None else _read_mask(read, name, index["size"])
 
@@ -140,7 +145,7 @@ def _parse_index(data: bytes) -> dict[str, Any]:
     try:
         index = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{_INDEX} is no JSON: save the regions again") from error
+        raise ValueError(f"{_INDEX} is not JSON: save the regions again") from error
     if not isinstance(index, dict) or not isinstance(index.get("version"), int):
         raise ValueError(f"{_INDEX} has no version: it was not written by save_regions")
     if index["version"] > VERSION:
@@ -148,10 +153,7 @@ def _parse_index(data: bytes) -> dict[str, Any]:
     size = index.get("size")
     if not (isinstance(size, list) and len(size) == 2 and all(type(n) is int and n > 0 for n in size)):
         raise ValueError(f"{_INDEX} has no size: it needs [width, height]")
-    if math.prod(size) > MAX_PIXELS:
-        raise ValueError(
-            f"{_INDEX} announces {size[0]}x{size[1]} pixels, more than {MAX_PIXELS}: use a smaller picture"
-        )
+    check_pixels(f"the picture that {_INDEX} announces", *size)
     pairs = index.get("pairs")
     if not isinstance(pairs, list) or len(pairs) > MAX_PAIRS or not all(isinstance(p, dict) for p in pairs):
         raise ValueError(f"{_INDEX} needs a list of at most {MAX_PAIRS} pairs")
@@ -160,7 +162,7 @@ def _parse_index(data: bytes) -> dict[str, Any]:
 
 
 def _plain(name: object) -> str:
-    """A bare file name: no folders, no way out."""
+    """Return a plain file name, or refuse one that could point to another folder."""
     if not isinstance(name, str) or not _PLAIN_NAME.fullmatch(name):
         raise ValueError(f"{_INDEX} names the file {name!r}: only plain names next to it are allowed")
     return name
@@ -191,8 +193,7 @@ def _read_mask(read: Reader, name: object, size: Sequence[int]) -> NDArray[np.bo
 
 def _read_png(read: Reader, name: object, size: Sequence[int]) -> Image.Image:
     name = _plain(name)
-    limit = 16 * size[0] * size[1] + 1_000_000  # PNG never needs more, 16 bits in four channels included
-    data = read(name, limit)
+    data = read(name, max_png_bytes(*size))
     try:
         image = Image.open(io.BytesIO(data), formats=["PNG"])  # reads the header only
         if image.size != tuple(size):
@@ -202,5 +203,5 @@ def _read_png(read: Reader, name: object, size: Sequence[int]) -> Image.Image:
             )
         image.load()
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{name} is no readable PNG: save the regions again") from error
+        raise ValueError(f"{name} is not a readable PNG: save the regions again") from error
     return image

@@ -1,4 +1,4 @@
-"""Latent cells: which ones a region has, and which one a point lies in."""
+"""Latent cells: which ones belong to a region, and which one a point lies in."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from numpy.typing import NDArray
 from regiondrag_widget.regions.mask import Points
 from regiondrag_widget.regions.region import Region
 
-_NUDGE = (
-    1e-6  # in cells: points halfway between two cells all fall the same way, whatever their rounding error
-)
+_NUDGE = 1e-6  # in cells: points halfway between two cells all go to the same side, despite rounding
 
 
 def check_grid(grid: tuple[int, int], shape: tuple[int, int]) -> tuple[int, int]:
-    """Return (h, w) as integers, or raise ``ValueError`` unless 1 <= h <= H and 1 <= w <= W."""
+    """Return (h, w) as integers; raise ``ValueError`` unless 1 <= h <= H and 1 <= w <= W."""
     h, w = grid
     if not (1 <= h <= shape[0] and 1 <= w <= shape[1]):
         raise ValueError(
@@ -50,7 +48,7 @@ def region_cells(region: Region, grid: tuple[int, int], shape: tuple[int, int]) 
         of_pixel = cells_at(region.pixels.astype(np.float64), grid, shape) - [x0, y0]
         flat = of_pixel[:, 1] * (x1 - x0 + 1) + of_pixel[:, 0]
         counts = np.bincount(flat, minlength=len(cells))
-        held = counts * 2 > counts.max()  # a thin line fills many cells about alike
+        held = counts * 2 > counts.max()  # a thin line fills many cells about equally
     return cells[held]
 
 

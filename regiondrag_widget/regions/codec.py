@@ -1,4 +1,4 @@
-"""Masks as bytes, for the way between browser and kernel.
+"""Masks as bytes, as browser and kernel exchange them.
 
 Layout, all integers little-endian unsigned 32-bit::
 
@@ -6,7 +6,7 @@ Layout, all integers little-endian unsigned 32-bit::
 
 ``x0 y0 bw bh`` is the bounding box of the set pixels, all 0 for an empty mask. The payload is a zlib stream
 of the box's pixels, one bit each, most significant bit first, every row padded to a whole byte. The browser
-has a twin of this file; ``tests/golden/masks.json`` holds both to the same bytes.
+has a twin of this file in TypeScript; ``tests/golden/masks.json`` holds both to the same bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import zlib
 
 import numpy as np
 
-from regiondrag_widget.regions.mask import MAX_PIXELS, Mask, as_mask
+from regiondrag_widget.regions.limits import MAX_PIXELS
+from regiondrag_widget.regions.mask import Mask, as_mask
 from regiondrag_widget.regions.region import Region
 
 MAGIC = b"RDM1"
@@ -24,7 +25,7 @@ _HEADER = struct.Struct("<4s6I")
 
 
 def encode_mask(mask: Mask) -> bytes:
-    """Return the bytes of an (H, W) mask; ``ValueError`` or ``TypeError`` for what is none."""
+    """Return the bytes of an (H, W) mask; raises as `as_mask` does."""
     mask = as_mask(mask)
     height, width = mask.shape
     if not mask.any():
@@ -37,13 +38,13 @@ def encode_mask(mask: Mask) -> bytes:
 def decode_mask(data: bytes | bytearray | memoryview, *, max_pixels: int = MAX_PIXELS) -> Mask:
     """Return the (H, W) bool mask, read-only.
 
-    Nothing is allocated before the sizes have been checked, and no more is decompressed than they announce.
+    The sizes are checked before anything is allocated, and no more than they announce is decompressed.
 
     Raises
     ------
     ValueError
-        Not this format, cut short, with bytes left over, sizes that contradict each other, or more than
-        ``max_pixels``.
+        The data is not in this format, is cut short or too long, has sizes that contradict each other, or
+        announces more than ``max_pixels``.
     """
     data = bytes(data)
     if len(data) < _HEADER.size:
@@ -68,14 +69,14 @@ def decode_mask(data: bytes | bytearray | memoryview, *, max_pixels: int = MAX_P
 
 
 def _decompress(payload: bytes, size: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    """Exactly ``size`` bytes out of a zlib stream, or ``ValueError``."""
+    """Return exactly ``size`` bytes of a zlib stream; raise ``ValueError`` if it holds more or fewer."""
     if size == 0 and not payload:
         return np.zeros(0, dtype=np.uint8)
     stream = zlib.decompressobj()
     try:
         packed = stream.decompress(payload, size + 1)
     except zlib.error as error:
-        raise ValueError("mask data is damaged: its payload is no zlib stream") from error
+        raise ValueError("mask data is damaged: its payload is not a zlib stream") from error
     if len(packed) < size or (len(packed) == size and not stream.eof):
         raise ValueError(f"mask data is cut short: {len(packed)} of {size} bytes came out")
     if len(packed) > size or stream.unused_data:

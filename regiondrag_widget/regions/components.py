@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from regiondrag_widget.regions.region import Region
 
-MAX_COMPONENTS = 64  # more are specks of a rough selection, not things
+MAX_COMPONENTS = 64  # more than this are specks of a rough selection, not objects
 
 
 def matched_components(handle: Region, target: Region) -> list[tuple[Region, Region]]:

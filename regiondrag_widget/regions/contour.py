@@ -1,9 +1,9 @@
-"""A smooth map that carries one outline onto another: for a region drawn anew, bent rather than moved.
+"""A smooth map that carries one outline onto another: for a target that was drawn by hand and bent.
 
-An affine map fits what moved, turned or was scaled. Where it leaves the outlines apart, a cubic one is fitted
-to them by iterated closest points (Besl and McKay 1992): points are matched by place and by direction of the
-outline, moved across it in full and along it a little, and the bending terms are kept small, as a thin
-plate's would be.
+An affine map fits what moved, turned or was scaled. Where it does not bring the outlines together, a cubic
+map is fitted to them by iterated closest points (Besl and McKay 1992): points are matched by place and by
+direction of the outline, moved fully across it and slightly along it, and the bending terms are kept small,
+as in a thin plate.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ __all__ = ["ContourMap", "contour_map"]
 POINTS = 128  # of each outline
 ROUNDS = 40
 SMOOTHING = 2.0  # pixels by which a drawn outline is smoothed
-DIRECTION = 0.5  # what a direction counts, beside places in units of the region's size
+DIRECTION = 0.5  # weight of the direction, relative to places in units of the region's size
 SLIDE = 0.1  # how far a point follows its match along the outline
 STIFFNESS = (0.001, 0.002)  # of quadratic and cubic terms
-LEAST_STRETCH = 0.05  # of an area, as a share of the regions' own, below which the map is taken for folded
+LEAST_STRETCH = 0.05  # share of the regions' ratio of areas below which the map counts as folded
 
 Float = NDArray[np.float64]
 
@@ -42,17 +42,18 @@ class ContourMap:
     terms: Float
 
     def __call__(self, points: Points) -> Points:
+        """Map target points (n, 2) to source points (n, 2)."""
         return np.asarray(_basis((points - self.centre) / self.size) @ self.terms)
 
     def stretch(self, points: Points) -> Float:
-        """(n,) by what factor areas at the points grow on their way back; negative where it folds."""
+        """Return (n,) by what factor areas at the points grow on their way back; negative where it folds."""
         across, down = (
             (self(points + d) - self(points - d)) for d in (np.array([0.5, 0]), np.array([0, 0.5]))
         )
         return np.asarray(across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0])
 
     def overlap(self, handle: Region, target: Region) -> float:
-        """Intersection over union, in [0, 1], of the handle and the target brought back; 0 if it folds."""
+        """Return the intersection over union of handle and target mapped back; 0 if the map folds."""
         points = target.sample
         stretch = self.stretch(points)
         if stretch.min() <= LEAST_STRETCH * handle.area / target.area:
@@ -65,7 +66,12 @@ class ContourMap:
 def contour_map(handle: Region, target: Region, start: mx.Matrix) -> ContourMap:
     """Fit the target's outline to the handle's.
 
-    start : (3, 3) affine map of handle onto target, to begin from
+    Parameters
+    ----------
+    handle, target
+        The two regions.
+    start
+        (3, 3) affine map of handle onto target, the initial guess.
     """
     theirs, ours = _outline(target), _outline(handle)
     centre = theirs.mean(0)

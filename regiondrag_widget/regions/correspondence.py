@@ -29,9 +29,10 @@ class PixelMap:
     target
         (H, W) bool, the union of the targets.
     vacated
-        (H, W) bool, what the handles leave: their union without the targets.
+        (H, W) bool, the place the handles leave: their union without the targets.
     pair_index
-        (H, W) int16, the pair that covers the pixel, -1 where none does; the later wins.
+        (H, W) int16, index of the pair whose target covers the pixel, -1 outside targets; the later pair
+        wins.
     """
 
     source_xy: NDArray[np.float32]
@@ -48,12 +49,12 @@ class Correspondence:
     ----------
     source_xy, target_xy
         (n, 2) cells, columns x, y: integers, not negative; arrays, lists, or tensors on the CPU. Kept as
-        read-only int64. Where a target cell is named twice the later row wins.
+        read-only int64. When a target cell occurs twice, the later row wins.
 
     Raises
     ------
     ValueError
-        Other shapes, different lengths, fractions, or negative numbers.
+        The shapes or lengths are wrong, or a cell has a fraction or a negative number.
     """
 
     source_xy: NDArray[np.int64]
@@ -97,16 +98,16 @@ def pixel_map(pairs: RegionPair | Iterable[RegionPair], *, method: str = "auto")
     Parameters
     ----------
     pairs
-        One pair or several on one picture; where targets overlap the later wins.
+        One pair or several on one picture; where targets overlap the later pair wins.
     method
         How to infer the map of a pair without a matrix: "auto" (scale and translation, turned or bent only
-        when that fits clearly better, blobs one by one), "contour" (bent, outline onto outline, unless that
-        folds), "scanline", or "polygon".
+        when that fits clearly better, separate blobs one by one), "contour" (bent, outline onto outline,
+        unless that folds), "scanline", or "polygon".
 
     Raises
     ------
     ValueError
-        No pairs, or an unknown method.
+        There are no pairs, or the method is unknown.
     """
     check_method(method)
     region_pairs = RegionPairs.of(pairs)
@@ -129,11 +130,26 @@ def cell_correspondence(
 ) -> Correspondence:
     """Return one source cell for each target cell of a latent grid (h, w) that covers the whole picture.
 
-    A region's cells are those whose centre lies in it (a thin one's, those it overlaps most). The map is
-    evaluated at the target cell's centre and the nearest of the handle's cells is taken: latents are
-    gathered, never averaged, since averaging noise lowers its variance. Rows are in the order of the target
-    cells, row by row; later pairs win. ``method`` and errors as in :func:`pixel_map`; a grid that does not
-    fit the picture is a ``ValueError`` too.
+    A region's cells are those whose centre lies in it; a thin region's cells are those it overlaps most. The
+    map is evaluated at the target cell's centre, and the nearest of the handle's cells is taken: latents are
+    gathered, never averaged, since averaging noise lowers its variance.
+
+    Parameters
+    ----------
+    pairs, method
+        As in :func:`pixel_map`.
+    grid
+        (h, w) in cells, at most the picture's size.
+
+    Returns
+    -------
+    Correspondence
+        Rows in the order of the target cells, row by row.
+
+    Raises
+    ------
+    ValueError
+        As :func:`pixel_map`, or the grid does not fit the picture.
     """
     check_method(method)
     region_pairs = RegionPairs.of(pairs)
@@ -155,7 +171,7 @@ def cell_correspondence(
 def _nearest_cells(
     points: Points, allowed: NDArray[np.int64], grid: tuple[int, int], shape: tuple[int, int]
 ) -> NDArray[np.int64]:
-    """The cell (n, 2) each point lies in, or the nearest of the allowed ones when it is none of them."""
+    """The cell (n, 2) each point lies in, or the nearest allowed cell when that one is not allowed."""
     cells = cells_at(points, grid, shape)
     is_allowed = np.zeros(grid, dtype=np.bool_)
     is_allowed[allowed[:, 1], allowed[:, 0]] = True
@@ -175,7 +191,7 @@ def _as_cells(value: Any, name: str) -> NDArray[np.int64]:
             f"{name} has shape {array.shape} of {array.dtype}: give (n, 2) integers, columns x, y"
         )
     if not np.isfinite(array).all() or (array != np.floor(array)).any() or (array < 0).any():
-        raise ValueError(f"{name} holds values that are no cell: give integers from 0 on")
+        raise ValueError(f"{name} holds values that are not cells: give integers from 0 on")
     cells = array.astype(np.int64)
     cells.flags.writeable = False
     return cells

@@ -1,4 +1,4 @@
-"""What counts as a mask, and the one place where anything else is turned away."""
+"""What counts as a mask; everything else is refused here."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from regiondrag_widget.regions.limits import check_pixels
+
 Mask: TypeAlias = NDArray[np.bool_]
 Points: TypeAlias = NDArray[np.float64]  # (n, 2), columns x, y; an integer is a pixel's centre
 
-MAX_PIXELS = 150_000_000  # a camera of 150 megapixels; more is refused before it is allocated
-
 
 def as_mask(value: Any, name: str = "mask") -> Mask:
-    """Return ``value`` as a fresh, read-only (H, W) bool array.
+    """Return ``value`` as a new, read-only (H, W) bool array.
 
     Parameters
     ----------
@@ -22,14 +22,14 @@ def as_mask(value: Any, name: str = "mask") -> Mask:
         A bool array; an integer array of {0, 1} or {0, 255}; a float array of exactly {0.0, 1.0}; a PIL image
         in mode "1" or "L" holding two values. Tensors on the CPU work through ``np.asarray``.
     name
-        How error messages call it ("handle", "target").
+        What error messages call it ("handle", "target").
 
     Raises
     ------
     TypeError
-        It is no array of numbers at all.
+        It is not an array of numbers.
     ValueError
-        It is not two-dimensional, or its values leave open what is selected.
+        It is not two-dimensional, is too large, or has values that do not say clearly what is selected.
     """
     if value is None:
         raise TypeError(f"{name} is missing: give an (H, W) bool array")
@@ -45,8 +45,7 @@ def as_mask(value: Any, name: str = "mask") -> Mask:
         )
     if array.size == 0:
         raise ValueError(f"{name} has shape {array.shape}: a mask needs at least one pixel")
-    if array.size > MAX_PIXELS:
-        raise ValueError(f"{name} has {array.size} pixels, more than {MAX_PIXELS}: use a smaller picture")
+    check_pixels(name, array.shape[1], array.shape[0])
     mask = array.copy() if array.dtype.kind == "b" else _binary(array, name)
     mask.flags.writeable = False
     return mask

@@ -12,14 +12,16 @@ from regiondrag_widget.regions.mask import Points
 
 Matrix: TypeAlias = NDArray[np.float64]  # (3, 3)
 
-_FAR = 1e7  # points at infinity are held here: far outside any picture, yet finite
+_FAR = 1e7  # where points at infinity are put: far outside any picture, but finite
 _MAX_CONDITION = 1e12
 
 
 def as_matrix(value: Any, name: str = "matrix") -> Matrix:
-    """Return a fresh, read-only, finite, invertible (3, 3) float64 array, or raise ``ValueError``."""
+    """Return a new, read-only, finite, invertible (3, 3) float64 array, or raise ``ValueError``."""
     try:
         matrix = np.array(value, dtype=np.float64)
+    except OverflowError:  # a whole number beyond the range of floats
+        raise ValueError(f"{name} holds a number that is too large: every entry must be finite") from None
     except (TypeError, ValueError):
         raise ValueError(f"{name} is not an array of numbers: give 3 rows of 3") from None
     if matrix.shape == (2, 3):
@@ -35,7 +37,7 @@ def as_matrix(value: Any, name: str = "matrix") -> Matrix:
 
 
 def apply(matrix: Matrix, points: Points) -> Points:
-    """Map (n, 2) points; those sent to infinity come back very far away, never nan."""
+    """Map (n, 2) points. Points sent to infinity are mapped very far away, never to nan."""
     x, y = points[:, 0], points[:, 1]
     mapped = np.empty_like(points)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -48,31 +50,31 @@ def apply(matrix: Matrix, points: Points) -> Points:
 
 
 def inverse(matrix: Matrix) -> Matrix:
-    """The matrix that carries targets back."""
+    """Return the matrix that maps targets back to handles."""
     return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
 def weights(matrix: Matrix, points: Points) -> NDArray[np.float64]:
-    """The third homogeneous coordinate (n,): it changes sign at the horizon of the homography."""
+    """Return the third homogeneous coordinate (n,): it changes sign at the homography's horizon."""
     if is_affine(matrix):
         return np.full(len(points), matrix[2, 2])
     return np.asarray(matrix[2, 0] * points[:, 0] + matrix[2, 1] * points[:, 1] + matrix[2, 2])
 
 
 def is_affine(matrix: Matrix) -> bool:
-    """Whether parallel lines stay parallel."""
+    """Return whether parallel lines stay parallel."""
     return bool(matrix[2, 0] == 0 and matrix[2, 1] == 0)
 
 
 def turn_cost(angle: float) -> float:
-    """The size of a turn (radians), a little less counter-clockwise as seen: a quarter turn has a side."""
+    """Return the size of a turn (radians), slightly less counter-clockwise as seen: that breaks ties."""
     return abs(angle) + (0.05 if angle > 0 else 0.0)
 
 
 def similarity(centre: Points, dx: float, dy: float, scale: float = 1.0, rotate: float = 0.0) -> Matrix:
-    """Scale and turn about ``centre`` (2,), then shift by (dx, dy).
+    """Return the matrix that scales and turns about ``centre`` (2,), then shifts by (dx, dy).
 
-    ``rotate`` is in degrees, counter-clockwise as seen: rows grow downwards, so that is clockwise in (x, y).
+    ``rotate`` is in degrees, counter-clockwise on the screen; rows grow downwards, so clockwise in (x, y).
     """
     angle = math.radians(rotate)
     c, s = scale * math.cos(angle), scale * math.sin(angle)
@@ -81,7 +83,7 @@ def similarity(centre: Points, dx: float, dy: float, scale: float = 1.0, rotate:
 
 
 def affine(linear: NDArray[np.float64], source_centre: Points, target_centre: Points) -> Matrix:
-    """The affine matrix with that linear part (2, 2) which carries one centre (2,) to the other."""
+    """Return the affine matrix with this linear part (2, 2) that carries one centre (2,) to the other."""
     matrix = np.eye(3)
     matrix[:2, :2] = linear
     matrix[:2, 2] = target_centre - linear @ source_centre

@@ -1,7 +1,8 @@
 """The affine map between two regions from their moments: the default when only two masks are given.
 
-Axis-aligned scale and translation, unless turning the principal axes fits clearly better: principal axes of
-roundish hand-drawn regions point anywhere, and would invent rotations nobody asked for. Never mirrors.
+Axis-aligned scale and translation, unless turning the principal axes fits clearly better: the
+principal axes of a roundish hand-drawn region point anywhere, and using them would invent rotations. It never
+mirrors.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from regiondrag_widget.regions.overlap import overlap
 from regiondrag_widget.regions.region import Region
 
 MIN_ELONGATION = 1.4  # of both regions, long over short axis, before their axes mean anything
-MIN_GAIN = 0.05  # in overlap, before a rotation is believed
-MIN_SQUASH = 3.0  # of the upright map, from which a turn that hardly squashes is believed without a gain
+MIN_GAIN = 0.05  # in overlap, before a rotation is accepted
+MIN_SQUASH = 3.0  # of the upright map, from which a turn that hardly squashes is accepted without a gain
 MAX_TURNED_SQUASH = 1.3
 _HALF_TURN_GAIN = 0.05  # in overlap, before the larger of the two turns that fit the axes is taken
 
@@ -40,7 +41,7 @@ def principal_axes(handle: Region, target: Region) -> mx.Matrix:
     """Turn and scale the handle's principal axes into the target's.
 
     Axes have no direction, so two turns fit, half a turn apart: the one with the better overlap, or the
-    smaller one where that says nothing (a bar).
+    smaller one when both overlap equally (a bar).
     """
     handle_spread, handle_axes = _axes(handle)
     target_spread, target_axes = _axes(target)
@@ -64,7 +65,7 @@ def elongation(region: Region) -> float:
 
 
 def _crushes(upright: mx.Matrix, turned: mx.Matrix, gain: float) -> bool:
-    """A lying bar redrawn standing: squashing it fits as well as a quarter turn, yet nobody means that."""
+    """Whether a flat bar was redrawn upright: squashing fits as well as a quarter turn, but is not meant."""
     return gain > -MIN_GAIN and _squash(upright) >= MIN_SQUASH and _squash(turned) <= MAX_TURNED_SQUASH
 
 

@@ -11,7 +11,7 @@ from regiondrag_widget.regions.region import Region
 
 
 def coverage(matrix: mx.Matrix, handle: Region, target: Region) -> tuple[float, float]:
-    """(share of the target that comes from the handle, share of the handle that lands in the target)."""
+    """Return the share of the target that comes from the handle, and of the handle that lands in it."""
     inverse = mx.inverse(matrix)
     from_handle = handle.contains(mx.apply(inverse, target.sample)).mean()
     into_target = target.contains(mx.apply(matrix, handle.sample)).mean()
@@ -19,12 +19,12 @@ def coverage(matrix: mx.Matrix, handle: Region, target: Region) -> tuple[float, 
 
 
 def overlap(matrix: mx.Matrix, handle: Region, target: Region) -> float:
-    """Intersection over union, in [0, 1], of the target and the handle carried by the matrix."""
+    """Return the intersection over union, in [0, 1], of the target and the handle carried by the matrix."""
     return pooled_overlap([(matrix, handle, target)])
 
 
 def pooled_overlap(parts: Iterable[tuple[mx.Matrix, Region, Region]]) -> float:
-    """The same for several parts together, each with its own matrix."""
+    """Return the intersection over union of several parts together, each carried by its own matrix."""
     parts = list(parts)
     shares = np.array([coverage(*part) for part in parts])
     handles = np.array([handle.area for _, handle, _ in parts], dtype=np.float64)

@@ -12,7 +12,6 @@ from regiondrag_widget.regions import matrix as mx
 from regiondrag_widget.regions.mask import Mask, as_mask, require_pixels
 from regiondrag_widget.regions.region import Region
 
-
 CARRY = ("object", "painted")
 
 
@@ -23,11 +22,11 @@ class RegionPair:
     Parameters
     ----------
     handle
-        (H, W) mask of what is to be moved, at the picture's resolution; see :func:`~.masks.as_mask` for the
+        (H, W) mask of what is to be moved, at the picture's resolution; see :func:`~.mask.as_mask` for the
         types accepted. Copied and made read-only.
     target
         (H, W) mask of the place it is to cover. May be left out when ``matrix`` is given: then it is the
-        handle carried by the matrix, as far as it lies in the picture.
+        handle carried by the matrix, cut off at the picture's edges.
     matrix
         (3, 3) affine map or homography, handle pixel (x, y, 1) -> target pixel; integers are pixel centres, x
         to the right, y down. When both are given the matrix is the map and ``target`` is the region covered.
@@ -40,9 +39,10 @@ class RegionPair:
     Raises
     ------
     TypeError, ValueError
-        Handle or target empty, of different shapes, or not clearly two-valued; a matrix that is singular, not
-        finite, sends part of the handle through the horizon, or everything out of the picture; neither target
-        nor matrix; a carry mask that is empty, of another size, or outside the handle.
+        The handle or the target is empty or not clearly two-valued, or their shapes differ; the matrix is
+        singular or not finite, sends part of the handle through the horizon, or moves all of it out of the
+        picture; both target and matrix are missing; or the carry mask is empty, of another size, or leaves
+        the handle.
     """
 
     handle: Mask
@@ -59,7 +59,7 @@ class RegionPair:
         handle = as_mask(handle, "handle")
         require_pixels(handle, "handle")
         if target is None and matrix is None:
-            raise ValueError("neither target nor matrix given: say where the handle goes with one of them")
+            raise ValueError("no target and no matrix given: say where the handle goes with one of them")
         if matrix is not None:
             matrix = mx.as_matrix(matrix)
             _require_in_front(matrix, handle)
@@ -160,6 +160,7 @@ class RegionPairs(MutableSequence[RegionPair]):
         return self._union([pair.target for pair in self._pairs])
 
     def insert(self, index: int, value: RegionPair) -> None:
+        """Insert a pair before ``index``; ``ValueError`` when it has another size than the others."""
         self._check(value, self.shape)
         self._pairs.insert(index, value)
 
@@ -175,9 +176,9 @@ class RegionPairs(MutableSequence[RegionPair]):
     @overload
     def __setitem__(self, index: slice, value: Iterable[RegionPair]) -> None: ...
     def __setitem__(self, index: int | slice, value: RegionPair | Iterable[RegionPair]) -> None:
-        staying = list(self._pairs)
-        del staying[index]
-        shape = staying[0].shape if staying else None  # what stays says the size
+        remaining = list(self._pairs)
+        del remaining[index]
+        shape = remaining[0].shape if remaining else None  # the pairs that remain set the size
         if isinstance(index, slice):
             values = RegionPairs(cast("Iterable[RegionPair]", value))
             for each in values:
@@ -247,23 +248,19 @@ def _size(mask: Mask) -> str:
 
 
 def _require_in_front(matrix: mx.Matrix, handle: Mask) -> None:
-    """A homography must keep the handle, its pixels' outer corners too, on one side of its horizon."""
+    """Refuse a homography whose horizon crosses the handle (outer corners of its pixels included)."""
     if mx.is_affine(matrix):
         return
-    rim = Region.of(handle).boundary.astype(np.float64)
-    corners = np.concatenate([rim + np.array([dx, dy]) for dx in (-0.5, 0.5) for dy in (-0.5, 0.5)])
-    weight = mx.weights(matrix, corners)
+    weight = mx.weights(matrix, Region.of(handle).corners)
     if weight.min() * weight.max() <= 0 or np.abs(weight).min() < 1e-9 * np.abs(weight).max():
         raise ValueError("matrix sends part of the handle to infinity: use a milder perspective")
 
 
 def _carried(handle: Mask, matrix: mx.Matrix) -> Mask:
-    """The handle carried by the matrix: the pixels whose origin lies in it. Read-only (H, W) bool."""
+    """Return the handle carried by the matrix: the pixels whose origin lies in it. Read-only (H, W) bool."""
     height, width = handle.shape
     region = Region.of(handle)
-    rim = region.boundary.astype(np.float64)
-    corners = np.concatenate([rim + np.array([dx, dy]) for dx in (-0.5, 0.5) for dy in (-0.5, 0.5)])
-    carried = mx.apply(matrix, corners)
+    carried = mx.apply(matrix, region.corners)
     x0, y0 = np.maximum(np.floor(carried.min(axis=0)), 0).astype(int)
     x1, y1 = np.minimum(np.ceil(carried.max(axis=0)) + 1, [width, height]).astype(int)
     target = np.zeros_like(handle)
@@ -271,7 +268,7 @@ def _carried(handle: Mask, matrix: mx.Matrix) -> Mask:
         x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float64), np.arange(y0, y1, dtype=np.float64))
         origin = mx.apply(mx.inverse(matrix), np.stack([x.ravel(), y.ravel()], axis=1))
         target[y0:y1, x0:x1] = region.contains(origin).reshape(x.shape)
-    if not target.any():  # shrunk so far that no pixel centre is hit: the pixels it falls on
+    if not target.any():  # too small to hit any pixel centre: take the pixels it falls on
         points = np.floor(mx.apply(matrix, region.pixels.astype(np.float64)) + 0.5).astype(np.int64)
         kept = points[((points >= 0) & (points < [width, height])).all(axis=1)]
         target[kept[:, 1], kept[:, 0]] = True

@@ -1,4 +1,4 @@
-"""Which map serves which part of a pair."""
+"""Split a pair into parts, and choose the map of each."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from regiondrag_widget.regions.scanline import scanline_map
 METHODS = ("auto", "contour", "scanline", "polygon")
 
 _PARTS_GAIN = 0.01  # in overlap, before blobs are mapped one by one instead of the whole
-_BENT_GAIN = 0.05  # in overlap, before a region is taken for bent
-_BENT_SIDE = 8  # pixels; anything smaller has no outline to speak of
+_BENT_GAIN = 0.05  # in overlap, before a region counts as bent
+_BENT_SIDE = 8  # pixels; a smaller region has too short an outline
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Piece:
 def pieces(pair: RegionPair, method: str = "auto") -> list[Piece]:
     """Split a pair into parts with one map each; together their targets are the pair's target.
 
-    An exact matrix is always used as it is; ``method`` says how to infer the map of a pair that has none.
+    An exact matrix is used as it is; ``method`` says how to infer the map of a pair without a matrix.
     """
     check_method(method)
     handle, target = Region.of(pair.handle), Region.of(pair.target)
@@ -61,8 +61,7 @@ def pieces(pair: RegionPair, method: str = "auto") -> list[Piece]:
 def infer_matrix(pair: RegionPair) -> mx.Matrix:
     """Return a pair's (3, 3) matrix, handle -> target: its own, or the best single affine map.
 
-    Blobs that :func:`pieces` would map one by one have no common matrix; this still gives the best for the
-    whole.
+    For blobs that :func:`pieces` maps one by one this is the best matrix for the whole.
     """
     if pair.matrix is not None:
         return pair.matrix
@@ -70,13 +69,13 @@ def infer_matrix(pair: RegionPair) -> mx.Matrix:
 
 
 def check_method(method: str) -> None:
-    """Raise ``ValueError`` for a name that is none of ``METHODS``."""
+    """Raise ``ValueError`` for a name that is not in ``METHODS``."""
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
 
 
 def _bent(matrix: mx.Matrix, handle: Region, target: Region, least: float) -> Piece:
-    """By the map of outline onto outline where that overlaps more than `least`, else by the matrix."""
+    """Map outline onto outline if that overlaps by more than `least`; otherwise use the matrix."""
     if least < 1 and min(handle.width, handle.height, target.width, target.height) >= _BENT_SIDE:
         bent = contour_map(handle, target, matrix)
         if bent.overlap(handle, target) > least:

@@ -13,7 +13,7 @@ from regiondrag_widget.regions.moments import axis_aligned
 from regiondrag_widget.regions.overlap import overlap
 from regiondrag_widget.regions.region import Region
 
-_TIE = 0.02  # two ways to match the corners that differ by less fit alike
+_TIE = 0.02  # matches of the corners that differ by less count as equal
 _TIGHTER = (
     0.97  # of the smallest rectangle's area: round shapes have many smallest quadrilaterals, all skewed
 )
@@ -29,7 +29,7 @@ def polygon_map_matrix(handle: Region, target: Region) -> mx.Matrix:
         if matrix is not None:
             tightness = handle.area / _area(corners_h) + target.area / _area(corners_t)
             fits.append((tightness - handicap, matrix))
-    if not fits:  # every perspective between them would turn part of the handle over
+    if not fits:  # every perspective between them flips part of the handle
         return axis_aligned(handle, target)
     return max(fits, key=lambda fit: fit[0])[1]
 
@@ -45,7 +45,8 @@ def polygon_matrix(source_corners: Any, target_corners: Any) -> mx.Matrix:
     Raises
     ------
     ValueError
-        Another number of corners, not finite, or three of them on one line.
+        There are not 3 or 4 corners on each side, a coordinate is not finite, or three corners lie on one
+        line.
     """
     source, target = (np.asarray(c, dtype=np.float64) for c in (source_corners, target_corners))
     if source.shape != target.shape or source.shape not in ((3, 2), (4, 2)):

@@ -1,7 +1,7 @@
 """Scanline map: bounding box to bounding box in x, then each column stretched from top to bottom in y.
 
 The idea of RegionDrag (ECCV 2024, section 3.1) for two free masks. It follows outlines that change shape, but
-knows no rotation.
+ignores rotation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def scanline_map(handle: Region, target: Region, points: Points) -> Points:
 
 
 def _extents(region: Region, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Upper and lower edge (n,) of the column nearest to each x; gaps take their nearest column's."""
+    """Upper and lower edge (n,) of the column nearest to each x; a gap takes those of the nearest column."""
     filled = np.flatnonzero(region.mask.any(axis=0))
     column = np.clip(np.floor(x + 0.5).astype(np.int64) - region.x0, 0, region.width - 1)
     after = np.clip(np.searchsorted(filled, column), 0, filled.size - 1)

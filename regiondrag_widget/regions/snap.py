@@ -1,4 +1,4 @@
-"""Bring source points back into the handle."""
+"""Move source points into the handle."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from scipy.spatial import cKDTree
 from regiondrag_widget.regions.mask import Points
 from regiondrag_widget.regions.region import Region
 
-_WITHIN = 0.49  # stay this near a pixel's centre, so that every way of rounding finds the same pixel
+_WITHIN = 0.49  # stay this near a pixel's centre, so that any rounding finds the same pixel
 
 
 def snap(points: Points, handle: Region) -> NDArray[np.float32]:
-    """Return (n, 2) float32: points in the handle stay, all others move to its nearest pixel."""
+    """Return the points (n, 2) float32, those outside the handle moved to its nearest pixel."""
     inside = handle.contains(points)
     outside = ~inside
     snapped = points.copy()

@@ -1,4 +1,4 @@
-"""Files out, whole or not at all: written aside in the same folder, then renamed."""
+"""Write files whole or not at all: aside in the same folder, then renamed."""
 
 from __future__ import annotations
 
@@ -8,17 +8,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+__all__ = ["write_whole", "write_whole_bytes", "write_whole_text"]
+
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> Path:
     """Let ``write(file)`` fill a file that appears at ``path`` only once it is complete.
 
-    Until then what stood at ``path`` stays, and whatever goes wrong, an interruption included, leaves nothing
-    half-written behind.
+    Until then the earlier file stays. If anything fails, an interrupt included, no half-written file is left.
+
+    Parameters
+    ----------
+    path
+        Where the file goes; its folder must exist. A link stays, and the file it points to is replaced.
+    write
+        Called once with a binary file that is open for writing.
+
+    Returns
+    -------
+    Path
+        The file that was written, links resolved.
 
     Raises
     ------
     OSError
-        In one sentence: no such folder, no permission, the disk is full...
+        The file cannot be written; the message is one sentence (no such folder, no permission, disk full).
     """
     goal = Path(os.path.realpath(Path(path).expanduser()))  # through a link to the file it means
     if goal.is_dir():
@@ -38,3 +51,13 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object
     finally:
         aside.unlink(missing_ok=True)
     return goal
+
+
+def write_whole_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
+    """Write a file with `write_whole`, which says what may be raised."""
+    return write_whole(path, lambda file: file.write(data))
+
+
+def write_whole_text(path: str | os.PathLike[str], text: str) -> Path:
+    """Write a UTF-8 text file with `write_whole`, which says what may be raised."""
+    return write_whole_bytes(path, text.encode())

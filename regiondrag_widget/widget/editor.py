@@ -1,38 +1,34 @@
-"""What the widget asks of an edit engine, and the few prepared pictures that are kept.
+"""What the widget asks of an edit engine.
 
 The widget knows the engine only through `Editor` and `EditorFactory`, so tests put a small deterministic
-editor in its place, and nothing here imports torch until the first edit. The real engine's adapter is in
-`sessions`.
+editor in its place. The real engine's adapter is in `engine_editor`; `editor_cache` keeps a few editors.
 """
 
 from __future__ import annotations
 
-import gc
-import sys
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from regiondrag_widget.models.memory import is_out_of_memory
+from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.regions.pair import RegionPair
-from regiondrag_widget.widget.sessions import engine_editor
-from regiondrag_widget.widget.settings import EditSettings
 
 
 class Step(Protocol):
     """One denoising step: ``index`` counts from 1 to ``total``."""
 
     @property
-    def index(self) -> int: ...
+    def index(self) -> int:
+        """Its number, from 1."""
+
     @property
-    def total(self) -> int: ...
+    def total(self) -> int:
+        """How many there are."""
+
     def preview(self, max_size: int = ...) -> NDArray[np.uint8]:
         """(h, w, 3) uint8, at most ``max_size`` on the long side."""
 
@@ -44,22 +40,21 @@ class Editor(Protocol):
         self,
         pairs: Sequence[RegionPair],
         *,
-        stop: float,
-        vacated: str,
-        matte: str,
         editable: NDArray[np.bool_] | None,
+        **settings: Any,
     ) -> Generator[Step, None, None]:
-        """The reverse pass, one `Step` a level; closing the generator cancels."""
+        """The reverse pass, one `Step` a level; closing the generator cancels.
+
+        ``settings`` are those of `EditSettings.of_the_edit`, here and in `prepare` and `draft`.
+        """
 
     def prepare(
         self,
         pairs: Sequence[RegionPair],
         cancelled: Callable[[], bool],
         *,
-        stop: float,
-        vacated: str,
-        matte: str,
         editable: NDArray[np.bool_] | None,
+        **settings: Any,
     ) -> bool:
         """Do ahead of `edit` what these handles need, the inversion above all. False when ``cancelled``,
         which is asked now and then, ended it.
@@ -70,10 +65,8 @@ class Editor(Protocol):
         pairs: Sequence[RegionPair],
         *,
         calls: int,
-        stop: float,
-        vacated: str,
-        matte: str,
         editable: NDArray[np.bool_] | None,
+        **settings: Any,
     ) -> Generator[Step, None, None]:
         """An edit in ``calls`` steps, a look at what `edit` would give; closing the generator cancels."""
 
@@ -100,138 +93,39 @@ class Drafted(Protocol):
     """A draft's picture: ``rgb`` (h, w, 3) uint8 of the ``box`` x0, y0, x1, y1 in picture pixels."""
 
     @property
-    def rgb(self) -> NDArray[np.uint8]: ...
+    def rgb(self) -> NDArray[np.uint8]:
+        """(h, w, 3) uint8."""
+
     @property
-    def box(self) -> tuple[int, int, int, int]: ...
+    def box(self) -> tuple[int, int, int, int]:
+        """x0, y0, x1, y1 in picture pixels."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """For the read-out: ``memory`` and ``budget`` in bytes of what is kept, ``note`` in words."""
+    """What an editor runs on and keeps.
+
+    Attributes
+    ----------
+    device, dtype
+        As torch names them.
+    memory, budget
+        Bytes that are kept, and that may be kept.
+    note
+        More for the read-out, in words.
+    own_settings
+        The model's own values of settings.
+    """
 
     device: str = ""
     dtype: str = ""
     memory: int = 0
     budget: int = 0
     note: str = ""
+    own_settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 class EditorFactory(Protocol):
     """Makes an `Editor`: loads the model, inverts the picture. Slow; called on the inference thread."""
 
     def __call__(self, image: Image.Image, settings: EditSettings) -> Editor: ...
-
-
-def editor_key(picture_key: Hashable, settings: EditSettings) -> tuple[Hashable, ...]:
-    """Equal where one editor serves. ``picture_key`` stands for the picture's content."""
-    s = settings
-    return (picture_key, s.model, s.prompt, s.steps, s.start, s.seed)
-
-
-class EditorCache:
-    """The last few editors, so that a second run of the same picture pays the reverse pass alone.
-
-    `get` is called on the inference thread; `forget` and `clear`, which only drop references, from any
-    thread.
-    """
-
-    def __init__(self, factory: EditorFactory, size: int = 2) -> None:
-        self._factory = factory
-        self._size = size
-        self._editors: OrderedDict[tuple[Hashable, ...], Editor] = OrderedDict()
-        self._budgets: dict[Hashable, int] = {}  # of each editor, when last seen
-        self._models: set[str] = set()  # that were loaded
-        self._lock = threading.Lock()
-
-    def get(self, picture_key: Hashable, image: Image.Image, settings: EditSettings) -> Editor:
-        """The editor for this picture and these settings, made if need be.
-
-        ``picture_key`` stands for the picture's content: equal keys mean equal pictures.
-        """
-        key = editor_key(picture_key, settings)
-        with self._lock:
-            editor = self._editors.get(key)
-            if editor is not None:
-                self._editors.move_to_end(key)
-                return editor
-            while len(self._editors) >= self._size:  # make room before the new one takes memory
-                self._editors.popitem(last=False)
-        editor = self._factory(image, settings)
-        with self._lock:
-            self._editors[key] = editor
-            self._budgets = {known: self._budgets.get(known, 0) for known in self._editors}
-            self._budgets[key] = editor.report().budget
-            self._models.add(settings.model)
-        return editor
-
-    def loaded(self, model: str) -> bool:
-        """Whether ``model`` has been used before: its weights are on this machine."""
-        with self._lock:
-            return model in self._models
-
-    def report(self, picture_key: Hashable, settings: EditSettings) -> Report | None:
-        """What the editor of this picture runs on and keeps; None while there is none."""
-        with self._lock:
-            editor = self._editors.get(editor_key(picture_key, settings))
-        return None if editor is None else editor.report()
-
-    @contextmanager
-    def surviving(self, key: Hashable) -> Iterator[None]:
-        """Memory that runs out in the block leaves room behind, and raises: other pictures' editors go, that
-        of ``key`` (see `editor_key`) keeps half as much.
-        """
-        try:
-            yield
-        except Exception as error:
-            if is_out_of_memory(error):
-                self._make_room(key)
-            raise
-
-    def _make_room(self, key: Hashable) -> None:
-        with self._lock:
-            for other in [other for other in self._editors if other != key]:
-                del self._editors[other]
-            editors = list(self._editors.items())
-        for known, editor in editors:
-            if editor.report().budget >= self._budgets.get(known, 0):  # it may have seen to it itself
-                editor.shrink()
-            self._budgets[known] = editor.report().budget
-        _give_back()
-
-    def holds(self, picture_key: Hashable) -> bool:
-        """Whether some editor of this picture is kept."""
-        with self._lock:
-            return any(key[0] == picture_key for key in self._editors)
-
-    def forget(self, picture_key: Hashable) -> None:
-        """Drop the editors of one picture."""
-        with self._lock:
-            for key in [key for key in self._editors if key[0] == picture_key]:
-                del self._editors[key]
-
-    def clear(self) -> None:
-        """Drop everything and give the memory back, after the device ran out of it."""
-        with self._lock:
-            self._editors.clear()
-        _give_back()
-
-
-def _give_back() -> None:
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
-_shared = EditorCache(engine_editor)
-
-
-def shared_editors() -> EditorCache:
-    """The process's editors."""
-    return _shared
-
-
-def install_editors(factory: EditorFactory, size: int = 2) -> None:
-    """Let all widgets of this process edit through another engine."""
-    global _shared
-    _shared = EditorCache(factory, size)

@@ -1,4 +1,4 @@
-"""Exceptions of the engine in words for the user, without what their frames hold."""
+"""Exceptions in words for the user, without the memory that their frames hold."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from dataclasses import dataclass
 
 from regiondrag_widget.imaging.bundled import BundledWeightsMissingError
 from regiondrag_widget.models.memory import is_out_of_memory
-from regiondrag_widget.widget.outgoing import ErrorCode
+from regiondrag_widget.text import printable
+from regiondrag_widget.widget.messages import ErrorCode
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong, in words for the user, and the traceback as text (its frames would hold device
-    memory).
+    """What went wrong.
+
+    Attributes
+    ----------
+    code
+        What kind of failure it is.
+    message, remedy
+        For the user.
+    traceback
+        As text: its frames would hold the device's memory.
     """
 
     code: ErrorCode
@@ -24,8 +33,8 @@ class Failure:
 
 def describe(error: BaseException) -> Failure:
     """Turn an exception into words, a remedy, and its traceback as text."""
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    words = str(error).strip() or type(error).__name__
+    text = printable("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+    words = printable(_words(error))
     if is_out_of_memory(error):
         return Failure(
             "memory",
@@ -45,6 +54,13 @@ def describe(error: BaseException) -> Failure:
         )
     if isinstance(error, FileNotFoundError):
         return Failure("bad-input", words, "Choose another model in the settings.", text)
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        return Failure(
+            "engine",
+            f"The edit was ended by {type(error).__name__} on its thread.",
+            "Run again; w.last_error shows where it came from.",
+            text,
+        )
     if is_device_lost(error):
         first = (str(error.__cause__ or "").strip() or words).splitlines()[0]
         return Failure(
@@ -59,6 +75,13 @@ def describe(error: BaseException) -> Failure:
         "Run again; if it fails again, w.last_error has the details.",
         text,
     )
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error).strip() or type(error).__name__
+    except Exception:  # an exception of the user's own whose __str__ fails
+        return type(error).__name__
 
 
 def let_go(error: BaseException | None) -> None:

@@ -6,37 +6,65 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image
-
-from regiondrag_widget.widget.drawn import Regions
+from regiondrag_widget.widget.edit_job import EditRequest
+from regiondrag_widget.widget.encode import ShownPicture
 
 LIMIT = 20  # results kept; each holds two pictures and its previews
 
 
 @dataclass(frozen=True, eq=False)
 class HistoryEntry:
-    """One finished run: its `EditResult`, the picture it started from, and what was asked."""
+    """One finished run.
 
-    key: str
-    run: int
+    Attributes
+    ----------
+    request
+        What was asked.
+    result
+        The `EditResult`.
+    before
+        The picture it started from.
+    seconds
+        How long it took.
+    settings
+        The settings it was made with; `EditRequest.settings` has None where the model decided.
+    thumb
+        A small JPEG of the result.
+    """
+
+    request: EditRequest
     result: Any
-    before: Image.Image
-    before_name: str
-    picture_rev: int
-    regions: Regions
-    settings: dict[str, Any]
+    before: ShownPicture
     seconds: float
+    settings: dict[str, Any]
     thumb: bytes
+
+    @property
+    def key(self) -> str:
+        """Its name in the history."""
+        return f"r{self.request.run}"
 
     def summary(self) -> dict[str, Any]:
         """The entry of the ``_history`` trait."""
-        seed = self.settings.get("seed")
+        seed = self.request.settings.seed
         return {
             "id": self.key,
             "seed": seed,
             "seconds": round(self.seconds, 3),
             "settings": self.settings,
-            "label": f"Run {self.run}, seed {seed}",
+            "label": f"Run {self.request.run}, seed {seed}",
+        }
+
+    def shown(self) -> dict[str, Any]:
+        """The ``_result_info`` trait while this result is on show."""
+        return {
+            "id": self.key,
+            "run": self.request.run,
+            "seed": self.request.settings.seed,
+            "seconds": round(self.seconds, 3),
+            "width": self.result.image.width,
+            "height": self.result.image.height,
+            "settings": self.settings,
         }
 
 
@@ -53,7 +81,7 @@ class History:
             self._entries.popitem(last=False)
 
     def get(self, key: str) -> HistoryEntry:
-        """The entry called ``key``; ``KeyError`` with words when it is gone."""
+        """The entry called ``key``; ``KeyError`` in words when it is gone."""
         try:
             return self._entries[key]
         except KeyError:
@@ -63,10 +91,13 @@ class History:
         return len(self._entries)
 
     def results(self) -> list[Any]:
+        """Their `EditResult` objects."""
         return [entry.result for entry in self._entries.values()]
 
     def summaries(self) -> list[dict[str, Any]]:
+        """The ``_history`` trait."""
         return [entry.summary() for entry in self._entries.values()]
 
     def thumbs(self) -> dict[str, bytes]:
+        """Their small pictures by key."""
         return {key: entry.thumb for key, entry in self._entries.items()}

@@ -1,27 +1,25 @@
-"""What the browser is told of speed and memory: after the first measurement, and whenever it changes."""
+"""What the read-out says of speed and memory: sent after the first measurement, and when it changes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
-from regiondrag_widget.widget.drafting import MAX_AGE
+from regiondrag_widget.widget.draft_job import MAX_AGE
+from regiondrag_widget.widget.draft_speed import DraftSpeed
 from regiondrag_widget.widget.editor import Report
-from regiondrag_widget.widget.latency import Latency
-from regiondrag_widget.widget.outgoing import Measured
+from regiondrag_widget.widget.messages import Measured
 
-INTERVAL = 1.0  # seconds between two messages, unless what they say decides whether drafts are asked for
+INTERVAL = 1.0  # seconds between two messages, unless the change decides whether drafts are asked for
 TOO_SLOW = "drafts take too long here to follow a pointer"
 SHRUNK = "out of memory: the cache was halved"
 MARKED = 0.1  # a change of the median by this share is worth a message
-
 
 UNMEASURED = Measured(None, live=False, device="", dtype="", memory=0, budget=0)
 
 
 class Readout:
-    """Decides when a `Measured` goes out. Called under the widget's lock.
+    """Decides when a `Measured` is sent. Not safe without a lock.
 
     Parameters
     ----------
@@ -37,7 +35,7 @@ class Readout:
         send: Callable[[Measured], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.latency = Latency()
+        self.speed = DraftSpeed()
         self._report = report
         self._send = send
         self._clock = clock
@@ -49,41 +47,47 @@ class Readout:
         self._sent_at = float("-inf")
 
     def switch(self, on: bool) -> None:
-        """The read-out is opened, and wants to be filled at once, or closed."""
+        """The read-out is opened, and filled at once, or closed."""
         self._open = on
         if on:
             self._tell(self._now())
 
     def paused(self, why: str) -> None:
-        """No drafts are made for now; with no words: they are again."""
+        """Say why no drafts are made for now; no words: they are made again."""
         self._pause = why
         self.update()
 
     def unprepared(self, why: str) -> None:
-        """The picture could not be prepared ahead of a run; no words: it can be, or nobody knows."""
+        """Say why the picture could not be prepared ahead of a run; no words: nothing is known against it."""
         self._unprepared = f"could not prepare ahead: {why}" if why else ""
         self.update()
 
     def shrunk(self) -> None:
-        """Memory ran out, so that less is kept."""
+        """Say that memory ran out and less is kept."""
         self._shrunk = True
         self.update()
 
     def forget(self, *, model: bool) -> None:
-        """Another picture, or another ``model``, of which nothing is known yet."""
+        """Start over for another picture, or another ``model``."""
         self._shrunk, self._unprepared = False, ""
         if model:
             self._known = Report()
-            self.latency.forget()
+            self.speed.forget()
         self.update()
 
     def greet(self) -> None:
-        """A page came that knows nothing."""
+        """Send again what was sent last: a new page knows nothing."""
         if self._sent is not None:
             self._send(self._sent)
 
     def update(self, *, settled: bool = False) -> None:
-        """Something may have changed. ``settled``: nothing more will for a while, so a change is told now."""
+        """Send what has changed, if it is time to.
+
+        Parameters
+        ----------
+        settled
+            Whether nothing more will change for a while, so that a change is sent now.
+        """
         now, before = self._now(), self._sent
         if now == before or (before is None and now.draft_ms is None and not now.note):
             return
@@ -98,12 +102,12 @@ class Readout:
 
     def _now(self) -> Measured:
         self._known = self._report() or self._known
-        known, latency = self._known, self.latency
-        slow = TOO_SLOW if (latency.draft_ms or 0) > MAX_AGE * 1000 else ""
+        known, speed = self._known, self.speed
+        slow = TOO_SLOW if (speed.draft_ms or 0) > MAX_AGE * 1000 else ""
         notes = known.note, slow, SHRUNK if self._shrunk else "", self._pause, self._unprepared
         return Measured(
-            draft_ms=latency.draft_ms,
-            live=latency.quick and not self._pause,
+            draft_ms=speed.draft_ms,
+            live=speed.quick and not self._pause,
             device=known.device,
             dtype=known.dtype,
             memory=known.memory,
@@ -120,8 +124,3 @@ def _marked(now: Measured, before: Measured | None) -> bool:
     if before is None or not now.draft_ms or not before.draft_ms:
         return True
     return abs(now.draft_ms - before.draft_ms) > MARKED * before.draft_ms
-
-
-def as_dict(measured: Measured) -> dict[str, Any]:
-    """The message as the ``measured`` trait shows it."""
-    return {name: value for name, value in measured.content().items() if name not in ("v", "type")}

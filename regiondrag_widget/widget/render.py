@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from regiondrag_widget.regions.pair import RegionPair
-from regiondrag_widget.widget.pictures import to_image
+from regiondrag_widget.widget.encode import to_image
 from regiondrag_widget.widget.sketch import Sketch, sketch
 
 SHOWN_SIDE = 640  # px, the longer side of a view unless told otherwise

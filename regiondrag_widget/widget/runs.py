@@ -1,87 +1,106 @@
 """The widget's side of its edits: start, stop, wait, and what is shown while one runs.
 
-`EditRuns` is the `EditListener` of one widget. It is called on the inference thread and decides what the
-browser is told: states, flow-controlled previews, the result. Everything that touches the widget goes
-through its `Outbox` and happens under the widget's lock.
+`EditRuns` is the `EditListener` of one widget: it is called on the inference thread and decides what the
+browser is told: states, flow-controlled previews, the result. It is also a listener of the document: a run is
+of no use once its picture has been replaced. Everything that touches the document goes through the `Outbox`
+and happens under the document's lock.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from regiondrag_widget.widget import protocol
-from regiondrag_widget.widget.editing import PREPARING, EditRequest, run_edit
-from regiondrag_widget.widget.editor import Step, editor_key, shared_editors
-from regiondrag_widget.widget.failures import Failure
+from regiondrag_widget.widget.changes import Change
+from regiondrag_widget.widget.document import Document
+from regiondrag_widget.widget.edit_job import PREPARING, EditRequest, run_edit
+from regiondrag_widget.widget.editor import Step
+from regiondrag_widget.widget.editor_cache import editor_key, shared_editors
+from regiondrag_widget.widget.encode import PREVIEW_SIZE, encode_png, encode_preview, encode_thumb
+from regiondrag_widget.widget.failures import Failure, describe, let_go
 from regiondrag_widget.widget.host import POLL, Outbox
-from regiondrag_widget.widget.pictures import PREVIEW_SIZE, encode_png, encode_preview, encode_thumb
-from regiondrag_widget.widget.protocol import StateName
-from regiondrag_widget.widget.stream import Frame, PreviewStream
+from regiondrag_widget.widget.messages import Done, Error, Outgoing, Preview, StateName, Stopped
+from regiondrag_widget.widget.preview_stream import Frame, PreviewStream
+from regiondrag_widget.widget.run_state import RunState, idle_state
 from regiondrag_widget.widget.worker import InferenceWorker, Job
 
-STATUS_INTERVAL = 0.1  # seconds between two status messages of one run; the kernel's channel has a rate limit
+STATUS_INTERVAL = 0.1  # seconds between two states of one run; the kernel's channel has a rate limit
+
+# what a change of the document lets the widget say, unless a run is under way
+_SETTLED: dict[Change, tuple[StateName, str]] = {
+    Change.ACCEPTED: ("ready", "Result accepted"),
+    Change.DISCARDED: ("ready", "Result discarded"),
+    Change.RESTORED: ("done", "Earlier result"),
+}
 
 
 class EditFailed(RuntimeError):
     """A run that was waited for failed; ``w.last_error`` has the traceback."""
 
 
-class RunHost(Protocol):
-    """What `EditRuns` needs of the widget."""
+class Preparation(Protocol):
+    """What else uses the inference thread for the same picture."""
 
     @property
-    def lock(self) -> threading.RLock: ...
-    @property
-    def size(self) -> tuple[int, int]:
-        """(width, height) of the picture."""
+    def preparing(self) -> bool:
+        """Whether the picture is being prepared, so that a run that begins now waits for that."""
 
-    def send_message(self, message: protocol.Outgoing) -> None: ...
-    def show_state(self, state: dict[str, Any]) -> None: ...
-    def show_result(
-        self, request: EditRequest, result: Any, seconds: float, png: bytes, thumb: bytes
-    ) -> str: ...
-    def show_failure(self, failure: Failure) -> None: ...
+    def run_begins(self) -> None:
+        """A run begins."""
 
 
 class EditRuns:
     """All edits of one widget: at most one at a time, the latest request wins.
 
-    ``preparing`` tells whether a run that begins now will wait for its own picture to be prepared.
+    Parameters
+    ----------
+    document
+        What is edited, and where results and states are shown.
+    worker
+        Does the edits.
+    outbox
+        Delivers the reports.
+    send
+        Sends one message to the browser.
+    preparation
+        What else uses the inference thread for the same picture.
+    clock
+        Seconds that never run backwards; injected by tests.
     """
 
     def __init__(
         self,
-        host: RunHost,
+        document: Document,
         worker: InferenceWorker,
         outbox: Outbox,
+        send: Callable[[Outgoing], None],
+        preparation: Preparation,
         clock: Callable[[], float] = time.monotonic,
-        preparing: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._host = host
+        self._document = document
         self._worker = worker
         self._outbox = outbox
+        self._send = send
+        self._preparation = preparation
         self._clock = clock
-        self._preparing = preparing
+        self._owner = ("run", id(document))  # whose jobs these are, for the worker
         self._job: Job | None = None
         self._failure: Failure | None = None
         self._outcome: Any = None
         self._began = self._last_status = float("-inf")
-        self._over = -1
+        self._over = -1  # the number of the last run whose end was told
         self.run = 0  # the newest run's number
-        self.state: dict[str, Any] = idle_state("ready", "Ready", 0)
         self.stream: PreviewStream[tuple[bytes, int, int]] = PreviewStream(clock)
 
     @property
     def busy(self) -> bool:
         """Whether a run is waiting or under way."""
-        return self.state["state"] in ("loading", "running", "stopping")
+        return self._document.busy
 
     def start(self, request: EditRequest) -> None:
-        """Begin ``request``; a run under way stops at its next step and is heard of no more."""
+        """Begin ``request``. A run under way stops at its next step; its later reports are dropped."""
         editors = shared_editors()
 
         def work(job: Job) -> None:
@@ -91,20 +110,24 @@ class EditRuns:
             run_edit(request, editors, self, lambda: job.cancelled, stop_preparing)
 
         job = Job(
-            owner=id(self._host),
+            owner=self._owner,
             work=work,
             dropped=lambda: self.stopped(request.run, 0),
+            crashed=lambda error: self._crashed(request.run, error),
             needs=editor_key(request.picture_key, request.settings),
         )
-        with self._host.lock:
+        with self._document.lock:
+            self._document.require_open()
+            self._document.show_failure(None)
             self.run = request.run
             self._job, self._failure, self._outcome = job, None, None
             self.stream.start(request.run)
             self._enter("loading", self._first_words())
             self._worker.submit(job)
+            self._preparation.run_begins()
 
     def _first_words(self) -> str:
-        if self._preparing():
+        if self._preparation.preparing:
             return PREPARING
         return "Waiting for its turn" if self._worker.busy else "Getting ready"
 
@@ -113,34 +136,42 @@ class EditRuns:
 
         A run that is still being prepared counts as stopped at once: what is prepared serves the next one.
         """
-        with self._host.lock:
+        with self._document.lock:
             if not self.busy or (run is not None and run != self.run):
                 return
-            preparing = self.state["state"] == "loading"
+            preparing = self._document.state["state"] == "loading"
             if not preparing:
                 self._enter("stopping", "Stopping")
-            self._worker.cancel(id(self._host))  # under the lock: a run that begins now must not be hit
+            self._worker.cancel(self._owner)  # under the lock: a run that begins now must not be hit
             if preparing:
                 self.stopped(self.run, 0)
                 self._job = None
 
     def abandon(self) -> None:
-        """Stop whatever runs and hear no more of it: its picture, or the whole widget, is gone."""
-        with self._host.lock:
+        """Stop whatever runs and drop its later reports: its picture, or the whole widget, is gone."""
+        with self._document.lock:
             if self.busy:
                 self.run += 1
                 self.stream.start(self.run)
                 self.stream.end()
-                self._show(idle_state("ready", "Ready", self.run))
+                self._document.show_state(idle_state("ready", "Ready", self.run))
             self._job = None
-            self._worker.cancel(id(self._host))
+            self._worker.cancel(self._owner)
 
     def refuse(self, run: int, message: str) -> None:
-        """Run ``run`` cannot begin. It still replaces the one under way, of which its page hears no more."""
-        with self._host.lock:
+        """Run ``run`` cannot begin. It still replaces the one under way, whose later reports are dropped."""
+        with self._document.lock:
             self.abandon()
             self.run = run
-            self._show(idle_state("error", message, run))
+            self._document.show_state(idle_state("error", message, run))
+
+    def changed(self, what: Change) -> None:
+        """A run of another picture is abandoned; what was done with a result is said in words."""
+        if what & (Change.PICTURE | Change.RESTORED):
+            self.abandon()
+        for cause, (name, message) in _SETTLED.items():
+            if cause in what and not self.busy:
+                self._document.show_state(idle_state(name, message, self.run))
 
     def wait(self, timeout: float | None = None) -> Any:
         """Block until the newest run is over; its result, or None when it was stopped (or there was none).
@@ -163,6 +194,7 @@ class EditRuns:
                 break
             if deadline is not None and self._clock() >= deadline:
                 raise TimeoutError(f"the edit is not done after {timeout:g} s; it goes on, w.stop() ends it")
+            self._worker.revive()
             with self._stopped_by_interrupt():
                 job.wait(POLL)
         self._outbox.drain()
@@ -171,7 +203,12 @@ class EditRuns:
         return self._outcome
 
     def pump(self) -> None:
-        """Deliver the run's reports on this thread until it is over; an interrupt stops the run."""
+        """Where no other thread can, deliver the run's reports on this one until it is over.
+
+        An interrupt stops the run.
+        """
+        if not self._outbox.pump:
+            return
         try:
             self._deliver_until_over()
         except KeyboardInterrupt:
@@ -189,35 +226,32 @@ class EditRuns:
     def _deliver_until_over(self) -> None:
         while (job := self._job) is not None and not job.finished:
             self._outbox.drain()
+            self._worker.revive()
             job.wait(POLL)
         self._outbox.drain()
 
     def acknowledge(self, run: int, seq: int) -> None:
-        """The browser painted a preview."""
-        with self._host.lock:
+        """The browser has shown a preview."""
+        with self._document.lock:
             self._send_frames(self.stream.ack(run, seq))
 
     def show(self, visible: bool) -> None:
         """Some view is on the screen, or none."""
-        with self._host.lock:
+        with self._document.lock:
             self._send_frames(self.stream.show(visible))
-
-    def settle(self, name: StateName, message: str) -> None:
-        """Show an idle state, unless a run is under way."""
-        with self._host.lock:
-            if not self.busy:
-                self._show(idle_state(name, message, self.run))
 
     # -- EditListener: called on the inference thread --------------------------------------------------------
 
     def preparing(self, run: int, message: str) -> None:
+        """See `EditListener`."""
         self._post(run, lambda: self._enter("loading", message))
 
     def stepped(self, run: int, step: Step) -> None:
+        """Show the step, and a preview of it if the browser keeps up."""
         number, total = step.index, step.total
         now = self._clock()
-        with self._host.lock:
-            if run != self.run or run == self._over or self.state["state"] == "stopping":
+        with self._document.lock:
+            if run != self.run or run == self._over or self._document.state["state"] == "stopping":
                 return
             wanted = self.stream.wants(number, total)
             if number == 1:
@@ -238,43 +272,56 @@ class EditRuns:
         self._post(run, deliver)
 
     def finished(self, request: EditRequest, result: Any, seconds: float) -> None:
+        """Show the result."""
         png, thumb = encode_png(result.image), encode_thumb(result.image)
 
         def deliver() -> None:
             self._send_frames(self.stream.finish())
             self.stream.end()
             self._outcome = result
-            key = self._host.show_result(request, result, seconds, png, thumb)
+            key = self._document.add_result(request, result, seconds, png, thumb)
             self._enter("done", f"Done in {seconds:.1f} s")
-            self._host.send_message(protocol.Done(request.run, key, round(seconds, 3)))
+            self._send(Done(request.run, key, round(seconds, 3)))
+            self._over = request.run
 
         self._post(request.run, deliver)
 
     def stopped(self, run: int, step: int) -> None:
+        """Say after how many steps."""
+
         def deliver() -> None:
             self._over = run
             self.stream.end()
             self._enter("ready", f"Stopped after step {step}" if step else "Stopped")
-            self._host.send_message(protocol.Stopped(run, step))
+            self._send(Stopped(run, step))
 
         self._post(run, deliver)
 
     def failed(self, run: int, failure: Failure) -> None:
+        """Show the failure; the picture, the drawing and earlier results stay."""
+
         def deliver() -> None:
             self.stream.end()
             self._failure = failure
-            self._host.show_failure(failure)
+            self._document.show_failure(failure)
             self._enter("error", f"{failure.message} {failure.remedy}".strip())
-            self._host.send_message(protocol.Error(run, failure.code, failure.message, failure.remedy))
+            self._send(Error(run, failure.code, failure.message, failure.remedy))
+            self._over = run
 
         self._post(run, deliver)
+
+    def _crashed(self, run: int, error: BaseException) -> None:
+        """The run's job ended by an exception that `run_edit` could not report, or its thread died."""
+        failure = describe(error)
+        let_go(error)
+        self.failed(run, failure)
 
     # -- helpers ---------------------------------------------------------------------------------------------
 
     def _post(self, run: int, deliver: Callable[[], None]) -> None:
         def guarded() -> None:
-            with self._host.lock:
-                if run == self.run != self._over:  # nothing of an older run, or of one declared over
+            with self._document.lock:
+                if run == self.run != self._over:  # reports of an older run, or after its end, are dropped
                     deliver()
 
         self._outbox.post(guarded)
@@ -282,14 +329,10 @@ class EditRuns:
     def _enter(
         self, name: StateName, message: str, step: int = 0, total: int = 0, eta: float | None = None
     ) -> None:
-        self._show(
-            {"state": name, "message": message, "step": step, "total": total, "eta": eta, "run": self.run}
-        )
-
-    def _show(self, state: dict[str, Any]) -> None:
-        self.state = state
-        self._host.show_state(state)
-        self._host.send_message(protocol.Status(**state))
+        state: RunState = {
+            "state": name, "message": message, "step": step, "total": total, "eta": eta, "run": self.run,
+        }  # fmt: skip
+        self._document.show_state(state)
 
     def _eta(self, now: float, number: int, total: int) -> float | None:
         if number < 2:
@@ -297,14 +340,7 @@ class EditRuns:
         return round((now - self._began) / (number - 1) * (total - number), 2)
 
     def _send_frames(self, frames: list[Frame[tuple[bytes, int, int]]]) -> None:
-        width, height = self._host.size
+        height, width = self._document.shape
         for f in frames:
             data, w, h = f.picture
-            self._host.send_message(
-                protocol.Preview(f.run, f.seq, f.step, f.total, w, h, (0, 0, width, height), data)
-            )
-
-
-def idle_state(name: StateName, message: str, run: int) -> dict[str, Any]:
-    """A state in which nothing runs."""
-    return {"state": name, "message": message, "step": 0, "total": 0, "eta": None, "run": run}
+            self._send(Preview(f.run, f.seq, f.step, f.total, w, h, (0, 0, width, height), data))

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from regiondrag_widget.imaging.picture import MIN_SIDE
+from regiondrag_widget.regions.limits import MIN_SIDE
 from regiondrag_widget.regions.pair import RegionPair, RegionPairs
-from regiondrag_widget.widget.pictures import encode_png
+from regiondrag_widget.widget.encode import encode_png
 from regiondrag_widget.widget.render import render_correspondence, shrink
 
 MAX_SIDE = 768  # px; the picture lies in the saved notebook

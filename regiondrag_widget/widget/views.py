@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from regiondrag_widget.regions.pair import RegionPair
-from regiondrag_widget.widget.pictures import to_image
+from regiondrag_widget.widget.encode import to_image
 from regiondrag_widget.widget.render import (
     SHOWN_SIDE,
     fit,

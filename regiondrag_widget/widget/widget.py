@@ -15,17 +15,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from regiondrag_widget.engine.keywords import check_keywords
+from regiondrag_widget.engine.settings import EditSettings, lists_settings, names
 from regiondrag_widget.regions.pair import RegionPair
-from regiondrag_widget.widget.core import WidgetCore
-from regiondrag_widget.widget.drawn import Regions
-from regiondrag_widget.widget.pictures import picture_name, to_image
-from regiondrag_widget.widget.sessions import model_name
-from regiondrag_widget.widget.settings import NAMES, EditSettings
+from regiondrag_widget.widget.encode import ShownPicture
+from regiondrag_widget.widget.mirror import DocumentMirror
+from regiondrag_widget.widget.regions_state import Regions
+from regiondrag_widget.widget.user_pipelines import model_name
 
 log = logging.getLogger(__name__)
 
 
-class RegionDragWidget(WidgetCore):
+@lists_settings(*names("widget"))
+class RegionDragWidget(DocumentMirror):
     """An editor in a notebook cell: draw a handle, drag it to its target, run, compare, accept.
 
     Parameters
@@ -40,8 +42,9 @@ class RegionDragWidget(WidgetCore):
     layout
         An ``ipywidgets.Layout``.
     **settings
-        Any of ``prompt, seed, steps, start, stop, vacated, model, matte, live`` (see `EditSettings`).
-        ``model`` may be a pipeline too: ``model=rd.RegionDragPipeline.from_pipe(pipe)``.
+        Any of those below. ``model`` may be a pipeline too, which is held as long as a widget uses it:
+        ``model=rd.RegionDragPipeline.from_pipe(pipe)``.
+    {settings}
 
     Attributes
     ----------
@@ -51,7 +54,7 @@ class RegionDragWidget(WidgetCore):
     pairs : list of RegionPair
         What is drawn: ``w.pairs[0].handle`` and ``.target`` are (H, W) bool. ``w.pairs = [...]``,
         ``append`` and ``del`` change the drawing in the browser. A pair only half drawn reads as a
-        `DraftPair`.
+        `UnfinishedPair`.
     protect : (H, W) bool or None
         Set where nothing may change: ``w.protect = mask``.
     result, history : EditResult, list of EditResult
@@ -77,9 +80,10 @@ class RegionDragWidget(WidgetCore):
 
     Notes
     -----
-    All attributes above can be observed: ``w.observe(lambda change: ..., "result")``. While an edit runs,
-    observers are called on the inference thread, of which the process has one, whatever the number of
-    widgets.
+    All attributes above can be observed: ``w.observe(lambda change: ..., "result")``. Observers are called in
+    the order of the changes and may act on the widget: what they change is told after they have returned.
+    While an edit runs they are called on the inference thread, of which the process has one, whatever the
+    number of widgets.
     """
 
     def __init__(
@@ -91,27 +95,33 @@ class RegionDragWidget(WidgetCore):
         layout: Any = None,
         **settings: Any,
     ) -> None:
-        unknown = sorted(set(settings) - set(NAMES))
-        if unknown:
-            raise TypeError(
-                f"RegionDragWidget() has no argument {unknown[0]!r}: "
-                f"choose from image, pairs, height, layout, {', '.join(NAMES)}"
-            )
+        check_keywords("RegionDragWidget", settings, ("image", "pairs", "height", "layout", *names("widget")))
         if image is None:
             from regiondrag_widget import assets
 
             example = assets.load()
             image, name = example.image, example.name
         else:
-            name = picture_name(image)
+            name = None
         traits = {} if layout is None else {"layout": layout}
+        model = settings.get("model")  # held here until the document holds it
         if "model" in settings:
-            settings["model"] = model_name(settings["model"])
-        chosen = EditSettings().updated(settings)  # checked as given, before a model's defaults come in
-        chosen = EditSettings.of_model(chosen.model).updated(settings)
-        super().__init__(to_image(image), name, chosen, _height=height, **traits)
+            settings["model"] = model_name(model)
+        chosen = EditSettings().updated(settings)
+        super().__init__(ShownPicture.of(image, name), chosen, _height=height, **traits)
+        del model
         if pairs:
             self.pairs = pairs
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the picture."""
+        return self._document.picture.image.size
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is waiting or under way."""
+        return self._document.busy
 
     # -- regions ---------------------------------------------------------------------------------------------
 
@@ -125,7 +135,7 @@ class RegionDragWidget(WidgetCore):
         (x, y, 1) -> target pixel. Errors as for `RegionPair`; ``ValueError`` for masks of another size.
         """
         pair = RegionPair(handle, target, matrix, name=name)
-        self._pair_list.append(pair)
+        self._document.pairs.append(pair)
         return pair
 
     def remove_pair(self, index: int) -> None:
@@ -133,14 +143,14 @@ class RegionDragWidget(WidgetCore):
 
         >>> w.remove_pair(0)
         """
-        del self._pair_list[index]
+        del self._document.pairs[index]
 
     def clear(self) -> None:
         """Remove all pairs and the protect mask.
 
         >>> w.clear()
         """
-        self._change_regions(lambda regions: Regions())
+        self._document.change_regions(lambda regions: Regions())
 
     # -- running ---------------------------------------------------------------------------------------------
 
@@ -154,10 +164,10 @@ class RegionDragWidget(WidgetCore):
         when the run is over in any case. Raises ``ValueError`` when nothing complete is drawn, `EditFailed`
         (a ``RuntimeError``) when the run that was waited for failed.
         """
-        with self.lock:
-            self._require_open()
-            request = self._request(self._runs.run + 1, settings)
-        self._begin(request)
+        with self._document.lock:
+            self._document.require_open()
+            self._runs.start(self._document.request(self._runs.run + 1, settings))
+        self._runs.pump()
         return self.wait() if wait else None
 
     def stop(self) -> None:
@@ -182,14 +192,14 @@ class RegionDragWidget(WidgetCore):
 
         >>> w.accept()
         """
-        self._staging.accept(self._staging.current())
+        self._document.accept(self._document.shown_key())
 
     def discard(self) -> None:
         """Take the result off the screen; the drawing stays, and so does the history.
 
         >>> w.discard()
         """
-        self._staging.discard(self._staging.current())
+        self._document.discard(self._document.shown_key())
 
     # -- files -----------------------------------------------------------------------------------------------
 
@@ -200,8 +210,8 @@ class RegionDragWidget(WidgetCore):
         """
         from regiondrag_widget.regions.archive import save_regions
 
-        with self.lock:
-            image, pairs, protect = self.image, self._pair_list.drawn(), self._get_protect()
+        with self._document.lock:
+            image, pairs, protect = self.image, self._document.pairs.drawn(), self._document.protect()
         save_regions(path, image, pairs, protect=protect)
 
     def load(self, path: str | os.PathLike[str]) -> None:
@@ -212,9 +222,10 @@ class RegionDragWidget(WidgetCore):
         from regiondrag_widget.regions.archive import load_protect, load_regions
 
         (image, pairs), protect = load_regions(path), load_protect(path)
-        with self.lock:
-            self._set_picture(image, name=Path(path).stem)
-            self.pairs, self.protect = pairs, protect
+        with self._document.lock:
+            self._document.set_picture(ShownPicture.of(image, Path(path).stem))
+            self._document.set_pairs(pairs)
+            self._document.set_protect(protect)
 
     # -- display ---------------------------------------------------------------------------------------------
 
@@ -224,8 +235,8 @@ class RegionDragWidget(WidgetCore):
         if shown is None:
             return None
         data, metadata = shown
-        with self.lock:
-            image, pairs, result = self.image, self._pair_list.drawn(), self.result
+        with self._document.lock:
+            image, pairs, result = self.image, self._document.pairs.drawn(), self.result
         try:
             from regiondrag_widget.widget.still import still_png
 

@@ -2,8 +2,8 @@
 
 Two edits at once would share a GPU's memory and finish later than one after the other. So jobs queue here:
 every owner (a widget's runs, its drafts, its warm-up) has at most one waiting job and one running job, and a
-newer job replaces the waiting one and cancels the running one. Runs go before drafts, drafts before what is
-done unasked; the equally urgent are served in the order in which they asked. Stopping is cooperative: the
+newer job replaces the waiting one and cancels the running one. Runs go before drafts, and drafts before
+background jobs; equally urgent jobs are served in the order in which they came. Stopping is cooperative: the
 running job polls `InferenceWorker.should_stop`, or `Job.cancelled`, between denoising steps.
 """
 
@@ -18,13 +18,15 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from regiondrag_widget.locks import OrderedLock, Rank
+
 log = logging.getLogger(__name__)
 
-QUIET = 0.5  # seconds after the last run or draft before what nobody asked for goes on
+QUIET = 0.5  # seconds after the last run or draft before background jobs go on
 
 
 class Urgency(IntEnum):
-    """What goes first, in this order."""
+    """Which job goes first, in this order."""
 
     RUN = 0
     DRAFT = 1
@@ -45,16 +47,19 @@ class Job:
     dropped
         Called instead of ``work`` when the job was replaced or cancelled before its turn, on whichever
         thread did so.
+    crashed
+        Called with the exception when ``work`` raised, or when the inference thread died with the job
+        unfinished; on whichever thread found out.
     urgency
         Whether others go first.
     needs
-        The prepared picture that the job works on: jobs with equal ones, unless None, gain by each other's
-        preparation.
+        The prepared picture that the job works on. Jobs with equal ones, unless None, share the preparation.
     """
 
     owner: Hashable
     work: Callable[[Job], None]
     dropped: Callable[[], None] = lambda: None
+    crashed: Callable[[BaseException], None] = lambda error: None
     urgency: Urgency = Urgency.RUN
     needs: Hashable = None
     _cancel: threading.Event = field(default_factory=threading.Event)
@@ -71,6 +76,7 @@ class Job:
         return self._finished.is_set()
 
     def cancel(self) -> None:
+        """Ask the job to stop."""
         self._cancel.set()
 
     def wait(self, seconds: float | None) -> bool:
@@ -78,12 +84,25 @@ class Job:
         return self._finished.wait(seconds)
 
 
+class WorkerDied(RuntimeError):
+    """The inference thread ended in the middle of a job."""
+
+
 class InferenceWorker:
-    """Runs jobs one at a time on a daemon thread that starts with the first job."""
+    """Runs jobs one at a time on a daemon thread that starts with the first job.
+
+    A thread that dies is replaced: the job that it was at is told (`Job.crashed`), those that wait are done
+    by the new one.
+
+    Parameters
+    ----------
+    name
+        The thread's name.
+    """
 
     def __init__(self, name: str = "regiondrag-inference") -> None:
         self._name = name
-        self._wake = threading.Condition()
+        self._wake = threading.Condition(OrderedLock(Rank.WORKER))  # type: ignore[arg-type]
         self._waiting: OrderedDict[Hashable, Job] = OrderedDict()
         self._running: Job | None = None
         self._thread: threading.Thread | None = None
@@ -91,7 +110,7 @@ class InferenceWorker:
         self._last_asked = float("-inf")  # when the last run or draft ended
 
     def submit(self, job: Job) -> None:
-        """Queue ``job``; the latest job of an owner wins."""
+        """Queue ``job``; the latest job of an owner wins. ``RuntimeError`` after `shutdown`."""
         with self._wake:
             if self._closing:
                 raise RuntimeError("the inference thread has been shut down: restart the kernel")
@@ -99,12 +118,17 @@ class InferenceWorker:
             self._waiting[job.owner] = job
             if self._running is not None and self._running.owner == job.owner:
                 self._running.cancel()
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
-                self._thread.start()
+            lost = self._start_if_dead()
             self._wake.notify_all()
         if replaced is not None:
             _drop(replaced)
+        _lose(lost)
+
+    def revive(self) -> None:
+        """Replace the thread if it has died with jobs to do."""
+        with self._wake:
+            lost = None if self._closing or not self._unfinished else self._start_if_dead()
+        _lose(lost)
 
     def cancel(self, owner: Hashable) -> None:
         """Stop the owner's running job at its next step and forget the waiting one."""
@@ -116,11 +140,10 @@ class InferenceWorker:
             _drop(waiting)
 
     def should_stop(self, job: Job, *, preparing: bool = False) -> bool:
-        """Whether ``job``, which is running, must end at this step: it was cancelled, or what is more urgent
-        waits.
+        """Whether ``job``, which is running, must end at this step.
 
-        While it is ``preparing`` a picture, it goes on for the sake of those that come next if all of them
-        need the very same preparation: begun anew it would only take longer.
+        It must when it was cancelled, or when a more urgent job waits. While it is ``preparing`` a picture it
+        goes on as long as all jobs that come next need the same preparation: starting over takes longer.
         """
         with self._wake:
             if self._closing:
@@ -136,7 +159,7 @@ class InferenceWorker:
     def busy(self) -> bool:
         """Whether a job runs or waits."""
         with self._wake:
-            return self._running is not None or bool(self._waiting)
+            return self._unfinished
 
     def is_current_thread(self) -> bool:
         """Whether the caller runs on the inference thread."""
@@ -157,6 +180,35 @@ class InferenceWorker:
         if thread is not None and not self.is_current_thread():
             thread.join(timeout)
 
+    @property
+    def _unfinished(self) -> bool:
+        return self._running is not None or bool(self._waiting)
+
+    def _start_if_dead(self) -> Job | None:
+        """Start the thread unless it lives; the job that the last one left unfinished, or None."""
+        if self._thread is not None and self._thread.is_alive():
+            return None
+        lost, self._running = self._running, None
+        self._thread = threading.Thread(target=self._live, name=self._name, daemon=True)
+        self._thread.start()
+        return lost
+
+    def _live(self) -> None:
+        """The thread: whatever ends it, the jobs that are left are seen to."""
+        try:
+            self._loop()
+        except BaseException:  # raised from outside, as by an interrupt that was meant for another thread
+            log.exception("the inference thread died; another one takes its place")
+        finally:
+            lost = None
+            with self._wake:
+                if self._thread is threading.current_thread():
+                    self._thread = None
+                    lost, self._running = self._running, None
+                    if self._waiting and not self._closing:
+                        self._start_if_dead()
+            _lose(lost)
+
     def _loop(self) -> None:
         while (job := self._take()) is not None:
             self._do(job)
@@ -165,8 +217,9 @@ class InferenceWorker:
     def _do(self, job: Job) -> None:
         try:
             job.work(job)
-        except BaseException:  # one job's failure must not end the thread that all widgets share
-            log.exception("an edit job failed outside its own error handling")
+        except BaseException as error:  # one job's failure must not end the thread that all widgets share
+            log.exception("a job failed outside its own error handling")
+            _tell_crashed(job, error)
         finally:
             with self._wake:
                 self._running = None
@@ -198,8 +251,23 @@ def _drop(job: Job) -> None:
         job._finished.set()
 
 
+def _tell_crashed(job: Job, error: BaseException) -> None:
+    try:
+        job.crashed(error)
+    except Exception:
+        log.exception("what a failed job's owner does about it failed")
+
+
+def _lose(job: Job | None) -> None:
+    """The thread died while it was at ``job``."""
+    if job is not None and not job.finished:
+        job.cancel()
+        _tell_crashed(job, WorkerDied("the inference thread died in the middle of the job: run again"))
+        job._finished.set()
+
+
 _shared: InferenceWorker | None = None
-_shared_lock = threading.Lock()
+_shared_lock = OrderedLock(Rank.REGISTRY)
 
 
 def shared_worker() -> InferenceWorker:

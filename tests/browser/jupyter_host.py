@@ -21,10 +21,10 @@ from tests.browser.mock_host.page import Widget
 SETUP = """
 import numpy as np
 import regiondrag_widget as rd
-from regiondrag_widget.widget import editor
+from regiondrag_widget.widget import editor_cache
 from tests.kernel.fake_editor import FakeEngine
 engine = FakeEngine(seconds=0.2)
-editor.install_editors(engine)
+editor_cache.install_editors(engine)
 """
 SHOW = "w = rd.RegionDragWidget(rd.examples.load().image, steps=8)\nw"
 

@@ -263,7 +263,7 @@ def test_settings_reach_the_kernel_and_reset(open_widget: Open) -> None:
     drawer.get_by_label("Prompt").fill("<i>a cup</i>")
     drawer.get_by_role("spinbutton", name="Seed").fill("42")
     drawer.get_by_role("spinbutton", name="Steps").fill("8")
-    drawer.get_by_label("Vacated place").select_option("keep")
+    drawer.get_by_label("Where it was").select_option("keep")
     drawer.get_by_role("slider", name="Stop").fill("0.7")
     widget.page.wait_for_function("host.model.patches.some(p => p.settings?.stop === 0.7)")
     settings: dict[str, Any] = widget.page.evaluate("host.model.get('settings')")
@@ -274,5 +274,22 @@ def test_settings_reach_the_kernel_and_reset(open_widget: Open) -> None:
     drawer.get_by_role("slider", name="Start").press("Home")
     assert widget.page.evaluate("document.activeElement.value") == "0.05", "no noise at all edits nothing"
     drawer.get_by_role("button", name="Reset").click()
-    assert widget.page.evaluate("host.model.get('settings').steps") == 20
+    assert widget.page.evaluate("host.model.get('settings').steps") is None, "the model decides again"
+    assert drawer.get_by_role("spinbutton", name="Steps").input_value() == "15"
     assert drawer.get_by_label("Prompt").input_value() == ""
+
+
+def test_settings_of_a_model_that_is_not_loaded_are_automatic_until_it_is(open_widget: Open) -> None:
+    own = {"steps": None, "start": None, "stop": None, "model": "some/model"}
+    defaults = {"prompt": "", "seed": 0, "vacated": "fill", "matte": "auto", "live": None, **own}
+    widget = open_widget(state={"settings": defaults, "_defaults": defaults})
+    widget.click("Settings")
+    drawer = widget.root.get_by_role("complementary", name="Settings of the edit")
+    steps = drawer.get_by_role("spinbutton", name="Steps")
+    assert (steps.input_value(), steps.get_attribute("placeholder")) == ("", "automatic")
+    assert drawer.get_by_text("automatic", exact=True).count() == 2, "start and stop say it too"
+    loaded = {**defaults, "steps": 4, "start": 0.5, "stop": 0.2}
+    widget.page.evaluate("loaded => host.model.update({ _defaults: loaded })", loaded)
+    assert steps.input_value() == "4"
+    assert drawer.get_by_role("slider", name="Start").input_value() == "0.5"
+    assert widget.page.evaluate("host.model.get('settings').steps") is None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from regiondrag_widget import RegionDragWidget
-from regiondrag_widget.widget import editor
+from regiondrag_widget.widget import editor_cache
 from tests.kernel.fake_browser import FakeBrowser
 from tests.kernel.fake_editor import FakeEngine
 
@@ -14,7 +14,7 @@ from tests.kernel.fake_editor import FakeEngine
 @pytest.fixture
 def engine(monkeypatch):
     engine = FakeEngine()
-    monkeypatch.setattr(editor, "_shared", editor.EditorCache(engine))
+    monkeypatch.setattr(editor_cache, "_shared", editor_cache.EditorCache(engine))
     yield engine
     engine.release()
 

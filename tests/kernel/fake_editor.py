@@ -16,9 +16,10 @@ import numpy as np
 from PIL import Image
 
 from regiondrag_widget.engine.result import EditResult
+from regiondrag_widget.engine.settings import EditSettings, names
+from regiondrag_widget.models.profile import MINI_PROFILE
 from regiondrag_widget.regions import RegionPair, RegionPairs, pixel_map
 from regiondrag_widget.widget.editor import Report
-from regiondrag_widget.widget.settings import EditSettings
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class FakeEngine:
         self.one_view = True
         self.budget = 1000
         self.note = ""
+        self.own_settings: dict[str, Any] = dict(MINI_PROFILE.defaults)  # of the model, whichever it is
 
     def release(self) -> None:
         """Let everything that is held go on."""
@@ -81,7 +83,7 @@ class FakeEngine:
         if self.prepare_error is not None:
             raise self.prepare_error
         self.prepared.append((image.size, settings))
-        return FakeEditor(self, image, settings)
+        return FakeEditor(self, image, settings.with_own(self.own_settings))
 
 
 class FakeEditor:
@@ -101,13 +103,13 @@ class FakeEditor:
 
     def report(self) -> Report:
         engine = self._engine
-        return Report("cpu", "float32", 400 * self._ready, engine.budget, engine.note)
+        return Report("cpu", "float32", 400 * self._ready, engine.budget, engine.note, engine.own_settings)
 
     def shrink(self) -> None:
         self._engine.budget //= 2
 
     def prepare(self, pairs: Sequence[RegionPair], cancelled: Callable[[], bool], **how: Any) -> bool:
-        assert set(how) == {"stop", "vacated", "matte", "editable"}
+        assert set(how) == {*names("widget", "edit"), "editable"}
         engine = self._engine
         if not self._ready:
             engine.preparing += 1
@@ -126,13 +128,12 @@ class FakeEditor:
         pairs: Sequence[RegionPair],
         *,
         calls: int,
-        stop: float,
-        vacated: str,
-        matte: str,
         editable: np.ndarray | None,
+        **settings: Any,
     ) -> Generator[FakeStep, None, None]:
         engine = self._engine
-        asked = {"stop": stop, "vacated": vacated, "matte": matte, "editable": editable, "pairs": list(pairs)}
+        assert set(settings) == set(names("widget", "edit"))
+        asked = {**settings, "editable": editable, "pairs": list(pairs)}
         if engine.fail_draft is not None:
             yield from engine.fail_draft()
             return
@@ -159,13 +160,12 @@ class FakeEditor:
         self,
         pairs: Sequence[RegionPair],
         *,
-        stop: float,
-        vacated: str,
-        matte: str,
         editable: np.ndarray | None,
+        **settings: Any,
     ) -> Generator[FakeStep, None, None]:
         engine, total = self._engine, self._settings.steps
-        asked = {"stop": stop, "vacated": vacated, "matte": matte, "editable": editable, "pairs": list(pairs)}
+        assert set(settings) == set(names("widget", "edit"))
+        asked = {**settings, "editable": editable, "pairs": list(pairs)}
         engine.edits.append(asked)
         engine.began.append("edit")
         before = np.asarray(self._image.convert("RGB"))

@@ -24,8 +24,8 @@ import numpy as np
 import psutil
 
 import regiondrag_widget as rd
-from regiondrag_widget.widget import editor
-from regiondrag_widget.widget.drafting import MAX_AGE
+from regiondrag_widget.widget import editor_cache
+from regiondrag_widget.widget.draft_job import MAX_AGE
 from tests.kernel.fake_browser import FakeBrowser
 from tests.kernel.fake_editor import FakeEngine
 
@@ -157,7 +157,7 @@ def disturb(
     """Now and then: something else than dragging."""
     chance = rng.random()
     if chance < 0.004:
-        page.send({"type": "rest", "seq": seq})
+        page.send({"type": "drag_ended", "seq": seq})
     elif chance < 0.008:
         run(page, w, handle, target)
     elif chance < 0.009:
@@ -209,7 +209,7 @@ def main() -> int:
     rgb = np.asarray(assets.load().image.convert("RGB").resize((options.size, options.size)))
     engine = None if options.mini else FakeEngine()
     if engine is not None:
-        editor.install_editors(engine)
+        editor_cache.install_editors(engine)
     count = soak(options.seconds, rgb, engine, options.seed)
     wrong = judge(count, most_grown=64.0)
     json.dump({**asdict(count), "wrong": wrong}, sys.stdout, indent=2)

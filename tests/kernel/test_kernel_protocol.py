@@ -22,10 +22,10 @@ SETUP = """
 import sys; sys.path.insert(0, {root!r})
 import numpy as np
 import regiondrag_widget as rd
-from regiondrag_widget.widget import editor
+from regiondrag_widget.widget import editor_cache
 from tests.kernel.fake_editor import FakeEngine
 engine = FakeEngine(seconds=0.05)
-editor.install_editors(engine)
+editor_cache.install_editors(engine)
 y, x = np.mgrid[0:96, 0:128]
 rgb = np.stack([x * 2, y * 2, (x + y) % 256], -1).astype(np.uint8)
 handle = (x - 30) ** 2 + (y - 40) ** 2 < 15 ** 2

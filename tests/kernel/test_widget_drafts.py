@@ -13,7 +13,7 @@ from PIL import Image
 
 import regiondrag_widget as rd
 from regiondrag_widget.regions import encode_mask
-from regiondrag_widget.widget import drafts as drafts_module
+from regiondrag_widget.widget import draft_queue
 from tests.kernel.fake_browser import FakeBrowser, until
 from tests.kernel.fake_editor import paste
 
@@ -130,7 +130,7 @@ def test_a_storm_of_requests_is_answered_once_each_and_in_order(w, browser, engi
         if rng.random() < 0.3:
             time.sleep(rng.random() * 0.012)
         if rng.random() < 0.05:
-            browser.send({"type": "rest", "seq": seq})
+            browser.send({"type": "drag_ended", "seq": seq})
     browser.answered(300)
     answers = browser.answers()
     assert [seq for seq, _ in answers] == list(range(1, 301))
@@ -148,9 +148,9 @@ def test_rest_voids_what_was_asked_for_so_far(w, browser, engine, handle):
     engine.draft_go.clear()
     browser.drag(7, handle, 10)
     until(lambda: engine.drafts)
-    browser.send({"type": "rest", "seq": 6})
+    browser.send({"type": "drag_ended", "seq": 6})
     assert browser.answers() == []
-    browser.send({"type": "rest", "seq": 7})
+    browser.send({"type": "drag_ended", "seq": 7})
     assert browser.answers() == [(7, "stopped")]
     engine.draft_go.set()
     browser.drag(8, handle, 20)
@@ -158,7 +158,7 @@ def test_rest_voids_what_was_asked_for_so_far(w, browser, engine, handle):
 
 
 def test_what_has_become_too_old_is_not_sent(w, browser, engine, handle, monkeypatch):
-    monkeypatch.setattr(drafts_module, "MAX_AGE", 0.05)
+    monkeypatch.setattr(draft_queue, "MAX_AGE", 0.05)
     engine.draft_seconds = 0.08
     browser.drag(1, handle, 10)
     assert browser.answered(1) == "stale"

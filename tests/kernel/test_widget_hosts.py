@@ -12,8 +12,8 @@ import pytest
 
 import regiondrag_widget as rd
 from regiondrag_widget.regions import encode_mask
-from regiondrag_widget.widget import drafts
-from regiondrag_widget.widget.drafts import PUMP_LIMIT
+from regiondrag_widget.widget import draft_queue
+from regiondrag_widget.widget.draft_queue import PUMP_LIMIT
 from regiondrag_widget.widget.host import PUMP_VARIABLE, needs_pump
 from tests.kernel.fake_browser import FakeBrowser, run_message, until
 
@@ -165,7 +165,7 @@ def test_in_pump_mode_a_preparation_does_not_hold_the_main_thread(pumped, engine
 
 
 def test_in_pump_mode_a_draft_that_hangs_does_not_hold_the_main_thread(pumped, engine, handle, monkeypatch):
-    monkeypatch.setattr(drafts, "MAX_AGE", 0.2)
+    monkeypatch.setattr(draft_queue, "MAX_AGE", 0.2)
     browser = FakeBrowser(pumped)
     engine.draft_go.clear()
     began = time.monotonic()
@@ -195,7 +195,7 @@ def test_in_pump_mode_a_draft_behind_another_widgets_run_does_not_wait_for_it(
     engine.go.set()
     other.wait(10)
     until(lambda: not pumped._runs._worker.busy)
-    browser.send({"type": "rest", "seq": 1})
+    browser.send({"type": "drag_ended", "seq": 1})
     assert browser.answers() == [(1, "stale"), (2, "drafted")]
     other.close()
 

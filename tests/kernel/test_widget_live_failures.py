@@ -149,7 +149,7 @@ def test_a_failure_of_a_draft_that_was_already_stale_pauses_all_the_same(shown, 
     engine.fail_draft = failing
     browser.drag(1, handle, 1)
     assert entered.wait(10)
-    browser.send({"type": "rest", "seq": 1})
+    browser.send({"type": "drag_ended", "seq": 1})
     engine.draft_go.set()
     until(lambda: "paused" in shown.measured["note"])
     browser.drag(2, handle, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from regiondrag_widget.widget import latency, readout
+from regiondrag_widget.widget import draft_speed, readout
 from tests.kernel.fake_browser import until
 
 
@@ -58,7 +58,7 @@ def test_the_median_of_real_drafts_takes_over(shown, browser, engine, handle, mo
 def test_a_measurement_on_a_busy_machine_is_made_anew_after_a_run(
     w, browser, engine, handle, target, monkeypatch
 ):
-    monkeypatch.setattr(latency, "HOPELESS", 100.0)
+    monkeypatch.setattr(draft_speed, "HOPELESS", 100.0)
     engine.draft_seconds = 0.15
     browser.show()
     assert browser.until("measured")["live"] is False
@@ -135,7 +135,7 @@ def test_the_end_of_a_drag_tells_what_the_interval_held_back(shown, browser, eng
     for seq in range(1, 10):
         browser.drag(seq, handle, seq)
         browser.answered(seq)
-    browser.send({"type": "rest", "seq": 9})
+    browser.send({"type": "drag_ended", "seq": 9})
     assert browser.of("measured")[-1]["draft_ms"] >= 40
 
 

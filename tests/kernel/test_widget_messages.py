@@ -371,7 +371,7 @@ def test_names_with_markup_are_only_ever_data(w, browser, handle, target):
 
 
 def test_an_error_in_a_handler_becomes_a_message_with_the_traceback_kept(w, browser, monkeypatch):
-    monkeypatch.setattr(w._conversation._uploads, "add", lambda m: 1 / 0)
+    monkeypatch.setattr(w._handlers._uploads, "add", lambda m: 1 / 0)
     browser.send({"type": "load", "name": "n", "mime": "m"}, [b""])
     assert the_error(browser)[0] == "kernel"
     assert "ZeroDivisionError" in w.last_error

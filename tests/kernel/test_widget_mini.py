@@ -80,7 +80,7 @@ def test_the_release_runs_the_full_edit_from_what_the_drafts_have_prepared(shown
 def test_a_draft_of_another_seed_prepares_anew_and_can_be_voided_meanwhile(shown, disc):
     w, browser = shown
     browser.drag(300, disc, 20, params={"seed": 5})
-    browser.send({"type": "rest", "seq": 300})
+    browser.send({"type": "drag_ended", "seq": 300})
     assert browser.answered(300) == "stopped"
     until(lambda: not w._runs._worker.busy, 60)
     assert w.last_error is None

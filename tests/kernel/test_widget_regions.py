@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 
 import regiondrag_widget as rd
 from regiondrag_widget.regions import decode_mask, encode_mask
-from regiondrag_widget.widget.drawn import DraftPair
+from regiondrag_widget.widget.regions_state import UnfinishedPair
 
 SHIFT = [[1, 0, 50], [0, 1, 0], [0, 0, 1]]
 
@@ -62,7 +63,7 @@ def test_what_the_browser_draws_is_there_at_once(w, browser, handle, target):
 def test_a_handle_without_a_target_reads_as_a_draft(w, browser, handle):
     browser.draw("p1", handle, None)
     draft = w.pairs[0]
-    assert isinstance(draft, DraftPair)
+    assert isinstance(draft, UnfinishedPair)
     assert np.array_equal(draft.handle, handle)
     assert not draft.target.any()
     assert "target is empty" in draft.missing
@@ -280,6 +281,7 @@ def test_settings_cannot_be_removed(w):
 def test_a_pipeline_of_the_users_is_known_by_a_name_of_its_own(engine, rgb):
     class Pipeline:
         name = "stable-diffusion-v1-5"
+        edit_defaults: ClassVar = {"steps": 20, "start": 0.5, "stop": 0.2}
 
         def network(self):
             """As `RegionDragPipeline` has it."""

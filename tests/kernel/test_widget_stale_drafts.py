@@ -102,7 +102,7 @@ def test_a_preparation_that_nobody_wants_any_more_is_cut_short(w, browser, engin
     engine.stage_go.clear()
     browser.drag(1, handle, 10)
     until(lambda: engine.prepared)
-    browser.send({"type": "rest", "seq": 1})
+    browser.send({"type": "drag_ended", "seq": 1})
     until(lambda: not w._runs._worker.busy)
     assert engine.stages == 0
     assert browser.answers() == [(1, "stopped")]

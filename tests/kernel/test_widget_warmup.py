@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import regiondrag_widget as rd
-from regiondrag_widget.widget.warming import two_drags
+from regiondrag_widget.widget.warmup import two_drags
 from tests.kernel.fake_browser import FakeBrowser, until
 
 

@@ -1,8 +1,8 @@
 /**
- * A region of the picture: packed bits of its bounding box, at the picture's own resolution, never changed.
+ * A region of the picture: the packed bits of its bounding box, at the picture's own resolution. Immutable.
  *
- * Rows are padded to a byte, the first pixel is the highest bit: the bytes the codec stores, so a mask costs
- * an eighth of a byte a pixel in the undo history and is never re-packed to be sent.
+ * Rows are padded to a byte and the first pixel is the highest bit. The codec stores the same bytes, so a mask takes
+ * an eighth of a byte per pixel in the undo history and is never packed again to be sent.
  */
 export interface Mask {
   readonly width: number
@@ -15,6 +15,7 @@ export interface Mask {
   readonly bits: Uint8Array
 }
 
+/** A rectangle of pixels. */
 export interface Box {
   readonly x0: number
   readonly y0: number
@@ -23,14 +24,17 @@ export interface Box {
   readonly y1: number
 }
 
+/** A mask with no pixel set. */
 export function emptyMask(width: number, height: number): Mask {
   return { width, height, x0: 0, y0: 0, w: 0, h: 0, bits: new Uint8Array(0) }
 }
 
+/** Whether no pixel is set. */
 export function isEmpty(mask: Mask): boolean {
   return mask.w === 0
 }
 
+/** Whether pixel (x, y) is set; false outside the picture. */
 export function has(mask: Mask, x: number, y: number): boolean {
   const dx = x - mask.x0
   const dy = y - mask.y0
@@ -39,6 +43,7 @@ export function has(mask: Mask, x: number, y: number): boolean {
   return ((byte >> (7 - (dx & 7))) & 1) === 1
 }
 
+/** Bytes of a row of `w` pixels. */
 export function stride(w: number): number {
   return (w + 7) >> 3
 }
@@ -71,6 +76,7 @@ export function eachRun(mask: Mask, run: (y: number, first: number, last: number
   }
 }
 
+/** How many pixels are set. */
 export function area(mask: Mask): number {
   let sum = 0
   eachRun(mask, (_y, first, last) => {
@@ -93,6 +99,7 @@ export function centroid(mask: Mask): { x: number; y: number } | null {
   return n ? { x: sx / n, y: sy / n } : null
 }
 
+/** Whether both have the same pixels set, in pictures of the same size. */
 export function sameMask(a: Mask, b: Mask): boolean {
   if (a === b) return true
   if (a.width !== b.width || a.height !== b.height || a.x0 !== b.x0 || a.y0 !== b.y0) return false
@@ -101,7 +108,7 @@ export function sameMask(a: Mask, b: Mask): boolean {
   return true
 }
 
-/** The mask moved by whole pixels; what leaves the picture is lost. */
+/** The mask moved by whole pixels; what leaves the picture is cut off. */
 export function shifted(mask: Mask, dx: number, dy: number): Mask {
   const x0 = mask.x0 + dx
   const y0 = mask.y0 + dy
@@ -113,7 +120,7 @@ export function shifted(mask: Mask, dx: number, dy: number): Mask {
   return buffer.toMask()
 }
 
-/** A mask being drawn: a byte a pixel, with the rectangle that changed since it was last looked at. */
+/** A mask being painted: a byte per pixel, and the rectangle that has changed since it was last asked for. */
 export class MaskBuffer {
   readonly data: Uint8Array
   private dirty: Box | null = null
@@ -126,6 +133,7 @@ export class MaskBuffer {
     this.data = new Uint8Array(width * height)
   }
 
+  /** A buffer that begins with a mask. */
   static from(mask: Mask): MaskBuffer {
     const buffer = new MaskBuffer(mask.width, mask.height)
     eachRun(mask, (y, first, last) => buffer.span(y, first, last))
@@ -149,12 +157,14 @@ export class MaskBuffer {
     return this.reach
   }
 
+  /** The rectangle that has changed since the last call, or null. */
   takeDirty(): Box | null {
     const box = this.dirty
     this.dirty = null
     return box
   }
 
+  /** The mask as drawn so far. */
   toMask(): Mask {
     const box = this.tightBox()
     if (!box) return emptyMask(this.width, this.height)

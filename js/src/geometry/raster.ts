@@ -1,19 +1,20 @@
 /**
- * Shapes to pixels. A pixel belongs to a shape when its centre does; centres are at whole numbers.
+ * Turns shapes into pixels. A pixel belongs to a shape if its centre does; centres are at whole numbers.
  *
- * A stroke is the union of the discs under the brush, so that the ring cursor tells the truth and a tight turn
- * leaves no hole: the outline libraries for ink trade exactly that for looks.
+ * A stroke is the union of the discs under the brush, so that it covers exactly what the ring cursor shows and a tight
+ * turn leaves no hole. Libraries for ink outlines smooth strokes instead, and guarantee neither.
  */
 import type { Point } from "./matrix"
 
 /** Receives the pixels first..last of row y; both may lie outside the picture. */
 export type Span = (y: number, first: number, last: number) => void
 
+/** A disc of a brush; `r` is its radius. */
 export interface Dab extends Point {
   readonly r: number
 }
 
-/** The convex hull of two discs: one piece of a stroke whose width may change with pressure. */
+/** Fills the convex hull of two discs: one piece of a stroke whose width may change with pressure. */
 export function fillCapsule(a: Dab, b: Dab, span: Span): void {
   const quad = tangentQuad(a, b)
   const top = Math.ceil(Math.min(a.y - a.r, b.y - b.r))
@@ -40,14 +41,14 @@ export function fillCapsule(a: Dab, b: Dab, span: Span): void {
   }
 }
 
-/** Every piece of a stroke; a single dab is a disc. */
+/** Fills a stroke along the dabs; a single dab is a disc. */
 export function fillStroke(dabs: readonly Dab[], span: Span): void {
   const first = dabs[0]
   if (first && dabs.length === 1) fillCapsule(first, first, span)
   for (let i = 1; i < dabs.length; i++) fillCapsule(dabs[i - 1] as Dab, dabs[i] as Dab, span)
 }
 
-/** The inside of a closed outline by the non-zero rule: loops that cross themselves stay filled. */
+/** Fills the inside of a closed outline by the non-zero rule: loops that cross themselves stay filled. */
 export function fillPolygon(points: readonly Point[], span: Span): void {
   if (points.length < 3) return
   const top = Math.ceil(Math.min(...points.map((p) => p.y)))
@@ -81,14 +82,14 @@ export function fillPolygon(points: readonly Point[], span: Span): void {
   })
 }
 
-/** The pixels from corner to corner, both included. */
+/** Fills the pixels from corner to corner, both included. */
 export function fillRectangle(a: Point, b: Point, span: Span): void {
   const first = Math.round(Math.min(a.x, b.x))
   const last = Math.round(Math.max(a.x, b.x))
   for (let y = Math.round(Math.min(a.y, b.y)); y <= Math.round(Math.max(a.y, b.y)); y++) span(y, first, last)
 }
 
-/** The ellipse that touches the sides of the box spanned by two corners. */
+/** Fills the ellipse that touches the sides of the box spanned by two corners. */
 export function fillEllipse(a: Point, b: Point, span: Span): void {
   const cx = (a.x + b.x) / 2
   const cy = (a.y + b.y) / 2
@@ -103,7 +104,7 @@ export function fillEllipse(a: Point, b: Point, span: Span): void {
 }
 
 function emit(span: Span, y: number, left: number, right: number): void {
-  // A hair of slack keeps a centre that lies on the edge in, whatever the rounding of the square root.
+  // A little slack keeps a centre on the edge inside, despite the rounding of the square root.
   const first = Math.ceil(left - 1e-9)
   const last = Math.floor(right + 1e-9)
   if (first <= last) span(y, first, last)

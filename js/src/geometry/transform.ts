@@ -1,4 +1,4 @@
-/** Moving, scaling, turning and flipping a ghost: which grip lies under the pointer, what dragging it does. */
+/** Moving, scaling, turning and flipping a ghost: which grip is under the pointer, and what dragging it does. */
 import { centroid, type Mask } from "./mask"
 import {
   apply,
@@ -12,20 +12,23 @@ import {
 } from "./matrix"
 import { warpedCorners } from "./warp"
 
-/** -1, 0, 1 for left/top, middle, right/bottom of the handle's box. */
+/** A grip that scales: -1, 0, 1 for left/top, middle, right/bottom of the handle's box. */
 export interface ScaleGrip {
   readonly kind: "scale"
   readonly sx: -1 | 0 | 1
   readonly sy: -1 | 0 | 1
 }
+/** What a drag takes hold of. */
 export type Grip = ScaleGrip | { readonly kind: "rotate" } | { readonly kind: "move" }
 
+/** Keys held during a drag: Shift keeps it straight or even, Alt scales about the middle. */
 export interface Modifiers {
   readonly shift: boolean
   readonly alt: boolean
 }
 
 const SIDES = [-1, 0, 1] as const
+/** The eight grips round the box. */
 export const SCALE_GRIPS: readonly ScaleGrip[] = SIDES.flatMap((sy) =>
   SIDES.filter((sx) => sx !== 0 || sy !== 0).map((sx) => ({ kind: "scale", sx, sy }) as const),
 )
@@ -38,10 +41,12 @@ function onHandle(handle: Mask, sx: number, sy: number): Point {
   }
 }
 
+/** Where a grip is now. */
 export function gripPoint(handle: Mask, matrix: Matrix, grip: ScaleGrip): Point {
   return apply(matrix, onHandle(handle, grip.sx, grip.sy))
 }
 
+/** Where the middle of the handle's box is now. */
 export function boxCenter(handle: Mask, matrix: Matrix): Point {
   return apply(matrix, onHandle(handle, 0, 0))
 }
@@ -59,11 +64,11 @@ export function rotatePoint(handle: Mask, matrix: Matrix, reach: number): Point 
 
 /** The grip under a point; `slack` is in picture pixels, `reach` as for the rotate knob. */
 export function gripAt(handle: Mask, matrix: Matrix, at: Point, slack: number, reach: number): Grip | null {
-  // Inside a small ghost the grips draw back, so that its middle can still be dragged.
+  // Inside a small ghost the grips are smaller, so that its middle can still be dragged.
   const room = inBox(handle, matrix, at) ? Math.min(slack, shortestSide(handle, matrix) / 4) : slack
   const near = (p: Point) => Math.hypot(p.x - at.x, p.y - at.y) <= room
   if (near(rotatePoint(handle, matrix, reach))) return { kind: "rotate" }
-  // Corners win over sides where a small box brings them together.
+  // In a small box, where they overlap, corners come before sides.
   const corners = SCALE_GRIPS.filter((g) => g.sx !== 0 && g.sy !== 0)
   const sides = SCALE_GRIPS.filter((g) => g.sx === 0 || g.sy === 0)
   for (const grip of [...corners, ...sides]) if (near(gripPoint(handle, matrix, grip))) return grip
@@ -141,7 +146,7 @@ function alongDiagonal(p: Point, f: Point, g: Point): number {
   return ((p.x - f.x) * dx + (p.y - f.y) * dy) / (dx * dx + dy * dy)
 }
 
-/** Never thinner than a pixel, nor beyond a hundredfold; the sign, which flips, stays. */
+/** Keeps a scale between a pixel and a hundredfold; the sign, which flips, stays. */
 function sane(scale: number, size: number): number {
   const least = 1 / Math.max(1, size)
   const magnitude = Math.min(100, Math.max(least, Math.abs(scale)))
@@ -154,7 +159,7 @@ export function flipped(handle: Mask, matrix: Matrix, across: "x" | "y"): Matrix
   return multiply(matrix, scaleAbout(across === "x" ? -1 : 1, across === "y" ? -1 : 1, middle))
 }
 
-/** Keeps a matrix's turn and scale but puts the ghost back on its handle: where a fresh drag begins. */
+/** Keeps a matrix's turn and scale but puts the ghost back on its handle: where a new drag begins. */
 export function broughtHome(handle: Mask, matrix: Matrix): Matrix {
   const middle = centroid(handle) ?? onHandle(handle, 0, 0)
   const now = apply(matrix, middle)

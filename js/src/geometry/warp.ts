@@ -3,7 +3,7 @@
 import { type Box, emptyMask, has, isEmpty, type Mask, MaskBuffer, shifted } from "./mask"
 import { apply, invert, isTranslation, type Matrix, type Point } from "./matrix"
 
-/** Target pixels whose centre, taken back by the matrix, falls on a pixel of the handle (nearest). */
+/** The pixels whose centre, taken back by the matrix, falls on a pixel of the handle (nearest neighbour). */
 export function warpMask(handle: Mask, matrix: Matrix): Mask {
   const back = invert(matrix)
   if (isEmpty(handle) || !back) return emptyMask(handle.width, handle.height)
@@ -27,7 +27,7 @@ export function warpMask(handle: Mask, matrix: Matrix): Mask {
   return buffer.toMask()
 }
 
-/** The corners of the handle's bounding box (its pixels' outer edges) taken to the target. */
+/** The corners of the handle's bounding box (its pixels' outer edges) carried by the matrix. */
 export function warpedCorners(handle: Mask, matrix: Matrix): [Point, Point, Point, Point] {
   const left = handle.x0 - 0.5
   const top = handle.y0 - 0.5
@@ -49,7 +49,7 @@ function warpedBox(handle: Mask, matrix: Matrix): Box {
     { x: handle.x0 + handle.w - 0.5, y: handle.y0 + handle.h - 0.5 },
     { x: handle.x0 - 0.5, y: handle.y0 + handle.h - 0.5 },
   ]
-  // Where a projective map sends part of the box past the horizon, its corners bound nothing.
+  // If a projective map sends part of the box past the horizon, its corners are no bounds.
   const weights = corners.map((p) => matrix[6] * p.x + matrix[7] * p.y + matrix[8])
   if (weights.some((w) => w * (weights[0] ?? 1) <= 1e-9)) return whole
   const moved = corners.map((p) => apply(matrix, p))

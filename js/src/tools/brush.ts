@@ -1,49 +1,54 @@
-/** Paints (or, with the right button, erases) discs along the pointer's path. */
+/** Paints discs along the pointer's path; the right button erases. */
+
+import type { Stroke } from "../document/store"
+import type { IconName } from "../dom/icons"
 import { type Dab, fillStroke } from "../geometry/raster"
-import type { Draft } from "../store"
+import { straight } from "./straight"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
+/** The brush. */
 export class Brush implements Tool {
   readonly id: string = "brush"
+  readonly icon: IconName = "brush"
   readonly label: string = "Brush"
   readonly key: string = "b"
-  readonly hint: string = "Paint the region. Right button or Alt erases, Shift keeps a straight line"
+  readonly hint: string = "Paint the region. Right button or Alt erases, Shift draws a straight line"
   readonly cursor = "none"
   protected readonly erases: boolean = false
-  private draft: Draft | null = null
+  private stroke: Stroke | null = null
   private value: 0 | 1 = 1
   private first: Dab | null = null
   private last: Dab | null = null
 
   get active(): boolean {
-    return this.draft !== null
+    return this.stroke !== null
   }
 
   press(event: ToolEvent, context: ToolContext): void {
-    this.draft = context.store.beginDraft(context.layer)
-    if (!this.draft) return
+    this.stroke = context.store.beginStroke(context.layer)
+    if (!this.stroke) return
     const opposite = event.secondary || event.alt
     this.value = this.erases !== opposite ? 0 : 1
     this.first = dabOf(event, context)
     this.last = this.first
-    this.stroke([this.first])
+    this.extend([this.first])
     context.store.changed.emit()
   }
 
   drag(events: readonly ToolEvent[], context: ToolContext): void {
-    if (!this.draft || !this.first || !this.last) return
-    // The kernel may have taken the pair away under the pointer.
-    if (context.store.draft !== this.draft) return this.forget()
+    if (!this.stroke || !this.first || !this.last) return
+    // The kernel may have removed the pair in the meantime.
+    if (context.store.stroke !== this.stroke) return this.forget()
     const dabs: Dab[] = [this.last]
     for (const event of events)
-      dabs.push(event.shift ? straight(this.first, dabOf(event, context)) : dabOf(event, context))
-    this.stroke(dabs)
+      dabs.push(event.shift ? straightDab(this.first, dabOf(event, context)) : dabOf(event, context))
+    this.extend(dabs)
     this.last = dabs.at(-1) as Dab
     context.store.changed.emit()
   }
 
   release(_event: ToolEvent, context: ToolContext): void {
-    if (this.draft && context.store.draft === this.draft) context.store.endDraft()
+    if (this.stroke && context.store.stroke === this.stroke) context.store.endStroke()
     this.forget()
   }
 
@@ -52,27 +57,24 @@ export class Brush implements Tool {
     context.store.cancelGesture()
   }
 
-  private stroke(dabs: readonly Dab[]): void {
-    const draft = this.draft
-    if (draft) fillStroke(dabs, (y, a, b) => draft.buffer.span(y, a, b, this.value))
+  private extend(dabs: readonly Dab[]): void {
+    const stroke = this.stroke
+    if (stroke) fillStroke(dabs, (y, a, b) => stroke.buffer.span(y, a, b, this.value))
   }
 
   private forget(): void {
-    this.draft = null
+    this.stroke = null
     this.first = null
     this.last = null
   }
 }
 
 function dabOf(event: ToolEvent, context: ToolContext): Dab {
-  // A light touch of a pen is a third of the brush, a firm one all of it.
+  // A light touch of a pen gives a third of the brush's size, a firm one all of it.
   const firmness = 1 / 3 + (2 / 3) * event.pressure
   return { x: event.x, y: event.y, r: Math.max(0.5, (context.brushSize / 2) * firmness) }
 }
 
-/** The nearest of the eight straight directions from where the stroke began. */
-function straight(from: Dab, to: Dab): Dab {
-  const angle = Math.round(Math.atan2(to.y - from.y, to.x - from.x) / (Math.PI / 4)) * (Math.PI / 4)
-  const along = (to.x - from.x) * Math.cos(angle) + (to.y - from.y) * Math.sin(angle)
-  return { x: from.x + along * Math.cos(angle), y: from.y + along * Math.sin(angle), r: to.r }
+function straightDab(from: Dab, to: Dab): Dab {
+  return { ...straight(from, to), r: to.r }
 }

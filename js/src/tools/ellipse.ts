@@ -1,12 +1,15 @@
+/** Ellipses. */
 import type { Point } from "../geometry/matrix"
 import { fillEllipse, type Span } from "../geometry/raster"
 import { Shape } from "./shape"
 
+/** Draws an ellipse in the box from press to release. */
 export class Ellipse extends Shape {
   readonly id = "ellipse"
+  readonly icon = "ellipse"
   readonly label = "Ellipse"
   readonly key = "o"
-  readonly hint = "Drag the box of an ellipse. Shift makes a circle, Alt cuts away"
+  readonly hint = "Drag the box of an ellipse. Shift makes a circle, Alt subtracts"
 
   protected fill(a: Point, b: Point, span: Span): void {
     fillEllipse(a, b, span)

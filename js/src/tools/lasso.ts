@@ -1,15 +1,17 @@
-/** Draws round a region with one sweep; the loop closes itself. */
+/** Draws around a region in one sweep; the loop closes by itself. */
 import type { Point } from "../geometry/matrix"
 import { fillPolygon } from "../geometry/raster"
-import { toView } from "../viewport"
+import { toScreen } from "../geometry/viewport"
 import { marching } from "./shape"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
+/** The lasso. */
 export class Lasso implements Tool {
   readonly id = "lasso"
+  readonly icon = "lasso"
   readonly label = "Lasso"
   readonly key = "l"
-  readonly hint = "Draw round the region. Alt cuts away"
+  readonly hint = "Draw around the region. Alt subtracts"
   readonly cursor = "crosshair"
   private points: Point[] = []
   private cut = false
@@ -33,10 +35,10 @@ export class Lasso implements Tool {
   release(_event: ToolEvent, context: ToolContext): void {
     const points = this.points
     this.points = []
-    const draft = points.length > 2 ? context.store.beginDraft(context.layer) : null
-    if (!draft) return context.store.changed.emit()
-    fillPolygon(points, (y, first, last) => draft.buffer.span(y, first, last, this.cut ? 0 : 1))
-    context.store.endDraft()
+    const stroke = points.length > 2 ? context.store.beginStroke(context.layer) : null
+    if (!stroke) return context.store.changed.emit()
+    fillPolygon(points, (y, first, last) => stroke.buffer.span(y, first, last, this.cut ? 0 : 1))
+    context.store.endStroke()
   }
 
   cancel(context: ToolContext): void {
@@ -48,7 +50,7 @@ export class Lasso implements Tool {
     if (!this.active) return
     marching(g, this.cut, () => {
       this.points.forEach((point, i) => {
-        const p = toView(context.viewport, point)
+        const p = toScreen(context.viewport, point)
         if (i) g.lineTo(p.x, p.y)
         else g.moveTo(p.x, p.y)
       })

@@ -1,4 +1,7 @@
-/** Select and drag: grab a handle and move, scale, turn or flip its ghost; the target and its matrix follow. */
+/** Moves, scales and turns a pair's ghost; the target and its matrix follow. */
+
+import type { Pair } from "../document/pair"
+import { nudge, selectedPair, withMatrix } from "../document/regions"
 import { has, isEmpty } from "../geometry/mask"
 import { IDENTITY, type Matrix, type Point, translation } from "../geometry/matrix"
 import {
@@ -11,9 +14,8 @@ import {
   rotatePoint,
   SCALE_GRIPS,
 } from "../geometry/transform"
+import { toScreen } from "../geometry/viewport"
 import { warpedCorners } from "../geometry/warp"
-import { nudge, type Pair, selectedPair, withMatrix } from "../regions"
-import { toView } from "../viewport"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
 const SLACK = 9
@@ -24,15 +26,17 @@ interface Held {
   readonly grip: Grip
   readonly from: Point
   readonly start: Matrix
-  /** A painted target has no matrix: it is moved as it is. */
+  /** Whether a painted target, which has no matrix, is moved as it is. */
   readonly painted: boolean
 }
 
+/** The move tool. */
 export class Move implements Tool {
   readonly id = "move"
+  readonly icon = "move"
   readonly label = "Move region"
   readonly key = "v"
-  readonly hint = "Drag a handle to its place. Corners scale, the knob turns, Shift keeps it straight"
+  readonly hint = "Drag a handle to its place. Corners scale, the knob rotates, Shift keeps it straight"
   readonly cursor = "default"
   private held: Held | null = null
   private by: Point = { x: 0, y: 0 }
@@ -44,13 +48,13 @@ export class Move implements Tool {
   press(event: ToolEvent, context: ToolContext): void {
     const found = this.find(event, context)
     if (!found) {
-      context.tell("Nothing to drag here: paint a handle first")
+      context.notify("Nothing to drag here: paint a handle first")
       return
     }
     const index = context.store.regions.pairs.indexOf(found.pair)
     context.store.select(index)
     if (found.pair.locked) {
-      context.tell(`Pair ${index + 1} is locked`)
+      context.notify(`Pair ${index + 1} is locked`)
       return
     }
     const base = { pairId: found.pair.id, grip: found.grip, from: { x: event.x, y: event.y } }
@@ -111,7 +115,7 @@ export class Move implements Tool {
     const ghost = context.store.ghost
     const matrix = ghost?.pairId === pair.id && !ghost.painted ? ghost.matrix : pair.matrix
     if (!matrix) return
-    const view = (p: Point) => toView(context.viewport, p)
+    const view = (p: Point) => toScreen(context.viewport, p)
     const corners = warpedCorners(pair.handle, matrix).map(view)
     const knob = view(rotatePoint(pair.handle, matrix, REACH / context.viewport.scale))
     const top = view(gripPoint(pair.handle, matrix, { kind: "scale", sx: 0, sy: -1 }))
@@ -149,7 +153,7 @@ export class Move implements Tool {
     g.restore()
   }
 
-  /** What lies under the pointer: a grip of the active ghost, else a target, else a handle, topmost first. */
+  /** What is under the pointer: a grip of the active ghost, otherwise a target, otherwise a handle, topmost first. */
   private find(
     event: ToolEvent,
     context: ToolContext,
@@ -164,7 +168,7 @@ export class Move implements Tool {
     const x = Math.round(event.x)
     const y = Math.round(event.y)
     const order = [...regions.pairs].reverse().filter((p) => p.visible)
-    // The active pair lies on top for the pointer.
+    // For the pointer, the active pair is on top.
     if (active?.visible) order.sort((a, b) => Number(b === active) - Number(a === active))
     const move = { kind: "move" } as const
     const target = order.find((p) => has(p.target, x, y))

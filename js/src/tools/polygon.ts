@@ -1,15 +1,20 @@
-/** Click by click; once closed, its vertices can still be moved, added and taken away. */
+/** Draws a polygon click by click; once it is closed, its vertices can still be moved, added and removed. */
+
+import type { Outline } from "../document/pair"
+import { maskOf, outlineOf } from "../document/regions"
 import type { Point } from "../geometry/matrix"
 import { fillPolygon } from "../geometry/raster"
-import { maskOf, type Outline, outlineOf } from "../regions"
-import { toView } from "../viewport"
+import { toScreen } from "../geometry/viewport"
 import { marching } from "./shape"
+import { straight } from "./straight"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
 const SLACK = 9
 
+/** The polygon tool. */
 export class Polygon implements Tool {
   readonly id = "polygon"
+  readonly icon = "polygon"
   readonly label = "Polygon"
   readonly key = "p"
   readonly hint = "Click points; Enter or double click closes. Drag a vertex to move it, Alt-click removes it"
@@ -105,19 +110,19 @@ export class Polygon implements Tool {
     this.points = []
     this.tip = null
     if (points.length < 3) {
-      context.tell("A polygon needs three points")
+      context.notify("A polygon needs three points")
       return context.store.changed.emit()
     }
     const base = maskOf(context.store.regions, context.store.regions.selected, context.layer)
     this.redraw({ base, points, cut: this.cut }, context)
   }
 
-  /** The mask anew from what lay beneath: one undo step, whatever moved. */
+  /** Draws the polygon again over what was beneath it, as one undo step. */
   private redraw(outline: Outline, context: ToolContext): void {
-    const draft = context.store.beginDraft(context.layer, outline.base)
-    if (!draft) return
-    fillPolygon(outline.points, (y, a, b) => draft.buffer.span(y, a, b, outline.cut ? 0 : 1))
-    context.store.endDraft(outline)
+    const stroke = context.store.beginStroke(context.layer, outline.base)
+    if (!stroke) return
+    fillPolygon(outline.points, (y, a, b) => stroke.buffer.span(y, a, b, outline.cut ? 0 : 1))
+    context.store.endStroke(outline)
   }
 
   private grab(event: ToolEvent, context: ToolContext): boolean {
@@ -159,13 +164,6 @@ function middle(points: readonly Point[], i: number): Point {
   return { x: (p.x + q.x) / 2, y: (p.y + q.y) / 2 }
 }
 
-function straight(from: Point, to: Point): Point {
-  const step = Math.PI / 4
-  const angle = Math.round(Math.atan2(to.y - from.y, to.x - from.x) / step) * step
-  const along = (to.x - from.x) * Math.cos(angle) + (to.y - from.y) * Math.sin(angle)
-  return { x: from.x + along * Math.cos(angle), y: from.y + along * Math.sin(angle) }
-}
-
 function trace(
   g: CanvasRenderingContext2D,
   points: readonly Point[],
@@ -175,7 +173,7 @@ function trace(
 ): void {
   marching(g, cut, () => {
     points.forEach((point, i) => {
-      const p = toView(context.viewport, point)
+      const p = toScreen(context.viewport, point)
       if (i) g.lineTo(p.x, p.y)
       else g.moveTo(p.x, p.y)
     })
@@ -189,7 +187,7 @@ function vertices(g: CanvasRenderingContext2D, points: readonly Point[], context
   g.strokeStyle = "#1f2937"
   g.lineWidth = 1.5
   points.forEach((point, i) => {
-    const p = toView(context.viewport, point)
+    const p = toScreen(context.viewport, point)
     g.beginPath()
     // The first point is larger: a click on it closes.
     g.arc(p.x, p.y, i === 0 ? 5.5 : 4.5, 0, 2 * Math.PI)
@@ -204,7 +202,7 @@ function midpoints(g: CanvasRenderingContext2D, points: readonly Point[], contex
   g.fillStyle = "rgb(255 255 255 / 0.8)"
   g.strokeStyle = "rgb(31 41 55 / 0.7)"
   points.forEach((_, i) => {
-    const p = toView(context.viewport, middle(points, i))
+    const p = toScreen(context.viewport, middle(points, i))
     g.beginPath()
     g.arc(p.x, p.y, 2.5, 0, 2 * Math.PI)
     g.fill()

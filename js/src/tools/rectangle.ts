@@ -1,12 +1,15 @@
+/** Rectangles. */
 import type { Point } from "../geometry/matrix"
 import { fillRectangle, type Span } from "../geometry/raster"
 import { Shape } from "./shape"
 
+/** Draws a rectangle from press to release. */
 export class Rectangle extends Shape {
   readonly id = "rectangle"
+  readonly icon = "rectangle"
   readonly label = "Rectangle"
   readonly key = "r"
-  readonly hint = "Drag a box. Shift makes a square, Alt cuts away"
+  readonly hint = "Drag a box. Shift makes a square, Alt subtracts"
 
   protected fill(a: Point, b: Point, span: Span): void {
     fillRectangle(a, b, span)

@@ -1,15 +1,18 @@
-/** Tools that span a box from press to release: what rectangle and ellipse share. */
+/** What rectangle and ellipse share: a box from press to release. */
 
+import { maskOf } from "../document/regions"
+import type { IconName } from "../dom/icons"
 import { isEmpty } from "../geometry/mask"
 import type { Point } from "../geometry/matrix"
 import type { Span } from "../geometry/raster"
-import { maskOf } from "../regions"
-import { toView } from "../viewport"
+import { toScreen } from "../geometry/viewport"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
+/** A shape spanned by two corners; subclasses fill it and trace its outline. */
 export abstract class Shape implements Tool {
   abstract readonly id: string
   abstract readonly label: string
+  abstract readonly icon: IconName
   abstract readonly key: string
   abstract readonly hint: string
   readonly cursor = "crosshair"
@@ -42,14 +45,14 @@ export abstract class Shape implements Tool {
     this.corners = null
     if (!box) return
     const moved = Math.abs(box.b.x - box.a.x) + Math.abs(box.b.y - box.a.y)
-    // A click without a drag means nothing; so does cutting from nothing.
+    // A click without a drag does nothing, nor does cutting from an empty mask.
     const nothing =
       box.cut && isEmpty(maskOf(context.store.regions, context.store.regions.selected, context.layer))
     if (moved < 1 || nothing) return context.store.changed.emit()
-    const draft = context.store.beginDraft(context.layer)
-    if (!draft) return
-    this.fill(box.a, box.b, (y, first, last) => draft.buffer.span(y, first, last, box.cut ? 0 : 1))
-    context.store.endDraft()
+    const stroke = context.store.beginStroke(context.layer)
+    if (!stroke) return
+    this.fill(box.a, box.b, (y, first, last) => stroke.buffer.span(y, first, last, box.cut ? 0 : 1))
+    context.store.endStroke()
   }
 
   cancel(context: ToolContext): void {
@@ -59,8 +62,8 @@ export abstract class Shape implements Tool {
 
   paint(g: CanvasRenderingContext2D, context: ToolContext): void {
     if (!this.corners) return
-    const a = toView(context.viewport, this.corners.a)
-    const b = toView(context.viewport, this.corners.b)
+    const a = toScreen(context.viewport, this.corners.a)
+    const b = toScreen(context.viewport, this.corners.b)
     marching(g, this.corners.cut, () => this.trace(g, a, b))
   }
 }
@@ -71,7 +74,7 @@ function squared(a: Point, to: Point): Point {
   return { x: a.x + Math.sign(to.x - a.x || 1) * side, y: a.y + Math.sign(to.y - a.y || 1) * side }
 }
 
-/** Strokes a path so that it shows on any picture: white under dashes of the accent (red where it cuts). */
+/** Strokes a path so that it shows on any picture: white under dashes in black (red if it cuts). */
 export function marching(g: CanvasRenderingContext2D, cut: boolean, trace: () => void): void {
   g.save()
   g.beginPath()

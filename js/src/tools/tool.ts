@@ -1,46 +1,61 @@
-/** What a tool is: a small machine fed with pointer events in picture coordinates. */
-import type { Point } from "../geometry/matrix"
-import type { Layer } from "../regions"
-import type { RegionStore } from "../store"
-import type { Viewport } from "../viewport"
+/** What a tool is: something that takes pointer events in picture coordinates and changes the regions. */
 
+import type { Layer } from "../document/pair"
+import type { RegionStore } from "../document/store"
+import type { IconName } from "../dom/icons"
+import type { Point } from "../geometry/matrix"
+import type { Viewport } from "../geometry/viewport"
+
+/** A pointer event in picture coordinates. */
 export interface ToolEvent extends Point {
   readonly shift: boolean
   readonly alt: boolean
-  /** The right button, or the eraser end of a pen: does the opposite. */
+  /** The right button, or the eraser end of a pen, which do the opposite. */
   readonly secondary: boolean
   /** 0 to 1 for a pen, 1 for everything else. */
   readonly pressure: number
 }
 
+/** What a tool works on. */
 export interface ToolContext {
   readonly store: RegionStore
   readonly layer: Layer
   /** Diameter of the brush in picture pixels. */
   readonly brushSize: number
   readonly viewport: Viewport
-  /** A short word to the user, for the status region. */
-  tell(message: string): void
+  /** Shows a short message in the status line. */
+  notify(message: string): void
 }
 
+/** A tool. The canvas calls it with every event while it is in hand. */
 export interface Tool {
   readonly id: string
   /** The accessible name. */
   readonly label: string
+  readonly icon: IconName
+  /** The letter that chooses it. */
   readonly key: string
+  /** What to do with it, for the status line. */
   readonly hint: string
+  /** A CSS cursor; `none` shows the brush instead. */
   readonly cursor: string
   /** True from the first press to the end of the gesture (a polygon's lasts over several presses). */
   readonly active: boolean
+  /** A button goes down. */
   press(event: ToolEvent, context: ToolContext): void
+  /** The pointer moves while a button is down; several events may come at once. */
   drag(events: readonly ToolEvent[], context: ToolContext): void
+  /** The button goes up. */
   release(event: ToolEvent, context: ToolContext): void
+  /** The gesture is called off. */
   cancel(context: ToolContext): void
+  /** The pointer moves with no button down. */
   hover?(event: ToolEvent, context: ToolContext): void
+  /** A double click. */
   doublePress?(event: ToolEvent, context: ToolContext): void
-  /** Returns true when the key was the tool's. */
+  /** A key that may be the tool's. Returns true if it was. */
   keyDown?(key: string, shift: boolean, context: ToolContext): boolean
-  /** The cursor for the place hovered, where it depends on the place. */
+  /** The cursor at this position, if it depends on the position. */
   cursorAt?(event: ToolEvent, context: ToolContext): string
   /** Draws the tool's own marks, in CSS pixels. */
   paint?(g: CanvasRenderingContext2D, context: ToolContext): void

@@ -1,8 +1,10 @@
 /** The sheet behind `?`: every key and gesture. */
-import { SHEET } from "../keys"
-import type { ViewState } from "../viewstate"
-import { button, el, setModal } from "./dom"
 
+import type { ViewState } from "../canvas/viewstate"
+import { button, el, setModal } from "../dom/elements"
+import { SHEET } from "./shortcuts"
+
+/** The sheet of one view, hidden until `state.helpOpen` is set. */
 export function helpSheet(state: ViewState, root: HTMLElement, signal: AbortSignal): HTMLElement {
   const close = button({
     label: "Close",

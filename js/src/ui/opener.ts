@@ -1,15 +1,16 @@
-/** A new picture by file picker, drop or paste; asks before it throws drawings away. */
-import { hasDrawings } from "../regions"
-import type { Session } from "../session"
-import { button, el, setModal } from "./dom"
+/** Opens a new picture by file picker, drop or paste, and asks before drawings are lost. */
+import { hasDrawings } from "../document/regions"
+import { button, el, setModal } from "../dom/elements"
+import type { WidgetModel } from "../model/widgetmodel"
 
+/** Takes picture files from the picker, from drops and from pastes. */
 export class Opener {
   private readonly input: HTMLInputElement
 
   constructor(
-    private readonly session: Session,
+    private readonly widget: WidgetModel,
     private readonly root: HTMLElement,
-    /** Told of every paste outside a text field, and whether it was a picture. */
+    /** Called with every paste outside a text field, and whether it was a picture. */
     private readonly pasted: (picture: boolean) => void,
     private readonly signal: AbortSignal,
   ) {
@@ -28,13 +29,14 @@ export class Opener {
     root.addEventListener("paste", (e) => this.paste(e), { signal })
   }
 
+  /** Opens the file picker. */
   pick(): void {
     this.input.value = ""
     this.input.click()
   }
 
   private over(event: DragEvent): void {
-    if (this.session.readOnly || !event.dataTransfer?.types.includes("Files")) return
+    if (this.widget.readOnly || !event.dataTransfer?.types.includes("Files")) return
     event.preventDefault()
     event.stopPropagation()
     event.dataTransfer.dropEffect = "copy"
@@ -43,7 +45,7 @@ export class Opener {
 
   private drop(event: DragEvent): void {
     this.root.classList.remove("rd-dropping")
-    if (this.session.readOnly || !event.dataTransfer?.files.length) return
+    if (this.widget.readOnly || !event.dataTransfer?.files.length) return
     event.preventDefault()
     event.stopPropagation()
     this.take(event.dataTransfer.files)
@@ -53,7 +55,7 @@ export class Opener {
     if ((event.target as HTMLElement).matches("input, textarea:not(.rd-key-field)")) return
     event.preventDefault()
     event.stopPropagation()
-    if (this.session.readOnly) return
+    if (this.widget.readOnly) return
     const files = event.clipboardData?.files
     const picture = files !== undefined && files.length > 0
     this.pasted(picture)
@@ -63,12 +65,11 @@ export class Opener {
   private take(files: FileList | null): void {
     const file = [...(files ?? [])].find((f) => f.type.startsWith("image/") || f.type === "")
     if (!file) {
-      if (files?.length)
-        this.session.complain("This file is not a picture.", "Open a PNG, JPEG or WebP file.")
+      if (files?.length) this.widget.report("This file is not a picture.", "Open a PNG, JPEG or WebP file.")
       return
     }
-    if (hasDrawings(this.session.store.regions)) this.ask(file)
-    else void this.session.load(file)
+    if (hasDrawings(this.widget.store.regions)) this.ask(file)
+    else void this.widget.load(file)
   }
 
   private ask(file: File): void {
@@ -86,7 +87,7 @@ export class Opener {
       signal: this.signal,
       act: () => {
         done()
-        void this.session.load(file)
+        void this.widget.load(file)
       },
     })
     const keep = button({ label: "Keep drawing", text: "Keep drawing", signal: this.signal, act: done })

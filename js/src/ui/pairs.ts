@@ -1,19 +1,22 @@
-/** The list of pairs: select, rename, hide, lock, duplicate, delete, reorder; and what acts on the active one. */
-import type { Actions } from "../actions"
-import { isEmpty } from "../geometry/mask"
-import { css, shade } from "../painting/colors"
-import { type Pair, reorderPair, selectedPair } from "../regions"
-import type { Session } from "../session"
-import type { ViewState } from "../viewstate"
-import { button, el, setEnabled } from "./dom"
+/** The list of pairs, and the buttons that act on the active one. */
 
+import { css, shade } from "../canvas/colors"
+import type { ViewState } from "../canvas/viewstate"
+import type { Pair } from "../document/pair"
+import { reorderPair, selectedPair } from "../document/regions"
+import { button, el, setEnabled } from "../dom/elements"
+import { isEmpty } from "../geometry/mask"
+import type { WidgetModel } from "../model/widgetmodel"
+import type { Actions } from "./actions"
+
+/** The panel of one view. */
 export function pairsPanel(
-  session: Session,
+  widget: WidgetModel,
   state: ViewState,
   actions: Actions,
   signal: AbortSignal,
 ): HTMLElement {
-  const { store } = session
+  const { store } = widget
   const add = button({
     label: "New pair",
     icon: "plus",
@@ -53,7 +56,7 @@ export function pairsPanel(
     label: "Back to start",
     text: "Back to start",
     kind: "quiet",
-    title: "Put the ghost back on its handle, unturned and unscaled",
+    title: "Put the object back where it was, not turned and not scaled",
     signal,
     act: () => actions.resetDrag(),
   })
@@ -83,7 +86,7 @@ export function pairsPanel(
   const update = () => {
     const { regions } = store
     const pair = selectedPair(regions)
-    const still = session.picture === null || session.readOnly
+    const still = widget.picture === null || widget.readOnly
     setEnabled(add, !still)
     setEnabled(remove, !still && pair !== null && !pair.locked)
     setEnabled(copy, !still && pair !== null)
@@ -99,7 +102,7 @@ export function pairsPanel(
           : pair !== null && !isEmpty(pair[state.layer])),
     )
     if (regions.pairs === shown && regions.selected === selected) return
-    // A name being typed is not to be torn from under the cursor.
+    // Do not replace a name while it is being typed.
     if (
       list.contains(document.activeElement) &&
       document.activeElement?.matches("input") &&
@@ -110,13 +113,13 @@ export function pairsPanel(
     selected = regions.selected
     const refocus = focusedIn(list)
     list.replaceChildren(
-      ...regions.pairs.map((p, i) => row(p, i, i === selected, session, actions, signal, still)),
+      ...regions.pairs.map((p, i) => row(p, i, i === selected, widget, actions, signal, still)),
     )
     if (refocus) list.querySelector<HTMLElement>(refocus)?.focus({ preventScroll: true })
     empty.hidden = regions.pairs.length > 0
     list.hidden = !empty.hidden
   }
-  session.changed.on(update, signal)
+  widget.changed.on(update, signal)
   state.changed.on(update, signal)
   list.addEventListener("focusout", () => setTimeout(() => signal.aborted || update()), { signal })
   update()
@@ -135,12 +138,12 @@ function row(
   pair: Pair,
   index: number,
   active: boolean,
-  session: Session,
+  widget: WidgetModel,
   actions: Actions,
   signal: AbortSignal,
   still: boolean,
 ): HTMLElement {
-  const { store } = session
+  const { store } = widget
   const title = pair.name || `Pair ${index + 1}`
   const number = el("span", { class: "rd-badge-number" }, String(index + 1))
   number.style.background = `linear-gradient(120deg, ${css(shade("handle", pair.color))} 50%, ${css(shade("target", pair.color))} 50%)`
@@ -196,7 +199,7 @@ function row(
   down.dataset.focus = `down-${pair.id}`
   setEnabled(up, !still && index > 0)
   setEnabled(down, !still && index < store.regions.pairs.length - 1)
-  const state = isEmpty(pair.handle) ? "not drawn" : isEmpty(pair.target) ? "no place yet" : ""
+  const state = isEmpty(pair.handle) ? "not drawn" : isEmpty(pair.target) ? "no target yet" : ""
   return el(
     "li",
     { class: `rd-pair${active ? " rd-active" : ""}${pair.visible ? "" : " rd-dim"}` },
@@ -223,7 +226,7 @@ function sameIds(a: readonly Pair[] | null, b: readonly Pair[]): boolean {
   return a !== null && a.length === b.length && a.every((p, i) => p.id === b[i]?.id)
 }
 
-/** A selector for the button that has the focus, so that it keeps it when the list is drawn anew. */
+/** A selector for the button that has the focus, so that the new list can give it back. */
 function focusedIn(list: HTMLElement): string | null {
   const node = document.activeElement
   if (!(node instanceof HTMLElement) || !list.contains(node) || !node.dataset.focus) return null

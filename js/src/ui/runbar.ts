@@ -1,18 +1,21 @@
 /** Run, Stop, Live, and the state in words with its progress. */
-import type { Session } from "../session"
-import type { ViewState } from "../viewstate"
-import { button, el, setEnabled, setPressed, setText } from "./dom"
 
+import type { ViewState } from "../canvas/viewstate"
+import { button, el, setEnabled, setPressed, setText } from "../dom/elements"
+import type { WidgetModel } from "../model/widgetmodel"
+
+/** The bar, and the status line in it. */
 export interface RunBar {
   readonly element: HTMLElement
-  /** Shows a short word in the status region for a while; the state of a run or of the kernel goes first. */
-  tell(message: string): void
+  /** Shows a short message in the status line for a while, unless the state of a run or of the kernel matters more. */
+  notify(message: string): void
 }
 
-/** Milliseconds a short word stays. */
-const WORD = 4_000
+/** Milliseconds that a short message stays. */
+const MESSAGE = 4_000
 
-export function runBar(session: Session, state: ViewState, signal: AbortSignal): RunBar {
+/** The bar below the picture. */
+export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSignal): RunBar {
   const run = button({
     label: "Run",
     text: "Run",
@@ -20,7 +23,7 @@ export function runBar(session: Session, state: ViewState, signal: AbortSignal):
     kind: "primary",
     title: "Run the edit (Ctrl+Enter)",
     signal,
-    act: () => session.run(),
+    act: () => widget.run(),
   })
   const stop = button({
     label: "Stop",
@@ -28,14 +31,14 @@ export function runBar(session: Session, state: ViewState, signal: AbortSignal):
     icon: "stop",
     title: "Stop after this step (Shift+X)",
     signal,
-    act: () => session.stop(),
+    act: () => widget.stop(),
   })
-  const live = button({ label: "Live", text: "Live", icon: "live", signal, act: () => session.live.toggle() })
+  const live = button({ label: "Live", text: "Live", icon: "live", signal, act: () => widget.live.toggle() })
   const gauge = button({
     label: "Measurements",
     icon: "gauge",
     kind: "quiet",
-    title: "Show how quick drafts are",
+    title: "Show how fast drafts are",
     signal,
     act: () => state.set({ readout: !state.readout }),
   })
@@ -46,32 +49,34 @@ export function runBar(session: Session, state: ViewState, signal: AbortSignal):
   let timer: ReturnType<typeof setTimeout> | undefined
   let before = ""
   const update = () => {
-    const { progress, busy, status, obstacle } = session
-    const now = session.liveness === "live" ? progress.state : session.liveness
-    // A word lasts until the state says something new.
+    const { status, obstacle } = widget
+    const { progress, busy } = widget.runs
+    const now = widget.liveness === "live" ? progress.state : widget.liveness
+    // A message stays until the state changes.
     if (status !== before) said = ""
     before = status
     setText(words, said || status)
     setEnabled(run, obstacle === "")
     run.title = obstacle || "Run the edit (Ctrl+Enter)"
     setEnabled(stop, busy && progress.state !== "stopping")
-    setPressed(live, session.live.on)
-    setEnabled(live, session.live.obstacle === "")
-    live.title = liveTitle(session)
+    setPressed(live, widget.live.on)
+    setEnabled(live, widget.live.obstacle === "")
+    live.title = liveTitle(widget)
     setPressed(gauge, state.readout)
-    setEnabled(gauge, !session.readOnly)
+    setEnabled(gauge, !widget.readOnly)
     bar.hidden = !busy
     if (progress.total > 0 && progress.step > 0) bar.value = progress.step / progress.total
     else bar.removeAttribute("value")
     dot.dataset.state = now
   }
-  session.changed.on(update, signal)
+  widget.changed.on(update, signal)
   state.changed.on(update, signal)
   update()
   const spoken = el("div", { class: "rd-words" }, dot, words)
   const element = el("div", { class: "rd-run" }, run, stop, live, spoken, gauge, bar)
-  const tell = (message: string) => {
-    const { liveness, busy } = session
+  const notify = (message: string) => {
+    const { liveness } = widget
+    const { busy } = widget.runs
     if (busy || (liveness !== "live" && liveness !== "waiting")) return
     said = message
     setText(words, message)
@@ -79,18 +84,19 @@ export function runBar(session: Session, state: ViewState, signal: AbortSignal):
     timer = setTimeout(() => {
       said = ""
       update()
-    }, WORD)
+    }, MESSAGE)
   }
   signal.addEventListener("abort", () => clearTimeout(timer))
-  session.said.on(tell, signal)
-  return { element, tell }
+  widget.notified.on(notify, signal)
+  return { element, notify }
 }
 
-/** What Live does, whether it was chosen, and how quick it would be. */
-function liveTitle({ live, settings }: Session): string {
+/** What Live does, whether the user chose it, and how fast it would be. */
+function liveTitle({ live, settings }: WidgetModel): string {
   if (live.obstacle) return live.obstacle
-  const ms = live.measured?.draftMs ?? null
-  const quick = ms === null ? "" : ` A draft takes ${Math.round(ms)} ms here.`
-  const chosen = settings.live === null ? (live.on ? " On by itself." : " Off by itself.") : ""
-  return `Live: drafts while you drag, the full edit when you let go.${quick}${chosen}`
+  const ms = live.measured?.draft_ms ?? null
+  const speed = ms === null ? "" : ` A draft takes ${Math.round(ms)} ms here.`
+  const chosen =
+    settings.current.live === null ? (live.on ? " On automatically." : " Off automatically.") : ""
+  return `Live: drafts while you drag, the full edit when you release.${speed}${chosen}`
 }

@@ -1,22 +1,23 @@
 /** The tools on the left and the bar above: layers, brush size, undo, zoom, the drawers. */
-import type { Actions } from "../actions"
-import type { Layer } from "../regions"
-import type { Session } from "../session"
-import type { Stage } from "../stage"
-import { LARGEST_BRUSH, type ViewState } from "../viewstate"
-import { button, el, setEnabled, setPressed, setText } from "./dom"
-import type { IconName } from "./icons"
 
+import type { Stage } from "../canvas/stage"
+import { LARGEST_BRUSH, type ViewState } from "../canvas/viewstate"
+import type { Layer } from "../document/pair"
+import { button, el, setEnabled, setPressed, setText } from "../dom/elements"
+import type { WidgetModel } from "../model/widgetmodel"
+import type { Actions } from "./actions"
+
+/** The tools on the left. */
 export function toolRail(
   state: ViewState,
-  session: Session,
+  widget: WidgetModel,
   actions: Actions,
   signal: AbortSignal,
 ): HTMLElement {
   const buttons = state.tools.map((tool) => {
     const node = button({
       label: tool.label,
-      icon: tool.id as IconName,
+      icon: tool.icon,
       title: `${tool.label} (${tool.key.toUpperCase()})`,
       signal,
       act: () => actions.choose(tool.id),
@@ -26,11 +27,11 @@ export function toolRail(
   const update = () => {
     for (const { tool, node } of buttons) {
       setPressed(node, state.tool === tool)
-      setEnabled(node, session.picture !== null && !session.readOnly)
+      setEnabled(node, widget.picture !== null && !widget.readOnly)
     }
   }
   state.changed.on(update, signal)
-  session.changed.on(update, signal)
+  widget.changed.on(update, signal)
   update()
   const parts = buttons.map(({ node }) => node)
   return el("div", { class: "rd-rail", role: "group", "aria-label": "Tools" }, ...parts)
@@ -39,12 +40,13 @@ export function toolRail(
 const LAYERS: readonly { layer: Layer; label: string; title: string }[] = [
   { layer: "handle", label: "Handle", title: "Paint what should move (T)" },
   { layer: "target", label: "Target", title: "Paint where it should go (T)" },
-  { layer: "protect", label: "Protect", title: "Paint what must stay as it is (K)" },
+  { layer: "protect", label: "Protect", title: "Paint what must not change (K)" },
 ]
 
+/** The bar above the picture; `open` opens the file picker. */
 export function topBar(
   state: ViewState,
-  session: Session,
+  widget: WidgetModel,
   stage: Stage,
   actions: Actions,
   open: () => void,
@@ -65,7 +67,7 @@ export function topBar(
     class: "rd-range",
   })
   const sizeText = el("span", { class: "rd-number", "aria-hidden": "true" })
-  // The slider is logarithmic: small brushes need the finer steps.
+  // The slider is logarithmic: small brushes need finer steps.
   size.addEventListener("input", () => state.resizeBrush(LARGEST_BRUSH ** (Number(size.value) / 100)), {
     signal,
   })
@@ -93,12 +95,12 @@ export function topBar(
   })
   zoom.classList.add("rd-zoom")
   const fit = button({ label: "Fit", icon: "fit", title: "Fit to view (0)", signal, act: () => stage.fit() })
-  const preview = button({
+  const dragPreview = button({
     label: "Preview",
     icon: "magic",
-    title: "Show the drag in pixels (W)",
+    title: "Preview the moved pixels (W)",
     signal,
-    act: () => state.set({ preview: !state.preview }),
+    act: () => state.set({ dragPreview: !state.dragPreview }),
   })
   const openPicture = button({
     label: "Open picture",
@@ -123,16 +125,16 @@ export function topBar(
   })
 
   const update = () => {
-    const { store } = session
-    const still = session.picture === null || session.readOnly
+    const { store } = widget
+    const still = widget.picture === null || widget.readOnly
     for (const { layer, node } of layers) {
       setPressed(node, state.layer === layer && state.tool.id !== "move")
       setEnabled(node, !still)
     }
     setEnabled(undo, !still && store.canUndo)
     setEnabled(redo, !still && store.canRedo)
-    setEnabled(openPicture, !session.readOnly)
-    setPressed(preview, state.preview)
+    setEnabled(openPicture, !widget.readOnly)
+    setPressed(dragPreview, state.dragPreview)
     settings.setAttribute("aria-expanded", String(state.settingsOpen))
     help.setAttribute("aria-expanded", String(state.helpOpen))
     const value = String(Math.round((100 * Math.log(state.brushSize)) / Math.log(LARGEST_BRUSH)))
@@ -145,7 +147,7 @@ export function topBar(
   }
   const sized = el("label", { class: "rd-sized" }, size, sizeText)
   state.changed.on(update, signal)
-  session.changed.on(update, signal)
+  widget.changed.on(update, signal)
   update()
   return el(
     "div",
@@ -158,7 +160,7 @@ export function topBar(
     sized,
     el("span", { class: "rd-gap" }),
     el("div", { class: "rd-group" }, undo, redo),
-    el("div", { class: "rd-group" }, fit, zoom, preview),
+    el("div", { class: "rd-group" }, fit, zoom, dragPreview),
     el("div", { class: "rd-group" }, openPicture, settings, help),
   )
 }

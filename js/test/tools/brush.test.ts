@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest"
+import { addPair, changePair } from "../../src/document/regions"
 import { has, isEmpty } from "../../src/geometry/mask"
-import { addPair, changePair } from "../../src/regions"
 import { Brush } from "../../src/tools/brush"
 import { Eraser } from "../../src/tools/eraser"
-import { disc, textOf } from "../helpers"
-import { H, setUp, W } from "./bench"
+import { disc, textOf } from "../masks"
+import { H, setUp, W } from "./kit"
 
 describe("the brush", () => {
   it("makes the first pair by itself, in one undo step", () => {
@@ -63,7 +63,7 @@ describe("the brush", () => {
     const brush = new Brush()
     brush.press(at(20, 20), context)
     brush.cancel(context)
-    expect([store.draft, store.canUndo, brush.active]).toEqual([null, false, false])
+    expect([store.stroke, store.canUndo, brush.active]).toEqual([null, false, false])
   })
 
   it("paints the protected area without any pair", () => {

@@ -6,8 +6,8 @@ import { Lasso } from "../../src/tools/lasso"
 import { Polygon } from "../../src/tools/polygon"
 import { Rectangle } from "../../src/tools/rectangle"
 import type { Tool } from "../../src/tools/tool"
-import { textOf } from "../helpers"
-import { H, setUp, W } from "./bench"
+import { textOf } from "../masks"
+import { H, setUp, W } from "./kit"
 
 describe("a gesture that changes nothing", () => {
   it.each([
@@ -49,7 +49,7 @@ describe("a gesture that changes nothing", () => {
     const committed = vi.fn()
     store.committed.on(committed)
     drag(tool, points)
-    expect([store.regions.pairs.length, store.canUndo, store.draft]).toEqual([0, false, null])
+    expect([store.regions.pairs.length, store.canUndo, store.stroke]).toEqual([0, false, null])
     expect(committed).not.toHaveBeenCalled()
   })
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest"
+import { addPair, changePair, withMask, withMatrix } from "../../src/document/regions"
 import { translation } from "../../src/geometry/matrix"
-import { addPair, changePair, withMask, withMatrix } from "../../src/regions"
 import { Move } from "../../src/tools/move"
-import { disc, textOf } from "../helpers"
-import { H, setUp, W } from "./bench"
+import { disc, textOf } from "../masks"
+import { H, setUp, W } from "./kit"
 
 describe("moving a region", () => {
   const withHandle = () => {

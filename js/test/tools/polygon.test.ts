@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest"
 import { has, isEmpty } from "../../src/geometry/mask"
 import { Brush } from "../../src/tools/brush"
 import { Polygon } from "../../src/tools/polygon"
-import { setUp } from "./bench"
+import { setUp } from "./kit"
 
 describe("the polygon", () => {
   const corners: [number, number][] = [
@@ -87,7 +87,7 @@ describe("the polygon", () => {
     const polygon = new Polygon()
     for (const [x, y] of corners.slice(0, 2)) polygon.press(s.at(x, y), s.context)
     polygon.keyDown("Enter", false, s.context)
-    expect(s.context.tell).toHaveBeenCalledWith("A polygon needs three points")
+    expect(s.context.notify).toHaveBeenCalledWith("A polygon needs three points")
     expect(s.store.canUndo).toBe(false)
   })
 })

@@ -3,7 +3,7 @@ import { has } from "../../src/geometry/mask"
 import { Ellipse } from "../../src/tools/ellipse"
 import { Lasso } from "../../src/tools/lasso"
 import { Rectangle } from "../../src/tools/rectangle"
-import { setUp } from "./bench"
+import { setUp } from "./kit"
 
 describe("shapes", () => {
   it("span the box between press and release", () => {

@@ -102,7 +102,9 @@ def _wander(shape: tuple[int, ...], rng: np.random.Generator, low: float, high: 
 def _rectangle(mask: Mask, margin: int) -> Mask:
     ys, xs = np.nonzero(mask)
     out = np.zeros_like(mask)
-    out[max(0, ys.min() - margin) : ys.max() + margin + 1, max(0, xs.min() - margin) : xs.max() + margin + 1] = True
+    out[
+        max(0, ys.min() - margin) : ys.max() + margin + 1, max(0, xs.min() - margin) : xs.max() + margin + 1
+    ] = True
     return out
 
 

@@ -110,7 +110,9 @@ def seam(before: Pixels, after: Pixels, handle: Mask, moved: Moved) -> float:
     edge is near, nothing is asked. A step is felt by pixels on either side of it: 4 to each pixel of outline.
     """
     outline = _outline(moved.handle)
-    asked = (_distance_to(moved.handle) <= 4) & (_distance_to(moved.object_) > OUTER) & (_distance_to(handle) > 4)
+    asked = (
+        (_distance_to(moved.handle) <= 4) & (_distance_to(moved.object_) > OUTER) & (_distance_to(handle) > 4)
+    )
     asked[:4], asked[-4:], asked[:, :4], asked[:, -4:] = False, False, False, False
     if not (asked & outline).any():
         return 0.0

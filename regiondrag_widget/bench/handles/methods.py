@@ -53,7 +53,11 @@ def by_seamless_clone(picture: Pixels, pair: RegionPair) -> Pixels:
     ys, xs = np.nonzero(target)
     centre = (int(xs.min() + xs.max() + 1) // 2, int(ys.min() + ys.max() + 1) // 2)
     cloned = cv2.seamlessClone(
-        np.ascontiguousarray(moved), np.ascontiguousarray(emptied), target.astype(np.uint8) * 255, centre, cv2.NORMAL_CLONE
+        np.ascontiguousarray(moved),
+        np.ascontiguousarray(emptied),
+        target.astype(np.uint8) * 255,
+        centre,
+        cv2.NORMAL_CLONE,
     )
     return np.asarray(np.where(target[..., None], cloned, emptied), np.uint8)
 

@@ -1,4 +1,7 @@
-"""What was asked for, what was found, and whether it holds; each bar for its own device and network."""
+"""The bars for speed: what was required, what was measured, and whether it holds.
+
+Each bar is for one kind of device and one network. `bench/truth/bars.py` is its twin for quality.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from regiondrag_widget.bench.latency.rows import (
 __all__ = ["Bar", "bars"]
 
 PAIRS_MAY_ADD = 1.25
-"""Eight pairs may take this many times what one takes: the masks themselves are read, pair by pair."""
+"""Eight pairs may take this many times as long as one: the masks are read pair by pair."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Bar:
     holds: bool | None
 
     def as_json(self) -> dict[str, Any]:
+        """Return the bar as plain data."""
         return asdict(self)
 
 
@@ -45,7 +49,7 @@ def bars(
     size: int,
     device: str,
 ) -> list[Bar]:
-    """The bars for this network, size and kind of device ("cpu", "cuda"); none where none was set."""
+    """Return the bars for this network, size and kind of device ("cpu", "cuda"); [] where no bar was set."""
     medians = {r.row.name: r.median for r in results if r.median is not None}
     draft = DRAFT.format(2)
     training = [POINT_DRAG, POINT_TRAINING]

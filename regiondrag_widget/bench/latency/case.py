@@ -1,4 +1,4 @@
-"""What every row edits: a bundled photograph at the asked size, and drags of a thing in it."""
+"""What every row edits: a bundled photograph at the requested size, and drags of an object in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DRAGS = 24
 
 @dataclass(frozen=True)
 class Case:
-    """A square picture (S, S, 3) uint8 and the drags that are tried on it, each its own set of pairs."""
+    """A square picture (S, S, 3) uint8 and the drags tried on it, each a set of pairs."""
 
     picture: NDArray[np.uint8]
     drags: tuple[RegionPairs, ...]

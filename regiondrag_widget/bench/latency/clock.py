@@ -1,4 +1,4 @@
-"""Seconds of one piece of work, and how much the machine itself wavers."""
+"""Time one piece of work, and measure the machine's own noise."""
 
 from __future__ import annotations
 
@@ -43,9 +43,12 @@ class Clock:
 
 
 class Noise:
-    """The same matrix product over and over, between the measurements: what it varies by is not ours.
+    """Repeats the same matrix product between the measurements: its variation is the machine's, not ours.
 
-    seconds : of every probe so far
+    Attributes
+    ----------
+    seconds
+        Of all probes so far.
     """
 
     def __init__(self, clock: Clock) -> None:

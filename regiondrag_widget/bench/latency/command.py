@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regiondrag_widget.terminal import DONE, FAILURE, INTERRUPTED, WRONG_INPUT, say
+
 if TYPE_CHECKING:  # torch is loaded by the command, not by its help
     from regiondrag_widget.bench.latency.report import Measured
     from regiondrag_widget.bench.latency.rounds import Row
@@ -17,16 +19,15 @@ if TYPE_CHECKING:  # torch is loaded by the command, not by its help
 
 __all__ = ["add_parser"]
 
-DONE, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 DEFAULT_SIZES = {"mini": 256, "sd15": 512, "sd21": 768, "sdxl": 1024}
 LEAST_SIZE, MOST_SIZE = 64, 4096
 GROWTH_REPETITIONS = 5
 SECTIONS = ("memory", "pointer")
 
 
-def add_parser(kinds: Any) -> None:
+def add_parser(benchmarks: Any) -> argparse.ArgumentParser:
     """Add ``latency`` to the benchmarks; ``args.run(args)`` gives the exit code."""
-    parser: argparse.ArgumentParser = kinds.add_parser(
+    parser: argparse.ArgumentParser = benchmarks.add_parser(
         "latency",
         help="how long edits take",
         description="Time edits, drafts and what each lever is worth, beside the released schedule and a "
@@ -77,8 +78,8 @@ def add_parser(kinds: Any) -> None:
         default=Path("bench-latency"),
         help="the report's folder (default: bench-latency)",
     )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.set_defaults(run=run_latency)
+    return parser
 
 
 def run_latency(args: argparse.Namespace) -> int:
@@ -91,13 +92,13 @@ def run_latency(args: argparse.Namespace) -> int:
         probe.unlink()
     except (ValueError, OSError) as error:
         where = f"cannot write into {args.output}: " if isinstance(error, OSError) else ""
-        return _say(f"error: {where}{getattr(error, 'strerror', None) or error}", WRONG_INPUT)
+        return say(f"error: {where}{getattr(error, 'strerror', None) or error}", WRONG_INPUT)
     try:
         return _run(args)
     except (ValueError, FileNotFoundError) as error:
         if args.debug:
             raise
-        return _say(f"error: {error}", WRONG_INPUT)
+        return say(f"error: {error}", WRONG_INPUT)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -148,13 +149,13 @@ def _measure(
     from tqdm import tqdm
 
     from regiondrag_widget.bench.latency.clock import Clock, Noise
-    from regiondrag_widget.bench.latency.memory import WAYS, peak_memory
+    from regiondrag_widget.bench.latency.peak_memory import WAYS, peak_memory
     from regiondrag_widget.bench.latency.pointer import pointer_to_pixels
     from regiondrag_widget.bench.latency.rounds import Result, measure
 
     flushed = work.pipe().backbone.device.type == "cpu"
     if flushed:
-        torch.set_flush_denormal(True)  # random weights reach numbers that processors are slow with
+        torch.set_flush_denormal(True)  # random weights give subnormal numbers, which are slow
     clock = Clock(work.pipe().backbone.device)
     noise = Noise(clock)
     measured.noise = noise.seconds
@@ -180,7 +181,7 @@ def _measure(
                 note("pointer to pixels")
                 measured.pointer = pointer_to_pixels(network, size, args.repetitions)
     finally:
-        if flushed:  # the process is the caller's: its other numbers keep their subnormals
+        if flushed:  # the setting is the process's: restore it for the caller
             torch.set_flush_denormal(False)
 
 
@@ -228,9 +229,9 @@ def _report(args: argparse.Namespace, measured: Measured, stem: str) -> int:
         if args.json and args.json != "-":
             Path(args.json).write_text(figures + "\n", "utf-8")
     except OSError as error:
-        return _say(f"error: cannot write the report: {error}", FAILURE)
+        return say(f"error: cannot write the report: {error}", FAILURE)
     print(figures if args.json == "-" else markdown(measured))
-    return _say(f"report in {args.output / stem}.md", DONE)
+    return say(f"report in {args.output / stem}.md", DONE)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -252,8 +253,3 @@ def _named(only: Sequence[str], name: str) -> bool:
 
 def _load() -> float:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-
-
-def _say(sentence: str, code: int) -> int:
-    print(sentence, file=sys.stderr)
-    return code

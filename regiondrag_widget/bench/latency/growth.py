@@ -16,7 +16,7 @@ PAIRS = (1, 2, 4, 8)
 
 
 def size_rows(work: Workbench, repetitions: int, sizes: Sequence[int] = SIZES) -> list[Row]:
-    """Cold, warm and draft of square pictures, the regions growing with them."""
+    """Cold edits, warm edits and drafts of square pictures; the regions grow with the picture."""
     return [
         row
         for size in sizes
@@ -25,7 +25,7 @@ def size_rows(work: Workbench, repetitions: int, sizes: Sequence[int] = SIZES) -
 
 
 def pairs_rows(work: Workbench, size: int, repetitions: int, counts: Sequence[int] = PAIRS) -> list[Row]:
-    """Warm and draft with the same area in all shared by more and more pairs."""
+    """Warm edits and drafts with a constant total area, shared by more and more pairs."""
     return [
         row
         for count in counts

@@ -1,4 +1,4 @@
-"""A JupyterLab of its own on a free port of this machine: temporary folders, no questions, no news."""
+"""A separate JupyterLab on a free local port: temporary folders, no dialogs, no news."""
 
 from __future__ import annotations
 
@@ -36,10 +36,17 @@ KERNEL_READY = """async () => {
 class LabServer:
     """`jupyter lab` on 127.0.0.1; it serves JupyterLab at /lab and Notebook 7 at /notebooks.
 
-    folder : everything it writes goes here
-    environment : variables for the server and its kernels on top of this process's own
+    Parameters
+    ----------
+    folder
+        Where it writes everything.
+    environment
+        Variables for the server and its kernels, added to this process's.
 
-    Raises RuntimeError when it does not start.
+    Raises
+    ------
+    RuntimeError
+        It does not start.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
@@ -48,7 +55,7 @@ class LabServer:
         self.notebooks.mkdir(parents=True)
         news = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
         news.parent.mkdir(parents=True)
-        news.write_text('{"fetchNews": "false", "checkForUpdates": false}')  # no question over the page
+        news.write_text('{"fetchNews": "false", "checkForUpdates": false}')  # no dialog over the page
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -79,7 +86,7 @@ class LabServer:
             "--LabApp.expose_app_in_browser=True",
             "--JupyterNotebookApp.expose_app_in_browser=True",
             "--LabApp.extension_manager=readonly",
-            # were we killed, nobody else would end it
+            # if this process is killed, nothing else ends the server
             "--ServerApp.shutdown_no_activity_timeout=600",
             "--MappingKernelManager.cull_idle_timeout=300",
             "--MappingKernelManager.cull_connected=True",
@@ -110,7 +117,7 @@ class LabServer:
         raise RuntimeError(f"JupyterLab did not start:\n{log}")
 
     def close(self) -> None:
-        """End the server and its kernels: they are one process group of ours."""
+        """End the server and its kernels, which are one process group."""
         for ending in (signal.SIGTERM, signal.SIGKILL):
             if self._process.poll() is not None:
                 break
@@ -122,7 +129,7 @@ class LabServer:
         self._log.close()
 
     def write(self, name: str, cells: Sequence[str]) -> None:
-        """A new notebook with these code cells."""
+        """Write a new notebook with these code cells."""
         notebook = {
             "cells": [
                 {

@@ -1,4 +1,4 @@
-"""Each lever of the engine off in turn: what it is worth, on top of all the others."""
+"""Each lever of the engine switched off in turn: what it gains on top of the others."""
 
 from __future__ import annotations
 
@@ -29,11 +29,14 @@ WHOLE = 1 << 20
 def lever_rows(
     work: Workbench, levels: int, dtype: torch.dtype, device: str = "cpu", small_decoder: bool = False
 ) -> list[Row]:
-    """A row a lever that this kind of device has; its ``against`` is the same with the lever on.
-
-    small_decoder : whether drafts are decoded by an autoencoder of their own
+    """Return a row for each lever of this kind of device; ``against`` names the row with the lever on.
 
     The session cache has no row of its own: without it a warm edit is a cold one.
+
+    Parameters
+    ----------
+    small_decoder
+        Whether drafts are decoded by an autoencoder of their own.
     """
     draft = DRAFT.format(2)
 
@@ -187,7 +190,7 @@ def _one_at_a_time(pipe: RegionDragPipeline) -> None:
 
 
 def _forgetful(make: Callable[..., Trial], work: Workbench) -> Trial:
-    """What was made of the handles is dropped before each repetition."""
+    """Drop what was computed from the handles before each repetition."""
     sessions: list[ImageSession] = []
     trial = make(work.pipe(), change=sessions.append)
 
@@ -200,7 +203,7 @@ def _forgetful(make: Callable[..., Trial], work: Workbench) -> Trial:
 
 
 def _patched(trial: Trial, owner: Any, name: str, value: Any, *others: str) -> Trial:
-    """The trial with attributes of a module or a class of the engine replaced while it runs."""
+    """Run the trial with attributes of a module or a class of the engine replaced."""
 
     def patched(i: int) -> Any:
         before = {n: getattr(owner, n) for n in (name, *others)}

@@ -20,7 +20,7 @@ __all__ = ["about"]
 
 
 def about(pipe: RegionDragPipeline, size: int) -> dict[str, Any]:
-    """Machine, network and versions, JSON-able; what cannot be found out is left out."""
+    """Return machine, network and versions as plain data, without what cannot be determined."""
     device = pipe.backbone.device
     parameters = sum(p.numel() for p in pipe.unet.parameters())
     found = {
@@ -63,7 +63,7 @@ def _cpu() -> str:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout this package lies in, "+" where something in the package differs from it."""
+    """The commit of the package's checkout, with "+" appended when the package differs from it."""
     package = Path(__file__).parents[2]
     try:
         head = _git(package, "rev-parse", "--short=10", "HEAD")

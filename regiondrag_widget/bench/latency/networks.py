@@ -1,6 +1,6 @@
 """The networks that are timed: the bundled one, a checkpoint, or an architecture with random weights.
 
-Speed does not depend on the values of the weights, so that an architecture alone is enough to time it.
+Speed does not depend on the values of the weights, so random ones are enough for timing.
 """
 
 from __future__ import annotations
@@ -101,10 +101,16 @@ _CLIP_G = _clip(1280, 32, 20, 1280)
 class Architecture:
     """The shapes of one model of Stable Diffusion's family.
 
-    unet, vae, text, text_2 : configurations; the second text encoder is SDXL's
-    scheduler : what differs from the family's noise schedule
-    size : pixels a side it was trained at
-    checkpoint : its hub id
+    Attributes
+    ----------
+    unet, vae, text, text_2
+        Configurations; the second text encoder is SDXL's.
+    scheduler
+        What differs from the family's noise schedule.
+    size
+        Pixels a side it was trained at.
+    checkpoint
+        Its hub id.
     """
 
     unet: Mapping[str, Any]
@@ -145,16 +151,25 @@ def load_network(
     channels_last: bool = True,
     draft_vae: Any = "auto",
 ) -> RegionDragPipeline:
-    """A pipeline of its own each time, so that what one row does to its network no other row sees.
+    """Load a separate pipeline, so that no row changes another row's network.
 
-    model : "mini", a name of `ARCHITECTURES`, a diffusers folder or a hub id
-    random_weights : no checkpoint is looked for; a named architecture whose checkpoint is not in the hub's
-        cache gets random weights in any case, and `pipe.name` says so
-    compile, draft_vae : as `RegionDragPipeline.from_pretrained` has them; "auto" gives a network of random
-        weights a small decoder of random weights
-    channels_last : False keeps the weights in the other layout, where loading would have changed it
+    Parameters
+    ----------
+    model
+        "mini", a name of `ARCHITECTURES`, a diffusers folder or a hub id.
+    random_weights
+        Do not look for a checkpoint. A named architecture whose checkpoint is not in the hub's cache always
+        gets random weights, and `pipe.name` says so.
+    compile, draft_vae
+        As in `RegionDragPipeline.from_pretrained`; "auto" gives a network of random weights a small
+        decoder of random weights.
+    channels_last
+        False keeps the weights in the other layout, where loading would have changed it.
 
-    Raises ValueError or FileNotFoundError in one sentence, as `RegionDragPipeline.from_pretrained` does.
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As `RegionDragPipeline.from_pretrained`.
     """
     place = choose_device(device)
     kind = choose_dtype(place, dtype)
@@ -199,7 +214,7 @@ def _built(
         if architecture.text_2 is not None:
             text_2 = CLIPTextModelWithProjection(CLIPTextConfig(**architecture.text_2)).eval()
     vae = {**_VAE, "sample_size": architecture.size, "scaling_factor": 0.18215, **architecture.vae}
-    # SDXL's autoencoder overflows in half precision: `from_pretrained` keeps it in single, and so do we
+    # SDXL's autoencoder overflows in half precision: single here too, as in `from_pretrained`
     single = bool(vae["force_upcast"]) and dtype == torch.float16
     with _made_in(device, torch.float32 if single else dtype):
         codec = AutoencoderKL(**vae).eval()
@@ -220,7 +235,7 @@ def _arrange(pipe: RegionDragPipeline, channels_last: bool) -> None:
 
 @contextmanager
 def _made_in(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
-    """Modules made while open have their weights there and so: nothing is made twice as large first."""
+    """While open, new modules are made on this device and in this dtype, without a larger copy first."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:

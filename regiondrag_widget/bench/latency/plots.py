@@ -1,4 +1,7 @@
-"""The plot: medians side by side, and how cost grows with the picture's size and the number of pairs."""
+"""The plot of speed: medians side by side, and growth with the picture's size and the number of pairs.
+
+`bench/truth/plots.py` is its twin for quality.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ OTHERS = "tab:grey"
 
 
 def latency_plot(measured: Measured, path: Path) -> bool:
-    """Draw it; False when matplotlib is not installed or there is nothing to draw."""
+    """Draw the plot; return False when matplotlib is not installed or there is nothing to draw."""
     try:
         from matplotlib.figure import Figure
     except ImportError:

@@ -1,6 +1,6 @@
 """From the pointer to the screen: the widget in a real JupyterLab, a real kernel, Chromium, a scripted drag.
 
-The page takes the times itself: `performance.measure("regiondrag.draft")` from the pointer event that a
+The page measures the times itself: `performance.measure("regiondrag.draft")` from the pointer event that a
 painted draft answers to its painting, `"regiondrag.preview"` for the script time of its own preview.
 """
 
@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 
 from regiondrag_widget.bench.latency.jupyter import KERNEL_READY, LabServer
+from regiondrag_widget.errors import first_line
 
 __all__ = ["pointer_to_pixels"]
 
 MEASURES = {"draft": "regiondrag.draft", "preview": "regiondrag.preview"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 120.0
-"""Seconds for the page, the cell and the first draft, each; a busy machine takes long to load torch."""
+"""Seconds to wait for each of the page, the cell and the first draft: a busy machine loads torch slowly."""
 SAMPLING = 60.0
 PACE = 0.03
 """Seconds between two pointer events of the drag."""
@@ -46,9 +47,14 @@ w
 def pointer_to_pixels(network: Mapping[str, Any], size: int, samples: int) -> dict[str, Any]:
     """``{"draft", "preview"}`` with median, p95, least and count in milliseconds, or ``{"problem"}``.
 
-    network : keyword arguments of `load_network`
-    size : pixels a side
-    samples : painted drafts to wait for, at most a minute
+    Parameters
+    ----------
+    network
+        Keyword arguments of `load_network`.
+    size
+        Pixels a side.
+    samples
+        How many painted drafts to wait for, for at most a minute.
     """
     for module, extra in (("playwright", "test"), ("jupyterlab", "lab")):
         if importlib.util.find_spec(module) is None:
@@ -56,7 +62,7 @@ def pointer_to_pixels(network: Mapping[str, Any], size: int, samples: int) -> di
     try:
         return _measured({k: v for k, v in network.items() if v}, size, samples)
     except Exception as error:
-        return {"problem": f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"[:300]}
+        return {"problem": f"{type(error).__name__}: {first_line(error)}"[:300]}
 
 
 def _measured(network: dict[str, Any], size: int, samples: int) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The released RegionDrag schedule as it runs: the baseline that the engine's levers are measured against.
 
-Written from the paper's algorithm, in the released code's order of work: every edit encodes the prompt, the
+Written from the paper's algorithm, in the order of the released code: every edit encodes the prompt, the
 empty prompt and the picture; inverts by one call at a time, hooks keeping each self-attention's keys and
-values; denoises by one call at a time, hooks putting the kept ones in place of those just computed; decodes.
+values; denoises by one call at a time, hooks replacing the computed ones by those kept; decodes.
 Nothing is kept from one edit to the next. Its IP-Adapter, two more encoder passes an edit, is left out.
 """
 
@@ -73,9 +73,14 @@ def released_latents(
     *,
     noise_scale: float = 1.0,
 ) -> Tensor:
-    """The edited latents (C, h, w) of ``clean``.
+    """Return the edited latents (C, h, w) of ``clean``.
 
-    path_noise : (K, C, h, w); handle_noise : (C, n), one column a row of the correspondence
+    Parameters
+    ----------
+    path_noise
+        (K, C, h, w), the noise of each level.
+    handle_noise
+        (C, n), one column for each row of the correspondence.
     """
     kind = pipe.backbone.prediction_type
     predict = _caller(pipe, condition)

@@ -1,4 +1,7 @@
-"""The report: Markdown to read, JSON to compare."""
+"""The report on speed: Markdown to read, JSON to compare.
+
+`bench/truth/report.py` is its twin for quality.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from regiondrag_widget.bench.latency.growth import PAIRS_GROUP, SIZE_GROUP
 from regiondrag_widget.bench.latency.levers import GROUP as LEVERS
 from regiondrag_widget.bench.latency.rounds import Result
 from regiondrag_widget.bench.latency.rows import RELEASED
+from regiondrag_widget.regions.writing import write_whole_text
 
 __all__ = ["Measured", "markdown", "write_report"]
 
@@ -23,13 +27,20 @@ WAYS = ("cold", "warm", "draft")
 
 @dataclass
 class Measured:
-    """All that one run found; what it did not come to is empty.
+    """Everything one run measured; parts it did not reach are empty.
 
-    about : machine, network, versions
-    noise : seconds of the same matrix product, before every repetition
-    memory : an entry a way to edit, ``{"way", "bytes"}`` or ``{"way", "problem"}``
-    pointer : see `pointer_to_pixels`
-    load : load averages over the last minute, at the beginning and at the end
+    Attributes
+    ----------
+    about
+        Machine, network, versions.
+    noise
+        Seconds of the same matrix product, before every repetition.
+    memory
+        For each way to edit, ``{"way", "bytes"}`` or ``{"way", "problem"}``.
+    pointer
+        See `pointer_to_pixels`.
+    load
+        Load averages over the last minute, at the beginning and at the end.
     """
 
     about: Mapping[str, Any]
@@ -42,12 +53,15 @@ class Measured:
     interrupted: bool = False
 
     def of_group(self, group: str) -> list[Result]:
+        """Return the results of one table."""
         return [result for result in self.results if result.row.group == group]
 
     def named(self, name: str | None) -> Result | None:
+        """Return the result of the row with this name, or None."""
         return next((result for result in self.results if result.row.name == name), None)
 
     def as_json(self) -> dict[str, Any]:
+        """Return everything as plain data."""
         return {
             "about": dict(self.about),
             "interrupted": self.interrupted,
@@ -61,9 +75,9 @@ class Measured:
 
 
 def write_report(measured: Measured, folder: Path, stem: str, plot: str | None) -> None:
-    """Write ``stem``.json and ``stem``.md into the folder; raises OSError where that cannot be."""
-    (folder / f"{stem}.json").write_text(json.dumps(measured.as_json(), indent=1) + "\n", "utf-8")
-    (folder / f"{stem}.md").write_text(markdown(measured, plot), "utf-8")
+    """Write ``stem``.json and ``stem``.md into the folder; raises OSError when that fails."""
+    write_whole_text(folder / f"{stem}.json", json.dumps(measured.as_json(), indent=1) + "\n")
+    write_whole_text(folder / f"{stem}.md", markdown(measured, plot))
 
 
 def markdown(measured: Measured, plot: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Rows of a table measured in rounds: every round times each row once, in turning order."""
+"""Rows of a table measured in rounds: every round times each row once, each time starting at another row."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import numpy as np
 import torch
 
 from regiondrag_widget.bench.latency.clock import Clock, Noise
+from regiondrag_widget.errors import first_line
+from regiondrag_widget.models.memory import is_out_of_memory
 
 __all__ = ["Result", "Row", "Trial", "measure"]
 
@@ -41,7 +43,7 @@ class Row:
     x
         Where it stands on its group's axis: pixels, or number of pairs.
     most, warmups
-        At most so many repetitions; how many come before them uncounted.
+        The largest number of repetitions, and how many uncounted ones come before them.
     """
 
     name: str
@@ -57,7 +59,7 @@ class Row:
 
 @dataclass
 class Result:
-    """What was found of a row: seconds of every repetition, stages likewise, or why there is nothing."""
+    """What was measured of a row: seconds of every repetition, in all and by stage, or why it failed."""
 
     row: Row
     seconds: list[float] = field(default_factory=list)
@@ -66,17 +68,21 @@ class Result:
 
     @property
     def median(self) -> float | None:
+        """Seconds, or None when nothing was measured."""
         return float(np.median(self.seconds)) if self.seconds else None
 
     @property
     def p95(self) -> float | None:
+        """The 95th percentile in seconds, or None when nothing was measured."""
         return float(np.percentile(self.seconds, 95)) if self.seconds else None
 
     @property
     def least(self) -> float | None:
+        """The shortest repetition in seconds, or None when nothing was measured."""
         return min(self.seconds) if self.seconds else None
 
     def as_json(self) -> dict[str, Any]:
+        """Return row and figures as plain data."""
         return {
             "name": self.row.name,
             "group": self.row.group,
@@ -100,7 +106,7 @@ def measure(
     noise: Noise,
     progress: Callable[[str], None] = lambda name: None,
 ) -> None:
-    """Fill in ``results``: warm-ups first, then round after round; one that fails says why and is left out.
+    """Fill in ``results``: warm-ups first, then round after round; a row that fails notes why and is skipped.
 
     An interrupt passes through; what was measured until then is in ``results``.
     """
@@ -137,7 +143,7 @@ def measure(
 
 
 def empty(device: torch.device) -> None:
-    """Give back what nobody holds any more."""
+    """Free unused memory."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
@@ -157,8 +163,7 @@ def _guarded(result: Result, work: Callable[[], Any]) -> Any:
 
 def problem_of(error: Exception) -> str:
     """A failure in one short sentence."""
-    text = " ".join(str(error).split("\n")[0].split())
-    lacking = ("out of memory", "allocate memory")
-    if isinstance(error, MemoryError) or any(words in text.lower() for words in lacking):
+    text = " ".join(first_line(error).split())
+    if is_out_of_memory(error):
         return "out of memory"
     return f"{type(error).__name__}: {text}"[:200]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regiondrag_widget.bench.latency.lora import train_adapters
+from regiondrag_widget.bench.latency.lora_training import train_adapters
 from regiondrag_widget.bench.latency.released import START, STEPS, released_calls, released_edit
 from regiondrag_widget.bench.latency.rounds import Row, Trial
 from regiondrag_widget.bench.latency.workbench import Workbench
@@ -26,7 +26,10 @@ DRAG_DIFFUSION = PointDrag(steps=80, levels=50, start=0.7)
 
 
 def edit_rows(work: Workbench, levels: int) -> list[Row]:
-    """The baseline, our edits and drafts, and the rival; ``levels``: how many the default edit visits."""
+    """Return the rows of the baseline, our edits and drafts, and point dragging.
+
+    ``levels`` is how many levels the default edit visits.
+    """
     rows = [
         Row(
             RELEASED,
@@ -92,7 +95,7 @@ def edit_rows(work: Workbench, levels: int) -> list[Row]:
 
 
 def plain(work: Workbench) -> RegionDragPipeline:
-    """The network as diffusers loads it, for what is not ours."""
+    """Return the network as diffusers loads it, for methods of others."""
     return work.pipe("released", compile=False, channels_last=False, draft_vae=None)
 
 

@@ -14,10 +14,14 @@ __all__ = ["Workbench"]
 
 
 class Workbench:
-    """Makes trials on one case; rows that ask for the same network share it.
+    """Makes trials on one case. Rows that ask for the same network share it.
 
-    case : what is edited; may be given later, when the network has said what sizes it takes
-    load : makes the network, from keyword arguments that differ from the run's own (`dtype`)
+    Parameters
+    ----------
+    case
+        What is edited; may be set later, when the network's sizes are known.
+    load
+        Makes a network from keyword arguments that differ from the run's own (`dtype`).
     """
 
     def __init__(self, case: Case | None, load: Callable[..., RegionDragPipeline]) -> None:
@@ -26,17 +30,19 @@ class Workbench:
 
     @property
     def case(self) -> Case:
+        """What is edited."""
         assert self._case is not None, "no case was given"
         return self._case
 
     @case.setter
     def case(self, case: Case) -> None:
+        """Set what is edited."""
         self._case = case
 
     def pipe(
         self, variant: str = "", change: Callable[[RegionDragPipeline], None] | None = None, **options: Any
     ) -> RegionDragPipeline:
-        """The network of that name, loaded and changed when it is first asked for."""
+        """Return the network of that name, loaded and changed on first use."""
         if variant not in self._pipes:
             pipe = self._load(**options)
             if change is not None:
@@ -49,7 +55,7 @@ class Workbench:
         return list(self._pipes.values())
 
     def cold(self, pipe: RegionDragPipeline, case: Case | None = None, **options: Any) -> Trial:
-        """A session and an edit each time, from the bare picture to the result."""
+        """Time a session and an edit, from the bare picture to the result."""
         chosen = case or self.case
 
         def trial(i: int) -> Mapping[str, float]:
@@ -66,7 +72,7 @@ class Workbench:
         settings: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Trial:
-        """Another target each time on one session: what does not depend on the regions is there."""
+        """Time another target on one session, which has everything that does not depend on the regions."""
         chosen = case or self.case
         session = _prepared(pipe, chosen, change, options)
         return lambda i: _edited(session, chosen, i, **(settings or {}))
@@ -80,7 +86,7 @@ class Workbench:
         settings: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Trial:
-        """The draft of another target each time on one session."""
+        """Time the draft of another target on one session."""
         chosen = case or self.case
         session = _prepared(pipe, chosen, change, options)
 

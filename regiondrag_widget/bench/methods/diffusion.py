@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from regiondrag_widget.bench.methods.method import Method
 from regiondrag_widget.bench.methods.network import BenchNetwork
+from regiondrag_widget.bench.methods.own_edits import ours, released, warp_and_inpaint
 from regiondrag_widget.bench.methods.pointdrag import point_drag
 from regiondrag_widget.bench.methods.sdedit import sdedit
-from regiondrag_widget.bench.methods.sessions import ours, released, warp_and_inpaint
 
 SDEDIT_STARTS = (0.3, 0.5)
 """Its authors recommend 0.3 to 0.6."""

@@ -33,7 +33,7 @@ def _method(network: BenchNetwork, count: int | None, most_scenes: int | None) -
         chosen = whole if count is None else _some(whole, count)
         settings = resolve("default", network.pipe.edit_defaults, {"content": "latents"})
         edited = edit_latents(
-            network.pipe,
+            network.pipe.model,
             clean[None],
             chosen,
             settings,

@@ -1,4 +1,4 @@
-"""What is compared: a method edits a scene, knowing the picture before and the drawn regions only."""
+"""What is compared: a method edits a scene, and sees only the picture before and the drawn regions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class MethodOutput:
     """An edited picture (H, W, 3) uint8, the seconds it took and how often a network was called.
 
     Each picture of a batch counts as one call. ``drawn`` (H, W) bool is where the method was allowed to
-    change the picture, when that is not the scene's own handle and target.
+    change the picture; None for the scene's own handle and target.
     """
 
     image: Image
@@ -37,10 +37,10 @@ class Method:
     group
         The table it belongs to: ``"baseline"``, ``"ours"``, or the name of an ablation.
     settings
-        Everything its output depends on besides the scene, JSON-able; when it changes, finished results are
-        made anew.
+        Everything its output depends on besides the scene, as plain data; when it changes, finished results
+        are computed again.
     most_scenes
-        Only the first so many scenes of a run; all when None.
+        How many scenes of a run it edits, from the first; all when None.
     """
 
     name: str

@@ -19,7 +19,7 @@ from regiondrag_widget.pipeline import RegionDragPipeline
 
 @dataclass
 class Calls:
-    """How many pictures a network was given."""
+    """How many pictures a network processed."""
 
     count: int = 0
 
@@ -46,13 +46,13 @@ class BenchNetwork:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """The settings of an edit that is not told any."""
+        """The settings of an edit that is given none."""
         own = self.pipe.edit_defaults
         return {**resolve("default", own, {}).as_json(), "steps": own["steps"], "start": own["start"]}
 
     @contextmanager
     def counted(self) -> Iterator[Calls]:
-        """Count what the network is given while open; each picture of a batch counts."""
+        """While open, count the pictures that the network processes, each one of a batch."""
         calls = Calls()
 
         def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

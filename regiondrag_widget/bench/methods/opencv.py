@@ -1,4 +1,4 @@
-"""What OpenCV alone gives: the bars an edit must clear."""
+"""What OpenCV alone gives: the baselines that an edit must beat."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def grabcut_matte(image: Image, handle: Mask, rim: float = 10.0, reach: int = 24
     """Tell the object from the background that a drawn handle carries along its rim.
 
     GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004): the core of the handle is surely object, its
-    outside surely background, the rim undecided.
+    outside surely background, the rim undecided. Written apart from `imaging/grabcut.py` on purpose: a
+    baseline must not change when the editor's own cut does.
 
     Parameters
     ----------
@@ -93,6 +94,7 @@ def pasted(scene: Scene, background: Image) -> Image:
 
 
 def inpainted(scene: Scene, how: int) -> Image:
+    """The picture with its handles inpainted by OpenCV, ``cv2.INPAINT_TELEA`` or ``cv2.INPAINT_NS``."""
     return np.asarray(
         cv2.inpaint(scene.before, scene.handle.astype(np.uint8), INPAINT_RADIUS, how), dtype=np.uint8
     )

@@ -1,4 +1,4 @@
-"""A few representative points of a drawn region: what a person would click who has points only."""
+"""A few representative points of a drawn region: what a person would click to drag by points."""
 
 from __future__ import annotations
 

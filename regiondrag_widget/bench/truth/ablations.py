@@ -8,7 +8,7 @@ from typing import Any
 from regiondrag_widget.bench.methods.fewpoints import few_points
 from regiondrag_widget.bench.methods.method import Method
 from regiondrag_widget.bench.methods.network import BenchNetwork
-from regiondrag_widget.bench.methods.sessions import ATTENTION, session_method
+from regiondrag_widget.bench.methods.own_edits import ATTENTION, session_method
 from regiondrag_widget.bench.truth.careless import CARELESS, DRAWING_GROUP, careless_name, carelessly_drawn
 from regiondrag_widget.bench.truth.claims import LATENTS_GROUP, RELEASED_SWAP_GROUP
 from regiondrag_widget.bench.truth.scene import Scene
@@ -47,7 +47,7 @@ def _settings(defaults: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
         for choice in choices:
             if choice != defaults[setting]:
                 yield f"{setting} {choice}", f"{setting} (default: {defaults[setting]})", {setting: choice}
-    # where every cell of the target is pinned to the end the residual has no say: below a stop it has
+    # the residual only matters below a stop: above it every cell of the target is pinned
     for residual in CHOICES["residual"]:
         on_latents: dict[str, Any] = {"content": "latents", "stop": PAPER_STOP, "residual": residual}
         if defaults["start"] <= PAPER_STOP:
@@ -64,7 +64,7 @@ def _schedules(defaults: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
             continue
         if value < start:
             yield f"stop {value:g}", f"stop (default: {stop:g})", {"stop": value}
-        else:  # pasting cannot end above where the edit begins: it begins where the paper's does
+        else:  # pasting cannot end above the edit's start, so the edit starts where the paper's does
             settings = {"stop": value, **_begun_earlier(defaults)}
             yield f"stop {value:g}, start {PAPER_START:g}", f"stop (default: {stop:g})", settings
     for count in LEVELS:

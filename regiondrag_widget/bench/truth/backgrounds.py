@@ -17,7 +17,7 @@ _CANDIDATES = 16
 
 @dataclass(frozen=True)
 class Background:
-    """A square picture (n, n, 3) float32, 0 to 1, and where it is from."""
+    """A square picture (n, n, 3) float32, 0 to 1, and its source."""
 
     pixels: NDArray[np.float32]
     name: str
@@ -27,8 +27,8 @@ class Background:
 def background(kind: str, photos: Sequence[Photo], size: int, rng: np.random.Generator) -> Background:
     """A background for a kind of scene: strong structure, fine texture, flat sky, or anything but mere black.
 
-    Of sixteen random crops the one that shows most of what the kind asks for is taken. Procedural pictures
-    take a share that depends on the kind, and everything when there are no photographs.
+    The best of sixteen random crops is taken. Some kinds use procedural pictures for a share of their
+    backgrounds; without photographs every background is procedural.
     """
     procedural_share = {"over-structure": 0.4, "over-texture": 0.3, "over-sky": 0.35}.get(kind, 0.08)
     if not photos or rng.random() < procedural_share:

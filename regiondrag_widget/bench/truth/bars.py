@@ -1,4 +1,7 @@
-"""What the default edit must show against the others, each claim with its figure and whether it holds."""
+"""The bars the default edit is held to: each requirement, its figure and whether it holds.
+
+`bench/latency/bars.py` is its twin for speed.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ class Bar:
 
 
 def bars(report: Report, default: str) -> list[Bar]:
-    """The bars that the methods of the report allow to judge, for the method named ``default``."""
+    """Return the bars that this report has methods for, judged for the method named ``default``."""
     if not report.select(default):
         return []
     return [

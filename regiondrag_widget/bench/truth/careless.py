@@ -12,13 +12,13 @@ DRAWING_GROUP = "drawing"
 CARELESS = (-16, -8, -4, -2, 2, 4, 8, 16)
 """How many pixels too large or, negative, too small a handle is drawn."""
 MOST_ERODED = 0.7
-"""Of the depth of a region, so that something of it is left."""
+"""Share of a region's depth that may be eroded, so that some of it is left."""
 
 
 def carelessly_drawn(scene: Scene, pixels: int) -> RegionPairs:
     """The scene's regions with handles ``pixels`` larger (or smaller, when negative) on every side.
 
-    The target is the handle's under the exact matrix; where there is none it is drawn as carelessly.
+    The target is the handle carried by the exact matrix. Without a matrix it is drawn as carelessly.
     """
     drawn = []
     for pair in scene.pairs:

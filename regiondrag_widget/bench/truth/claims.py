@@ -17,7 +17,7 @@ LAYERS = ("none", "down", "middle", "up", "all")
 
 
 def claims(report: Report) -> list[Bar]:
-    """The paper's claims (Lu, Li and Han, ECCV 2024) that the methods of the report allow to judge."""
+    """Return the paper's claims (Lu, Li and Han, ECCV 2024) that this report has methods for."""
     return [
         *_seams(report),
         *_layers(report),

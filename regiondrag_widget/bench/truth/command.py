@@ -10,22 +10,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regiondrag_widget.bench.latency.command import add_parser as add_latency
+from regiondrag_widget.terminal import DONE, FAILURE, INTERRUPTED, WRONG_INPUT, say
 
 if TYPE_CHECKING:  # numpy and OpenCV are loaded by the command, not by its help
     from regiondrag_widget.bench.methods.method import Method
+    from regiondrag_widget.bench.truth.result_store import Row
     from regiondrag_widget.bench.truth.scene import Scene, SceneError
-    from regiondrag_widget.bench.truth.store import Row
 
 PRESETS = ("default", "released")
-DONE, FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    """Add ``bench`` to the ``regiondrag`` command; ``args.run(args)`` gives the exit code."""
-    bench = subparsers.add_parser("bench", help="measure how good and how quick edits are")
-    kinds = bench.add_subparsers(dest="benchmark", required=True)
-    truth: argparse.ArgumentParser = kinds.add_parser(
+def add_parser(benchmarks: Any) -> argparse.ArgumentParser:
+    """Add ``truth`` to the benchmarks; ``args.run(args)`` gives the exit code."""
+    truth: argparse.ArgumentParser = benchmarks.add_parser(
         "truth",
         help="scenes whose right answer is known",
         description="Compose scenes with known truth, edit them with every method, and report the figures.",
@@ -91,20 +88,19 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="the report's folder (default: bench-truth)",
     )
     truth.set_defaults(run=run_truth)
-    add_latency(kinds)
     return truth
 
 
 def run_truth(args: argparse.Namespace) -> int:
     """Run the benchmark; exit code 0 done, 1 some scenes or edits failed, 2 wrong input, 130 interrupted."""
-    from regiondrag_widget.bench.truth.store import ResultStore
+    from regiondrag_widget.bench.truth.result_store import ResultStore
 
     try:
         methods, used = _methods(args)
         scenes, about = _scenes(args)
         about |= used
     except (ValueError, OSError) as error:
-        return _say(f"error: {error}", WRONG_INPUT)
+        return say(f"error: {error}", WRONG_INPUT)
     sheet_names: set[str] = {scene.name for scene in _readable(scenes[: max(0, args.sheet_scenes)])}
     try:
         store = ResultStore(args.output, lambda scene: scene.name in sheet_names)
@@ -114,7 +110,7 @@ def run_truth(args: argparse.Namespace) -> int:
             for scene in _readable(scenes):
                 write_scene(scene, args.write_scenes / scene.name)
     except OSError as error:
-        return _say(f"error: cannot write the report or the scenes: {error}", WRONG_INPUT)
+        return say(f"error: cannot write the report or the scenes: {error}", WRONG_INPUT)
     return _run(scenes, methods, store, about, args.output, sheet_names)
 
 
@@ -162,11 +158,11 @@ def _run(
             pictures.insert(0, "quality-time.png")
         write_report(report, folder, pictures)
     except OSError as error:
-        return _say(f"error: cannot write the report: {error}", FAILURE)
+        return say(f"error: cannot write the report: {error}", FAILURE)
     print(markdown(report))
     count = len(report.problems)
     troubles = f"; {count} problem{'s' * (count > 1)}, named at its end" if count else ""
-    _say(f"report in {folder}{troubles}", DONE)
+    say(f"report in {folder}{troubles}", DONE)
     if interrupted:
         return INTERRUPTED
     return FAILURE if report.problems else DONE
@@ -254,8 +250,3 @@ def _versions() -> dict[str, Any]:
         "opencv": cv2.__version__,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
     }
-
-
-def _say(sentence: str, code: int) -> int:
-    print(sentence, file=sys.stderr)
-    return code

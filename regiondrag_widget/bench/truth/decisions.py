@@ -32,7 +32,7 @@ class Decision:
 
 
 def decisions(report: Report, default: str, groups: tuple[str, ...] = ()) -> list[Decision]:
-    """Every ablation of the report but those of ``groups``, which are not about the default's choices."""
+    """Return a decision for every ablation of the report, except those in ``groups``."""
     members = [m for m in report.methods if m.group not in ("baseline", "ours", *groups)]
     found = [_decision(report, default, method) for method in members]
     return [decision for decision in found if decision is not None]

@@ -1,4 +1,4 @@
-"""How near an edited picture is to the truth, region by region."""
+"""How close an edited picture is to the truth, region by region."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class Measures:
     outside: int
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the figures by name."""
         return asdict(self)
 
 
@@ -131,7 +132,7 @@ def flip_map(edited: Image, truth: Image) -> NDArray[np.float32]:
 def texture_ratio(edited: Image, truth: Image, region: Mask) -> float | None:
     """Mean gradient magnitude in a region, edited over true: 1 is right, below 0.6 blur, above 1.6 noise.
 
-    One grey level is added to both, so that flat skies do not divide by nothing.
+    One grey level is added to both, so that flat skies do not divide by zero.
     """
     if not region.any():
         return None
@@ -141,15 +142,15 @@ def texture_ratio(edited: Image, truth: Image, region: Mask) -> float | None:
 def mean_distance(
     scene: Scene, edited: Image, points: int = 24, window: int = 24, patch: int = 6
 ) -> float | None:
-    """Mean distance in pixels between where points of the moved things should be and where they are found.
+    """Mean distance in pixels between where points of the moved objects should be and where they are found.
 
-    Up to ``points`` corners of the thing in the true picture (Shi and Tomasi) are sought in the edited one by
-    normalised correlation of patches of ``2 * patch + 1`` pixels, within ``window`` pixels either way; one
-    that is gone counts about as much as ``window``. None where the thing has no corners.
+    Up to ``points`` corners of the object in the true picture (Shi and Tomasi) are sought in the edited one
+    by normalised correlation of patches of ``2 * patch + 1`` pixels, within ``window`` pixels either way; one
+    that is gone counts about as much as ``window``. None where the object has no corners.
     """
     truth, picture = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (scene.after, edited))
-    thing = np.pad(_thing(scene), 1).astype(np.uint8)
-    inner = cv2.erode(thing, np.ones((3, 3), np.uint8))[1:-1, 1:-1]
+    moved = np.pad(_moved(scene), 1).astype(np.uint8)
+    inner = cv2.erode(moved, np.ones((3, 3), np.uint8))[1:-1, 1:-1]
     found: Any = cv2.goodFeaturesToTrack(truth, points, 0.03, 5, mask=inner)
     if found is None:
         return None
@@ -186,16 +187,16 @@ def largest_difference(a: Image, b: Image, region: Mask) -> int:
     return int(np.abs(a[region].astype(np.int16) - b[region]).max(initial=0))
 
 
-def _thing(scene: Scene) -> Mask:
-    """Where the moved things are in the true picture: by their alpha, else what came new into the target."""
+def _moved(scene: Scene) -> Mask:
+    """Where the moved objects are in the true picture: by their alpha, else by what changed in the target."""
     if scene.alpha is not None:
         return np.asarray(scene.alpha > 0.9)
     differs = np.abs(scene.after.astype(np.int16) - scene.before).max(axis=2) > 8
     closed = cv2.morphologyEx(
         (differs & scene.target).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)
     )
-    thing = closed.astype(bool) & scene.target
-    return thing if thing.any() else scene.target
+    moved = closed.astype(bool) & scene.target
+    return moved if moved.any() else scene.target
 
 
 def _window(x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Random movements of a kind: how far things are dragged, scaled, turned and bent in the benchmark."""
+"""Random movements of a kind: how far objects are dragged, scaled, turned and bent in the benchmark."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Vector = NDArray[np.float64]
 def sample_motion(
     move: str, centre: Vector, diameter: float, size: int, rng: np.random.Generator
 ) -> Transform:
-    """Draw a movement of a thing of a diameter at a centre (x, y) in a picture ``size`` pixels wide.
+    """Draw a movement of an object of a diameter at a centre (x, y) in a picture ``size`` pixels wide.
 
     Parameters
     ----------

@@ -12,12 +12,12 @@ from PIL import Image as PILImage
 from PIL import ImageOps, UnidentifiedImageError
 
 from regiondrag_widget.bench.truth.split import series_of, split_photos
+from regiondrag_widget.regions.limits import MAX_PIXELS
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 LEAST_SERIES = 2
 LONGEST_SIDE = 1024
 _LEAST_SIDE = 96
-_MOST_PIXELS = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Photo:
 
 
 def load_photos(folder: Path, split: str = "test") -> list[Photo]:
-    """The photographs of a folder that the benchmark may use, by name, at most 1024 pixels a side.
+    """Return a folder's photographs that the benchmark may use, sorted by name, at most 1024 pixels a side.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def load_photos(folder: Path, split: str = "test") -> list[Photo]:
     Raises
     ------
     ValueError
-        When the folder is none, or holds too few usable photographs of different things.
+        It is not a folder, or it holds too few usable photographs of different subjects.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder: give a folder of photographs")
@@ -63,21 +63,21 @@ def load_photos(folder: Path, split: str = "test") -> list[Photo]:
 
 
 def bundled_photos() -> list[Photo]:
-    """The package's own pictures; none is in the training data."""
+    """Return the package's own pictures; the training data has none of them."""
     folder = Path(__file__).resolve().parents[2] / "assets"
     files = sorted(path for path in folder.glob("*.jpg")) if folder.is_dir() else []
     return [photo for path in files if (photo := _load(path)) is not None]
 
 
 def others(photos: Sequence[Photo], series: str) -> list[Photo]:
-    """The photographs of other series."""
+    """Return the photographs of other series."""
     return [photo for photo in photos if photo.series != series]
 
 
 def _load(path: Path) -> Photo | None:
     try:
         with PILImage.open(path) as picture:
-            if picture.width * picture.height > _MOST_PIXELS or min(picture.size) < _LEAST_SIDE:
+            if picture.width * picture.height > MAX_PIXELS or min(picture.size) < _LEAST_SIDE:
                 return None
             upright = ImageOps.exif_transpose(picture).convert("RGB")
             upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE), PILImage.Resampling.LANCZOS)

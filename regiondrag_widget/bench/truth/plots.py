@@ -1,4 +1,4 @@
-"""Quality against time: a point each method, PSNR and FLIP side by side."""
+"""Quality against time: a point for each method, PSNR and FLIP side by side."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LEVELS_GROUP = "levels"
 INSTANT = 1e-3
-"""Seconds below which a method takes no time to speak of: a level line instead of a point."""
+"""Seconds below which a method is drawn as a level line instead of a point: its time does not matter."""
 _PANELS = (
     ("psnr", "PSNR over the touched region, dB"),
     ("flip", "FLIP over the touched region (0 is equal; the axis points down)"),
@@ -25,8 +25,8 @@ _SPOTS = ((6, 0), (6, 9), (6, -9), (-6, 0), (-6, 9), (-6, -9), (0, 12), (0, -12)
 def quality_plot(report: Report, path: Path) -> bool:
     """Draw quality against seconds for an edit; False when matplotlib is not installed.
 
-    One point a method of the main table, and a line through our edit with other numbers of levels (those see
-    fewer scenes: the line shows by how much they differ there). In both panels up and left is better.
+    One point for each method of the main table, and a line through our edit with other numbers of levels
+    (measured on fewer scenes: the line shows the differences there). Up and left is better in both panels.
     """
     try:
         from matplotlib.figure import Figure
@@ -43,7 +43,7 @@ def quality_plot(report: Report, path: Path) -> bool:
         axes.margins(x=0.15, y=0.08)
         if measure == "flip":
             axes.invert_yaxis()
-        figure.draw_without_rendering()  # so that places on the page are known
+        figure.draw_without_rendering()  # positions on the page are known only after this
         label_points(axes, labels)
     figure.savefig(path, dpi=120)
     return True

@@ -21,9 +21,10 @@ from regiondrag_widget.bench.truth.claims import (
 )
 from regiondrag_widget.bench.truth.decisions import decisions
 from regiondrag_widget.bench.truth.run import Report, mean_of
+from regiondrag_widget.regions.writing import write_whole_text
 
 MAIN_GROUPS = ("baseline", "ours")
-# read against the rule they belong to, not against ours
+# compared with the rule they belong to, not with ours
 NOT_ABOUT_OURS = (RELEASED_SWAP_GROUP, LATENTS_GROUP, POINTS_GROUP, DRAWING_GROUP)
 # measure, heading, digits, and whether more is better (None: neither)
 COLUMNS: tuple[tuple[str, str, int, bool | None], ...] = (
@@ -84,8 +85,9 @@ def markdown(report: Report, pictures: Sequence[str] = ()) -> str:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The report as plain data: the run, what held, each method's means (over scenes, movements and kinds),
-    every row.
+    """Return the report as plain data.
+
+    It has the run, the bars that hold, each method's means (over scenes, movements and kinds) and every row.
     """
     default = [method.name for method in report.methods if method.group == "ours"][:1]
     return {
@@ -100,18 +102,11 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write aside, then rename: a half-written file never appears."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".part")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
-
-
 def write_report(report: Report, folder: Path, pictures: Sequence[str] = ()) -> None:
     """``report.md`` and ``report.json`` in a folder; raises OSError when it cannot be written."""
-    write_text(folder / "report.json", json.dumps(as_json(report), indent=1) + "\n")
-    write_text(folder / "report.md", markdown(report, pictures))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole_text(folder / "report.json", json.dumps(as_json(report), indent=1) + "\n")
+    write_whole_text(folder / "report.md", markdown(report, pictures))
 
 
 _LEGEND = (

@@ -9,8 +9,8 @@ from typing import Any
 
 from regiondrag_widget.bench.methods.method import Method
 from regiondrag_widget.bench.truth.metrics import measure
+from regiondrag_widget.bench.truth.result_store import ResultStore, Row
 from regiondrag_widget.bench.truth.scene import Scene, SceneError
-from regiondrag_widget.bench.truth.store import ResultStore, Row
 
 # ratios are averaged as ratios: half and double cancel
 GEOMETRIC = frozenset({"texture"})
@@ -69,21 +69,24 @@ class Report:
         return mean, spread / math.sqrt(count)
 
     def common(self, methods: Iterable[str]) -> Report:
-        """The report on those scenes only that every one of the methods has finished."""
+        """Return the report on the scenes that all of these methods have finished."""
         finished = [{row.scene for row in self.rows if row.method == name} for name in methods]
         scenes = set.intersection(*finished) if finished else set()
         return replace(self, rows=tuple(row for row in self.rows if row.scene in scenes))
 
     @property
     def motions(self) -> list[str]:
+        """The kinds of movement that occur, in the order of the rows."""
         return list(dict.fromkeys(row.motion for row in self.rows))
 
     @property
     def kinds(self) -> list[str]:
+        """The kinds of scene that occur, in the order of the rows."""
         return list(dict.fromkeys(row.kind for row in self.rows))
 
     @property
     def scene_count(self) -> int:
+        """How many scenes have a figure."""
         return len({row.scene for row in self.rows})
 
 
@@ -98,14 +101,13 @@ def run(
     """Edit every scene with every method and measure the outcomes.
 
     A scene that cannot be read or an edit that fails becomes a problem of the report; the others go on.
-    ``progress`` is told each finished row and each problem.
-    Results that the store holds already are not made again, so that an interrupted run continues where it
-    was.
+    ``progress`` is called with each finished row and each problem. Results that the store has are not
+    computed again, so an interrupted run continues where it stopped.
 
     Raises
     ------
     ValueError
-        When two methods have one name.
+        Two methods have the same name.
     """
     names = [method.name for method in methods]
     if len(set(names)) < len(names):
@@ -142,7 +144,7 @@ def _outcomes(
         if isinstance(scene, SceneError):
             yield str(scene)
             continue
-        number += 1  # scenes that cannot be read are none of the first few
+        number += 1  # a scene that cannot be read does not count
         for method in methods:
             if method.most_scenes is not None and number >= method.most_scenes:
                 continue

@@ -26,7 +26,7 @@ from regiondrag_widget.bench.truth.transforms import (
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 FILES = ("before.png", "after.png", "handle.png", "target.png", "scene.json")
-MAX_SIDE = 8192
+MAX_SIDE = 8192  # pixels: what a benchmark measures stays well below the limits of an edit
 
 
 class SceneError(ValueError):
@@ -35,7 +35,7 @@ class SceneError(ValueError):
 
 @dataclass(frozen=True)
 class ScenePair:
-    """One thing that moves: ``handle`` and ``target`` (H, W) bool, and the true map when it is known."""
+    """One object that moves: ``handle`` and ``target`` (H, W) bool, and the true map when it is known."""
 
     handle: Mask
     target: Mask
@@ -77,6 +77,7 @@ class Scene:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """(H, W) of the picture."""
         return int(self.before.shape[0]), int(self.before.shape[1])
 
     @cached_property
@@ -91,10 +92,12 @@ class Scene:
 
     @property
     def touched(self) -> Mask:
+        """(H, W) bool, handle or target."""
         return self.handle | self.target
 
     @property
     def vacated(self) -> Mask:
+        """(H, W) bool, handle without target."""
         return self.handle & ~self.target
 
     @cached_property
@@ -131,9 +134,10 @@ def write_scene(scene: Scene, folder: Path) -> None:
 def read_scene(folder: Path, name: str | None = None) -> Scene:
     """Read one scene folder; ``name`` is what the report calls it, the folder's own when left out.
 
-    ``scene.json`` holds a 3x3 ``matrix`` (handle pixel to target pixel) or null, and where wanted ``kind``,
-    ``motion`` (else told from the matrix) and, for several things, ``pairs``: a list of such objects, their
-    masks in ``handle_2.png``, ``target_2.png`` and so on. Masks are white, one, or opaque where they are set.
+    ``scene.json`` holds a 3x3 ``matrix`` (handle pixel to target pixel) or null, and optionally ``kind``,
+    ``motion`` (derived from the matrix when left out) and, for several objects, ``pairs``: a list of such
+    entries, their masks in ``handle_2.png``, ``target_2.png`` and so on. Masks are white, one, or opaque
+    where they are set.
 
     Raises
     ------
@@ -188,7 +192,7 @@ def read_scenes(folder: Path) -> Iterator[Scene | SceneError]:
 
 
 def _scene_folders(folder: Path) -> Iterator[Path]:
-    """Folders with any of a scene's files, and those with no scene below: an incomplete one is no secret."""
+    """Folders with any of a scene's files, and leaf folders: an incomplete scene is reported, not skipped."""
     subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     is_scene = any((folder / file).exists() for file in FILES)
     if is_scene:
@@ -206,7 +210,7 @@ def _read_or_error(folder: Path, name: str) -> Scene | SceneError:
 
 
 def _check_map(pair: ScenePair) -> None:
-    """A matrix the wrong way round, or of another picture, takes the handle nowhere near its target."""
+    """Refuse a matrix that is inverted or of another picture: it takes the handle nowhere near its target."""
     if (
         isinstance(pair.transform, Homography)
         and not (carry_mask(pair.handle, pair.transform) & pair.target).any()

@@ -85,18 +85,18 @@ def build_scene(index: int, photos: Sequence[Photo], size: int, seed: int) -> Sc
         placed.append(_place(sprite, move, size, rng, placed, small=len(moves) > 1))
     before, after = ground.pixels, ground.pixels
     alpha = np.zeros((size, size), np.float32)
-    for thing in placed:
-        before, after = over(thing.before, before), over(thing.after, after)
-        alpha = np.maximum(alpha, thing.after[..., 3])
+    for item in placed:
+        before, after = over(item.before, before), over(item.after, after)
+        alpha = np.maximum(alpha, item.after[..., 3])
     return Scene(
         name=f"{index:03d}-{kind}",
         kind=kind,
         motion="several" if len(moves) > 1 else _MOTION_OF[moves[0]],
         before=_to_bytes(before),
         after=_to_bytes(after),
-        pairs=tuple(ScenePair(thing.handle, thing.target, thing.motion) for thing in placed),
+        pairs=tuple(ScenePair(item.handle, item.target, item.motion) for item in placed),
         alpha=alpha,
-        sources=(ground.name, *(thing.name for thing in placed)),
+        sources=(ground.name, *(item.name for item in placed)),
     )
 
 
@@ -126,7 +126,7 @@ def _sprite(photos: Sequence[Photo], rng: np.random.Generator) -> Sprite:
 def _place(
     sprite: Sprite, move: str, size: int, rng: np.random.Generator, rest: Sequence[_Placed], small: bool
 ) -> _Placed:
-    """Draw places and motions until the thing lies whole in the picture both times, clear of the rest."""
+    """Draw places and motions until the object is inside the picture both times, clear of the others."""
     diameter = size * float(rng.uniform(0.17, 0.24) if small else rng.uniform(0.2, 0.34))
     for attempt in range(400):
         if attempt % 20 == 19:
@@ -153,7 +153,7 @@ def _place(
 
 
 def draw_handle(support: Mask, rng: np.random.Generator) -> Mask:
-    """What a person draws round a thing: its support (H, W) and 3 to 9 px more, uneven, hollows closed."""
+    """What a person draws round an object: its support (H, W) and 3 to 9 px more, uneven, hollows closed."""
     reach = 7
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     padded = np.pad(support.astype(np.uint8), 16)
@@ -165,7 +165,7 @@ def draw_handle(support: Mask, rng: np.random.Generator) -> Mask:
 
 
 def _covered(handle: Mask, motion: Transform, support: Mask) -> Mask:
-    """The handle under the motion, without specks that extrapolation throws far from the thing."""
+    """The handle under the motion, without specks that extrapolation throws far from the object."""
     target = carry_mask(handle, motion)
     if isinstance(motion, Homography):
         return target

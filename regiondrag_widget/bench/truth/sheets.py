@@ -1,4 +1,4 @@
-"""Contact sheets, a scene a row: before, truth and every method."""
+"""Contact sheets with one scene in a row: before, truth and every method."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image as PILImage
 from PIL import ImageDraw, ImageFont
 
+from regiondrag_widget.bench.truth.result_store import ResultStore
 from regiondrag_widget.bench.truth.run import Report
 from regiondrag_widget.bench.truth.scene import Image, Scene
-from regiondrag_widget.bench.truth.store import ResultStore
 
 TILE = 200
 _BANNER = 20

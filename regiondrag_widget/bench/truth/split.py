@@ -1,4 +1,4 @@
-"""Which photographs train the bundled model and which only test it: decided by name alone, for ever."""
+"""Which photographs train the bundled model and which only test it: decided by their names alone."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def procedural_sprite(rng: np.random.Generator, size: int = SPRITE_SIZE) -> Spri
 
 
 def photo_sprite(photo: Image, name: str, rng: np.random.Generator, size: int = SPRITE_SIZE) -> Sprite:
-    """An object of a photograph (H, W, 3) uint8: what GrabCut finds amid it, else a blob of a sharp place."""
+    """An object from a photograph (H, W, 3) uint8: what GrabCut finds, or else a blob of a sharp part."""
     found = _salient_mask(photo) if rng.random() < 0.75 else None
     if found is not None:
         crop, mask = found
@@ -75,7 +75,7 @@ def render(sprite: Sprite, placement: Transform, motion: Transform | None, shape
     x, y = source[..., 0], source[..., 1]
     fine = cv2.remap(sprite.rgba, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     layer = cv2.resize(fine, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
-    # less than half a grey level of cover changes no pixel: cut it, so that the support is honest
+    # cover below half a grey level changes no pixel: cut it, so that the support is exact
     layer[layer[..., 3] < 0.5 / 255] = 0
     return np.asarray(layer, dtype=np.float32)
 
@@ -148,7 +148,7 @@ def _clip(values: NDArray[Any]) -> Field:
 
 
 def _salient_mask(photo: Image) -> tuple[Image, NDArray[np.bool_]] | None:
-    """The crop and mask of the one compact thing in the middle of a photograph, or None if there is none."""
+    """The crop and mask of the one compact object in the middle of a photograph, or None."""
     side = min(photo.shape[:2])
     top, left = (photo.shape[0] - side) // 2, (photo.shape[1] - side) // 2
     square = np.ascontiguousarray(photo[top : top + side, left : left + side])
@@ -164,8 +164,8 @@ def _salient_mask(photo: Image) -> tuple[Image, NDArray[np.bool_]] | None:
         return None
     best = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     x, y, w, h, area = (int(v) for v in stats[best])
-    thing = (components == best).astype(np.uint8)
-    contours, _ = cv2.findContours(thing, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    blob = (components == best).astype(np.uint8)
+    contours, _ = cv2.findContours(blob, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     hull_area = cv2.contourArea(cv2.convexHull(contours[0]))
     touches_rim = x <= 24 or y <= 24 or x + w >= 136 or y + h >= 136
     if touches_rim or not 500 < area < 9000 or area < 0.72 * hull_area:

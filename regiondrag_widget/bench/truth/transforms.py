@@ -21,7 +21,9 @@ Mask = NDArray[np.bool_]
 class Transform(Protocol):
     """A one-to-one map of the plane; ``backward`` takes target points (..., 2), x and y, to handle points."""
 
-    def backward(self, xy: Points) -> Points: ...
+    def backward(self, xy: Points) -> Points:
+        """Map target points (..., 2), x and y, to handle points."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,11 @@ class Homography:
         object.__setattr__(self, "matrix", as_matrix(self.matrix))
 
     def backward(self, xy: Points) -> Points:
+        """Map target points (..., 2) to handle points."""
         return _through(np.asarray(np.linalg.inv(self.matrix)), xy)
 
     def forward(self, xy: Points) -> Points:
+        """Map handle points (..., 2) to target points."""
         return _through(self.matrix, xy)
 
 
@@ -68,6 +72,7 @@ class ThinPlate:
     target_points: Points
 
     def backward(self, xy: Points) -> Points:
+        """Map target points (..., 2) to handle points."""
         flat = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
         spline = RBFInterpolator(self.target_points, self.handle_points, kernel="thin_plate_spline", degree=1)
         return np.asarray(spline(flat)).reshape(np.shape(xy))
@@ -114,9 +119,10 @@ def folds(transform: Transform, region: Mask, least: float = 0.15) -> bool:
 
 
 def motion_of(transforms: Sequence[Transform | None]) -> str:
-    """What kind of movement it is: ``"translation"``, ``"scaling"``, ``"rotation"``, ``"affine"``,
-    ``"perspective"``, ``"bending"``, ``"several"`` of them, or ``"unknown"``.
+    """Return the kind of movement.
 
+    It is ``"translation"``, ``"scaling"``, ``"rotation"``, ``"affine"``, ``"perspective"``, ``"bending"``,
+    ``"several"`` of them, or ``"unknown"``.
     A turn by a degree or more is a rotation whether or not it scales, and a hundredth of scale is a scaling.
     """
     if len(transforms) != 1:

@@ -103,7 +103,7 @@ class Kernel {
       model.receive({ v: 1, type: "status", state: "running", step, total: this.steps, eta, message: "", run })
       const jpeg = await painted(96, Math.round((96 * h) / w), `hsl(${(step * 60) % 360} 60% 50%)`, "image/jpeg")
       const frame = { run, seq: step, step, total: this.steps, width: 96, height: 64, mime: "image/jpeg" }
-      model.receive({ v: 1, type: "preview", ...frame, box: [0, 0, w, h], kind: "step" }, [jpeg])
+      model.receive({ v: 1, type: "preview", ...frame, box: [0, 0, w, h] }, [jpeg])
       if (step === this.hold) await new Promise((go) => Object.assign(this, { go }))
       else await new Promise((done) => setTimeout(done, 5))
     }
@@ -181,9 +181,9 @@ async function painted(width, height, color, type) {
 const defaults = {
   prompt: "",
   seed: 0,
-  steps: 20,
-  start: 0.5,
-  stop: 0.2,
+  steps: 15,
+  start: 0.2,
+  stop: 0,
   vacated: "fill",
   model: "mini",
   matte: "auto",
@@ -214,7 +214,7 @@ const host = {
         _pairs: [],
         _masks: {},
         _regions_rev: 0,
-        settings: { ...defaults },
+        settings: { ...defaults, steps: null, start: null, stop: null }, // nobody has set them: the model's own
         _models: ["mini", "stable-diffusion"],
         _defaults: { ...defaults },
         _state: { state: picture ? "ready" : "empty", message: "", step: 0, total: 0, eta: null, run: 0 },

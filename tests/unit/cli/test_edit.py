@@ -17,6 +17,8 @@ from PIL import Image
 import regiondrag_widget as rd
 from regiondrag_widget.cli import main
 from regiondrag_widget.engine.result import EditResult, load_settings
+from regiondrag_widget.engine.settings import SETTINGS
+from regiondrag_widget.engine.settingspec import SettingSpec
 
 SIZE = (128, 96)
 
@@ -36,7 +38,7 @@ class FakeEngine:
                 raise self.error
         after = image.to_pil(255 - image.rgb)
         return EditResult(
-            after, image.to_pil(), {"model": "mini"}, {"total": 0.1}, options["seed"], pairs=pairs
+            after, image.to_pil(), {"model": "mini"}, {"total": 0.1}, options.get("seed", 0), pairs=pairs
         )
 
 
@@ -165,7 +167,23 @@ def test_options_reach_the_engine(engine: FakeEngine, folder: Path):
 
 def test_what_is_not_given_is_left_to_the_engine(engine: FakeEngine, folder: Path):
     edit("--handle", "h.png", "--move", "9,0")
-    assert set(engine.asked) == {"image", "pairs", "model", "seed"}
+    assert set(engine.asked) == {"image", "pairs"}
+
+
+@pytest.mark.parametrize("spec", [s for s in SETTINGS if "command line" in s.faces], ids=lambda s: s.name)
+def test_every_setting_of_the_command_line_reaches_the_engine(
+    spec: SettingSpec, engine: FakeEngine, folder: Path
+):
+    value = spec.values[-1] if spec.choices else {"integer": 7, "number": 0.6}.get(spec.kind, "a/b")
+    edit("--handle", "h.png", "--move", "9,0", f"--{spec.name}", str(value))
+    assert engine.asked[spec.name] == value
+
+
+def test_the_help_says_what_a_setting_is_and_may_be(capsys: pytest.CaptureFixture[str]):
+    assert main(["edit", "--help"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "--matte {auto,none}" in words
+    assert "(a whole number from 1 to 1000; default: the model's own)" in words
 
 
 def test_progress_goes_to_stderr(engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]):
@@ -206,9 +224,9 @@ def test_a_warning_of_the_engine_is_one_line(
 # ---- what it refuses: exit code 2 ----
 
 WRONG = {
-    "no region": ([], "no region given: say with --handle MASK"),
-    "no target": (["--handle", "h.png"], "--target MASK or with --move DX,DY, one of the two"),
-    "target and move": (["--handle", "h.png", "--target", "t.png", "--move", "1,1"], "one of the two"),
+    "no region": ([], "no region given: name what is to be moved with --handle MASK"),
+    "no target": (["--handle", "h.png"], "give either --target MASK or --move DX,DY"),
+    "target and move": (["--handle", "h.png", "--target", "t.png", "--move", "1,1"], "give either --target"),
     "too few targets": (
         ["--handle", "h.png", "--handle", "h2.png", "--target", "t.png"],
         "2 --handle but 1 --target",
@@ -220,6 +238,12 @@ WRONG = {
     "a missing mask": (["--handle", "gone.png", "--move", "9,0"], "there is no file gone.png"),
     "an unknown option": (["--handel", "h.png"], "--handel"),
     "a seed that is no number": (["--handle", "h.png", "--move", "9,0", "--seed", "x"], "--seed"),
+    "a matte there is not": (["--handle", "h.png", "--move", "9,0", "--matte", "blue"], "--matte"),
+    "no steps": (["--handle", "h.png", "--move", "9,0", "--steps", "0"], "steps must be a whole number from"),
+    "a stop above the start": (
+        ["--handle", "h.png", "--move", "9,0", "--start", "0.3", "--stop", "0.5"],
+        "stop (0.5) lies above start (0.3)",
+    ),
     "regions and handles": (["--regions", "s.zip", "--handle", "h.png"], "--regions brings its own"),
     "missing regions": (["--regions", "gone.zip"], "gone.zip"),
 }

@@ -176,9 +176,9 @@ def test_there_are_never_more_calls_than_levels(mini: Any):
 def test_a_moving_target_cuts_out_and_fills_once(mini: Any, monkeypatch: pytest.MonkeyPatch):
     made = []
     for name in ("cut_out", "empty"):
-        original = getattr(rd.engine.prepared, name)
+        original = getattr(rd.engine.requests, name)
         monkeypatch.setattr(
-            rd.engine.prepared,
+            rd.engine.requests,
             name,
             lambda *a, _original=original, _name=name, **k: made.append(_name) or _original(*a, **k),
         )
@@ -193,14 +193,14 @@ def test_preparing_the_handles_leaves_drafts_nothing_to_cut_out(mini: Any, monke
     session = session_of(mini)
     session.prepare(PAIRS)
     for name in ("cut_out", "empty"):
-        monkeypatch.setattr(rd.engine.prepared, name, lambda *_, **__: 1 / 0)
+        monkeypatch.setattr(rd.engine.requests, name, lambda *_, **__: 1 / 0)
     drafted(session, [box_pair(SHAPE, dx=33)])
 
 
 def test_what_is_protected_beside_the_handles_fills_nothing_anew(mini: Any, monkeypatch: pytest.MonkeyPatch):
     session = session_of(mini)
     session.prepare(PAIRS)
-    monkeypatch.setattr(rd.engine.prepared, "empty", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(rd.engine.requests, "empty", lambda *_, **__: 1 / 0)
     drafted(session, PAIRS, editable=~box(SHAPE, 140, 0, 160, 20))
 
 

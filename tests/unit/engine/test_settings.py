@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from regiondrag_widget.imaging.matte import MATTES
 
-from regiondrag_widget.engine.settings import EditSettings, resolve, schedule
+from regiondrag_widget.engine.settings import BY_NAME, SETTINGS, EditSettings, resolve, schedule
+from regiondrag_widget.engine.settingspec import SettingSpec
+from regiondrag_widget.regions import METHODS
 
 NAN = float("nan")
 
@@ -32,7 +35,7 @@ def test_a_fraction_in_range_is_taken(name: str, value: Any):
         ("content", "pixels, latents"),
         ("residual", "follow, stay"),
         ("vacated", "fill, noise, keep"),
-        ("matte", "auto, grabcut, none"),
+        ("matte", "auto, none"),
         ("prefill", "mixed, exemplar, smooth"),
         ("method", "auto, contour, scanline, polygon"),
     ],
@@ -57,6 +60,8 @@ def test_an_attention_swap_may_be_a_switch_or_a_predicate(value: Any):
 def test_an_unknown_setting_is_refused_with_those_there_are():
     with pytest.raises(TypeError, match="unknown setting 'strenght': an edit knows attention_swap, content"):
         resolve("default", {}, {"strenght": 0.5})
+    with pytest.raises(TypeError, match=r"Did you mean 'residual'\?"):
+        resolve("default", {}, {"residuals": "stay"})
 
 
 @pytest.mark.parametrize("preset", ["paper", "", None, 1])
@@ -114,3 +119,48 @@ def test_settings_are_written_as_plain_json():
 def test_settings_do_not_change():
     with pytest.raises(AttributeError):
         EditSettings().stop = 0.5  # type: ignore[misc]
+
+
+# -- the table -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spec", SETTINGS, ids=lambda spec: spec.name)
+def test_every_setting_has_its_words_and_a_default_it_takes(spec: SettingSpec):
+    assert spec.label
+    assert spec.help
+    assert not spec.help.endswith(".")
+    assert spec.checked(spec.default) == spec.default
+    assert (spec.default is None) == (spec.of_model or None in spec.values)
+    assert spec.name in (EditSettings.__doc__ or "")
+
+
+def test_choices_are_those_that_the_code_below_knows():
+    assert BY_NAME["matte"].values == MATTES
+    assert BY_NAME["method"].values == METHODS
+
+
+def test_the_models_own_values_stand_in_for_none_alone():
+    own = {"steps": 4, "start": 0.5, "stop": 0.2}
+    filled = EditSettings(start=0.7).with_own(own)
+    assert (filled.steps, filled.start, filled.stop, filled.crop) == (4, 0.7, 0.2, None)
+    assert EditSettings(start=0.7).with_own({}) == EditSettings(start=0.7)
+
+
+def test_the_models_own_stop_gives_way_to_a_lower_start():
+    assert EditSettings(start=0.1).with_own({"start": 0.5, "stop": 0.2}).stop == 0.1
+
+
+def test_a_stop_that_was_set_above_the_models_own_start_is_refused():
+    with pytest.raises(ValueError, match=r"stop \(0.6\) lies above start \(0.5\)"):
+        EditSettings(stop=0.6).with_own({"start": 0.5, "stop": 0.2})
+
+
+def test_whole_numbers_of_numpy_become_plain_ones():
+    assert type(EditSettings(steps=np.int64(5)).steps) is int
+    with pytest.raises(TypeError, match="steps must be a whole number from 1 to 1000, got True"):
+        EditSettings(steps=True)
+
+
+def test_the_former_matte_by_colours_alone_warns_and_finds_the_object():
+    with pytest.warns(FutureWarning, match='say "auto"'):
+        assert EditSettings(matte="grabcut").matte == "auto"

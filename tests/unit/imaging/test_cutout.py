@@ -82,9 +82,7 @@ def test_what_lies_well_beside_the_object_seldom_goes_along():
         handle = cv2.dilate(one.target.astype(np.uint8), np.ones((17, 17), np.uint8)) > 0
         near = cv2.dilate((one.alpha > 0).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
         beside = handle & ~near
-        shares.append(
-            [(f(one.after, handle) > 0.05)[beside].mean() for f in (opacity_of, grabcut_matte)]
-        )
+        shares.append([(f(one.after, handle) > 0.05)[beside].mean() for f in (opacity_of, grabcut_matte)])
     ours, by_grabcut = np.mean(shares, 0)
     assert ours < 0.7 * by_grabcut
 

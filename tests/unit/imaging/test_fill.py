@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from regiondrag_widget.imaging.fill import exemplar_fill, mixed_fill, smooth_fill
 from regiondrag_widget.imaging.cutout import cut_out
+from regiondrag_widget.imaging.fill import exemplar_fill, mixed_fill, smooth_fill
 from tests.unit.engine_kit import box, picture
 
 SHAPE = (96, 128)

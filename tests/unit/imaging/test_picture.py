@@ -393,3 +393,45 @@ def test_an_empty_array_is_refused():
 
 def test_sixty_four_pixels_are_enough():
     assert load_picture(Image.new("RGB", (64, 64))).size == (64, 64)
+
+
+# ---- formats ----
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\n(x) show\n"
+
+
+def test_no_picture_starts_ghostscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from PIL import EpsImagePlugin
+
+    monkeypatch.setattr(
+        EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was started")
+    )
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(EPS)
+    for source in (path, EPS):
+        with pytest.raises(ValueError, match="PostScript and PDF are not opened"):
+            load_picture(source)
+
+
+@pytest.mark.parametrize(
+    ("head", "remedy"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "pip install pillow-heif"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL is not opened"),
+        (b"\xff\x0a" + b"\1" * 40, "JPEG XL is not opened"),
+        (b"II*\0\x10\0\0\0CR\x02\0" + b"\0" * 40, "raw file"),
+        (b"%PDF-1.7\n" + b"\0" * 40, "export a PNG"),
+        (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG is a drawing"),
+        (b"hello", "PNG, JPEG, WebP"),
+    ],
+)
+def test_a_format_that_is_not_opened_is_named_with_its_remedy(head: bytes, remedy: str):
+    with pytest.raises(ValueError, match=remedy):
+        load_picture(head)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ValueError, match="a pipe or a device"):
+        load_picture(tmp_path / "pipe.png")

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regiondrag_widget.imaging.window import Window, choose_window, crop_pairs, resized
+from regiondrag_widget.imaging.window import Window, choose_window, resized
 from regiondrag_widget.regions import RegionPair, RegionPairs
+from regiondrag_widget.regions.framing import framed_pairs
 from tests.unit.engine_kit import box
 
 SD = {"side": 512, "min_side": 512, "multiple": 64}
@@ -134,7 +135,7 @@ def test_a_size_kept_is_the_array_itself():
 def test_pairs_are_seen_from_the_box():
     matrix = np.array([[1.2, 0.1, 30.0], [-0.1, 1.1, 20.0], [0, 0, 1]])
     pairs = RegionPairs([RegionPair(box((200, 300), 60, 50, 90, 80), matrix=matrix, name="thing")])
-    (local,) = crop_pairs(pairs, (40, 30, 240, 180))
+    (local,) = framed_pairs(pairs, (40, 30, 240, 180))
     assert local.shape == (150, 200)
     assert local.name == "thing"
     assert np.array_equal(local.handle, pairs[0].handle[30:180, 40:240])
@@ -145,5 +146,5 @@ def test_pairs_are_seen_from_the_box():
 
 def test_a_view_of_the_whole_picture_leaves_the_pairs_as_they_are():
     pairs = RegionPairs([RegionPair(box((64, 64), 5, 5, 20, 20), box((64, 64), 30, 30, 50, 50))])
-    (same,) = crop_pairs(pairs, Window((0, 0, 64, 64), 1.0, (64, 64)).box)
+    (same,) = framed_pairs(pairs, Window((0, 0, 64, 64), 1.0, (64, 64)).box)
     assert same == pairs[0]

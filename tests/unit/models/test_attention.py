@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 import regiondrag_widget as rd
-from regiondrag_widget.models.attention import _key_masks, captured, injected, swapped_layers
+from regiondrag_widget.models.attention import captured, injected, swapped_layers
+from regiondrag_widget.models.attention_masks import key_masks
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.regions import Correspondence
 from tests.unit.engine_kit import box_pair, picture, processors_of, tiny_embeds, tiny_pipeline, tiny_unet
@@ -195,7 +196,7 @@ def test_only_the_blind_cells_miss_the_hidden_keys():
     """The moved content may look at its old place; the place it left may not."""
     hidden, masked_queries = torch.zeros(16, 16, dtype=torch.bool), torch.zeros(16, 16, dtype=torch.bool)
     hidden[:, :8], masked_queries[8:] = True, True
-    masks = _key_masks(hidden, masked_queries)
+    masks = key_masks(hidden, masked_queries)
     seen = masks[256][0, 0].reshape(16, 16, 16, 16)  # query row, column; key row, column
     assert bool(seen[:8].all())
     assert not bool(seen[8:, :, :, :8].any())

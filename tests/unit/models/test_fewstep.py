@@ -21,7 +21,8 @@ import regiondrag_widget as rd
 from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.lora import fuse_lora, lora_source
 from regiondrag_widget.models.profile import stable_diffusion_profile
-from regiondrag_widget.models.unet import UNetBackbone, UNetNetwork, guidance_embedding
+from regiondrag_widget.models.unet import UNetBackbone, UNetNetwork
+from regiondrag_widget.models.unet_network import guidance_embedding
 from tests.unit.engine_kit import (
     box_pair,
     picture,

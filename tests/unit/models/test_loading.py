@@ -243,7 +243,11 @@ def test_a_model_of_another_family_is_refused(folder: Path):
     index["transformer"] = ["diffusers", "FluxTransformer2DModel"]
     del index["unet"]
     (folder / "model_index.json").write_text(json.dumps(index))
-    assert "lacks its unet part" in refusal(folder)
+    index["_class_name"] = "FluxPipeline"
+    (folder / "model_index.json").write_text(json.dumps(index))
+    text = refusal(folder)
+    assert "is a FluxPipeline" in text
+    assert "Stable Diffusion 1.5, 2.1 and SDXL" in text
 
 
 def test_a_path_where_no_folder_is_is_refused(tmp_path: Path):
@@ -288,3 +292,48 @@ def test_a_users_pipeline_keeps_its_layout(sd15_folder: Path):
     ours = rd.RegionDragPipeline.from_pipe(theirs)
     edit(ours)
     assert not theirs.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+# ---- no code from a model folder ----
+
+
+@pytest.mark.parametrize("place", ["None.py", "unet/evilmod.py", "pipeline.py"])
+def test_a_folder_with_python_files_is_refused(folder: Path, place: str):
+    (folder / place).write_text("raise SystemExit('this must not run')")
+    assert "code from model folders is never run" in refusal(folder)
+
+
+@pytest.mark.parametrize("library", ["evilmod", "os", "regiondrag_widget", "diffusers.pipelines", 3])
+def test_a_part_of_another_library_is_refused(folder: Path, library: object):
+    index = json.loads((folder / "model_index.json").read_text())
+    index["unet"] = [library, "UNet2DConditionModel"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    text = refusal(folder)
+    assert "unet" in text
+    assert "neither diffusers nor transformers" in text
+
+
+def hub_cache(folder: Path, cache: Path, model: str) -> Path:
+    """A model as the hub's cache has it; the folder it lies in."""
+    repository = cache / f"models--{model.replace('/', '--')}"
+    snapshot = repository / "snapshots" / ("0" * 40)
+    shutil.copytree(folder, snapshot)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0" * 40)
+    return snapshot
+
+
+def test_a_model_in_the_hubs_cache_is_loaded_by_its_id(sd15_folder: Path, tmp_path: Path):
+    hub_cache(sd15_folder, tmp_path, "someone/tiny-lcm")
+    pipe = rd.RegionDragPipeline.from_pretrained(
+        "someone/tiny-lcm", cache_dir=tmp_path, local_files_only=True, device="cpu"
+    )
+    assert pipe.name == "someone/tiny-lcm"
+    assert pipe.edit_defaults["steps"] == 10  # told by the name
+
+
+def test_code_in_the_hubs_cache_is_refused(sd15_folder: Path, tmp_path: Path):
+    snapshot = hub_cache(sd15_folder, tmp_path, "someone/evil")
+    (snapshot / "unet" / "evilmod.py").write_text("raise SystemExit('this must not run')")
+    text = refusal("someone/evil", cache_dir=tmp_path, local_files_only=True)
+    assert "code from model folders is never run" in text

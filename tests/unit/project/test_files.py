@@ -87,3 +87,19 @@ def test_the_lock_file_names_every_platforms_packages(repository: Path):
     wanted = {name for package in packages.values() for name in package.get("optionalDependencies", {})}
     locked = {path.rpartition("node_modules/")[2] for path in packages}
     assert wanted <= locked
+
+
+def test_the_wheel_has_the_package_and_its_weights_but_not_the_training(repository: Path):
+    build = tomllib.loads((repository / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]
+    assert build["targets"]["wheel"] == {"packages": ["regiondrag_widget"]}
+    assert list((repository / "training").glob("train*.py"))
+    assert not list((repository / "regiondrag_widget").rglob("train.py"))
+    weights = (repository / "regiondrag_widget" / "mini").rglob("*.safetensors")
+    assert sum(path.stat().st_size for path in weights) > 25e6
+
+
+def test_the_papers_links_lead_somewhere(repository: Path):
+    for paper in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/glossary.md"):
+        path = repository / paper
+        linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text("utf-8"))
+        assert [link for link in linked if not (path.parent / link).exists()] == [], paper

@@ -191,7 +191,7 @@ def test_a_protect_mask_of_an_earlier_save_is_not_brought_back(
         (with_index(protect="../protect.png"), "only plain names"),
         (with_index(protect=1), "only plain names"),
         (with_index(protect="protect.png"), "protect.png is missing"),
-        (with_index(protect="regions.json"), "no readable PNG"),
+        (with_index(protect="regions.json"), "not a readable PNG"),
     ],
 )
 def test_a_damaged_protect_mask_is_refused(
@@ -214,19 +214,22 @@ def test_a_protect_mask_of_another_size_is_refused(
         (lambda content: content.pop("regions.json"), "regions.json is missing"),
         (lambda content: content.pop("target_0.png"), "target_0.png is missing"),
         (lambda content: content.pop("image.png"), "image.png is missing"),
-        (with_file("regions.json", b"{"), "no JSON"),
-        (with_file("regions.json", b"\xff\xfe\xfa"), "no JSON"),
-        (with_file("regions.json", b"[" * 100_000), "no JSON"),
+        (with_file("regions.json", b"{"), "not JSON"),
+        (with_file("regions.json", b"\xff\xfe\xfa"), "not JSON"),
+        (with_file("regions.json", b"[" * 100_000), "not JSON"),
         (with_file("regions.json", b"[]"), "no version"),
-        (with_file("regions.json", b" " * 1_000_001), "larger than the 1000000 bytes"),
+        (with_file("regions.json", b" " * 4_000_001), "larger than the 4000000 bytes"),
         (with_index(version=99), "version 99: upgrade regiondrag_widget"),
         (with_index(size=None), "no size"),
         (with_index(size=[48.0, 32]), "no size"),
-        (with_index(size=[60000, 60000]), "announces 60000x60000 pixels"),
+        (
+            with_index(size=[60000, 60000]),
+            "too large: 60000x60000 px",
+        ),
         (with_index(size=[48, 33]), "image.png is 48x32 but regions.json says 48x33"),
         (with_index(pairs={}), "needs a list"),
         (with_index(pairs=["x"]), "needs a list"),
-        (with_index(pairs=[{}] * 257), "at most 256 pairs"),
+        (with_index(pairs=[{}] * 513), "at most 512 pairs"),
         (with_index(image="../secret.png"), "only plain names"),
         (with_pair(handle="/etc/passwd"), "only plain names"),
         (with_pair(handle="..\\secret.png"), "only plain names"),
@@ -234,8 +237,8 @@ def test_a_protect_mask_of_another_size_is_refused(
         (with_pair(matrix=[[1, 2], [3, 4]]), "pair 0 in regions.json cannot be used: matrix has shape"),
         (with_pair(matrix="x"), "pair 0 in regions.json cannot be used"),
         (with_pair(name=5), "pair 0 in regions.json cannot be used: name must be a string"),
-        (with_file("image.png", b"no picture"), "image.png is no readable PNG"),
-        (with_file("handle_0.png", png(Image.new("1", SIZE))[:40]), "handle_0.png is no readable PNG"),
+        (with_file("image.png", b"no picture"), "image.png is not a readable PNG"),
+        (with_file("handle_0.png", png(Image.new("1", SIZE))[:40]), "handle_0.png is not a readable PNG"),
         (with_file("handle_0.png", png(Image.new("1", (5, 5), 1))), "handle_0.png is 5x5"),
         (with_file("handle_0.png", png(Image.new("1", SIZE))), "handle is empty"),
         (with_file("handle_0.png", png(Image.new("L", SIZE, 99))), "handle_0.png holds other values"),
@@ -281,7 +284,7 @@ def test_nothing_there_is_refused(tmp_path: Path):
 
 def test_a_file_that_is_no_zip_is_refused(tmp_path: Path):
     (tmp_path / "s.zip").write_bytes(b"no archive")
-    with pytest.raises(ValueError, match=r"no readable \.zip"):
+    with pytest.raises(ValueError, match=r"not a readable \.zip"):
         load_regions(tmp_path / "s.zip")
 
 
@@ -330,3 +333,12 @@ def test_more_pairs_than_can_be_loaded_are_not_saved(
     monkeypatch.setattr(files_module, "MAX_PAIRS", 2)
     with pytest.raises(ValueError, match="3 pairs are more than 2"):
         save_regions(tmp_path / "s.zip", picture, pairs)
+
+
+def test_names_too_long_to_be_loaded_again_are_not_saved(
+    tmp_path: Path, picture: Image.Image, pairs: RegionPairs
+):
+    named = [RegionPair(pair.handle, pair.target, pair.matrix, name="x" * 2_000_000) for pair in pairs]
+    with pytest.raises(ValueError, match="give the pairs shorter names"):
+        save_regions(tmp_path / "s.zip", picture, named)
+    assert not list(tmp_path.iterdir())

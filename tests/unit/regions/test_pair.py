@@ -188,7 +188,7 @@ def test_a_target_of_another_size_is_refused():
 
 
 def test_neither_target_nor_matrix_is_refused():
-    with pytest.raises(ValueError, match="neither target nor matrix"):
+    with pytest.raises(ValueError, match="no target and no matrix given"):
         RegionPair(HANDLE)
 
 

@@ -19,7 +19,7 @@ class Desk:
 
     def draft(self, seconds: float, count: int = 1) -> None:
         for _ in range(count):
-            self.readout.latency.add(seconds)
+            self.readout.speed.add(seconds)
             self.readout.update()
 
 

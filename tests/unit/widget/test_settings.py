@@ -1,15 +1,20 @@
-"""The edit's settings are checked at the door, and `w.settings` is a dict that cannot go out of step."""
+"""The edit's settings as the widget shows them: checked at the door, and the model's own where not set."""
 
 from __future__ import annotations
 
 import pytest
 
-from regiondrag_widget.widget.settings import MAX_SEED, EditSettings, known
+from regiondrag_widget.engine.settings import EditSettings, names
+from regiondrag_widget.engine.settingspec import BROWSER_INTEGER
+from regiondrag_widget.models.profile import MINI_PROFILE
+from regiondrag_widget.widget.editor_cache import editor_key
+from regiondrag_widget.widget.engine_editor import own_settings
 
 
 def test_the_defaults_are_valid_and_plain():
     values = EditSettings().as_dict()
-    assert set(values) == {"prompt", "seed", "steps", "start", "stop", "vacated", "model", "matte", "live"}
+    assert set(values) == set(names("widget"))
+    assert set(values) >= {"prompt", "seed", "steps", "start", "stop", "vacated", "model", "matte", "live"}
     assert EditSettings().updated(values) == EditSettings()
 
 
@@ -24,19 +29,17 @@ def test_live_is_automatic_on_or_off(live):
     assert EditSettings().updated({"live": live}).live is live
 
 
-def test_what_a_newer_page_sends_besides_is_left_out():
-    assert known({"seed": 3, "sparkle": True}) == {"seed": 3}
-
-
 def test_whole_numbers_from_the_browser_serve_as_fractions():
-    assert EditSettings().updated({"start": 1, "stop": 0}).start == 1.0
+    start = EditSettings().updated({"start": 1, "stop": 0}).start
+    assert start == 1.0
+    assert isinstance(start, float)
 
 
 @pytest.mark.parametrize(
     ("change", "error", "word"),
     [
         ({"seed": -1}, ValueError, "seed"),
-        ({"seed": MAX_SEED + 1}, ValueError, "seed"),
+        ({"seed": BROWSER_INTEGER + 1}, ValueError, "seed"),
         ({"seed": 1.5}, TypeError, "seed"),
         ({"seed": True}, TypeError, "seed"),
         ({"steps": 0}, ValueError, "steps"),
@@ -55,6 +58,7 @@ def test_whole_numbers_from_the_browser_serve_as_fractions():
         ({"live": 1}, TypeError, "live"),
         ({"live": "auto"}, TypeError, "live"),
         ({"colour": "red"}, ValueError, "colour"),
+        ({"crop": True}, ValueError, "crop"),  # a setting, but not one of the widget's
     ],
 )
 def test_a_bad_setting_is_refused_by_its_name(change, error, word):
@@ -62,15 +66,32 @@ def test_a_bad_setting_is_refused_by_its_name(change, error, word):
         EditSettings().updated(change)
 
 
-def test_the_defaults_are_the_engines_own():
-    from regiondrag_widget.models.mini import MINI_PROFILE
-
-    mini = EditSettings().as_dict()
-    engines = {name: value for name, value in MINI_PROFILE.defaults.items() if name in mini}
-    assert set(engines) == {"steps", "start", "stop"}
-    assert {name: mini[name] for name in engines} == engines
+def test_the_bundled_models_settings_are_its_profiles():
+    shown = EditSettings().with_own(own_settings("mini")).as_dict()
+    engines = {name: value for name, value in MINI_PROFILE.defaults.items() if name in shown}
+    assert engines == {"steps": 15, "start": 0.2, "stop": 0.0}
+    assert {name: shown[name] for name in engines} == engines
 
 
-def test_other_models_begin_with_more_steps_and_a_stop():
-    settings = EditSettings.of_model("some/model")
-    assert (settings.model, settings.steps, settings.start, settings.stop) == ("some/model", 20, 0.5, 0.2)
+def test_a_model_that_was_not_loaded_decides_later():
+    assert own_settings("some/model") == {}
+    settings = EditSettings(model="some/model").with_own(own_settings("some/model"))
+    assert (settings.model, settings.steps, settings.start, settings.stop) == ("some/model", None, None, None)
+
+
+def test_each_edit_is_told_the_edits_settings_alone():
+    told = EditSettings(stop=0.1, matte="none", seed=3).of_the_edit()
+    assert set(told) == set(names("widget", "edit"))
+    assert (told["stop"], told["vacated"], told["matte"]) == (0.1, "fill", "none")
+    assert not set(told) & {"prompt", "seed", "steps", "start", "model", "live", "content"}
+
+
+@pytest.mark.parametrize("name", names("widget", "picture"))
+def test_a_setting_of_the_picture_has_it_prepared_anew(name):
+    other = {"prompt": "a dog", "seed": 9, "steps": 9, "start": 0.9}
+    changed = EditSettings().updated({name: other[name]})
+    assert editor_key("a", changed) != editor_key("a", EditSettings())
+
+
+def test_setting_the_models_own_value_prepares_nothing_anew():
+    assert editor_key("a", EditSettings(steps=15, start=0.2)) == editor_key("a", EditSettings())

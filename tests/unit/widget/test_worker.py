@@ -4,6 +4,7 @@ leaks.
 
 from __future__ import annotations
 
+import ctypes
 import threading
 
 import pytest
@@ -263,3 +264,81 @@ def test_a_newer_job_of_the_same_owner_inherits_the_preparation(worker, recorder
     recorder.go.set()
     assert newer.wait(WAIT)
     assert seen == [(True, False)]
+
+
+# -- failures and dead threads -------------------------------------------------------------------------------
+
+
+def kill(thread):
+    """Raise SystemExit in a thread, as soon as it next runs Python code."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_a_job_that_raises_anything_is_told_so_and_the_thread_goes_on(worker, recorder, error):
+    told = []
+
+    def work(job):
+        raise error("boom")
+
+    failing = Job("a", work, crashed=told.append)
+    worker.submit(failing)
+    assert failing.wait(WAIT)
+    assert [type(e) for e in told] == [error]
+    after = recorder.job("b", "after")
+    worker.submit(after)
+    assert after.wait(WAIT)
+
+
+def test_an_owner_whose_answer_to_a_failure_fails_does_no_harm(worker, recorder):
+    def fail(*_):
+        raise RuntimeError("boom")
+
+    failing = Job("a", fail, crashed=fail)
+    worker.submit(failing)
+    assert failing.wait(WAIT)
+    after = recorder.job("b", "after")
+    worker.submit(after)
+    assert after.wait(WAIT)
+
+
+def test_a_thread_that_died_idle_is_replaced_for_the_next_job(worker, recorder):
+    first = recorder.job("a", "first")
+    worker.submit(first)
+    assert first.wait(WAIT)
+    dead = worker._thread
+    kill(dead)
+    second = recorder.job("a", "second")
+    worker.submit(second)
+    assert second.wait(WAIT)
+    assert worker._thread is not dead
+
+
+def test_a_thread_that_dies_with_jobs_is_replaced_and_they_are_done(worker, recorder):
+    held = recorder.job("a", "held", hold=True)
+    worker.submit(held)
+    assert recorder.entered.wait(WAIT)
+    waiting = [recorder.job(owner, owner) for owner in "bcd"]
+    for job in waiting:
+        worker.submit(job)
+    kill(worker._thread)
+    assert all(job.wait(WAIT) for job in [held, *waiting])
+    assert recorder.began == ["held", "b", "c", "d"]
+
+
+def test_a_thread_that_is_gone_without_a_trace_leaves_its_job_told_and_is_replaced(worker, recorder):
+    told = []
+    lost = Job("a", lambda job: None, crashed=told.append)
+    worker._running = lost  # as in a forked child: the job ran on a thread of the parent
+    worker._thread = threading.Thread(target=lambda: None)
+    waiting = recorder.job("b", "waiting")
+    worker._waiting["b"] = waiting
+    worker.revive()
+    assert waiting.wait(WAIT)
+    assert lost.finished
+    assert [type(e).__name__ for e in told] == ["WorkerDied"]
+
+
+def test_a_worker_with_nothing_to_do_is_not_revived(worker):
+    worker.revive()
+    assert worker._thread is None

@@ -1,0 +1,113 @@
+/** A pair of regions, what is carried and where to, and the changes that can be made to it. Immutable. */
+import { emptyMask, isEmpty, type Mask, shifted } from "../geometry/mask"
+import { type Matrix, multiply, type Point, snapTranslation, translation } from "../geometry/matrix"
+import { warpMask } from "../geometry/warp"
+
+/** What can be painted: what to carry, where to carry it, and what must not change. */
+export type Layer = "handle" | "target" | "protect"
+
+/** The layers that belong to a pair. */
+export type PairLayer = Exclude<Layer, "protect">
+
+/** A polygon whose vertices can still be moved. */
+export interface Outline {
+  /** The mask beneath it, before it was drawn. */
+  readonly base: Mask
+  readonly points: readonly Point[]
+  /** Whether it cuts away instead of adding. */
+  readonly cut: boolean
+}
+
+/** A handle with its target. */
+export interface Pair {
+  readonly id: string
+  /** As the user named it; may be empty. */
+  readonly name: string
+  /** Index of the shade. */
+  readonly color: number
+  /** Takes handle pixels to target pixels exactly; null where the target was painted, or there is none yet. */
+  readonly matrix: Matrix | null
+  readonly visible: boolean
+  readonly locked: boolean
+  /** Rises with every change. */
+  readonly rev: number
+  readonly handle: Mask
+  readonly target: Mask
+  readonly outlines: Partial<Record<PairLayer, Outline>>
+}
+
+/** A pair with nothing drawn, for a picture of this size. */
+export function newPair(width: number, height: number, color: number): Pair {
+  const empty = emptyMask(width, height)
+  return {
+    id: newId(),
+    name: "",
+    color,
+    matrix: null,
+    visible: true,
+    locked: false,
+    rev: 0,
+    handle: empty,
+    target: empty,
+    outlines: {},
+  }
+}
+
+/** Whether there is something to carry and a place to carry it to. */
+export function isComplete(pair: Pair): boolean {
+  return !isEmpty(pair.handle) && !isEmpty(pair.target)
+}
+
+/** The pair with some fields replaced, as a new revision. */
+export function changed(pair: Pair, fields: Partial<Pair>): Pair {
+  return { ...pair, ...fields, rev: pair.rev + 1 }
+}
+
+/** The pair with another handle; where it has a matrix, the target follows. */
+export function withHandle(pair: Pair, handle: Mask, outline?: Outline): Pair {
+  const outlines = replaced(pair, "handle", outline)
+  if (!pair.matrix) return changed(pair, { handle, outlines })
+  return changed(pair, { handle, target: warpMask(handle, pair.matrix), outlines })
+}
+
+/** The pair with a painted target, which has no matrix. */
+export function withTarget(pair: Pair, target: Mask, outline?: Outline): Pair {
+  return changed(pair, { target, matrix: null, outlines: replaced(pair, "target", outline) })
+}
+
+/** The pair with its handle carried by a matrix; a pure translation is rounded to whole pixels. */
+export function placedBy(pair: Pair, matrix: Matrix): Pair {
+  const exact = snapTranslation(matrix)
+  const target = warpMask(pair.handle, exact)
+  return changed(pair, { matrix: exact, target, outlines: replaced(pair, "target") })
+}
+
+/** The pair with its target moved by whole pixels; without a target, it starts on the handle. */
+export function withTargetMoved(pair: Pair, dx: number, dy: number): Pair {
+  if (!pair.matrix && !isEmpty(pair.target)) return withTarget(pair, shifted(pair.target, dx, dy))
+  return placedBy(pair, multiply(translation(dx, dy), pair.matrix ?? translation(0, 0)))
+}
+
+/** Handle, target and matrix moved together by whole pixels. */
+export function movedAsAWhole(
+  pair: Pair,
+  dx: number,
+  dy: number,
+): Pick<Pair, "handle" | "target" | "matrix"> {
+  const handle = shifted(pair.handle, dx, dy)
+  if (!pair.matrix) return { handle, target: shifted(pair.target, dx, dy), matrix: null }
+  // The same drag seen from the shifted frame: T M T^-1.
+  const matrix = snapTranslation(multiply(translation(dx, dy), multiply(pair.matrix, translation(-dx, -dy))))
+  return { handle, target: warpMask(handle, matrix), matrix }
+}
+
+/** A short random identifier. Not `crypto.randomUUID`: pages on plain http away from localhost have none. */
+export function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(6))
+  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("")
+}
+
+function replaced(pair: Pair, layer: PairLayer, outline?: Outline): Pair["outlines"] {
+  const { [layer]: _, ...others } = pair.outlines
+  return outline ? { ...others, [layer]: outline } : others
+}

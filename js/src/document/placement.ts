@@ -1,0 +1,83 @@
+/**
+ * Where the pairs' pixels go, the drag under the pointer included. The one answer for all who ask: the canvas
+ * (`carriedOf`), a request to the kernel (`pairAt`), and live editing (`placementKey`).
+ */
+import { emptyMask, isEmpty, type Mask, shifted } from "../geometry/mask"
+import { type Matrix, snapTranslation } from "../geometry/matrix"
+import type { Layer, Pair } from "./pair"
+import type { Regions } from "./regions"
+
+/** A drag under the pointer: the pair and the matrix that its ghost has now. */
+export interface Ghost {
+  readonly pairId: string
+  /** Takes the handle to its place; where `painted`, it moves the painted target, which has no matrix. */
+  readonly matrix: Matrix
+  readonly painted: boolean
+}
+
+/** What the gesture under the pointer has changed so far. */
+export interface Gesture {
+  /** The layer that is being painted, and whose; null for none. */
+  readonly stroke: { readonly pairId: string; readonly layer: Layer } | null
+  readonly ghost: Ghost | null
+}
+
+/** One region being carried, as far as the browser knows. */
+export interface Carried {
+  readonly handle: Mask
+  /** Limits where the pixels may land; null lets them land wherever the matrix takes them. */
+  readonly target: Mask | null
+  readonly matrix: Matrix
+  /** Takes the target and all that lands in it along, while it is dragged as painted. */
+  readonly along: Matrix | null
+}
+
+/** The pair as it would be if the ghost were let go now; a target that follows from its matrix is left empty. */
+export function pairAt(pair: Pair, ghost: Ghost | null): Pair {
+  if (ghost?.pairId !== pair.id) return pair
+  const { matrix, painted } = ghost
+  if (painted) return { ...pair, target: shifted(pair.target, matrix[2], matrix[5]) }
+  const { width, height } = pair.handle
+  return { ...pair, matrix: snapTranslation(matrix), target: emptyMask(width, height) }
+}
+
+/** Where the pair's pixels go now, or null while there is nowhere for them to go. */
+export function carriedOf(pair: Pair, { stroke, ghost }: Gesture): Carried | null {
+  const { handle, target, matrix } = pair
+  if (isEmpty(handle)) return null
+  const dragged = ghost?.pairId === pair.id ? ghost : null
+  if (dragged && !dragged.painted) return { handle, target: null, matrix: dragged.matrix, along: null }
+  // While a mask is being painted, the carried pixels would lag behind the pointer.
+  if (stroke?.pairId === pair.id && stroke.layer !== "protect") return null
+  if (isEmpty(target)) return null
+  if (matrix) {
+    const affine = matrix[6] === 0 && matrix[7] === 0
+    return { handle, target: affine ? null : target, matrix, along: null }
+  }
+  const box = boxMatrix(handle, target)
+  return box ? { handle, target, matrix: box, along: dragged?.matrix ?? null } : null
+}
+
+/** Where the pixels of all pairs go now. */
+export function allCarried(regions: Regions, gesture: Gesture): Carried[] {
+  return regions.pairs.flatMap((pair) => carriedOf(pair, gesture) ?? [])
+}
+
+/** A text that is the same as long as everything is in the same place. */
+export function placementKey(regions: Regions, ghost: Ghost | null): string {
+  const parts = regions.pairs.map((pair) => {
+    const { id, matrix, target } = pairAt(pair, ghost)
+    return `${id}:${matrix ?? [target.x0, target.y0, target.w, target.h]}`
+  })
+  return parts.join(" ")
+}
+
+/** Maps the handle's bounding box onto the target's: what a painted target means until the kernel works out its own. */
+export function boxMatrix(handle: Mask, target: Mask): Matrix | null {
+  if (isEmpty(handle) || isEmpty(target)) return null
+  const sx = target.w / handle.w
+  const sy = target.h / handle.h
+  const tx = target.x0 - 0.5 - sx * (handle.x0 - 0.5)
+  const ty = target.y0 - 0.5 - sy * (handle.y0 - 0.5)
+  return [sx, 0, tx, 0, sy, ty, 0, 0, 1]
+}

@@ -1,0 +1,45 @@
+/** The picture that is edited, as the traits describe it. */
+import type { Host } from "../kernel/host"
+import { type Picture, PictureSlot } from "./pictures"
+
+/** Loads the picture that is edited whenever its traits change. */
+export class Original {
+  /** The picture's file name, or empty. */
+  name = ""
+  private readonly slot = new PictureSlot()
+  private rev = ""
+
+  constructor(private readonly host: Host) {}
+
+  /** The picture, or null before there is one. */
+  get picture(): Picture | null {
+    return this.slot.picture
+  }
+
+  /**
+   * Reads the traits and decodes the picture; `bytes` are those that were asked for. Resolves to "new" for another
+   * picture, "resent" for the same one sent again, "none" if nothing has changed. Rejects if it cannot be decoded.
+   */
+  async load(bytes: Uint8Array<ArrayBuffer> | null = null): Promise<"new" | "resent" | "none"> {
+    const { mime, alpha, name, ...info } = this.host.get("_image_info")
+    const [width, height] = [Math.round(info.width), Math.round(info.height)]
+    if (width <= 0) return "none"
+    const file = bytes ?? this.host.get("_image")
+    if (!file) {
+      this.host.send("need", { what: "image" })
+      return "none"
+    }
+    const rev = `${String(info.rev)}/${width}x${height}`
+    const source = { key: `${rev}/${file.length}`, bytes: file, mime, width, height, alpha }
+    if (!(await this.slot.take(source))) return "none"
+    const resent = rev === this.rev
+    this.name = name
+    this.rev = rev
+    return resent ? "resent" : "new"
+  }
+
+  /** Drops the picture. */
+  close(): void {
+    this.slot.clear()
+  }
+}

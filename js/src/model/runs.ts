@@ -1,0 +1,74 @@
+/** The run under way: its number, its progress, its frames. Reports about an older run, or after the end, are stale. */
+import type { Progress } from "../kernel/messages"
+import { type Frame, Frames } from "./frames"
+import { isBusy } from "./progress"
+
+/** Follows runs by what the kernel reports, in whatever order it arrives. */
+export class Runs {
+  /** The pictures of the steps. */
+  readonly frames: Frames
+  /** The newest run known to be over. */
+  private ended = -1
+
+  /** `redraw` is called when a frame should be drawn, `painted` once the browser has drawn it. */
+  constructor(
+    /** How far the newest run has come. */
+    public progress: Progress,
+    redraw: () => void,
+    painted: (frame: Frame) => void,
+  ) {
+    this.frames = new Frames(redraw, painted)
+  }
+
+  /** Whether a run is under way. */
+  get busy(): boolean {
+    return isBusy(this.progress)
+  }
+
+  /** Begins the next run, which `send` tells the kernel about; if that fails, nothing has begun. */
+  begin(steps: number, send: (run: number) => boolean): void {
+    const before = this.progress
+    const run = before.run + 1
+    this.frames.expect(run)
+    this.progress = { state: "running", message: "", step: 0, total: steps, eta: null, run }
+    if (!send(run)) this.progress = before
+  }
+
+  /** Notes that a stop was asked for. */
+  stopping(): void {
+    this.progress = { ...this.progress, state: "stopping", message: "" }
+  }
+
+  /** Takes the number of the kernel's newest run from its `ready` message. */
+  greeted(run: number | null): void {
+    if (run !== null && run > this.progress.run) this.progress = { ...this.progress, run }
+  }
+
+  /** Takes progress from a message or the trait. Returns false if it is stale. */
+  take(next: Progress): boolean {
+    if (next.run < this.progress.run || (isBusy(next) && next.run <= this.ended)) return false
+    if (next.run > this.progress.run && isBusy(next)) this.frames.expect(next.run)
+    const stopping = this.progress.state === "stopping" && next.state === "running"
+    this.progress = stopping ? { ...next, state: "stopping" } : next
+    // The last frame stays until the result has been decoded.
+    if (!isBusy(next) && next.state !== "done") this.frames.clear(next.run)
+    return true
+  }
+
+  /** Takes the end of a run, by its result or by Stop. Returns false if it is stale. */
+  end(run: number, state: "done" | "ready", message: string): boolean {
+    if (run < this.progress.run) return false
+    this.ended = run
+    return this.take({ ...this.progress, state, message, ...(state === "done" ? { run } : {}) })
+  }
+
+  /** Takes a failure, in a run or (null) outside any. Returns false if it is stale. */
+  fail(run: number | null, message: string): boolean {
+    if (run === null) return true
+    if (run < this.progress.run) return false
+    this.ended = run
+    this.frames.clear(run)
+    this.progress = { ...this.progress, state: "error", message, run }
+    return true
+  }
+}

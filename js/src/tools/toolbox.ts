@@ -1,0 +1,17 @@
+/** All the tools. To add one, write its file and list it here. */
+import { Brush } from "./brush"
+import { Ellipse } from "./ellipse"
+import { Eraser } from "./eraser"
+import { Lasso } from "./lasso"
+import { Move } from "./move"
+import { Polygon } from "./polygon"
+import { Rectangle } from "./rectangle"
+import type { Tool } from "./tool"
+
+/** New tools for one view, in the order of the buttons; the first is the one in hand at the start. */
+export function newTools(): [Tool, ...Tool[]] {
+  return [new Brush(), new Eraser(), new Lasso(), new Polygon(), new Rectangle(), new Ellipse(), new Move()]
+}
+
+/** The tools' identifiers by the letters that choose them. */
+export const TOOL_KEYS: ReadonlyMap<string, string> = new Map(newTools().map(({ key, id }) => [key, id]))

@@ -1,0 +1,287 @@
+/** What commands do, whether they come from a key or from a button. */
+
+import type { Stage } from "../canvas/stage"
+import type { ViewState } from "../canvas/viewstate"
+import type { Layer, Pair } from "../document/pair"
+import {
+  addPair,
+  changePair,
+  nudge,
+  pastePair,
+  type Regions,
+  removePair,
+  selectedPair,
+  withMask,
+  withMatrix,
+} from "../document/regions"
+import { emptyMask, isEmpty } from "../geometry/mask"
+import { IDENTITY } from "../geometry/matrix"
+import { flipped } from "../geometry/transform"
+import type { WidgetModel } from "../model/widgetmodel"
+import type { Command } from "./shortcuts"
+
+/** Shared by the widgets of a page, so that a pair can go from one to another. */
+let clipboard: Pair | null = null
+
+/** The commands of one view. */
+export class Actions {
+  private pasting: ReturnType<typeof setTimeout> | undefined
+
+  constructor(
+    private readonly widget: WidgetModel,
+    private readonly state: ViewState,
+    private readonly stage: Stage,
+    private readonly notify: (message: string) => void,
+    private readonly leave: () => void,
+  ) {}
+
+  /** Carries out a command. Returns false if it means nothing here and the browser may have the key. */
+  perform(command: Command): boolean {
+    switch (command.do) {
+      case "tool":
+        this.choose(command.id)
+        return true
+      case "nudge":
+        return this.nudge(command.dx, command.dy)
+      case "brush":
+        this.resize(command.factor)
+        return true
+      default:
+        return this.simple(command.do)
+    }
+  }
+
+  /** Takes a tool in hand. */
+  choose(id: string): void {
+    const { state } = this
+    this.cancelTool()
+    this.showRegions()
+    state.set({ tool: state.byId(id) })
+    this.notify(state.tool.hint)
+  }
+
+  /** Chooses what is painted. */
+  chooseLayer(layer: Layer): void {
+    this.cancelTool()
+    this.showRegions()
+    // Choosing a layer means painting on it: the move tool is replaced by the brush.
+    const tool = this.state.tool.id === "move" ? this.state.byId("brush") : this.state.tool
+    this.state.set({ layer, tool })
+    const words = {
+      handle: "Paint what should move",
+      target: "Paint where it should go",
+      protect: "Paint what must not change",
+    }
+    this.notify(words[layer])
+  }
+
+  /** Undoes one gesture, or one point of a polygon. */
+  undo(): void {
+    if (this.state.tool.keyDown?.("undo", false, this.stage.context(this.notify))) return
+    this.cancelTool()
+    this.showRegions()
+    this.widget.store.undo()
+  }
+
+  /** Redoes one gesture. */
+  redo(): void {
+    this.cancelTool()
+    this.showRegions()
+    this.widget.store.redo()
+  }
+
+  /** Begins a new pair. */
+  newPair(): void {
+    if (!this.widget.picture) return
+    this.cancelTool()
+    this.showRegions()
+    // An empty pair serves as the new one.
+    const waiting = this.regions.pairs.findIndex((p) => isEmpty(p.handle) && isEmpty(p.target) && !p.locked)
+    if (waiting >= 0) this.widget.store.select(waiting)
+    else this.widget.store.commit(addPair(this.regions))
+    this.state.set({ layer: "handle" })
+    this.notify("New pair: paint what should move")
+  }
+
+  /** Deletes a pair. */
+  removePair(index = this.regions.selected): void {
+    const pair = this.regions.pairs[index]
+    if (!pair) return
+    if (pair.locked) return this.notify(`Pair ${index + 1} is locked`)
+    this.cancelTool()
+    this.showRegions()
+    this.widget.store.commit(removePair(this.regions, index))
+  }
+
+  /** Adds a copy of a pair. */
+  duplicate(index = this.regions.selected): void {
+    const pair = this.regions.pairs[index]
+    if (pair) this.paste(pair)
+  }
+
+  /** Erases all of the active layer. */
+  clearLayer(): void {
+    const { width, height, selected } = this.regions
+    const pair = selectedPair(this.regions)
+    if (this.state.layer !== "protect" && (!pair || pair.locked)) return
+    this.showRegions()
+    this.widget.store.commit(withMask(this.regions, selected, this.state.layer, emptyMask(width, height)))
+  }
+
+  /** Flips the active pair's content. */
+  flip(across: "x" | "y"): void {
+    this.transform((pair) => flipped(pair.handle, pair.matrix ?? IDENTITY, across))
+  }
+
+  /** Puts the active pair's content back where it came from. */
+  resetDrag(): void {
+    this.transform(() => IDENTITY)
+  }
+
+  /** Changes a pair's name, visibility or lock. */
+  changePair(index: number, fields: Partial<Pair>): void {
+    this.widget.store.commit(changePair(this.regions, index, fields))
+  }
+
+  /** Copies the active pair. */
+  copy(): void {
+    clipboard = selectedPair(this.regions)
+    if (clipboard) this.notify("Pair copied")
+  }
+
+  /** Pastes the pair, unless the browser's own paste event comes first. */
+  pasteSoon(): void {
+    clearTimeout(this.pasting)
+    this.pasting = setTimeout(() => this.paste(), 60)
+  }
+
+  /** Pastes a pair. */
+  paste(pair: Pair | null = clipboard): void {
+    if (!pair) return
+    const next = pastePair(this.regions, pair, 16)
+    if (next === this.regions) return this.notify("The copied pair belongs to a picture of another size")
+    this.showRegions()
+    this.widget.store.commit(next)
+  }
+
+  /** The browser's paste event has come; a `picture` is loaded elsewhere, a pair is pasted here. */
+  pasted(picture: boolean): void {
+    clearTimeout(this.pasting)
+    if (!picture) this.paste()
+  }
+
+  /** Gives the keyboard to the canvas. */
+  focus(): void {
+    this.stage.canvas.focus({ preventScroll: true })
+  }
+
+  /** Ends the gesture under way without a change. */
+  cancelTool(): void {
+    const { tool } = this.state
+    if (tool.active) tool.cancel(this.stage.context(this.notify))
+  }
+
+  /** Whatever changes regions also shows them: nothing happens behind a result. */
+  private showRegions(): void {
+    const { screen, runs } = this.widget
+    if (screen.showing === "result" || (runs.frames.current && !runs.busy)) screen.showRegions()
+  }
+
+  private get regions(): Regions {
+    return this.widget.store.regions
+  }
+
+  private simple(name: Exclude<Command, { do: "tool" | "nudge" | "brush" }>["do"]): boolean {
+    const { widget, state, stage } = this
+    const tool = (key: string) => state.tool.keyDown?.(key, false, stage.context(this.notify)) ?? false
+    const acts: Record<typeof name, () => unknown> = {
+      swap: () => this.choose(state.tool.id === "brush" ? "eraser" : "brush"),
+      target: () => this.chooseLayer(state.layer === "handle" ? "target" : "handle"),
+      protect: () => this.chooseLayer("protect"),
+      undo: () => this.undo(),
+      redo: () => this.redo(),
+      fit: () => stage.fit(),
+      full: () => stage.full(),
+      zoomIn: () => stage.zoom(1.25),
+      zoomOut: () => stage.zoom(0.8),
+      run: () => widget.run(),
+      stop: () => widget.stop(),
+      next: () => this.step(1),
+      previous: () => this.step(-1),
+      duplicate: () => this.duplicate(),
+      copy: () => this.copy(),
+      paste: () => this.paste(),
+      delete: () => tool("Delete") || this.removePair(),
+      backspace: () => tool("Backspace") || this.removePair(),
+      enter: () => tool("Enter"),
+      new: () => this.newPair(),
+      flipX: () => this.flip("x"),
+      flipY: () => this.flip("y"),
+      dragPreview: () => state.set({ dragPreview: !state.dragPreview }),
+      compare: () => this.compare(state.compare === "slider" ? "off" : "slider"),
+      help: () => state.set({ helpOpen: !state.helpOpen }),
+      escape: () => this.escape(),
+      hand: () => state.set({ hand: true }),
+      original: () => state.set({ original: true }),
+      bare: () => state.set({ bare: true }),
+    }
+    // Tab with fewer than two pairs moves on to the next control, as everywhere.
+    if ((name === "next" || name === "previous") && this.regions.pairs.length < 2) return false
+    acts[name]()
+    return true
+  }
+
+  /** Compares the result with the original. */
+  compare(mode: ViewState["compare"]): void {
+    if (this.widget.screen.showing !== "result") this.widget.screen.showResult()
+    if (this.widget.screen.showing !== "result") return
+    this.state.set({ compare: mode })
+    this.stage.fit()
+  }
+
+  private step(by: number): void {
+    const n = this.regions.pairs.length
+    if (n === 0) return
+    const index = (this.regions.selected + by + n) % n
+    this.widget.store.select(index)
+    this.notify(`Pair ${index + 1} of ${n}`)
+  }
+
+  private nudge(dx: number, dy: number): boolean {
+    if (this.widget.live.on) this.showRegions()
+    if (!this.widget.canDraw) return false
+    const { regions } = this
+    const pair = selectedPair(regions)
+    if (!pair || isEmpty(pair.handle)) return false
+    if (pair.locked) {
+      this.notify(`Pair ${regions.selected + 1} is locked`)
+      return true
+    }
+    const what = this.state.tool.id === "move" || this.state.layer === "target" ? "target" : "handle"
+    this.widget.store.commit(nudge(regions, regions.selected, what, dx, dy))
+    return true
+  }
+
+  private resize(factor: number): void {
+    const { brushSize } = this.state
+    // At least a pixel per press, so that a small brush can grow.
+    const step = brushSize * factor - brushSize
+    this.state.resizeBrush(brushSize + Math.sign(step) * Math.max(1, Math.abs(step)))
+  }
+
+  private transform(change: (pair: Pair) => NonNullable<Pair["matrix"]>): void {
+    const pair = selectedPair(this.regions)
+    if (!pair || pair.locked || isEmpty(pair.handle)) return
+    this.showRegions()
+    if (!this.widget.canDraw) return
+    this.widget.store.commit(withMatrix(this.regions, this.regions.selected, change(pair)))
+  }
+
+  private escape(): void {
+    const { state, widget } = this
+    if (state.helpOpen || state.settingsOpen) state.set({ helpOpen: false, settingsOpen: false })
+    else if (state.tool.active || widget.store.stroke || widget.store.ghost) {
+      state.tool.cancel(this.stage.context(this.notify))
+    } else this.leave()
+  }
+}

@@ -1,0 +1,100 @@
+/** One view of the widget in a displayed cell: puts its parts on the page and removes them again. */
+
+import { Stage } from "../canvas/stage"
+import { ViewState } from "../canvas/viewstate"
+import { el } from "../dom/elements"
+import { keepFocus } from "../dom/focus"
+import type { WidgetModel } from "../model/widgetmodel"
+import { Actions } from "./actions"
+import { helpSheet } from "./help"
+import { historyStrip } from "./historystrip"
+import { Keyboard } from "./keyboard"
+import { Opener } from "./opener"
+import { overlays } from "./overlays"
+import { pairsPanel } from "./pairs"
+import { readoutOf } from "./readout"
+import { resultBar } from "./resultbar"
+import { runBar } from "./runbar"
+import { settingsDrawer } from "./settingsdrawer"
+import { toolRail, topBar } from "./toolbar"
+
+let opened = 0
+
+/** Fills `host` with a view. Returns a function that removes it. */
+export function openView(widget: WidgetModel, host: HTMLElement): () => void {
+  const controller = new AbortController()
+  const { signal } = controller
+  const id = `view${++opened}`
+  const state = new ViewState()
+  const bar = runBar(widget, state, signal)
+  const stage = new Stage(widget, state, bar.notify, signal)
+  const root = el("div", {
+    class: "rd-root",
+    // Tells Lumino, in JupyterLab and Notebook, to leave keys inside the widget alone.
+    "data-lm-suppress-shortcuts": "true",
+  })
+  const actions = new Actions(widget, state, stage, bar.notify, () => leave(root))
+  const opener = new Opener(widget, root, (picture) => actions.pasted(picture), signal)
+  stage.element.append(...overlays(widget, state, signal), readoutOf(widget, state, id, signal))
+  root.append(
+    topBar(state, widget, stage, actions, () => opener.pick(), signal),
+    el(
+      "div",
+      { class: "rd-body" },
+      toolRail(state, widget, actions, signal),
+      el("div", { class: "rd-middle" }, stage.element),
+      pairsPanel(widget, state, actions, signal),
+      settingsDrawer(widget, state, signal),
+    ),
+    resultBar(widget, state, stage, actions, signal),
+    bar.element,
+    historyStrip(widget, signal),
+    helpSheet(state, root, signal),
+  )
+  new Keyboard(root, stage, widget, state, actions, signal)
+  host.append(root)
+  watchSight(root, id, widget, signal)
+  const stay = keepFocus(root, stage.canvas, signal)
+  widget.changed.on(stay, signal)
+  state.changed.on(stay, signal)
+  const size = () => fitHeight(widget, stage)
+  widget.changed.on(size, signal)
+  size()
+  stage.invalidate()
+  return () => {
+    controller.abort()
+    widget.watch.setVisible(id, null)
+    root.remove()
+  }
+}
+
+/** Tells the widget whether this view is on the screen. */
+function watchSight(root: HTMLElement, id: string, widget: WidgetModel, signal: AbortSignal): void {
+  let near = true
+  const tell = () => widget.watch.setVisible(id, near && document.visibilityState !== "hidden")
+  const observer = new IntersectionObserver((entries) => {
+    near = entries.some((e) => e.isIntersecting)
+    tell()
+  })
+  observer.observe(root)
+  signal.addEventListener("abort", () => observer.disconnect())
+  document.addEventListener("visibilitychange", tell, { signal })
+  tell()
+}
+
+/** Makes the drawing area as high as the picture needs at this width, within limits. */
+function fitHeight(widget: WidgetModel, stage: Stage): void {
+  const height = widget.host.get("_height") ?? 0
+  const { picture } = widget
+  const shape = picture ? picture.width / picture.height : 1.5
+  stage.element.style.setProperty("--rd-shape", String(Math.min(3, Math.max(0.6, shape))))
+  if (height > 0) stage.element.style.setProperty("--rd-height", `${Math.max(160, height)}px`)
+  else stage.element.style.removeProperty("--rd-height")
+}
+
+/** Returns the keyboard to the notebook. */
+function leave(root: HTMLElement): void {
+  if (document.activeElement instanceof HTMLElement) document.activeElement.blur()
+  const cell = root.parentElement?.closest<HTMLElement>(".jp-Cell, .cell, [tabindex]")
+  cell?.focus({ preventScroll: true })
+}

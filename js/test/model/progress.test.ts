@@ -1,0 +1,22 @@
+import { describe, expect, it } from "vitest"
+import { readTrait } from "../../src/kernel/messages"
+import { inWords } from "../../src/model/progress"
+
+describe("the state in words", () => {
+  const words = (fields: Record<string, unknown>) => inWords(readTrait("_state", fields))
+
+  it("counts the steps and tells the time that is left", () => {
+    expect(words({ state: "running", step: 3, total: 20, eta: 4.2 })).toBe("Step 3 of 20, 4 s left")
+    expect(words({ state: "running", step: 1, total: 20, eta: null })).toBe("Step 1 of 20")
+    expect(words({ state: "running", step: 2, total: 50, eta: 600 })).toBe("Step 2 of 50, 10 min left")
+  })
+
+  it("takes the kernel's words where it has some", () => {
+    expect(words({ state: "loading", message: "Loading SDXL" })).toBe("Loading SDXL")
+    expect(words({ state: "loading" })).toBe("Loading the model")
+  })
+
+  it("is ready when the state is unknown", () => {
+    expect(words({ state: "dancing" })).toBe("Ready")
+  })
+})

@@ -1,0 +1,103 @@
+"""What one edit of a picture is given, checked against the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.regions import RegionPair, RegionPairs
+from regiondrag_widget.regions.mask import as_mask
+
+__all__ = ["EditInput", "checked_calls", "checked_editable", "checked_pairs"]
+
+Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EditInput:
+    """What one edit is given.
+
+    Attributes
+    ----------
+    pairs : RegionPairs
+        Masks (H, W) bool of the picture's size.
+    editable : (H, W) bool array, optional
+        False where nothing may change.
+    settings : EditSettings
+        How the edit is made.
+    rng : torch.Generator
+        Of what the reverse pass draws.
+    """
+
+    pairs: RegionPairs
+    editable: Bool | None
+    settings: EditSettings
+    rng: torch.Generator
+
+
+def checked_pairs(pairs: RegionPairs | Sequence[RegionPair], shape: tuple[int, int]) -> RegionPairs:
+    """Region pairs for a picture, in a list of their own: the caller's may change while the edit runs.
+
+    Parameters
+    ----------
+    pairs : RegionPairs or sequence of RegionPair
+        Masks (H, W) bool; there may be none.
+    shape : (H, W)
+        Of the picture, in pixels.
+
+    Raises
+    ------
+    ValueError
+        Masks of another size than the picture.
+    """
+    checked = RegionPairs(RegionPairs.of(pairs))
+    if len(checked) and checked.shape != shape:
+        h, w = shape
+        mh, mw = checked.shape or (0, 0)
+        raise ValueError(
+            f"the masks are {mw}x{mh} but the picture is {w}x{h}: draw them at the picture's own size"
+        )
+    return checked
+
+
+def checked_editable(editable: Bool | None, shape: tuple[int, int]) -> Bool | None:
+    """The mask of what may change in a picture; None for everything.
+
+    Parameters
+    ----------
+    editable : (H, W) bool array, optional
+        False where nothing may change.
+    shape : (H, W)
+        Of the picture, in pixels.
+
+    Raises
+    ------
+    TypeError
+        No array of numbers.
+    ValueError
+        Something that is no mask, or a mask of another size than the picture.
+    """
+    if editable is None:
+        return None
+    mask = as_mask(editable, "editable")
+    if mask.shape != shape:
+        raise ValueError(f"editable must have the picture's size {shape}, got {mask.shape}")
+    return mask
+
+
+def checked_calls(calls: object) -> int:
+    """The number of network calls of a draft, as an int.
+
+    Raises
+    ------
+    ValueError
+        Anything but a whole number from 1.
+    """
+    if isinstance(calls, bool) or not isinstance(calls, (int, np.integer)) or calls < 1:
+        raise ValueError(f"calls must be a whole number from 1, got {calls!r}")
+    return int(calls)

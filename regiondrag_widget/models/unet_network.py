@@ -1,0 +1,249 @@
+"""A Stable Diffusion UNet under one condition, as the inversion and the reverse pass call it."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from regiondrag_widget.models.attention import AttentionSwap, Injection, captured
+from regiondrag_widget.models.backbone import Condition, Predict
+from regiondrag_widget.models.device import device_errors, dtype_of
+from regiondrag_widget.models.fingerprint import fingerprint
+from regiondrag_widget.models.graphs import Accelerator
+from regiondrag_widget.models.keyvalues import KeyValueCache, SourcePath
+from regiondrag_widget.models.levels import PredictionType
+from regiondrag_widget.models.static_call import Inputs
+from regiondrag_widget.models.textattention import TextAttention
+from regiondrag_widget.models.turns import turns_of
+from regiondrag_widget.models.unet_source import beside_source, bytes_a_level
+
+__all__ = ["UNetHost", "UNetNetwork", "guidance_embedding"]
+
+CPU_BUDGET = 1 << 30  # bytes of activations one batched call may take
+# live feature maps of the top level, in multiples of its width, as measured on SD 1.5
+ACTIVATION_CHANNELS = 60
+# w of the guidance a latent consistency model is told: the lowest of the range [2, 14] they are trained with
+# (Luo et al. 2023); it means nothing with an empty prompt, and any other prompt needs no more
+DISTILLED_GUIDANCE = 2.0
+
+
+class UNetHost(Protocol):
+    """What a `UNetNetwork` needs of its backbone, `UNetBackbone`.
+
+    Attributes
+    ----------
+    unet : UNet
+        The network.
+    prediction_type : PredictionType
+        What its output stands for.
+    batch_size : int or None
+        Latents that one call may take; None decides by memory.
+    """
+
+    unet: Any
+    prediction_type: PredictionType
+    batch_size: int | None
+
+    def present_accelerator(self) -> Accelerator | str:
+        """What replays the UNet's calls, or in words why nothing does."""
+
+
+@dataclass(frozen=True)
+class _Edit:
+    """What an edit's steps share, and what it was made of; the inversion is not kept alive."""
+
+    cache: weakref.ref[KeyValueCache]
+    swap: AttentionSwap
+    hidden: Tensor | None
+    masked_queries: Tensor | None
+    weights: tuple[object, ...]
+    injection: Injection
+
+    def serves(
+        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
+    ) -> bool:
+        mine = (self.cache(), self.swap, self.hidden, self.masked_queries)
+        return all(a is b for a, b in zip(mine, (cache, swap, hidden, masked_queries), strict=True))
+
+
+class UNetNetwork:
+    """A backbone's UNet under one condition: see `Network`.
+
+    Parameters
+    ----------
+    backbone : UNetBackbone
+        Whose UNet is called.
+    condition : Condition
+        What it is conditioned on.
+    batch_size : int, optional
+        Latents that one call may take; the backbone decides when left out.
+    """
+
+    def __init__(self, backbone: UNetHost, condition: Condition, batch_size: int | None = None) -> None:
+        self.unet, self.condition = backbone.unet, condition
+        self.prediction_type = backbone.prediction_type
+        self._backbone, self._batch_size = backbone, batch_size or backbone.batch_size
+        self.turns = turns_of(backbone.unet)
+        self.calls = 0
+        self._text: tuple[tuple[object, ...], TextAttention] | None = None
+        self._edit: _Edit | None = None
+        self._timesteps: dict[float, Tensor] = {}
+        self._given: tuple[torch.device, torch.dtype, dict[str, Any]] | None = None
+
+    def predict(self, x: Tensor, timesteps: Tensor) -> Tensor:
+        """The UNet's output at (B, C, h, w) float32 latents and (B,) timesteps, float32 of the same shape."""
+        with self.turns:
+            return self._predict(x, timesteps)
+
+    def _predict(self, x: Tensor, timesteps: Tensor) -> Tensor:
+        self.calls += 1
+        batch, given = len(x), self._condition_at(x.device)
+        expanded = {
+            name: {k: v.expand(batch, *v.shape[1:]) for k, v in value.items()}
+            if isinstance(value, dict)
+            else value.expand(batch, *value.shape[1:])
+            for name, value in given.items()
+        }
+        with device_errors():
+            out: Tensor = self.unet(x.to(dtype_of(self.unet)), timesteps, return_dict=False, **expanded)[0]
+        return out.float()
+
+    def capture(self, x: Tensor, timesteps: Tensor, cache: KeyValueCache) -> Tensor:
+        """See `Network.capture`."""
+        with self.turns:
+            text = self._text_attention(fingerprint(self.unet), x.device)
+            with text.installed(), captured(self.unet, cache):
+                return self._predict(x, timesteps)
+
+    def inject(
+        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
+    ) -> AbstractContextManager[Predict]:
+        """See `Network.inject`."""
+        if isinstance(cache, SourcePath):
+            return beside_source(self, cache, swap, hidden, masked_queries)
+        return self._injected(cache, swap, hidden, masked_queries)
+
+    @contextmanager
+    def _injected(
+        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
+    ) -> Iterator[Predict]:
+        """While open, `predict(k, timestep, x)` reads the keys and values of level k from `cache`.
+
+        The UNet has our processors only during a prediction. Entered again with the same arguments, as for
+        the next step of an edit, it reuses what it made. Each prediction waits for the network's turn.
+        """
+        with self.turns:
+            weights, injection = self._injection(cache, swap, hidden, masked_queries)
+
+        def predict(k: int, timestep: float, x: Tensor) -> Tensor:
+            with self.turns:
+                return predict_in_turn(k, timestep, x)
+
+        def predict_in_turn(k: int, timestep: float, x: Tensor) -> Tensor:
+            t, text = self._timestep(timestep, x.device), self._text_attention(weights, x.device)
+            fast = self._backbone.present_accelerator()
+            if not isinstance(fast, str) and len(x) == 1:
+                inputs = Inputs(x.to(dtype_of(self.unet)), t, self._condition_at(x.device), text)
+                out = fast.predict(self.unet, inputs, injection, k, weights)
+                if out is not None:
+                    self.calls += 1
+                    return out.float()
+            injection.set_level(k)
+            with text.installed(), injection.installed():
+                return self._predict(x, t.expand(len(x)))
+
+        yield predict
+
+    def _injection(
+        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
+    ) -> tuple[tuple[object, ...], Injection]:
+        """The weights' fingerprint and the injection; those of the previous step in the same edit."""
+        known = self._edit
+        if known is None or not known.serves(cache, swap, hidden, masked_queries):
+            injection = Injection(self.unet, cache, swap, hidden, masked_queries)
+            known = _Edit(weakref.ref(cache), swap, hidden, masked_queries, fingerprint(self.unet), injection)
+            self._edit = known
+        return known.weights, known.injection
+
+    def _text_attention(self, weights: tuple[object, ...], device: torch.device) -> TextAttention:
+        if self._text is None or self._text[0] != weights:
+            embeds = self._condition_at(device)["encoder_hidden_states"]
+            with torch.inference_mode(False):
+                self._text = (weights, TextAttention(self.unet, embeds))
+        return self._text[1]
+
+    def _condition_at(self, device: torch.device) -> dict[str, Any]:
+        """The UNet's arguments besides latents and timestep, one row each, where and as it computes."""
+        dtype = dtype_of(self.unet)
+        if self._given is None or self._given[:2] != (device, dtype):
+            with torch.inference_mode(False), torch.no_grad():  # a caller may want gradients later
+                self._given = (device, dtype, self._conditions(device, dtype))
+        return self._given[2]
+
+    def _conditions(self, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+        given: dict[str, Any] = {"encoder_hidden_states": self.condition.embeds.to(device, dtype)}
+        if self.condition.added is not None:
+            given["added_cond_kwargs"] = {
+                k: v.to(device, dtype if v.is_floating_point() else v.dtype)
+                for k, v in self.condition.added.items()
+            }
+        size = self.unet.config.get("time_cond_proj_dim")
+        if size is not None:
+            given["timestep_cond"] = guidance_embedding(DISTILLED_GUIDANCE, size).to(device, dtype)
+        return given
+
+    def _timestep(self, timestep: float, device: torch.device) -> Tensor:
+        """(1,) on the device; kept, so that later edits need not wait for a copy."""
+        found = self._timesteps.get(timestep)
+        if found is None or found.device != device:
+            found = self._timesteps[timestep] = torch.tensor([timestep], device=device)
+        return found
+
+    def level_bytes(self, height: int, width: int) -> int:
+        """Bytes of the keys and values of one level, for latents of (height, width) cells."""
+        return bytes_a_level(self.unet, height, width)
+
+    def batch_size(self, height: int, width: int) -> int:
+        """How many latents of (height, width) cells one call may take, by the free memory of a GPU."""
+        if self._batch_size is not None:
+            return self._batch_size
+        device = next(self.unet.parameters()).device
+        if device.type == "mps":
+            return 1  # batches are known to fail there
+        budget = torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else CPU_BUDGET
+        width_of_top = self.unet.config.block_out_channels[0]
+        each = (
+            height * width * width_of_top * ACTIVATION_CHANNELS * torch.finfo(dtype_of(self.unet)).bits // 8
+        )
+        return int(max(1, budget // max(1, each)))
+
+
+def guidance_embedding(guidance: float, size: int) -> Tensor:
+    """Fourier features that tell a distilled network its guidance, as diffusers' pipelines compute them.
+
+    Luo et al. 2023 (latent consistency models), after Meng et al. 2023.
+
+    Parameters
+    ----------
+    guidance : float
+        w.
+    size : int
+        Number of features.
+
+    Returns
+    -------
+    (1, size) float32 Tensor
+        The features.
+    """
+    half = size // 2
+    frequencies = torch.exp(torch.arange(half).float() * (-math.log(10000.0) / (half - 1)))
+    angles = 1000.0 * guidance * frequencies
+    return F.pad(torch.cat([angles.sin(), angles.cos()]), (0, size % 2))[None]

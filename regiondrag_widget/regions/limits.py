@@ -1,0 +1,46 @@
+"""How large pictures, masks and saved regions may be: one table, checked before anything is allocated.
+
+The limits of the messages between browser and kernel (buffers, text fields) are in the widget's protocol.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "MAX_INDEX_BYTES",
+    "MAX_PAIRS",
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "check_pixels",
+    "max_png_bytes",
+]
+
+MIN_SIDE = 64  # pixels of a picture's shorter side: less holds nothing to edit
+MAX_PIXELS = 178_956_970  # of a picture or a mask, about 13,000 x 13,000: Pillow decodes no more either
+MAX_PAIRS = 512  # of one picture
+MAX_INDEX_BYTES = 4_000_000  # of regions.json, the index of saved regions
+
+
+def check_pixels(name: str, width: int, height: int) -> None:
+    """Refuse a picture or a mask of more than `MAX_PIXELS`.
+
+    Parameters
+    ----------
+    name
+        How the error message calls it.
+    width, height
+        Its size in pixels.
+
+    Raises
+    ------
+    ValueError
+        It is too large.
+    """
+    if width * height > MAX_PIXELS:
+        raise ValueError(
+            f"{name} is too large: {width}x{height} px, and at most {MAX_PIXELS // 10**6} megapixels are read"
+        )
+
+
+def max_png_bytes(width: int, height: int) -> int:
+    """Return what no PNG file of this size exceeds: four channels of 16 bits, twice over, and its header."""
+    return 16 * width * height + 1_000_000

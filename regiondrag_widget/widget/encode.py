@@ -1,0 +1,112 @@
+"""Pictures on their way to the browser, each encoded no larger than it has to be."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from regiondrag_widget.text import printable
+
+PREVIEW_SIZE = 384  # long side of a preview, px
+THUMB_SIZE = 128
+PNG_LIMIT = 1_500_000  # bytes; a larger opaque picture is sent as JPEG, for display only
+
+
+@dataclass(frozen=True, eq=False)
+class ShownPicture:
+    """A picture together with what the browser shows of it.
+
+    Attributes
+    ----------
+    image
+        RGB or RGBA.
+    name
+        How it is called on the screen.
+    data, mime
+        A PNG or JPEG file, for display.
+    """
+
+    image: Image.Image
+    name: str
+    data: bytes
+    mime: str
+
+    @classmethod
+    def of(cls, source: Any, name: str | None = None) -> ShownPicture:
+        """Load and encode whatever the user calls a picture; raises as `to_image`."""
+        image = to_image(source)
+        data, mime = encode_for_display(image)
+        return cls(image, picture_name(source) if name is None else printable(name), data, mime)
+
+
+def encode_for_display(image: Image.Image) -> tuple[bytes, str]:
+    """The picture as PNG, or as a high-quality JPEG where that PNG would be large; with its mime type."""
+    if image.width * image.height <= 4_000_000 or image.mode == "RGBA":
+        png = encode_png(image)
+        if len(png) <= PNG_LIMIT or image.mode == "RGBA":
+            return png, "image/png"
+    return encode_jpeg(image, quality=92, subsampling=0), "image/jpeg"
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """Lossless, without text or profile chunks."""
+    out = io.BytesIO()
+    Image.fromarray(np.asarray(image)).save(out, "PNG", compress_level=4)
+    return out.getvalue()
+
+
+def encode_jpeg(image: Image.Image, *, quality: int = 75, subsampling: int = 2) -> bytes:
+    """Opaque; transparency is shown on white."""
+    if image.mode == "RGBA":
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        image = white
+    out = io.BytesIO()
+    image.convert("RGB").save(out, "JPEG", quality=quality, subsampling=subsampling)
+    return out.getvalue()
+
+
+def encode_preview(rgb: NDArray[np.uint8]) -> tuple[bytes, int, int]:
+    """A preview (h, w, 3) uint8 as JPEG with its width and height, at most `PREVIEW_SIZE` px on the long
+    side.
+    """
+    image = Image.fromarray(np.ascontiguousarray(rgb))
+    image.thumbnail((PREVIEW_SIZE, PREVIEW_SIZE), Image.Resampling.BILINEAR)
+    return encode_jpeg(image), image.width, image.height
+
+
+def encode_thumb(image: Image.Image) -> bytes:
+    """A JPEG of at most `THUMB_SIZE` px."""
+    small = image.convert("RGBA" if image.mode == "RGBA" else "RGB")
+    small.thumbnail((THUMB_SIZE, THUMB_SIZE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return encode_jpeg(small, quality=80)
+
+
+def content_key(image: Image.Image) -> str:
+    """Equal for pictures with equal pixels."""
+    digest = hashlib.blake2b(f"{image.mode} {image.size}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(np.asarray(image)).data)
+    return digest.hexdigest()
+
+
+def to_image(source: Any) -> Image.Image:
+    """Whatever the user calls a picture, as an upright RGB or RGBA Pillow image.
+
+    Raises as `imaging.picture.load_picture`.
+    """
+    from regiondrag_widget.imaging.picture import load_picture
+
+    return load_picture(source).to_pil()
+
+
+def picture_name(source: Any) -> str:
+    """How a picture is called on the screen."""
+    path = source if isinstance(source, (str, Path)) else getattr(source, "filename", "") or "picture"
+    return printable(Path(path).name)  # a file's name may have bytes that are no text

@@ -1,0 +1,343 @@
+"""The messages between the browser and the kernel, version 1, in both directions.
+
+A message is a JSON object ``{"v": 1, "type": ..., ...}`` and, for some types, binary buffers. Each type is
+one frozen dataclass here. `validation.read_message` makes the browser's ones (`Incoming`) from what arrives;
+the kernel's ones (`Outgoing`) know their own wire form. Unknown fields are ignored, so that a newer page may
+send more.
+
+No message has a top-level field called ``id``: ipykernel 7.4 keeps such a string as an unanswered request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, TypeAlias
+
+VERSION = 1
+MAX_BUFFER_BYTES = 64 * 2**20  # one buffer; a larger one is refused before it is looked at
+MAX_PAIRS = 512
+MAX_TEXT = 10_000  # characters of any one string field
+MAX_INTEGER = 2**53 - 1  # what a browser's number holds exactly
+
+Buffer: TypeAlias = "bytes | bytearray | memoryview"
+ErrorCode = Literal["bad-input", "memory", "engine", "protocol", "too-large", "kernel"]
+UndraftedReason = Literal["stale", "stopped", "memory", "error"]
+StateName = Literal["empty", "ready", "loading", "running", "stopping", "done", "error"]
+
+
+class ProtocolError(ValueError):
+    """A message that cannot be used.
+
+    Attributes
+    ----------
+    code, run
+        Of the `Error` reply.
+    seq
+        Of the `Undrafted` reply, for a draft's message.
+    """
+
+    def __init__(
+        self, message: str, *, code: ErrorCode = "protocol", run: int | None = None, seq: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.run = run
+        self.seq = seq
+
+
+# -- from the browser ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hello:
+    """A page has started; ``image_rev`` and ``result_key`` say what it already has."""
+
+    view: str
+    image_rev: int | None = None
+    result_key: str | None = None
+
+
+@dataclass(frozen=True)
+class SentPair:
+    """A region pair of a `Run` or `Draft`: ``handle`` and ``target`` are indices into the message's buffers,
+    ``matrix`` the nine numbers row by row.
+    """
+
+    key: str
+    name: str
+    matrix: tuple[float, ...] | None
+    handle: int
+    target: int | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Edit now. The masks are sent along, because traits may arrive later than this message."""
+
+    run: int
+    params: Mapping[str, Any]
+    rev: int
+    pairs: tuple[SentPair, ...]
+    protect: int | None
+    buffers: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Edit in few steps, as a look while the pointer moves; ``seq`` rises for the life of a page.
+
+    Answered by one `Drafted` or one `Undrafted`. The masks are sent along, as with a `Run`.
+    """
+
+    seq: int
+    params: Mapping[str, Any]
+    rev: int
+    pairs: tuple[SentPair, ...]
+    protect: int | None
+    buffers: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class DragEnded:
+    """The drag ended without a run: drafts up to ``seq`` are not wanted any more."""
+
+    seq: int
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stop run ``run``."""
+
+    run: int
+
+
+@dataclass(frozen=True)
+class Ack:
+    """The preview ``seq`` of ``run`` is on the screen."""
+
+    run: int
+    seq: int
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes are missing in the browser."""
+
+    what: Literal["image", "result", "thumbs", "masks"]
+    result: str | None = None
+
+
+@dataclass(frozen=True)
+class Accept:
+    """Make this result the picture."""
+
+    result: str
+
+
+@dataclass(frozen=True)
+class Discard:
+    """Take this result off the screen."""
+
+    result: str
+
+
+@dataclass(frozen=True)
+class Restore:
+    """Bring this result back, with what it was made of."""
+
+    result: str
+
+
+@dataclass(frozen=True)
+class Load:
+    """A new picture, or one of ``parts`` pieces of it (all with the same ``upload``)."""
+
+    name: str
+    mime: str
+    data: bytes
+    part: int = 0
+    parts: int = 1
+    upload: str = ""
+
+
+@dataclass(frozen=True)
+class Visible:
+    """Some view of the page is on the screen, or none is."""
+
+    visible: bool
+
+
+@dataclass(frozen=True)
+class Ping:
+    """Are you there? Answered by `Pong`."""
+
+
+@dataclass(frozen=True)
+class Stats:
+    """The read-out is opened or closed. Answered by `Measured`, and again when that changes."""
+
+    on: bool
+
+
+Incoming: TypeAlias = (
+    "Hello | Run | Draft | DragEnded | Stop | Ack | Need | Accept | Discard | Restore | Load | Visible | Ping"
+    " | Stats"
+)
+
+
+# -- to the browser ------------------------------------------------------------------------------------------
+
+
+class Outgoing:
+    """Base of the kernel's messages: `content` is the JSON part, `buffers` the binary one."""
+
+    type: ClassVar[str]
+
+    def content(self) -> dict[str, Any]:
+        """The JSON object that is sent."""
+        body = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "data"}  # type: ignore[arg-type]
+        return {"v": VERSION, "type": self.type, **body}
+
+    def buffers(self) -> list[bytes]:
+        """The binary parts, immutable: large buffers are sent without a copy."""
+        return [self.data] if hasattr(self, "data") else []
+
+
+@dataclass(frozen=True)
+class Ready(Outgoing):
+    """The answer to `Hello`."""
+
+    type: ClassVar[str] = "ready"
+    kernel: str
+    busy: bool
+    run: int
+
+
+@dataclass(frozen=True)
+class Status(Outgoing):
+    """What the newest run is doing; ``eta`` is in seconds."""
+
+    type: ClassVar[str] = "status"
+    state: StateName
+    message: str
+    step: int
+    total: int
+    eta: float | None
+    run: int
+
+
+@dataclass(frozen=True)
+class Preview(Outgoing):
+    """A JPEG of the picture after step ``step`` of ``total``; ``box`` is the part of the picture it covers,
+    x0, y0, x1, y1.
+    """
+
+    type: ClassVar[str] = "preview"
+    run: int
+    seq: int
+    step: int
+    total: int
+    width: int
+    height: int
+    box: tuple[int, int, int, int]
+    data: bytes
+    mime: str = "image/jpeg"
+
+
+@dataclass(frozen=True)
+class Drafted(Outgoing):
+    """A JPEG of the part of the picture that a draft changes: ``box`` is x0, y0, x1, y1 in picture pixels."""
+
+    type: ClassVar[str] = "drafted"
+    seq: int
+    width: int
+    height: int
+    box: tuple[int, int, int, int]
+    seconds: float
+    data: bytes
+    mime: str = "image/jpeg"
+
+
+@dataclass(frozen=True)
+class Undrafted(Outgoing):
+    """There will be no picture of draft ``seq``.
+
+    ``reason`` says why: something newer came (stale), it was ended (stopped), memory ran out, or it failed
+    (error). ``message`` is for the user; empty when there is nothing to tell, or it was told before.
+    """
+
+    type: ClassVar[str] = "undrafted"
+    seq: int
+    reason: UndraftedReason
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Measured(Outgoing):
+    """How fast drafts are here, and what they run on.
+
+    ``draft_ms`` is the median of the latest drafts, None before the first; ``live`` whether the automatic
+    setting means on; ``memory`` and ``budget`` are bytes of the prepared pictures.
+    """
+
+    type: ClassVar[str] = "measured"
+    draft_ms: float | None
+    live: bool
+    device: str
+    dtype: str
+    memory: int
+    budget: int
+    note: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields alone, as the widget's ``measured`` trait shows them."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+@dataclass(frozen=True)
+class Done(Outgoing):
+    """A run came to its end; ``result`` is its key in the history."""
+
+    type: ClassVar[str] = "done"
+    run: int
+    result: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Stopped(Outgoing):
+    """A run was stopped after ``step`` steps."""
+
+    type: ClassVar[str] = "stopped"
+    run: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Error(Outgoing):
+    """A run failed, or a message could not be used (``run`` is None where it names none)."""
+
+    type: ClassVar[str] = "error"
+    run: int | None
+    code: ErrorCode
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Blob(Outgoing):
+    """The answer to a `Need` of an earlier result."""
+
+    type: ClassVar[str] = "blob"
+    what: str
+    mime: str
+    data: bytes
+    result: str | None = None
+
+
+@dataclass(frozen=True)
+class Pong(Outgoing):
+    """The answer to `Ping`."""
+
+    type: ClassVar[str] = "pong"

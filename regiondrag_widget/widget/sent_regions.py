@@ -1,0 +1,91 @@
+"""From the masks of a browser's message to the regions of an edit; errors name the pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.widget.messages import Draft, Run, SentPair
+from regiondrag_widget.widget.regions_state import (
+    PROTECT,
+    AnyPair,
+    Mask,
+    PairEntry,
+    Regions,
+    UnfinishedPair,
+    make_pair,
+    read_mask,
+)
+
+
+def complete_pairs(message: Run, shape: tuple[int, int]) -> RegionPairs:
+    """The pairs of a run, at a picture of (H, W) ``shape``.
+
+    Raises
+    ------
+    ValueError
+        There are none, one lacks its handle or its target, or a mask cannot be read.
+    """
+    pairs = _decoded(message, shape)
+    for number, (pair, sent) in enumerate(zip(pairs, message.pairs, strict=True), start=1):
+        if isinstance(pair, UnfinishedPair):
+            raise ValueError(f"{_label(number, sent)}: {pair.missing}")
+    if not pairs:
+        raise ValueError("nothing is drawn: mark a handle and drag it to its target")
+    return RegionPairs(pair for pair in pairs if isinstance(pair, RegionPair))
+
+
+def drawn_pairs(message: Draft, shape: tuple[int, int]) -> RegionPairs:
+    """The complete pairs of a draft, however few; ``ValueError`` when a mask cannot be read."""
+    return RegionPairs(pair for pair in _decoded(message, shape) if isinstance(pair, RegionPair))
+
+
+def protect_mask(message: Run | Draft, shape: tuple[int, int]) -> Mask | None:
+    """(H, W) bool, set where nothing may change; None where everything may."""
+    if message.protect is None:
+        return None
+    mask = read_mask(message.buffers[message.protect], shape)
+    return mask if mask.any() else None
+
+
+def sent_regions(message: Run, drawn: Iterable[PairEntry]) -> Regions:
+    """The regions of a run in their encoded form, for the history.
+
+    What a message does not say of a pair, such as its shade, is taken from the entries ``drawn``, as far as
+    these have arrived.
+    """
+    known = {entry.key: entry for entry in drawn}
+    entries: list[PairEntry] = []
+    masks: dict[str, bytes] = {}
+    for index, sent in enumerate(message.pairs):
+        entry = replace(
+            known.get(sent.key, PairEntry(sent.key, color=index, rev=1)),
+            name=sent.name,
+            matrix=sent.matrix,
+            has_target=sent.target is not None,
+        )
+        entries.append(entry)
+        masks[entry.handle_key] = message.buffers[sent.handle]
+        if sent.target is not None:
+            masks[entry.target_key] = message.buffers[sent.target]
+    if message.protect is not None:
+        masks[PROTECT] = message.buffers[message.protect]
+    return Regions(tuple(entries), masks)
+
+
+def _decoded(message: Run | Draft, shape: tuple[int, int]) -> list[AnyPair]:
+    pairs = []
+    for number, sent in enumerate(message.pairs, start=1):
+        handle = message.buffers[sent.handle]
+        target = b"" if sent.target is None else message.buffers[sent.target]
+        try:
+            masks = read_mask(handle, shape), read_mask(target, shape)
+            pairs.append(make_pair(*masks, sent.matrix, sent.name))
+        except ValueError as error:
+            raise ValueError(f"{_label(number, sent)}: {error}") from error
+    return pairs
+
+
+def _label(number: int, pair: SentPair) -> str:
+    return f"pair {number}{f' ({pair.name})' if pair.name else ''}"
