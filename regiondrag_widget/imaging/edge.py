@@ -67,7 +67,9 @@ def seam_opacity(handle: Bool, width: float = SEAM) -> Float:
     """
     depth = _depth(handle)
     fade = min(width, 0.5 * float(depth.max()))
-    return np.where(handle, np.clip(SEAM_LEAST + (1 - SEAM_LEAST) * (depth - 1) / max(fade, 0.5), SEAM_LEAST, 1), 0).astype(np.float32)
+    return np.where(
+        handle, np.clip(SEAM_LEAST + (1 - SEAM_LEAST) * (depth - 1) / max(fade, 0.5), SEAM_LEAST, 1), 0
+    ).astype(np.float32)
 
 
 def _depth(mask: Bool) -> Float:

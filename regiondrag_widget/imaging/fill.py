@@ -208,7 +208,12 @@ def _fill_window(
     plain = plain_fill(rgb, hole, forbidden) if mixed else None
     if plain is not None:
         filled = _grained(rgb, plain[box], hole, forbidden, box, rng)
-        return box, filled, np.zeros((*filled.shape[:2], 2), np.float32), np.zeros(filled.shape[:2], np.float32)
+        return (
+            box,
+            filled,
+            np.zeros((*filled.shape[:2], 2), np.float32),
+            np.zeros(filled.shape[:2], np.float32),
+        )
     found = _guess(rgb, hole, forbidden, rng)
     if found is None:
         return None

@@ -32,7 +32,9 @@ def reach_of_surroundings(rgb: Pixels, handle: Bool, object_: Bool, firm: float 
     is steep for the surroundings nearby: grass has many and none of them counts.
     """
     slope = _slope(rgb)
-    passing = np.exp(-((slope / np.maximum(LEAST * max(1.0, firm), firm * _usual(slope, ~handle))) ** 2)) + SHUT
+    passing = (
+        np.exp(-((slope / np.maximum(LEAST * max(1.0, firm), firm * _usual(slope, ~handle))) ** 2)) + SHUT
+    )
     free = handle & ~object_
     count = int(free.sum())
     reach: Float = np.asarray(~handle, np.float32)
