@@ -97,7 +97,8 @@ def compose(
         else:
             visible = np.asarray(alpha[slices_of(cutout.box)] / 255, np.float32)
             shown = _sample(visible, cutout.box, map_x, map_y)
-            weighted = _sample(cutout.rgb * visible[..., None], cutout.box, map_x, map_y)
+            premultiplied = cutout.rgb.astype(np.float32) * visible[..., None]
+            weighted = _sample(premultiplied, cutout.box, map_x, map_y)
             moved = np.asarray(weighted / np.maximum(shown, 1e-3)[..., None], np.float32)
             result[at], result_alpha[at] = _over(moved, cover * shown, result[at], result_alpha[at])
         carried[at] = np.maximum(carried[at], cover)

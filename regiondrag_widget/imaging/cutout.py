@@ -33,18 +33,18 @@ class Cutout:
 
     box : x0, y0, x1, y1, the handle's own and a rim of zeros where the picture goes on
     opacity : (y1 - y0, x1 - x0) float32 in [0, 1]
-    rgb : (y1 - y0, x1 - x0, 3) float32 in 0..255, the object's colours, continued to where it is not
+    rgb : (y1 - y0, x1 - x0, 3) uint8, the object's own colours, free of the background at its edge
     place : (y1 - y0, x1 - x0) bool, what is emptied when the object leaves, within the handle
     around : x0, y0, x1, y1, a larger box
-    remains : (h, w) bool of that size, what of the object stays outside the handle, its soft edge included: the
-        fill must not take it for background
+    remains : (h, w) bool of that size, what of the object stays outside the handle, its soft edge included:
+        the fill must not take it for background
     verdict : why this is carried, one of `carry.VERDICTS`
     palette : (n, 3) float32 or None, the picture's few colours where it is drawn and not photographed
     """
 
     box: Box
     opacity: Float
-    rgb: Float
+    rgb: Pixels
     place: Bool
     around: Box
     remains: Bool
@@ -92,17 +92,18 @@ def cut_out(rgb: Pixels, handle: Bool, carry: Carry = "object", alpha: Pixels | 
     )
 
 
-def _edge(rgb: Pixels, handle: Bool, carried: Carried, *, drawn: bool) -> tuple[Float, Float]:
+def _edge(rgb: Pixels, handle: Bool, carried: Carried, *, drawn: bool) -> tuple[Float, Pixels]:
     if carried.verdict == "transparent" or drawn:  # an edge of its own: the alpha's, or none at all
-        return hard_edge(carried.mask), rgb.astype(np.float32)
+        return hard_edge(carried.mask), rgb
     if carried.whole:
-        return seam_opacity(handle), rgb.astype(np.float32)
+        return seam_opacity(handle), rgb
     return soft_edge(rgb, carried.mask, handle, 2 * carried.slack)
 
 
 def _place_left(carried: Carried, handle: Bool) -> tuple[Bool, Bool]:
-    """What is emptied, the object with its soft edge and what beside it the surroundings do not have; and what
-    of all that lies outside the handle.
+    """What is emptied, and what of the object stays outside the handle, both (h, w) bool.
+
+    Emptied are the object with its soft edge and what beside it the surroundings do not have.
     """
     if carried.whole:
         return handle, np.zeros_like(handle)

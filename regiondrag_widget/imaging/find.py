@@ -30,6 +30,7 @@ RIM, RIM_SHARE = (
 )  # pixels of a handle's rim that a person draws along, and the share that is doubted
 SHUT_OFF = 0.15  # reach of the surroundings below which a pixel stays with the object
 HINT, HALF = 0.6, 0.5  # where colours fail: slopes that count for edges, and the reach that tells two sides
+MOST_TOUCH = 0.25  # of the handle's rim, that an object found by its edges alone may reach
 MARGIN = 1.0  # pixels around what is found, that are carried too
 LEAST_COVER = 0.05  # of the handle
 AGREEMENT, LEAST_COLOUR = 0.5, 0.01  # of all that is found, that colours alone find; of the handle, if any
@@ -85,7 +86,8 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     if not _believed(object_, by_colour & inside, inside):
         reach = reach_of_surroundings(part, inside, np.zeros_like(inside), firm=HINT)
         object_ = _tidied((object_ | (reach < HALF)) & inside, inside, speck=PIECE)
-        if not _believed(object_, object_, inside):
+        rim = inside & (_depth(inside) <= 1.5)
+        if float(object_[rim].mean()) > MOST_TOUCH or not _believed(object_, object_, inside):
             return None
     object_ = inside & (_distance_to(object_) <= MARGIN)  # its soft edge; in doubt rather too much
     found = (object_, _joined(cut & ~inside, object_), colours.outlying & inside)

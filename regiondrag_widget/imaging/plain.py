@@ -20,7 +20,7 @@ MOST = 7.0  # grey levels by which nine tenths of the band may stand off from th
 
 
 def plain_fill(rgb: Float, hole: Bool, forbidden: Bool) -> Float | None:
-    """The window (h, w, 3) float32 with its hole filled harmonically; None where the surroundings are not plain.
+    """The window (h, w, 3) float32, its hole filled harmonically; None where the surroundings are not plain.
 
     hole, forbidden : (h, w) bool, what to fill, and what of the known must not colour it
     """
@@ -51,8 +51,8 @@ def plain_fill(rgb: Float, hole: Bool, forbidden: Bool) -> Float | None:
 def harmonic(values: Float, gap: Bool) -> Float:
     """Values (h, w, c) float32 continued into a gap (h, w) bool so that each pixel is its neighbours' mean.
 
-    The membrane of Perez, Gangnet, Blake: Poisson image editing (2003), its guidance field zero; the picture's
-    edge reflects. One sparse factorisation, meant for small windows.
+    The membrane of Perez, Gangnet, Blake: Poisson image editing (2003), its guidance field zero; the edge of
+    the picture reflects. One sparse factorisation, meant for small windows.
     """
     height, width = gap.shape
     count = int(gap.sum())

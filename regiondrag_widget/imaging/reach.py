@@ -37,7 +37,7 @@ def reach_of_surroundings(rgb: Pixels, handle: Bool, object_: Bool, firm: float 
     )
     free = handle & ~object_
     count = int(free.sum())
-    reach: Float = np.asarray(~handle, np.float32)
+    reach = np.asarray(~handle, np.float32)
     if not count:
         return reach
     index = np.full(handle.shape, -1)
@@ -57,16 +57,16 @@ def reach_of_surroundings(rgb: Pixels, handle: Bool, object_: Bool, firm: float 
             weights = [*weights, -weight[inner]]
     parts = (np.concatenate(p) for p in (weights, rows, columns))
     data, at, to = parts
-    solved: npt.NDArray[np.float64] = spsolve(csr_matrix((data, (at, to)), (count, count)).tocsc(), given)
+    solved = spsolve(csr_matrix((data, (at, to)), (count, count)).tocsc(), given)
     reach[free] = solved
-    return reach
+    return np.asarray(reach, np.float32)
 
 
 def _slope(rgb: Pixels) -> Float:
     """(h, w) grey levels over two pixels, in the steepest channel."""
     smooth = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), 0.8)
     across, down = (np.abs(cv2.Sobel(smooth, cv2.CV_32F, *d)).max(-1) / 4 for d in ((1, 0), (0, 1)))
-    return np.hypot(across, down).astype(np.float32)
+    return np.asarray(np.hypot(across, down), np.float32)
 
 
 def _usual(slope: Float, known: Bool) -> Float:

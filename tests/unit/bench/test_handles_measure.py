@@ -77,7 +77,7 @@ def test_a_disc_that_fades_is_no_seam():
     out = np.hypot(columns - 80 - DX, rows - 90 - DY)
     fading = np.clip((50 - out) / 20, 0, 1) * 8
     rim = moved.handle & ~moved.object_
-    perfect[rim] += fading[rim].astype(np.uint8)
+    perfect[rim] += fading[rim].astype(np.uint8)[:, None]
     assert seam(before, perfect, handle, moved) < 0.05
 
 
