@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.imaging.reach import reach_of_surroundings
+from regiondrag_widget.imaging.reach import firmness, reach_of_surroundings
 from regiondrag_widget.imaging.surroundings import Surroundings, surroundings_of
 
 __all__ = ["Found", "find_object"]
@@ -31,6 +31,7 @@ RIM, RIM_SHARE = (
 SHUT_OFF = 0.15  # reach of the surroundings below which a pixel stays with the object
 HINT, HALF = 0.6, 0.5  # where colours fail: slopes that count for edges, and the reach that tells two sides
 MOST_TOUCH = 0.25  # of the handle's rim, that an object found by its edges alone may reach
+FIRM = 2.0  # times as steep as usual, that an object's outline is
 MARGIN = 1.0  # pixels around what is found, that are carried too
 LEAST_COVER = 0.05  # of the handle
 AGREEMENT, LEAST_COLOUR = 0.5, 0.01  # of all that is found, that colours alone find; of the handle, if any
@@ -83,11 +84,13 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     object_ = _tidied(cut, inside)
     object_ |= inside & (reach_of_surroundings(part, inside, object_) < SHUT_OFF)
     object_ = _tidied(object_, inside)
-    if not _believed(object_, by_colour & inside, inside):
+    if not _believed(object_, by_colour & inside, inside) or firmness(part, inside, object_) < FIRM:
         reach = reach_of_surroundings(part, inside, np.zeros_like(inside), firm=HINT)
         object_ = _tidied((object_ | (reach < HALF)) & inside, inside, speck=PIECE)
         rim = inside & (_depth(inside) <= 1.5)
         if float(object_[rim].mean()) > MOST_TOUCH or not _believed(object_, object_, inside):
+            return None
+        if firmness(part, inside, object_) < FIRM:
             return None
     object_ = inside & (_distance_to(object_) <= MARGIN)  # its soft edge; in doubt rather too much
     found = (object_, _joined(cut & ~inside, object_), colours.outlying & inside)
