@@ -67,12 +67,16 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protec
     files = {"image.png": _png(picture)}
     entries = []
     for index, pair in enumerate(region_pairs):
-        names = {"handle": f"handle_{index}.png", "target": f"target_{index}.png"}
-        files[names["handle"]] = _png(Image.fromarray(pair.handle))
-        files[names["target"]] = _png(Image.fromarray(pair.target))
-        entries.append(
-            {"name": pair.name, **names, "matrix": None if pair.matrix is None else pair.matrix.tolist()}
-        )
+        entry: dict[str, Any] = {"name": pair.name}
+        masks = {"handle": pair.handle, "target": pair.target}
+        if isinstance(pair.carry, np.ndarray):
+            masks["carry_mask"] = pair.carry
+        elif pair.carry is not None:
+            entry["carry"] = pair.carry
+        for part, mask in masks.items():
+            entry[part] = f"{part}_{index}.png"
+            files[entry[part]] = _png(Image.fromarray(mask))
+        entries.append({**entry, "matrix": None if pair.matrix is None else pair.matrix.tolist()})
     index_json: dict[str, Any] = {
         "format": "regiondrag regions",
         "version": VERSION,
@@ -113,10 +117,14 @@ def load_regions(path: str | os.PathLike[str]) -> tuple[Image.Image, RegionPairs
             masks = {}
             for part in ("handle", "target"):
                 masks[part] = _read_mask(read, entry.get(part), (width, height))
+            carry = entry.get("carry")
+            if "carry_mask" in entry:
+                carry = _read_mask(read, entry["carry_mask"], (width, height))
             label = entry.get("name")
             try:
                 matrix = entry.get("matrix")
-                pairs.append(RegionPair(**masks, matrix=matrix, name="" if label is None else label))
+                name = "" if label is None else label
+                pairs.append(RegionPair(**masks, matrix=matrix, name=name, carry=carry))
             except (ValueError, TypeError) as error:
                 raise ValueError(f"pair {number} in {_INDEX} cannot be used: {error}") from error
     return picture, pairs
