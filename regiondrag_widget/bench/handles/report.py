@@ -24,6 +24,11 @@ from regiondrag_widget.bench.handles.measure import (
 Pixels = NDArray[np.uint8]
 
 TILE, BANNER, ROWS = 220, 16, 8
+LEGEND = """*Lost*: of the object's pixels, 4 px in from its edge, those that arrive off by more than 12 grey
+levels. *Carried*: of the moved handle's pixels, those 6 px away from the object and outside the old handle
+where the picture's own pixel changed by more than 12. *Seam*: how much of the moved handle's outline shows a
+step more than 4 grey levels above the picture's own. *Left*: of the object's old pixels, those that still
+show it."""
 LIMITS = {"lost": MOST_LOST, "carried": MOST_CARRIED, "seam": MOST_SEAM, "left": MOST_LEFT}
 
 
@@ -62,12 +67,8 @@ def markdown(rows: Sequence[Row], split: str, pictures: Sequence[str] = ()) -> s
     lines = [
         "# Handles as people draw them",
         "",
-        f"{len({row.case for row in rows})} cases of the {split} part, the composite alone. *Lost*: of the "
-        "object's pixels, 4 px in from its edge, those that arrive off by more than 12 grey levels. *Carried*: "
-        "of the moved handle's pixels, those 6 px away from the object and outside the old handle where the "
-        "picture's own pixel changed by more than 12. *Seam*: how much of the moved handle's outline shows a "
-        "step more than 4 grey levels above the picture's own. *Left*: of the object's old pixels, those that "
-        "still show it. Clean is less than "
+        f"{len({row.case for row in rows})} cases of the {split} part, the composite alone. {LEGEND}"
+        " Clean is less than "
         + ", ".join(f"{100 * limit:g} % {name}" for name, limit in LIMITS.items())
         + ".",
         "",

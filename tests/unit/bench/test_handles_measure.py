@@ -18,7 +18,7 @@ def disc(x: float, y: float, radius: float) -> np.ndarray:
 
 
 def scene() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Moved]:
-    """A picture of a disc in a sloping sky, the perfect edit, the object, its handle, and what is expected."""
+    """A disc in a sloping sky, the perfect edit, the object, its handle, and what is expected."""
     ground = np.zeros((*SHAPE, 3), np.float32)
     ground[:] = (90, 130, 190)
     ground += 0.1 * np.arange(SHAPE[1])[None, :, None]
@@ -82,7 +82,7 @@ def test_a_disc_that_fades_is_no_seam():
 
 
 def test_steps_of_the_picture_itself_are_no_seam():
-    before, perfect, thing, handle, moved = scene()
+    before, perfect, _, handle, moved = scene()
     for picture in (before, perfect):
         grain = np.random.default_rng(0).normal(0, 12, SHAPE)[..., None]
         picture[:] = (picture + grain).clip(0, 255).astype(np.uint8)
