@@ -68,7 +68,7 @@ def smooth_fill(rgb: Float, hole: Bool) -> Float:
 
     Large holes are filled at a reduced size: what is smooth loses nothing.
     """
-    filled = rgb.astype(np.float32).copy()
+    filled = np.array(rgb, np.float32)
     if not hole.any():
         return filled
     window = _window(hole, 16, 0.1)
@@ -121,7 +121,7 @@ def _filled(rgb: Float, hole: Bool, forbidden: Bool | None, seed: int, *, mixed:
     if not hole.any():
         return Fill(rgb.astype(np.float32), None, doubt)
     forbidden = np.zeros_like(hole) if forbidden is None else forbidden & ~hole
-    result = rgb.astype(np.float32).copy()
+    result = np.array(rgb, np.float32)
     source_xy = np.empty((*hole.shape, 2), np.float32)
     source_xy[..., 0] = np.arange(hole.shape[1], dtype=np.float32)
     source_xy[..., 1] = np.arange(hole.shape[0], dtype=np.float32)[:, None]
