@@ -23,6 +23,7 @@ RIM = 2  # pixels of zeros kept around an opacity, for the samples just outside
 # pixels by which the place left reaches beyond the object, and the same as a share of the object's size: its
 # edge and its colour reach farther than any opacity says, and a hole that ends there leaves its outline
 LEAST_GROWTH, GROWTH = 4.0, 0.02
+MARGIN = 1.0  # pixels, at the size looked at, around what was found: rather too much than too little
 ISLAND = 3.0  # pixels beyond that in which what the surroundings do not have goes too
 PAD, LEAST_PAD = 0.3, 32  # around a handle that is looked at too, as a share of its side and in pixels
 
@@ -97,7 +98,10 @@ def _edge(rgb: Pixels, handle: Bool, carried: Carried, *, drawn: bool) -> tuple[
         return hard_edge(carried.mask), rgb
     if carried.whole:
         return seam_opacity(handle), rgb
-    return soft_edge(rgb, carried.mask, handle, 2 * carried.slack)
+    if carried.verdict == "chosen":
+        return soft_edge(rgb, carried.mask, handle)
+    wide = 2 * carried.slack
+    return soft_edge(rgb, handle & _within(carried.mask, MARGIN * wide), handle, wide)
 
 
 def _place_left(carried: Carried, handle: Bool) -> tuple[Bool, Bool]:

@@ -32,7 +32,6 @@ SHUT_OFF = 0.15  # reach of the surroundings below which a pixel stays with the 
 HINT, HALF = 0.6, 0.5  # where colours fail: slopes that count for edges, and the reach that tells two sides
 MOST_TOUCH = 0.25  # of the handle's rim, that an object found by its edges alone may reach
 FIRM = 2.0  # times as steep as usual, that an object's outline is
-MARGIN = 1.0  # pixels around what is found, that are carried too
 LEAST_COVER = 0.05  # of the handle
 AGREEMENT, LEAST_COLOUR = 0.5, 0.01  # of all that is found, that colours alone find; of the handle, if any
 LEAST_SPAN = 0.5  # of the handle's height and width
@@ -92,7 +91,6 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
             return None
         if firmness(part, inside, object_) < FIRM:
             return None
-    object_ = inside & (_distance_to(object_) <= MARGIN)  # its soft edge; in doubt rather too much
     found = (object_, _joined(cut & ~inside, object_), colours.outlying & inside)
     object_, beyond, unlike = (_full(mask, handle, window) for mask in found)
     return Found(object_, beyond, unlike, scale)
