@@ -24,6 +24,7 @@ RIM = 2  # pixels of zeros kept around an opacity, for the samples just outside
 # edge and its colour reach farther than any opacity says, and a hole that ends there leaves its outline
 LEAST_GROWTH, GROWTH = 4.0, 0.02
 MARGIN = 1.0  # pixels, at the size looked at, around what was found: rather too much than too little
+SOFT = 2.0  # pixels outside a handle that may be mixed with what it holds
 ISLAND = 3.0  # pixels beyond that in which what the surroundings do not have goes too
 PAD, LEAST_PAD = 0.3, 32  # around a handle that is looked at too, as a share of its side and in pixels
 
@@ -110,7 +111,7 @@ def _place_left(carried: Carried, handle: Bool) -> tuple[Bool, Bool]:
     Emptied are the object with its soft edge and what beside it the surroundings do not have.
     """
     if carried.whole:
-        return handle, np.zeros_like(handle)
+        return handle, _within(handle, SOFT) & ~handle  # drawn along an edge it leaves that edge's blur
     grow = max(LEAST_GROWTH, GROWTH * float(np.sqrt(carried.mask.sum())), 2 * carried.slack)
     beside = _within(carried.mask, grow)
     remnants = carried.unlike & _within(carried.mask, 2 * grow + ISLAND)
