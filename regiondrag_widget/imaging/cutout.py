@@ -24,7 +24,7 @@ RIM = 2  # pixels of zeros kept around an opacity, for the samples just outside
 # edge and its colour reach farther than any opacity says, and a hole that ends there leaves its outline
 LEAST_GROWTH, GROWTH = 4.0, 0.02
 MARGIN = 1.0  # pixels, at the size looked at, around what was found: rather too much than too little
-SOFT = 2.0  # pixels outside a handle that may be mixed with what it holds
+SOFT = 1.0  # pixels outside a handle that may be mixed with what it holds
 ISLAND = 3.0  # pixels beyond that in which what the surroundings do not have goes too
 PAD, LEAST_PAD = 0.3, 32  # around a handle that is looked at too, as a share of its side and in pixels
 

@@ -34,7 +34,7 @@ WORK_SIDE = 192
 SMOOTH_SIDE = 512  # larger places are continued smoothly at this size
 PATTERN_SIDE = 1024  # larger windows are not searched for a pattern
 GRAIN_PIXELS = 4_000_000  # larger boxes keep the grain that is copied
-APART = 8  # pixels: parts of a hole nearer than twice this are one
+APART = 8  # pixels of a picture of 512: parts of a hole nearer than twice this are one
 MOST_PLACES = 8  # that are filled one by one
 ROUGHNESS_WEIGHT = 50.0**0.5
 # grey levels by which a patch may differ from its source and be taken for right, or not
@@ -147,11 +147,18 @@ def _filled(rgb: Float, hole: Bool, forbidden: Bool | None, seed: int, *, mixed:
 
 def _places(hole: Bool) -> list[Bool]:
     """The hole's parts that lie apart: each is continued by what lies around it alone."""
-    near = cv2.dilate(hole.astype(np.uint8), np.ones((2 * APART + 1, 2 * APART + 1), np.uint8))
+    height, width = hole.shape
+    ratio = max(1.0, max(height, width) / SMOOTH_SIDE)
+    small = _shrink(hole, (max(1, round(width / ratio)), max(1, round(height / ratio))))
+    near = cv2.dilate(small.astype(np.uint8), np.ones((2 * APART + 1, 2 * APART + 1), np.uint8))
     count, labels = cv2.connectedComponents(near)
     if count - 1 > MOST_PLACES or count == 2:
         return [hole]
-    return [hole & (labels == i) for i in range(1, count)]
+    if ratio > 1:
+        near = cv2.resize(labels.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+        labels = near.astype(np.int32)
+        labels[hole & (labels == 0)] = 1
+    return [place for place in (hole & (labels == i) for i in range(1, count)) if place.any()]
 
 
 @dataclass(frozen=True)
