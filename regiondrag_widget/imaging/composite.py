@@ -97,7 +97,8 @@ def compose(
         else:
             visible = np.asarray(alpha[slices_of(cutout.box)] / 255, np.float32)
             shown = _sample(visible, cutout.box, map_x, map_y)
-            weighted = _sample(cutout.rgb * visible[..., None], cutout.box, map_x, map_y)
+            premultiplied = cutout.rgb.astype(np.float32) * visible[..., None]
+            weighted = _sample(premultiplied, cutout.box, map_x, map_y)
             moved = np.asarray(weighted / np.maximum(shown, 1e-3)[..., None], np.float32)
             result[at], result_alpha[at] = _over(moved, cover * shown, result[at], result_alpha[at])
         carried[at] = np.maximum(carried[at], cover)
@@ -146,11 +147,34 @@ def warp_residual(residual: Float, pairs: RegionPairs, *, method: str = "auto") 
 
 def _map_into(box: Box, pair: RegionPair, method: str) -> tuple[Float, Float]:
     """Source x and y, (h, w) float32 each, of every pixel of a target's box; right in the target alone."""
+    shift = _whole_pixel_shift(box, pair)
+    if shift is not None:
+        own_x = np.arange(box[0], box[2], dtype=np.float32) - shift[0]
+        own_y = np.arange(box[1], box[3], dtype=np.float32) - shift[1]
+        map_x, map_y = np.meshgrid(own_x, own_y)
+        return map_x, map_y
     h0 = bounding_box(pair.handle)
     both = (min(box[0], h0[0]), min(box[1], h0[1]), max(box[2], h0[2]), max(box[3], h0[3]))
     found = pixel_map(framed_pairs(RegionPairs([pair]), both), method=method).source_xy
     inner = found[box[1] - both[1] : box[3] - both[1], box[0] - both[0] : box[2] - both[0]]
     return np.ascontiguousarray(inner[..., 0] + both[0]), np.ascontiguousarray(inner[..., 1] + both[1])
+
+
+def _whole_pixel_shift(box: Box, pair: RegionPair) -> tuple[int, int] | None:
+    """The movement x, y of a pair that moves by whole pixels, each target pixel from one of the handle's."""
+    if pair.matrix is None or not np.allclose(pair.matrix, np.rint(pair.matrix), atol=1e-6):
+        return None
+    matrix = np.rint(pair.matrix)
+    dx, dy = int(matrix[0, 2]), int(matrix[1, 2])
+    matrix[:2, 2] = 0
+    if not np.array_equal(matrix, np.eye(3)):
+        return None
+    height, width = pair.shape
+    x0, y0, x1, y1 = box
+    if not (x0 - dx >= 0 and y0 - dy >= 0 and x1 - dx <= width and y1 - dy <= height):
+        return None
+    source = pair.handle[y0 - dy : y1 - dy, x0 - dx : x1 - dx]
+    return None if bool((pair.target[slices_of(box)] & ~source).any()) else (dx, dy)
 
 
 def _sample(a: Float | Pixels, box: Box, map_x: Float, map_y: Float) -> Float:

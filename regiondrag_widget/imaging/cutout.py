@@ -23,6 +23,8 @@ RIM = 2  # pixels of zeros kept around an opacity, for the samples just outside
 # pixels by which the place left reaches beyond the object, and the same as a share of the object's size: its
 # edge and its colour reach farther than any opacity says, and a hole that ends there leaves its outline
 LEAST_GROWTH, GROWTH = 4.0, 0.02
+MARGIN = 1.0  # pixels, at the size looked at, around what was found: rather too much than too little
+SOFT = 1.0  # pixels outside a handle that may be mixed with what it holds
 ISLAND = 3.0  # pixels beyond that in which what the surroundings do not have goes too
 PAD, LEAST_PAD = 0.3, 32  # around a handle that is looked at too, as a share of its side and in pixels
 
@@ -31,19 +33,20 @@ PAD, LEAST_PAD = 0.3, 32  # around a handle that is looked at too, as a share of
 class Cutout:
     """What one handle carries, kept inside a box.
 
-    box : x0, y0, x1, y1, the handle's own and a rim of zeros where the picture goes on opacity : (y1 - y0, x1
-    - x0) float32 in [0, 1] rgb : (y1 - y0, x1 - x0, 3) float32 in 0..255, the object's colours, continued to
-    where it is not place : (y1 - y0, x1 - x0) bool, what is emptied when the object leaves, within the handle
-    around : x0, y0, x1, y1, a larger box remains : (h, w) bool of that size, what of the object stays outside
-    the handle, its soft edge included: the
-        fill must not take it for background
+    box : x0, y0, x1, y1, the handle's own and a rim of zeros where the picture goes on
+    opacity : (y1 - y0, x1 - x0) float32 in [0, 1]
+    rgb : (y1 - y0, x1 - x0, 3) uint8, the object's own colours, free of the background at its edge
+    place : (y1 - y0, x1 - x0) bool, what is emptied when the object leaves, within the handle
+    around : x0, y0, x1, y1, a larger box
+    remains : (h, w) bool of that size, what of the object stays outside the handle, its soft edge included:
+        the fill must not take it for background
     verdict : why this is carried, one of `carry.VERDICTS`
     palette : (n, 3) float32 or None, the picture's few colours where it is drawn and not photographed
     """
 
     box: Box
     opacity: Float
-    rgb: Float
+    rgb: Pixels
     place: Bool
     around: Box
     remains: Bool
@@ -91,21 +94,24 @@ def cut_out(rgb: Pixels, handle: Bool, carry: Carry = "object", alpha: Pixels | 
     )
 
 
-def _edge(rgb: Pixels, handle: Bool, carried: Carried, *, drawn: bool) -> tuple[Float, Float]:
+def _edge(rgb: Pixels, handle: Bool, carried: Carried, *, drawn: bool) -> tuple[Float, Pixels]:
     if carried.verdict == "transparent" or drawn:  # an edge of its own: the alpha's, or none at all
-        return hard_edge(carried.mask), rgb.astype(np.float32)
+        return hard_edge(carried.mask), rgb
     if carried.whole:
-        return seam_opacity(handle), rgb.astype(np.float32)
-    return soft_edge(rgb, carried.mask, handle, 2 * carried.slack)
+        return seam_opacity(handle), rgb
+    if carried.verdict == "chosen":
+        return soft_edge(rgb, carried.mask, handle)
+    wide = 2 * carried.slack
+    return soft_edge(rgb, handle & _within(carried.mask, MARGIN * wide), handle, wide)
 
 
 def _place_left(carried: Carried, handle: Bool) -> tuple[Bool, Bool]:
-    """What is emptied, and what of it lies outside the handle.
+    """What is emptied, and what of the object stays outside the handle, both (h, w) bool.
 
-    That is the object with its soft edge, and what beside it the surroundings do not have.
+    Emptied are the object with its soft edge and what beside it the surroundings do not have.
     """
     if carried.whole:
-        return handle, np.zeros_like(handle)
+        return handle, _within(handle, SOFT) & ~handle  # drawn along an edge it leaves that edge's blur
     grow = max(LEAST_GROWTH, GROWTH * float(np.sqrt(carried.mask.sum())), 2 * carried.slack)
     beside = _within(carried.mask, grow)
     remnants = carried.unlike & _within(carried.mask, 2 * grow + ISLAND)

@@ -12,46 +12,80 @@ Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
-REACH = 2.0  # pixels on either side of an outline that may be mixed
-SEAM = 2.5  # pixels over which a seam fades
+INNER, OUTER = 3.0, 2.0  # pixels on either side of an outline that may be mixed
+SEAM, SEAM_LEAST = 2.0, 0.55  # pixels over which a seam fades, and what it fades to
 NEARBY = 5  # pixels either way by which the two sides' colours are told
 NOISE = 36.0  # squared grey levels; sides nearer than that cannot be told apart
 SOLID, CLEAR = 0.95, 0.05
 
 
-def soft_edge(rgb: Pixels, object_: Bool, handle: Bool, width: float = 1.0) -> tuple[Float, Float]:
-    """Opacity (h, w) float32 in [0, 1] and the object's own colours (h, w, 3) float32 in 0..255.
+def soft_edge(rgb: Pixels, object_: Bool, handle: Bool, width: float = 1.0) -> tuple[Float, Pixels]:
+    """Opacity (h, w) float32 in [0, 1] and the object's own colours (h, w, 3) uint8.
 
     rgb : (h, w, 3) uint8; object_ : (h, w) bool; handle : (h, w) bool, outside it nothing is carried
     width : pixels by which the outline may be off
 
     Near the outline each pixel is taken for a mixture of the mean colours on either side (the projection
     of Chuang et al., A Bayesian approach to digital matting, 2001, with one colour a side); where the two
-    cannot be told apart, by its distance to the outline. Deep in the object the opacity is exactly 1 and the
-    colours are the picture's own.
+    cannot be told apart, by its distance to the outline, rather carried than not. Deep in the object the
+    opacity is exactly 1 and the colours are the picture's own. Only the outline's band is computed at full
+    size; the sides' colours are told at a size at which the outline is sharp.
     """
-    reach = REACH * max(1.0, width)
+    wide = max(1.0, width)
     signed = _depth(object_) - _depth(~object_)  # positive inside
-    plain = np.clip(0.5 + (signed + 0.5 * np.sign(-signed)) / reach, 0, 1).astype(np.float32)
-    picture = rgb.astype(np.float32)
-    size = 2 * round(NEARBY * max(1.0, width)) + 1
-    inner, outer = signed > reach, signed < -reach
-    front, front_known = _mean(picture, np.where(inner.any(), inner, object_), size)
-    back, back_known = _mean(picture, outer, size)
+    signed = signed - 0.5 * np.sign(signed)
+    inner, outer = signed > INNER * wide, signed < -OUTER * wide
+    opacity = np.where(handle & inner, 1, 0).astype(np.float32)
+    colours = rgb.copy()
+    band = handle & ~inner & ~outer
+    if not band.any():
+        return opacity, colours
+    front, back, sure = (_at(a, band) for a in _sides(rgb, inner if inner.any() else object_, outer, wide))
+    picture = rgb[band].astype(np.float32)
+    apart = front - back
+    mixed = ((picture - back) * apart).sum(-1) / np.maximum((apart**2).sum(-1), 1.0)
+    plain = np.clip(0.75 + 0.5 * signed[band] / wide, 0, 1)
+    alpha = sure * np.clip((mixed - CLEAR) / (SOLID - CLEAR), 0, 1) + (1 - sure) * plain
+    opacity[band] = alpha
+    share = alpha[:, None]
+    own = (picture - (1 - share) * back) / np.maximum(share, 0.1)
+    known = (share < 1) & (sure > 0)[:, None]
+    colours[band] = np.rint(np.where(known, own, picture).clip(0, 255)).astype(np.uint8)
+    return opacity, colours
+
+
+def _sides(rgb: Pixels, inner: Bool, outer: Bool, wide: float) -> tuple[Float, Float, Float]:
+    """Mean colours inside and outside near each pixel, and how well they explain it, 0 to 1; all smaller."""
+    height, width = inner.shape
+    picture: Float = rgb.astype(np.float32) if wide <= 1 else np.zeros(0, np.float32)
+    if wide > 1:
+        size = max(1, round(width / wide)), max(1, round(height / wide))
+        picture = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        inner, outer = (
+            cv2.resize(m.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 250
+            for m in (inner, outer)
+        )
+    front, front_known = _mean(picture, inner)
+    back, back_known = _mean(picture, outer)
     apart = front - back
     contrast = (apart**2).sum(-1)
     mixed = ((picture - back) * apart).sum(-1) / np.maximum(contrast, 1.0)
     rest = picture - back - np.clip(mixed, 0, 1)[..., None] * apart
     unexplained = cv2.blur((rest**2).sum(-1), (5, 5))
     sure = contrast / (contrast + 4 * unexplained + NOISE) * front_known * back_known
-    alpha = sure * np.clip((mixed - CLEAR) / (SOLID - CLEAR), 0, 1) + (1 - sure) * plain
-    alpha = np.where(signed > reach, 1, np.where(signed < -reach, 0, alpha))
-    alpha = np.where(handle, alpha, 0).astype(np.float32)
-    share = alpha[..., None]
-    own = (picture - (1 - share) * back) / np.maximum(share, 0.1)
-    known = back_known[..., None]
-    colours = np.where((share < 1) & (known > 0), own, picture)
-    return alpha, np.clip(colours, 0, 255).astype(np.float32)
+    return front, back, np.asarray(sure, np.float32)
+
+
+def _at(small: Float, band: Bool) -> Float:
+    """The values (n[, c]) of a smaller array at the band's pixels."""
+    if small.shape[:2] == band.shape:
+        return small[band]
+    ys, xs = np.nonzero(band)
+    y = (ys + 0.5) * small.shape[0] / band.shape[0] - 0.5
+    x = (xs + 0.5) * small.shape[1] / band.shape[1] - 0.5
+    row = np.clip(np.rint(y), 0, small.shape[0] - 1).astype(np.int64)
+    column = np.clip(np.rint(x), 0, small.shape[1] - 1).astype(np.int64)
+    return np.asarray(small[row, column], np.float32)
 
 
 def hard_edge(mask: Bool) -> Float:
@@ -66,7 +100,9 @@ def seam_opacity(handle: Bool, width: float = SEAM) -> Float:
     """
     depth = _depth(handle)
     fade = min(width, 0.5 * float(depth.max()))
-    return np.where(handle, np.clip((depth - 0.5) / max(fade, 0.5), 0.25, 1), 0).astype(np.float32)
+    return np.where(
+        handle, np.clip(SEAM_LEAST + (1 - SEAM_LEAST) * (depth - 1) / max(fade, 0.5), SEAM_LEAST, 1), 0
+    ).astype(np.float32)
 
 
 def _depth(mask: Bool) -> Float:
@@ -76,8 +112,9 @@ def _depth(mask: Bool) -> Float:
     return np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1], np.float32)
 
 
-def _mean(picture: Float, where: Bool, size: int) -> tuple[Float, Float]:
+def _mean(picture: Float, where: Bool) -> tuple[Float, Float]:
     """Mean colour of the pixels near each that are in `where`, and 1 where there are any, else 0."""
+    size = 2 * NEARBY + 1
     share = cv2.blur(where.astype(np.float32), (size, size))
     total = cv2.blur(np.where(where[..., None], picture, 0), (size, size))
     known = share > 0.5 / size**2

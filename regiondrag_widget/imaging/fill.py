@@ -22,6 +22,7 @@ import numpy.typing as npt
 from regiondrag_widget.imaging.grain import with_grain
 from regiondrag_widget.imaging.patchmatch import PatchSearch
 from regiondrag_widget.imaging.pattern import pattern_sources
+from regiondrag_widget.imaging.plain import plain_fill
 
 __all__ = ["Fill", "exemplar_fill", "mixed_fill", "smooth_fill"]
 
@@ -33,7 +34,7 @@ WORK_SIDE = 192
 SMOOTH_SIDE = 512  # larger places are continued smoothly at this size
 PATTERN_SIDE = 1024  # larger windows are not searched for a pattern
 GRAIN_PIXELS = 4_000_000  # larger boxes keep the grain that is copied
-APART = 8  # pixels: parts of a hole nearer than twice this are one
+APART = 8  # pixels of a picture of 512: parts of a hole nearer than twice this are one
 MOST_PLACES = 8  # that are filled one by one
 ROUGHNESS_WEIGHT = 50.0**0.5
 # grey levels by which a patch may differ from its source and be taken for right, or not
@@ -67,7 +68,7 @@ def smooth_fill(rgb: Float, hole: Bool) -> Float:
 
     Large holes are filled at a reduced size: what is smooth loses nothing.
     """
-    filled = rgb.astype(np.float32).copy()
+    filled = np.array(rgb, np.float32)
     if not hole.any():
         return filled
     window = _window(hole, 16, 0.1)
@@ -120,7 +121,7 @@ def _filled(rgb: Float, hole: Bool, forbidden: Bool | None, seed: int, *, mixed:
     if not hole.any():
         return Fill(rgb.astype(np.float32), None, doubt)
     forbidden = np.zeros_like(hole) if forbidden is None else forbidden & ~hole
-    result = rgb.astype(np.float32).copy()
+    result = np.array(rgb, np.float32)
     source_xy = np.empty((*hole.shape, 2), np.float32)
     source_xy[..., 0] = np.arange(hole.shape[1], dtype=np.float32)
     source_xy[..., 1] = np.arange(hole.shape[0], dtype=np.float32)[:, None]
@@ -146,11 +147,18 @@ def _filled(rgb: Float, hole: Bool, forbidden: Bool | None, seed: int, *, mixed:
 
 def _places(hole: Bool) -> list[Bool]:
     """The hole's parts that lie apart: each is continued by what lies around it alone."""
-    near = cv2.dilate(hole.astype(np.uint8), np.ones((2 * APART + 1, 2 * APART + 1), np.uint8))
+    height, width = hole.shape
+    ratio = max(1.0, max(height, width) / SMOOTH_SIDE)
+    small = _shrink(hole, (max(1, round(width / ratio)), max(1, round(height / ratio))))
+    near = cv2.dilate(small.astype(np.uint8), np.ones((2 * APART + 1, 2 * APART + 1), np.uint8))
     count, labels = cv2.connectedComponents(near)
     if count - 1 > MOST_PLACES or count == 2:
         return [hole]
-    return [hole & (labels == i) for i in range(1, count)]
+    if ratio > 1:
+        near = cv2.resize(labels.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+        labels = near.astype(np.int32)
+        labels[hole & (labels == 0)] = 1
+    return [place for place in (hole & (labels == i) for i in range(1, count)) if place.any()]
 
 
 @dataclass(frozen=True)
@@ -204,6 +212,15 @@ def _fill_window(
             own = np.mgrid[box]
             offset = np.stack([columns - own[1], rows - own[0]], -1).astype(np.float32)
             return box, rgb[rows, columns], offset, np.zeros(rows.shape, np.float32)
+    plain = plain_fill(rgb, hole, forbidden) if mixed else None
+    if plain is not None:
+        filled = _grained(rgb, plain[box], hole, forbidden, box, rng)
+        return (
+            box,
+            filled,
+            np.zeros((*filled.shape[:2], 2), np.float32),
+            np.zeros(filled.shape[:2], np.float32),
+        )
     found = _guess(rgb, hole, forbidden, rng)
     if found is None:
         return None
@@ -221,8 +238,7 @@ def _fill_window(
     )
     copied = _at(rgb, map_x, map_y)
     filled = np.where(hole[box][..., None], full(tones) + full(sharp)[..., None] * copied, rgb[box])
-    if filled.shape[0] * filled.shape[1] <= GRAIN_PIXELS:
-        filled = _grained(rgb, filled, hole, forbidden, box, rng)
+    filled = _grained(rgb, filled, hole, forbidden, box, rng)
     return box, filled.clip(0, 255).astype(np.float32), flow, full(doubt)
 
 
@@ -258,7 +274,9 @@ def _tones(found: _Guess, mixed: bool) -> tuple[Float, Float, Float]:
 def _grained(
     rgb: Float, filled: Float, hole: Bool, forbidden: Bool, box: Window, rng: np.random.Generator
 ) -> Float:
-    """The filled box with the grain of the window around it."""
+    """The filled box with the grain of the window around it; one too large keeps what was copied."""
+    if filled.shape[0] * filled.shape[1] > GRAIN_PIXELS:
+        return filled
     pad = 24
     wide = tuple(slice(max(0, s.start - pad), s.stop + pad) for s in box)
     rows, columns = wide
@@ -319,7 +337,7 @@ def _with_roughness(rgb: Float, unknown: Bool) -> Float:
 
 
 def _window(hole: Bool, least: int, share: float) -> Window:
-    """Rows and columns of the hole's bounding box, widened by a share of its longer side, or by `least`."""
+    """Rows and columns of the hole's bounding box, widened by a share of its longer side or by `least`."""
     ys, xs = np.nonzero(hole.any(1))[0], np.nonzero(hole.any(0))[0]
     pad = int(max(least, share * max(ys[-1] - ys[0], xs[-1] - xs[0])))
     return (

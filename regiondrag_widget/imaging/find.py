@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.imaging.reach import reach_of_surroundings
+from regiondrag_widget.imaging.reach import firmness, reach_of_surroundings
 from regiondrag_widget.imaging.surroundings import Surroundings, surroundings_of
 
 __all__ = ["Found", "find_object"]
@@ -17,18 +17,21 @@ Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
-WORK_SIDE = 288  # a handle and what surrounds it are looked at no larger
+WORK_SIDE = 256  # a handle and what surrounds it are looked at no larger
 LEAST_PAD, PAD = 20, 0.3  # pixels around a handle that are looked at too, and as a share of its side
 ROUNDS = 4  # of GrabCut
 GRAIN = 3.0  # grey levels of noise added for GrabCut, whose mixtures overfit what has none
 BEYOND = 0.12  # of the window's side: how far outside the handle its object is followed
-SPECK = 0.01  # of the largest piece: smaller ones are no part of the object
+SPECK, PIECE = 0.01, 0.1  # of the largest piece: smaller ones are no part of the object, where colours fail
 GAP = 0.01  # of the window's side: gaps twice as narrow are closed
 RIM, RIM_SHARE = (
     6.0,
     0.35,
 )  # pixels of a handle's rim that a person draws along, and the share that is doubted
 SHUT_OFF = 0.15  # reach of the surroundings below which a pixel stays with the object
+HINT, HALF = 0.6, 0.5  # where colours fail: slopes that count for edges, and the reach that tells two sides
+MOST_TOUCH = 0.25  # of the handle's rim, that an object found by its edges alone may reach
+FIRM = 2.0  # times as steep as usual, that an object's outline is
 LEAST_COVER = 0.05  # of the handle
 AGREEMENT, LEAST_COLOUR = 0.5, 0.01  # of all that is found, that colours alone find; of the handle, if any
 LEAST_SPAN = 0.5  # of the handle's height and width
@@ -59,7 +62,8 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     GrabCut (Rother, Kolmogorov, Blake 2004), once begun with what the colours say, when it may follow the
     object out of the handle, and once with how deep in the handle a pixel lies: what either finds is the
     object. What both take for background is believed only where the surroundings reach it without crossing
-    an edge: enclosed parts belong to the object whatever their colour.
+    an edge: enclosed parts belong to the object whatever their colour. Where colours fail (grey on grey, one
+    grape of many) the edges alone decide, and faint ones are believed.
     """
     window = _window(handle)
     part, inside = np.ascontiguousarray(rgb[window]), np.ascontiguousarray(handle[window])
@@ -77,12 +81,16 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     by_colour, by_depth = _cut(part, _colour_labels(inside, colours)), _cut(part, _depth_labels(inside))
     cut = by_colour | by_depth
     object_ = _tidied(cut, inside)
-    if not object_.any():
-        return None
     object_ |= inside & (reach_of_surroundings(part, inside, object_) < SHUT_OFF)
     object_ = _tidied(object_, inside)
-    if not _believed(object_, by_colour & inside, inside):
-        return None
+    if not _believed(object_, by_colour & inside, inside) or firmness(part, inside, object_) < FIRM:
+        reach = reach_of_surroundings(part, inside, np.zeros_like(inside), firm=HINT)
+        object_ = _tidied((object_ | (reach < HALF)) & inside, inside, speck=PIECE)
+        rim = inside & (_depth(inside) <= 1.5)
+        if float(object_[rim].mean()) > MOST_TOUCH or not _believed(object_, object_, inside):
+            return None
+        if firmness(part, inside, object_) < FIRM:
+            return None
     found = (object_, _joined(cut & ~inside, object_), colours.outlying & inside)
     object_, beyond, unlike = (_full(mask, handle, window) for mask in found)
     return Found(object_, beyond, unlike, scale)
@@ -136,15 +144,17 @@ def _cut(rgb: Pixels, labels: Pixels) -> Bool:
     return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
 
 
-def _tidied(object_: Bool, handle: Bool) -> Bool:
+def _tidied(object_: Bool, handle: Bool, speck: float = SPECK) -> Bool:
     """What lies in the handle, without specks, narrow gaps and holes; those that end outside it included."""
     inside = object_ & handle
+    if not inside.any():
+        return inside
     object_ = inside | _joined(object_ & ~handle, inside)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(object_.astype(np.uint8), connectivity=8)
     if count > 1:
         areas = stats[:, cv2.CC_STAT_AREA].copy()
         areas[0] = 0
-        object_ = np.asarray((areas >= max(4, SPECK * areas.max()))[labels])
+        object_ = np.asarray((areas >= max(4, speck * areas.max()))[labels])
     radius = max(1, round(GAP * max(handle.shape)))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
     framed = np.pad(object_.astype(np.uint8), radius)

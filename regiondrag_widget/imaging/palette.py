@@ -16,13 +16,18 @@ LOOKED_AT = 65536  # pixels that are looked at first
 
 def palette_of(rgb: Pixels) -> Float | None:
     """The colours (n, 3) float32 of a picture (h, w, 3) uint8 that has a few, else None."""
-    packed = rgb.reshape(-1, 3).astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-    if len(np.unique(packed[:LOOKED_AT])) > MOST:
+    flat = rgb.reshape(-1, 3)
+    if len(np.unique(_packed(flat[:: max(1, len(flat) // LOOKED_AT)]))) > MOST:
         return None
-    colours = np.unique(packed)
+    colours = np.unique(_packed(flat))
     if len(colours) > MOST:
         return None
     return np.stack([colours >> 16, (colours >> 8) & 255, colours & 255], 1).astype(np.float32)
+
+
+def _packed(rgb: Pixels) -> npt.NDArray[np.uint32]:
+    """Colours (n, 3) as one number each."""
+    return np.asarray(rgb.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32), np.uint32)
 
 
 def onto_palette(rgb: Float, palette: Float) -> Float:

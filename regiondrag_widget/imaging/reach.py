@@ -8,35 +8,36 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import spsolve
 
-__all__ = ["reach_of_surroundings"]
+__all__ = ["firmness", "reach_of_surroundings"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
-TIMES, LEAST = (
-    2.0,
-    3.0,
-)  # an edge's slope: times what is usual around, and grey levels over two pixels at least
+FIRM = 2.0
+LEAST = 1.5  # grey levels over two pixels that any edge has, and as many times more as it must be firm
 NEARBY = 0.2  # of the window's side, within which "usual" is told
 SHUT = 1e-4  # what the firmest edge lets through
 FADE = 3e-4  # lost on the way with each pixel
 
 
-def reach_of_surroundings(rgb: Pixels, handle: Bool, object_: Bool) -> Float:
+def reach_of_surroundings(rgb: Pixels, handle: Bool, object_: Bool, firm: float = FIRM) -> Float:
     """(h, w) float32 in [0, 1]: 1 around the handle, near 0 where only an edge leads to, 0 in the object.
 
     rgb : (h, w, 3) uint8; handle, object_ : (h, w) bool, the object within the handle
+    firm : how many times as steep as usual around a slope must be to count for an edge
 
     The steady state of a flow from outside the handle that edges hold back (an edge-aware membrane: the
     random walks of Grady, Random walks for image segmentation, 2006, with one seed). An edge is a slope that
     is steep for the surroundings nearby: grass has many and none of them counts.
     """
     slope = _slope(rgb)
-    passing = np.exp(-((slope / np.maximum(LEAST, TIMES * _usual(slope, ~handle))) ** 2)) + SHUT
+    passing = (
+        np.exp(-((slope / np.maximum(LEAST * max(1.0, firm), firm * _usual(slope, ~handle))) ** 2)) + SHUT
+    )
     free = handle & ~object_
     count = int(free.sum())
-    reach = (~handle).astype(np.float32)
+    reach = np.asarray(~handle, np.float32)
     if not count:
         return reach
     index = np.full(handle.shape, -1)
@@ -56,15 +57,32 @@ def reach_of_surroundings(rgb: Pixels, handle: Bool, object_: Bool) -> Float:
             weights = [*weights, -weight[inner]]
     parts = (np.concatenate(p) for p in (weights, rows, columns))
     data, at, to = parts
-    reach[free] = spsolve(csr_matrix((data, (at, to)), (count, count)).tocsc(), given)
+    solved = spsolve(csr_matrix((data, (at, to)), (count, count)).tocsc(), given)
+    reach[free] = solved
     return np.asarray(reach, np.float32)
+
+
+def firmness(rgb: Pixels, handle: Bool, object_: Bool) -> float:
+    """How many times as steep as usual around the slopes are along an object's outline, in the median.
+
+    rgb : (h, w, 3) uint8; handle, object_ : (h, w) bool. Where the outline is the handle's own nothing is
+    asked; infinite where that is all of it.
+    """
+    shrunk = cv2.erode(object_.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
+    core = cv2.erode(handle.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1) > 0
+    outline = object_ & ~shrunk & core
+    if not outline.any() or handle.all():
+        return float("inf")
+    slope = _slope(rgb)
+    steepest = cv2.dilate(slope, np.ones((3, 3), np.uint8))
+    return float(np.median((steepest / np.maximum(_usual(slope, ~handle), 1.0))[outline]))
 
 
 def _slope(rgb: Pixels) -> Float:
     """(h, w) grey levels over two pixels, in the steepest channel."""
     smooth = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), 0.8)
     across, down = (np.abs(cv2.Sobel(smooth, cv2.CV_32F, *d)).max(-1) / 4 for d in ((1, 0), (0, 1)))
-    return np.hypot(across, down).astype(np.float32)
+    return np.asarray(np.hypot(across, down), np.float32)
 
 
 def _usual(slope: Float, known: Bool) -> Float:

@@ -43,30 +43,6 @@ def handle_of(mask: Mask, kind: str, seed: int = 0) -> Mask:
     raise ValueError(f"handle kind {kind!r} is unknown: use one of {', '.join((*KINDS, *PART_KINDS))}")
 
 
-def whole_pixel_move(mask: Mask, handle: Mask, seed: int = 0) -> tuple[int, int]:
-    """A move (dx, dy) in whole pixels that keeps the handle in the picture and takes it off its place.
-
-    Of 64 drawn ones the one that overlaps the old handle least; they are at most a handle's size and a
-    quarter of the picture away.
-    """
-    rng = np.random.default_rng(seed + 1)
-    height, width = mask.shape
-    ys, xs = np.nonzero(handle)
-    x0, x1, y0, y1 = int(xs.min()), int(xs.max()), int(ys.min()), int(ys.max())
-    best, least = (0, 0), np.inf
-    far = max(x1 - x0, y1 - y0) + 0.25 * max(height, width)
-    for _ in range(64):
-        dx = int(rng.integers(-x0, width - x1))
-        dy = int(rng.integers(-y0, height - y1))
-        if max(abs(dx), abs(dy)) < 12:
-            continue
-        overlap = max(0, (x1 - x0) - abs(dx)) * max(0, (y1 - y0) - abs(dy)) / handle.size
-        cost = overlap + 0.05 * max(0.0, np.hypot(dx, dy) / far - 1)
-        if cost < least:
-            best, least = (dx, dy), cost
-    return best
-
-
 def shifted(a: NDArray[np.generic], dx: int, dy: int) -> NDArray[np.generic]:
     """An array (H, W, ...) moved by whole pixels, zeros where nothing comes from."""
     out = np.zeros_like(a)

@@ -182,10 +182,8 @@ def _steps(picture: NDArray[np.generic]) -> Float:
     smooth = cv2.blur(picture.astype(np.float32), (3, 3))
     out = np.zeros(picture.shape[:2], np.float32)
     for axis in (0, 1):
-        along = cv2.blur(smooth, (3, 9) if axis == 0 else (9, 3)) if False else smooth
-        # averaged along the step, so that grain does not hide or feign one
-        size = (7, 1) if axis == 0 else (1, 7)
-        along = cv2.blur(along, size)
+        # averaged along the step, so that grain neither hides nor feigns one
+        along = cv2.blur(smooth, (7, 1) if axis == 0 else (1, 7))
         difference = np.abs(np.roll(along, -2, axis) - np.roll(along, 2, axis)).max(-1)
         out = np.maximum(out, difference)
     return out

@@ -18,14 +18,17 @@ Pixels = NDArray[np.uint8]
 Edit = Callable[[Pixels, RegionPair], Pixels]
 
 
-def methods() -> Mapping[str, Edit]:
-    """Every method by name, in the order of the table."""
-    return {
+def methods(model: str | None = None) -> Mapping[str, Edit]:
+    """Every method by name, in the order of the table; with a model's name its whole edit too."""
+    found: dict[str, Edit] = {
         "as painted": as_painted,
         "GrabCut": by_grabcut,
         "seamlessClone": by_seamless_clone,
         "ours": ours,
     }
+    if model is not None:
+        found[f"ours, {model}"] = _by_network(model)
+    return found
 
 
 def as_painted(picture: Pixels, pair: RegionPair) -> Pixels:
@@ -69,6 +72,19 @@ def ours(picture: Pixels, pair: RegionPair) -> Pixels:
     background = empty(picture, [pair.handle], [cutout])
     composite = compose(RegionPairs([pair]), background, [cutout])
     return np.asarray(np.rint(composite.rgb.clip(0, 255)), np.uint8)
+
+
+def _by_network(model: str) -> Edit:
+    """The whole edit, its diffusion by this model."""
+    import regiondrag_widget as rd
+
+    loaded = rd.RegionDragPipeline.from_pretrained(model)
+
+    def edit(picture: Pixels, pair: RegionPair) -> Pixels:
+        result = rd.edit(picture, [pair], model=loaded, seed=0)
+        return np.asarray(result.image.convert("RGB"), np.uint8)
+
+    return edit
 
 
 def _pasted(picture: Pixels, alpha: NDArray[np.float32], background: Pixels, pair: RegionPair) -> Pixels:
