@@ -64,11 +64,11 @@ def load_pretrained(
         raise ValueError(
             "code from model folders is never run: leave trust_remote_code and custom_pipeline out"
         )
-    chosen_device = choose_device(device)
-    precision = choose_dtype(chosen_device, dtype)
-    accelerator_for(chosen_device, compile)  # refused before a long load
+    where = choose_device(device)
+    precision = choose_dtype(where, dtype)
+    accelerator_for(where, compile)  # refused before a long load
     with _one_at_a_time:
-        return _load(kind, load, model, chosen_device, precision, compile, draft_vae, lora, lora_scale, options)
+        return _load(kind, load, model, where, precision, compile, draft_vae, lora, lora_scale, options)
 
 
 def _load(

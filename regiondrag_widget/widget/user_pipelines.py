@@ -1,7 +1,8 @@
 """The pipelines that users made themselves, under the names by which the settings know them.
 
-A `Model` counts as one too. They are held weakly: a pipeline lives as long as the user or a widget that uses it holds it. A name is never
-given to a second pipeline, so a saved setting means the pipeline that it was made with, or none.
+A `Model` counts as one too. They are held weakly: a pipeline lives as long as the user or a widget that uses
+it holds it. A name is never given to a second pipeline, so a saved setting means the pipeline that it was
+made with, or none.
 """
 
 from __future__ import annotations
