@@ -19,7 +19,7 @@ help:
 	@echo "make test      front end, engine, kernel and browser tests (test-js, test-py: one half)"
 	@echo "make bench-truth PHOTOS=DIR   run the benchmark of truth and write its figures into docs and README"
 	@echo "make bench-latency            measure the speed of edits on this machine, likewise"
-	@echo "make lint      ruff, mypy, the workflow's schema, and the front end's linter and type checker"
+	@echo "make lint      ruff, mypy, the workflow's schema, the generated settings, the front end's linter and types"
 	@echo "make settings  write the drawer's half of the table of settings"
 	@echo "make build-js  build the front end into regiondrag_widget/widget/static"
 	@echo "make clean     remove what was built (not .venv, not node_modules)"

@@ -6,7 +6,7 @@ import inspect
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 from regiondrag_widget.engine.denoise import EditStep
 from regiondrag_widget.engine.keywords import check_keywords
@@ -15,21 +15,32 @@ from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.engine.settings import OF_EDIT, lists_settings
 from regiondrag_widget.imaging.picture import PictureSource
 from regiondrag_widget.locks import OrderedLock, Rank
+from regiondrag_widget.models.model import Model
 from regiondrag_widget.pipeline import RegionDragPipeline
 from regiondrag_widget.regions import RegionPair, RegionPairs
 
 __all__ = ["edit", "load_pipeline"]
 
 
+@overload
+def load_pipeline(model: Model, *, device: Any = None, dtype: Any = None) -> Model: ...
+@overload
 def load_pipeline(
     model: str | os.PathLike[str] | RegionDragPipeline = "mini", *, device: Any = None, dtype: Any = None
-) -> RegionDragPipeline:
+) -> RegionDragPipeline: ...
+def load_pipeline(
+    model: str | os.PathLike[str] | RegionDragPipeline | Model = "mini",
+    *,
+    device: Any = None,
+    dtype: Any = None,
+) -> RegionDragPipeline | Model:
     """The pipeline of a model; the latest two are kept loaded.
 
     Parameters
     ----------
-    model : str, path or RegionDragPipeline
-        "mini" (bundled), a local diffusers folder, a hub id, or a pipeline, which is returned as it is.
+    model : str, path, RegionDragPipeline or Model
+        "mini" (bundled), a local diffusers folder or a hub id. A pipeline, or a `Model` made of a backbone of
+        your own, is returned as it is.
     device, dtype
         As `RegionDragPipeline.from_pretrained` takes them.
 
@@ -38,7 +49,7 @@ def load_pipeline(
     ValueError, FileNotFoundError
         As `RegionDragPipeline.from_pretrained`.
     """
-    if isinstance(model, RegionDragPipeline):
+    if isinstance(model, (RegionDragPipeline, Model)):
         return model
     return _loaded(
         os.fspath(model), None if device is None else str(device), None if dtype is None else str(dtype)
@@ -67,7 +78,7 @@ def _loaded(model: str, device: str | None, dtype: str | None) -> RegionDragPipe
 def edit(
     image: PictureSource,
     pairs: RegionPairs | Sequence[RegionPair],
-    model: str | os.PathLike[str] | RegionDragPipeline = "mini",
+    model: str | os.PathLike[str] | RegionDragPipeline | Model = "mini",
     *,
     prompt: str = "",
     seed: int = 0,

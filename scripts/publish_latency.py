@@ -84,11 +84,11 @@ def _pointer(pointer: dict[str, Any]) -> list[str]:
 def _about(name: str, data: dict[str, Any]) -> str:
     about, bars = data["about"], data["bars"]
     held, judged = (sum(bar["holds"] is wanted for bar in bars) for wanted in (True, False))
-    marks = f" {held} of {held + judged} marks are reached:" if bars else ""
+    reached = f" {held} of {held + judged} bars are reached:" if bars else ""
     device = about["device"] if about["device"] != "cpu" else f"{about['cpu']}, {about['threads']} threads"
     return (
         f"Model {about['model']}, {about['size']}x{about['size']} pixels, {about['dtype']}, {device}, "
-        f"torch {about['torch']}.{marks} [the whole report](docs/benchmarks/{name}.md), "
+        f"torch {about['torch']}.{reached} [the whole report](docs/benchmarks/{name}.md), "
         f"[its figures](docs/benchmarks/{name}.json)."
     )
 

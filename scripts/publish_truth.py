@@ -121,7 +121,7 @@ def readme_table(data: dict[str, Any]) -> str:
     lines += [
         "",
         f"{data['scenes']} scenes, {size}{about['machine']}, model {about.get('model', 'none')}. "
-        f"{held} of the {len(data['shown'])} marks that ours is held to are reached: "
+        f"{held} of the {len(data['shown'])} bars that ours is held to are reached: "
         "[the whole report](docs/benchmarks/truth.md), [its figures](docs/benchmarks/truth.json).",
     ]
     return "\n".join(lines)

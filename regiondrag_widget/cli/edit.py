@@ -24,7 +24,7 @@ EXAMPLES = """examples:
   regiondrag edit photo.jpg --handle duck.png --target there.png -o out.png
   regiondrag edit photo.jpg --handle duck.png --move 120,-10 --scale 0.8 --rotate 15 -o out.png
   regiondrag edit photo.jpg --handle a.png --handle b.png --move 40,0 --move -40,0 -o out.png
-  regiondrag edit --regions session.zip -o out.png"""
+  regiondrag edit --regions edit.zip -o out.png"""
 
 # what argparse makes of an option's text; other kinds of settings stay text
 PARSED = {"integer": int, "number": float}

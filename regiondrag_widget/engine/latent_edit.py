@@ -77,7 +77,7 @@ def edit_latents(
     channels = model.backbone.channels
     if latents.shape[1] != channels:
         raise ValueError(f"latents must have {channels} channels for this model, got {latents.shape[1]}")
-    steps, start = schedule(settings.preset, model.defaults, steps, start)
+    steps, start = schedule(settings.preset, model.edit_defaults, steps, start)
     chain = model.backbone.levels(steps, start, levels, released=settings.preset == "released")
     if copy_until is None and levels is None:
         check_stop(stop, start, settings.preset)

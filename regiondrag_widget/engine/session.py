@@ -110,7 +110,7 @@ class ImageSession:
             settle_threads()
         self.picture: Picture = load_picture(image)
         self.seed = checked_seed(seed)
-        self.steps, self.start = schedule(preset, model.defaults, steps, start)
+        self.steps, self.start = schedule(preset, model.edit_defaults, steps, start)
         self.levels: Levels = model.backbone.levels(
             self.steps, self.start, levels, released=preset == "released"
         )
@@ -264,7 +264,7 @@ class ImageSession:
         settings: dict[str, Any],
         generator: torch.Generator | None = None,
     ) -> EditInput:
-        chosen = resolve(self.preset, self.model.defaults, settings)
+        chosen = resolve(self.preset, self.model.edit_defaults, settings)
         check_stop(settings.get("stop"), self.start, self.preset)
         return EditInput(
             pairs=checked_pairs(pairs, self.picture.shape),

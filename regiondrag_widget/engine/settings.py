@@ -87,7 +87,7 @@ class EditSettings:
         },
     )  # fmt: skip
     matte: Literal["auto", "none"] = setting(
-        "choice", "auto", "What pairs carry that do not say so themselves", label="Cut-out",
+        "choice", "auto", "What pairs carry that do not say so themselves", label="Carry",
         choices={
             "auto": "Find the object",
             "none": "Move everything painted",

@@ -64,18 +64,18 @@ def load_pretrained(
         raise ValueError(
             "code from model folders is never run: leave trust_remote_code and custom_pipeline out"
         )
-    place = choose_device(device)
-    precision = choose_dtype(place, dtype)
-    accelerator_for(place, compile)  # refused before a long load
+    where = choose_device(device)
+    precision = choose_dtype(where, dtype)
+    accelerator_for(where, compile)  # refused before a long load
     with _one_at_a_time:
-        return _load(kind, load, model, place, precision, compile, draft_vae, lora, lora_scale, options)
+        return _load(kind, load, model, where, precision, compile, draft_vae, lora, lora_scale, options)
 
 
 def _load(
     kind: Callable[..., Any],
     load: Callable[..., Any],
     model: str | os.PathLike[str],
-    place: torch.device,
+    device: torch.device,
     precision: torch.dtype,
     compile: bool | str,
     draft_vae: Any,
@@ -86,7 +86,7 @@ def _load(
     if str(model) == "mini":
         if lora is not None:
             raise ValueError("the bundled model takes no LoRA: name a Stable Diffusion model")
-        pipe = _mini(kind, place, precision)
+        pipe = _mini(kind, device, precision)
     else:
         shared = {name: options[name] for name in HUB if name in options}
         pipe = _diffusers(load, model, precision, options)
@@ -94,8 +94,8 @@ def _load(
             fuse_lora(pipe.unet, lora, lora_scale, **shared)
         if draft_vae is not None and pipe.draft_vae is None:
             pipe.set_draft_vae(load_draft_vae(draft_vae, pipe.vae, precision, **shared))
-        pipe.to(place)
-        arrange(pipe, place, precision)
+        pipe.to(device)
+        arrange(pipe, device, precision)
         pipe.name = str(model) if lora is None else f"{model} + {os.fspath(lora)}"
     pipe.accelerate(compile)
     return pipe
@@ -139,19 +139,19 @@ def _downloaded(load: Callable[..., Any], model: str, options: dict[str, Any]) -
     return folder
 
 
-def arrange(pipe: Any, place: torch.device, dtype: torch.dtype) -> None:
+def arrange(pipe: Any, device: torch.device, dtype: torch.dtype) -> None:
     """Prepare the weights of a pipeline that was loaded here for a device and a number format.
 
     Parameters
     ----------
     pipe : RegionDragPipeline
         Its weights are changed in place.
-    place : torch.device
+    device : torch.device
         Where it computes.
     dtype : torch.dtype
         The number format it computes in.
     """
-    if place.type == "cuda" and dtype != torch.float32:
+    if device.type == "cuda" and dtype != torch.float32:
         # half precision convolutions use tensor cores in this layout; on CPUs it is no faster
         for part in (pipe.unet, pipe.vae):
             part.to(memory_format=torch.channels_last)

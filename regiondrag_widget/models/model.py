@@ -38,7 +38,7 @@ class Model:
     encode_prompt: Callable[[str], Condition] | None = None
 
     @property
-    def defaults(self) -> dict[str, Any]:
+    def edit_defaults(self) -> dict[str, Any]:
         """Settings of edits that name none: steps, start, stop..."""
         return dict(self.profile.defaults)
 
@@ -97,7 +97,7 @@ def model_of(given: Any) -> Model:
     found = given if isinstance(given, Model) else getattr(given, "model", None)
     if not isinstance(found, Model):
         raise TypeError(
-            f"a RegionDragPipeline is needed, not {type(given).__name__}: "
+            f"a RegionDragPipeline or a Model is needed, not {type(given).__name__}: "
             "rd.load_pipeline(name) or rd.RegionDragPipeline.from_pipe(pipeline) makes one"
         )
     return found

@@ -80,7 +80,7 @@ class Editor(Protocol):
         """What the last draft that ran to its end gave."""
 
     @property
-    def one_view(self) -> bool:
+    def one_window(self) -> bool:
         """Whether all edits of the picture share one preparation: it is no larger than the model works at."""
 
     def report(self) -> Report:

@@ -95,7 +95,7 @@ class SessionEditor:
         return self._session.drafted
 
     @property
-    def one_view(self) -> bool:
+    def one_window(self) -> bool:
         """Whether the picture is no larger than the model works at."""
         return max(self._session.picture.shape) <= self._session.model.profile.side
 
@@ -108,7 +108,7 @@ class SessionEditor:
             dtype=str(backbone.dtype).removeprefix("torch."),
             memory=kept.used,
             budget=kept.budget,
-            own_settings=self._session.model.defaults,
+            own_settings=self._session.model.edit_defaults,
             note="; ".join(filter(None, (words, _WHERE_KEPT.get(kept.keys_values)))),
         )
 

@@ -1,7 +1,8 @@
 """The pipelines that users made themselves, under the names by which the settings know them.
 
-They are held weakly: a pipeline lives as long as the user or a widget that uses it holds it. A name is never
-given to a second pipeline, so a saved setting means the pipeline that it was made with, or none.
+A `Model` counts as one too. They are held weakly: a pipeline lives as long as the user or a widget that uses
+it holds it. A name is never given to a second pipeline, so a saved setting means the pipeline that it was
+made with, or none.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def model_name(model: Any) -> str:
     Parameters
     ----------
     model
-        A name, a folder, or a pipeline that the user has made. The caller has to hold the pipeline.
+        A name, a folder, or a pipeline or `Model` that the user has made. The caller has to hold it.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def model_name(model: Any) -> str:
         return name
     if not callable(getattr(model, "network", None)):
         raise TypeError(
-            f"model must be a name, a folder or a RegionDragPipeline, not {type(model).__name__}: "
+            f"model must be a name, a folder, a RegionDragPipeline or a Model, not {type(model).__name__}: "
             "rd.RegionDragPipeline.from_pipe(pipeline) makes one"
         )
     with _lock:

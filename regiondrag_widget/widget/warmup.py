@@ -143,7 +143,7 @@ class WarmUp:
     def _warm(self, request: WarmUpRequest, editors: EditorCache, job: Job) -> bool:
         """Prepare and time a draft; False when it made way for a more urgent job."""
         editor = editors.get(request.picture_key, request.image, request.settings)
-        if not request.pairs and not editor.one_view:
+        if not request.pairs and not editor.one_window:
             job.needs = None  # the middle of a large picture: what is drawn may need another part
         watch = Watch(
             self._clock,
@@ -166,7 +166,7 @@ class WarmUp:
         with self._lock:
             if self._job is job:
                 self._last = request
-                if request.pairs or editor.one_view:
+                if request.pairs or editor.one_window:
                     self._covered = request.needs
         return True
 

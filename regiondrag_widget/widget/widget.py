@@ -42,8 +42,8 @@ class RegionDragWidget(DocumentMirror):
     layout
         An ``ipywidgets.Layout``.
     **settings
-        Any of those below. ``model`` may be a pipeline too, which is held as long as a widget uses it:
-        ``model=rd.RegionDragPipeline.from_pipe(pipe)``.
+        Any of those below. ``model`` may be a pipeline or a `Model` too, which is held as long as a widget
+        uses it: ``model=rd.RegionDragPipeline.from_pipe(pipe)``.
     {settings}
 
     Attributes

@@ -68,7 +68,7 @@ class FakeEngine:
         self.closed = 0  # generators of edits that ended, by any way
         self.drafts_closed = 0
         self.fail_draft: Callable[..., Any] | None = None  # in place of a draft's steps
-        self.one_view = True
+        self.one_window = True
         self.budget = 1000
         self.note = ""
         self.own_settings: dict[str, Any] = dict(MINI_PROFILE.defaults)  # of the model, whichever it is
@@ -98,8 +98,8 @@ class FakeEditor:
         self.drafted: FakeDraft | None = None
 
     @property
-    def one_view(self) -> bool:
-        return self._engine.one_view
+    def one_window(self) -> bool:
+        return self._engine.one_window
 
     def report(self) -> Report:
         engine = self._engine

@@ -47,7 +47,7 @@ def test_a_failure_of_the_engine_is_told_in_words_with_a_remedy(drawn, engine, e
     ("error", "remedy"),
     [
         (FileNotFoundError("no folder called models/x"), "another model"),
-        (BundledWeightsMissingError("the bundled matting network", Path("model.safetensors")), "Reinstall"),
+        (BundledWeightsMissingError("the bundled network", Path("model.safetensors")), "Reinstall"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )

@@ -121,7 +121,7 @@ def test_a_model_that_was_used_before_is_prepared(engine, rgb, handle, target):
 
 
 def test_the_first_pair_drawn_is_what_a_picture_is_prepared_for(w, browser, engine, handle, target):
-    engine.one_view = False  # a large picture: the middle will not do for what is drawn elsewhere
+    engine.one_window = False  # a large picture: the middle will not do for what is drawn elsewhere
     browser.show()
     browser.until("measured")
     browser.draw("a", handle, target)
@@ -172,7 +172,7 @@ def test_a_run_of_the_same_picture_waits_for_its_preparation_and_gains_by_it(
 
 
 def test_the_middle_of_a_large_picture_is_given_up_for_a_run(w, browser, engine, handle, target):
-    engine.one_view = False
+    engine.one_window = False
     engine.stage_go.clear()
     browser.show()
     until(lambda: engine.preparing)

@@ -23,7 +23,7 @@ export interface HandlerPorts {
 }
 
 /** Calls the handler of a message. */
-export function handle(handlers: Handlers, { type, fields }: AnyKernelMessage, buffers: Buffers): void {
+export function dispatch(handlers: Handlers, { type, fields }: AnyKernelMessage, buffers: Buffers): void {
   const handler = handlers[type] as (fields: unknown, buffers: Buffers) => void
   handler(fields, buffers)
 }

@@ -77,7 +77,7 @@ export const SETTINGS = [
       { value: "auto", label: "Find the object" },
       { value: "none", label: "Move everything painted" },
     ],
-    label: "Cut-out",
+    label: "Carry",
     help: "What pairs carry that do not say so themselves",
     order: 7,
   },

@@ -12,7 +12,7 @@ import type { EditRequest, Progress } from "../kernel/messages"
 import { RegionSync } from "../kernel/sync"
 import { LARGEST_FILE, upload } from "../kernel/upload"
 import { KernelWatch } from "../kernel/watch"
-import { handle, handlersFor } from "./handlers"
+import { dispatch, handlersFor } from "./handlers"
 import { Live, type LivePorts } from "./live"
 import { Original } from "./original"
 import type { Picture } from "./pictures"
@@ -223,7 +223,7 @@ export class WidgetModel implements LivePorts {
       loadOriginal: (bytes) => void this.loadOriginal(bytes),
       loadResult: (bytes) => void this.loadResult(bytes),
     })
-    host.onMessage((message, buffers) => handle(handlers, message, buffers))
+    host.onMessage((message, buffers) => dispatch(handlers, message, buffers))
     host.onTraits(["_image", "_image_info"], () => void this.loadOriginal())
     host.onTraits(["_result", "_result_info"], () => void this.loadResult())
     host.onTraits(["_history", "_thumbs", "_models", "_defaults", "_height"], () => this.changed.emit())

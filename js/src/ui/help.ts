@@ -2,7 +2,7 @@
 
 import type { ViewState } from "../canvas/viewstate"
 import { button, el, setModal } from "../dom/elements"
-import { SHEET } from "./shortcuts"
+import { HELP_ROWS } from "./shortcuts"
 
 /** The sheet of one view, hidden until `state.helpOpen` is set. */
 export function helpSheet(state: ViewState, root: HTMLElement, signal: AbortSignal): HTMLElement {
@@ -13,7 +13,7 @@ export function helpSheet(state: ViewState, root: HTMLElement, signal: AbortSign
     signal,
     act: () => state.set({ helpOpen: false }),
   })
-  const sections = SHEET.map(({ title, rows }) =>
+  const sections = HELP_ROWS.map(({ title, rows }) =>
     el(
       "section",
       {},

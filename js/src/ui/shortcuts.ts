@@ -1,5 +1,5 @@
 /** The shortcuts: what each key does, and the help sheet's text about it. */
-import { TOOL_KEYS } from "../tools/toolbox"
+import { newTools, TOOL_KEYS } from "../tools/toolbox"
 
 /** A key press with its modifiers. */
 export interface Chord {
@@ -131,15 +131,28 @@ export function commandOf(chord: Chord): Command | null {
   return tool ? { do: "tool", id: tool } : null
 }
 
-/** The sheet behind `?`, in the order of use. */
-export const SHEET: readonly { readonly title: string; readonly rows: readonly Shortcut[] }[] = [
+/** The tools' rows, two tools to a row, from the list in `toolbox.ts`. */
+function toolRows(): Shortcut[] {
+  const tools = newTools()
+  return tools.flatMap((tool, i) => {
+    if (i % 2) return []
+    const next = tools[i + 1]
+    if (!next) return [{ keys: tool.key.toUpperCase(), does: tool.label }]
+    return [
+      {
+        keys: `${tool.key}  ${next.key}`.toUpperCase(),
+        does: `${tool.label}, ${next.label.toLowerCase()}`,
+      },
+    ]
+  })
+}
+
+/** What the help sheet behind `?` shows, in the order of use. */
+export const HELP_ROWS: readonly { readonly title: string; readonly rows: readonly Shortcut[] }[] = [
   {
     title: "Tools",
     rows: [
-      { keys: "B  E", does: "Brush, eraser" },
-      { keys: "L  P", does: "Lasso, polygon" },
-      { keys: "R  O", does: "Rectangle, ellipse" },
-      { keys: "V", does: "Move region: drag, scale, rotate" },
+      ...toolRows(),
       { keys: "X", does: "Swap brush and eraser" },
       { keys: "[  ]", does: "Brush size; Shift doubles or halves; Alt+wheel" },
       { keys: "Right button", does: "Erase while any drawing tool is in hand" },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest"
-import { commandOf, SHEET } from "../../src/ui/shortcuts"
+import { newTools } from "../../src/tools/toolbox"
+import { commandOf, HELP_ROWS } from "../../src/ui/shortcuts"
 
 const press = (key: string, ...held: ("ctrl" | "shift" | "alt")[]) =>
   commandOf({ key, ctrl: held.includes("ctrl"), shift: held.includes("shift"), alt: held.includes("alt") })
@@ -44,8 +45,20 @@ describe("keys", () => {
     expect(press("d", "alt")).toBeNull()
   })
 
+  it("of every tool are in the help sheet, beside its name", () => {
+    const tools = HELP_ROWS[0]?.rows ?? []
+    for (const { key, label } of newTools()) {
+      const row = tools.find(({ keys }) => keys.split("  ").includes(key.toUpperCase()))
+      expect(row?.does.toLowerCase(), key).toContain(label.toLowerCase())
+    }
+    expect(tools.slice(0, 2)).toEqual([
+      { keys: "B  E", does: "Brush, eraser" },
+      { keys: "L  P", does: "Lasso, polygon" },
+    ])
+  })
+
   it("are all in the help sheet", () => {
-    const words = SHEET.flatMap((part) => part.rows.map((row) => row.keys)).join(" ")
+    const words = HELP_ROWS.flatMap((part) => part.rows.map((row) => row.keys)).join(" ")
     for (const key of [
       "B",
       "E",

@@ -39,7 +39,7 @@ class ResultStore:
     ----------
     folder
         Created when missing.
-    keep_image
+    keep_picture
         Which scenes' pictures are kept, as PNG under ``images/``.
 
     Raises
@@ -48,9 +48,9 @@ class ResultStore:
         When the folder cannot be written: at once, not after an hour's work.
     """
 
-    def __init__(self, folder: Path, keep_image: Callable[[Scene], bool] = lambda scene: False) -> None:
+    def __init__(self, folder: Path, keep_picture: Callable[[Scene], bool] = lambda scene: False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._keep = folder, keep_image
+        self._folder, self._keep = folder, keep_picture
         self._path = folder / "results.jsonl"
         self._rows = _read(self._path)
         with self._path.open("a", encoding="utf-8") as lines:
@@ -61,7 +61,7 @@ class ResultStore:
     def find(self, scene: Scene, method: Method) -> Row | None:
         """The finished row, if scene, settings, code and weights are the same (and the picture kept)."""
         row = self._rows.get(_key(scene, method))
-        if row is None or (self._keep(scene) and not self.image_path(scene.name, method.name).is_file()):
+        if row is None or (self._keep(scene) and not self.picture_path(scene.name, method.name).is_file()):
             return None
         # the scene may have another name or the method another group than when the result was made
         return Row(scene.name, scene.kind, scene.motion, method.name, method.group, row.figures)
@@ -69,7 +69,7 @@ class ResultStore:
     def add(self, scene: Scene, method: Method, row: Row, image: Image) -> None:
         """Keep a finished row at once, and its picture (H, W, 3) uint8 if the store keeps that scene's."""
         if self._keep(scene):
-            path = self.image_path(scene.name, method.name)
+            path = self.picture_path(scene.name, method.name)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, lambda file: PILImage.fromarray(image).save(file, format="PNG"))
         key = _key(scene, method)
@@ -79,13 +79,13 @@ class ResultStore:
 
     def image(self, scene: str, method: str) -> Image | None:
         """A kept picture (H, W, 3) uint8."""
-        path = self.image_path(scene, method)
+        path = self.picture_path(scene, method)
         if not path.is_file():
             return None
         with PILImage.open(path) as picture:
             return np.asarray(picture.convert("RGB"))
 
-    def image_path(self, scene: str, method: str) -> Path:
+    def picture_path(self, scene: str, method: str) -> Path:
         """Where the picture of a scene and a method is kept."""
         slug = re.sub(r"[^a-z0-9]+", "-", method.lower()).strip("-")
         return self._folder / "images" / scene / f"{slug}.png"

@@ -115,6 +115,29 @@ def test_it_is_a_backbone(model: Model):
     assert network.calls == 0
 
 
+def test_rd_edit_takes_a_model(model: Model):
+    image, pair = picture(*SHAPE), box_pair(SHAPE)
+    assert rd.load_pipeline(model) is model
+    result = rd.edit(image, [pair], model)
+    session = rd.ImageSession(model, image, seed=0)
+    list(session.edit([pair]))
+    assert result.settings["model"] == "a flow"
+    assert result.settings["steps"] == 8
+    assert np.array_equal(result.array, session.result.array)
+
+
+def test_a_widget_edits_with_a_model(model: Model):
+    image, pair = picture(*SHAPE), box_pair(SHAPE)
+    widget = rd.RegionDragWidget(image, pairs=[pair], model=model)
+    try:
+        assert widget.settings["model"] == "a flow"
+        assert (widget.settings["steps"], widget.settings["stop"]) == (8, 0.1)  # before it was ever run
+        widget.run(wait=True)
+        assert np.array_equal(widget.result.array, rd.edit(image, [pair], model).array)
+    finally:
+        widget.close()
+
+
 @pytest.mark.parametrize("content", ["pixels", "latents"])
 def test_a_whole_edit_runs_on_a_flow(model: Model, content: str):
     image, pair = picture(*SHAPE), box_pair(SHAPE)
@@ -159,7 +182,7 @@ def test_a_level_the_backbone_does_not_have_is_refused(model: Model):
 
 
 def test_what_is_no_model_is_refused():
-    with pytest.raises(TypeError, match="a RegionDragPipeline is needed, not str"):
+    with pytest.raises(TypeError, match="a RegionDragPipeline or a Model is needed, not str"):
         rd.ImageSession("mini", picture(*SHAPE))
     with pytest.raises(TypeError, match="not object"):
         model_of(object())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -169,6 +170,21 @@ def test_imports_run_one_way(path: Path):
     assert room in MAY_IMPORT, f"{room} is a new room: say in MAY_IMPORT what it may import"
     upward = {name for name in imports_of(path) if room_of(name) not in MAY_IMPORT[room] | ANYWHERE}
     assert not upward, f"{path.name} imports {upward}, which is above it: see MAY_IMPORT"
+
+
+def test_the_architecture_says_what_each_room_may_import(repository: Path):
+    page = (repository / "docs" / "architecture.md").read_text("utf-8")
+    rooms = set(MAY_IMPORT) - ANYWHERE
+    told = set()
+    for names, knows in re.findall(r"^\| (`[^|]+`) \| [^|]+ \| ([^|]*) ?\|$", page, flags=re.MULTILINE):
+        row = rooms & set(re.findall(r"`(\w+)(?:/|\.py)`", names))
+        if not row:
+            continue  # not Python, or not a part of the package
+        named = rooms & set(re.findall(r"\w+", knows))
+        known = rooms - named if knows.startswith("everything but") else named
+        assert known - row == set().union(*(MAY_IMPORT[room] for room in row)) - row, names
+        told |= row
+    assert told == rooms
 
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if p.parent.name == "regions"], ids=lambda p: p.name)

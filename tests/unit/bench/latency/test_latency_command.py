@@ -139,8 +139,8 @@ def test_bars_of_a_cpu_are_judged_by_the_figures():
         result("warm, 1 pair", 0.4, "number of pairs", what="warm", x=1),
         result("warm, 8 pairs", 0.6, "number of pairs", what="warm", x=8),
     ]
-    marks = {"draft": {"median": 300.0}, "preview": {"median": 20.0}}
-    found = bars(results, marks, model="mini", size=256, device="cpu")
+    pointer = {"draft": {"median": 300.0}, "preview": {"median": 20.0}}
+    found = bars(results, pointer, model="mini", size=256, device="cpu")
     holds = {bar.what: bar.holds for bar in found}
     assert list(holds.values()) == [True, None, False, True, False, True, True, True, False]
     assert found[0].found == "2.5x"

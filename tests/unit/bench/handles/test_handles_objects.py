@@ -155,6 +155,6 @@ def test_every_photograph_is_used_credited_and_the_folder_small():
     assert sum(path.stat().st_size for path in files.values()) < 3_000_000
 
 
-def test_the_notice_points_at_the_credits():
-    root = Path(__file__).parents[3]
-    assert str((DATA / "CREDITS.md").relative_to(root)) in (root / "NOTICE").read_text("utf-8")
+def test_the_notice_points_at_the_credits(repository: Path):
+    credits = (DATA / "CREDITS.md").relative_to(repository).as_posix()
+    assert credits in (repository / "NOTICE").read_text("utf-8")
