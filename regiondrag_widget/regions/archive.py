@@ -27,6 +27,8 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protect: Any = None) -> Path:
     """Write ``regions.json``, ``image.png``, ``handle_0.png``, ``target_0.png`` ... and return the path.
 
+    A pair's ``carry`` is kept: a word in the JSON, a mask in ``carry_0.png``.
+
     Parameters
     ----------
     path
@@ -70,9 +72,13 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protec
         names = {"handle": f"handle_{index}.png", "target": f"target_{index}.png"}
         files[names["handle"]] = _png(Image.fromarray(pair.handle))
         files[names["target"]] = _png(Image.fromarray(pair.target))
-        entries.append(
-            {"name": pair.name, **names, "matrix": None if pair.matrix is None else pair.matrix.tolist()}
-        )
+        entry = {"name": pair.name, **names, "matrix": None if pair.matrix is None else pair.matrix.tolist()}
+        if isinstance(pair.carry, np.ndarray):
+            entry["carry"] = {"mask": f"carry_{index}.png"}
+            files[f"carry_{index}.png"] = _png(Image.fromarray(pair.carry))
+        elif pair.carry is not None:
+            entry["carry"] = pair.carry
+        entries.append(entry)
     index_json: dict[str, Any] = {
         "format": "regiondrag regions",
         "version": VERSION,
@@ -115,8 +121,9 @@ def load_regions(path: str | os.PathLike[str]) -> tuple[Image.Image, RegionPairs
                 masks[part] = _read_mask(read, entry.get(part), (width, height))
             label = entry.get("name")
             try:
-                matrix = entry.get("matrix")
-                pairs.append(RegionPair(**masks, matrix=matrix, name="" if label is None else label))
+                matrix, carry = entry.get("matrix"), _read_carry(read, entry.get("carry"), (width, height))
+                name = "" if label is None else label
+                pairs.append(RegionPair(**masks, matrix=matrix, name=name, carry=carry))
             except (ValueError, TypeError) as error:
                 raise ValueError(f"pair {number} in {_INDEX} cannot be used: {error}") from error
     return picture, pairs
@@ -189,6 +196,15 @@ def _png(image: Image.Image) -> bytes:
 
 def _read_mask(read: Reader, name: object, size: Sequence[int]) -> NDArray[np.bool_]:
     return as_mask(_read_png(read, name, size).convert("L"), str(name))
+
+
+def _read_carry(read: Reader, said: object, size: Sequence[int]) -> str | NDArray[np.bool_] | None:
+    """A pair's ``carry``: a word, a mask in a file of its own, or nothing."""
+    if isinstance(said, dict):
+        return _read_mask(read, said.get("mask"), size)
+    if said is None or isinstance(said, str):
+        return said
+    raise ValueError(f'its carry is {said!r}: it must be "object", "painted" or {{"mask": a PNG}}')
 
 
 def _read_png(read: Reader, name: object, size: Sequence[int]) -> Image.Image:

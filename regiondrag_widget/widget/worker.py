@@ -278,3 +278,16 @@ def shared_worker() -> InferenceWorker:
             _shared = InferenceWorker()
             atexit.register(_shared.shutdown)
         return _shared
+
+
+_helper: InferenceWorker | None = None
+
+
+def shared_helper() -> InferenceWorker:
+    """The process's thread for short jobs on pixels that use no network and must not wait for one."""
+    global _helper
+    with _shared_lock:
+        if _helper is None:
+            _helper = InferenceWorker("regiondrag-helper")
+            atexit.register(_helper.shutdown)
+        return _helper
