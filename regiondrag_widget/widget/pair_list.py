@@ -40,7 +40,8 @@ class PairList(MutableSequence[AnyPair]):
         self._read = read
         self._write = write
         self._carried = carried
-        self._cache: dict[str, tuple[Any, AnyPair]] = {}
+        # by key: what the pair was decoded from, the pair, and the same as part of this list
+        self._cache: dict[str, tuple[Any, AnyPair, AnyPair]] = {}
 
     @overload
     def __getitem__(self, index: int) -> AnyPair: ...
@@ -143,24 +144,25 @@ class PairList(MutableSequence[AnyPair]):
     def _plain(self) -> list[AnyPair]:
         """All pairs, not tied to this list: an edit and its result keep them."""
         regions, shape = self._read()
-        return [self._decoded(regions, index, shape) for index in range(len(regions.entries))]
+        return [self._decoded(regions, index, shape)[0] for index in range(len(regions.entries))]
 
     def _joined(self, regions: Regions, index: int, shape: tuple[int, int]) -> AnyPair:
-        return joined(self._decoded(regions, index, shape), self, regions.entries[index].key)
+        return self._decoded(regions, index, shape)[1]
 
-    def _decoded(self, regions: Regions, index: int, shape: tuple[int, int]) -> AnyPair:
+    def _decoded(self, regions: Regions, index: int, shape: tuple[int, int]) -> tuple[AnyPair, AnyPair]:
         entry = regions.entries[index]
         key = entry.key
         masks = tuple(regions.masks.get(k) for k in (entry.handle_key, entry.target_key, entry.chosen_key))
         stamp = (masks, entry.matrix, entry.name, entry.carry, shape)
         known = self._cache.get(key)
         if known is not None and known[0] == stamp:
-            return known[1]
+            return known[1:]
         if len(self._cache) > 2 * len(regions.entries) + 8:  # pairs long gone
             self._cache.clear()
         pair = regions.pair(index, shape)
-        self._cache[key] = (stamp, pair)
-        return pair
+        live = joined(pair, self, key)
+        self._cache[key] = (stamp, pair, live)
+        return pair, live
 
 
 def checked(pair: Any, shape: tuple[int, int]) -> RegionPair:
