@@ -125,8 +125,9 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
 
     @property
     def name(self) -> str:
-        """What results call the model, with the LoRA weights in it. Names of few-step weights give few steps:
-        see `edit_defaults`.
+        """What results call the model, with the LoRA weights in it.
+
+        Names of few-step weights give few steps: see `edit_defaults`.
         """
         return self.model.name
 

@@ -4,7 +4,7 @@ set -eu
 
 if [ -n "${CHROMIUM:-}" ]; then
     [ -x "$CHROMIUM" ] && exit 0
-    echo "CHROMIUM=$CHROMIUM is no program" >&2
+    echo "CHROMIUM=$CHROMIUM is not a program" >&2
     exit 1
 fi
 for name in chromium chromium-browser google-chrome google-chrome-stable; do

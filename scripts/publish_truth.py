@@ -2,8 +2,8 @@
 
     python scripts/publish_truth.py bench-truth
 
-The report and its plot are copied, the figures are kept as compact JSON, and the README's table is written
-anew from that JSON between its two markers.
+The report and its plot are copied, the figures are kept as compact JSON, and the README's table between its
+two markers is written from that JSON.
 """
 
 from __future__ import annotations

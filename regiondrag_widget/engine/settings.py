@@ -135,12 +135,9 @@ class EditSettings:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        if self.matte == "grabcut":  # type: ignore[comparison-overlap]
-            warnings.warn(
-                'matte="grabcut" is now part of matte="auto" and will go: say "auto"',
-                FutureWarning,
-                stacklevel=3,
-            )
+        if str(self.matte) == "grabcut":
+            words = 'matte="grabcut" is now part of matte="auto" and will go: say "auto"'
+            warnings.warn(words, FutureWarning, stacklevel=3)
             object.__setattr__(self, "matte", "auto")
         for spec in SETTINGS:
             object.__setattr__(self, spec.name, spec.checked(getattr(self, spec.name)))
@@ -221,8 +218,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def lists_settings(*listed: str) -> Callable[[F], F]:
-    """Put table rows into a docstring, in place of its ``{settings}``: those named, or all
-    that a loaded model is told in Python.
+    """Put table rows into a docstring, in place of its ``{settings}``.
+
+    The rows are those named, or all that a loaded model takes in Python.
     """
 
     def fill(documented: F) -> F:

@@ -31,12 +31,11 @@ PAD, LEAST_PAD = 0.3, 32  # around a handle that is looked at too, as a share of
 class Cutout:
     """What one handle carries, kept inside a box.
 
-    box : x0, y0, x1, y1, the handle's own and a rim of zeros where the picture goes on
-    opacity : (y1 - y0, x1 - x0) float32 in [0, 1]
-    rgb : (y1 - y0, x1 - x0, 3) float32 in 0..255, the object's colours, continued to where it is not
-    place : (y1 - y0, x1 - x0) bool, what is emptied when the object leaves, within the handle
-    around : x0, y0, x1, y1, a larger box
-    remains : (h, w) bool of that size, what of the object stays outside the handle, its soft edge included: the
+    box : x0, y0, x1, y1, the handle's own and a rim of zeros where the picture goes on opacity : (y1 - y0, x1
+    - x0) float32 in [0, 1] rgb : (y1 - y0, x1 - x0, 3) float32 in 0..255, the object's colours, continued to
+    where it is not place : (y1 - y0, x1 - x0) bool, what is emptied when the object leaves, within the handle
+    around : x0, y0, x1, y1, a larger box remains : (h, w) bool of that size, what of the object stays outside
+    the handle, its soft edge included: the
         fill must not take it for background
     verdict : why this is carried, one of `carry.VERDICTS`
     palette : (n, 3) float32 or None, the picture's few colours where it is drawn and not photographed
@@ -101,8 +100,9 @@ def _edge(rgb: Pixels, handle: Bool, carried: Carried, *, drawn: bool) -> tuple[
 
 
 def _place_left(carried: Carried, handle: Bool) -> tuple[Bool, Bool]:
-    """What is emptied, the object with its soft edge and what beside it the surroundings do not have; and what
-    of all that lies outside the handle.
+    """What is emptied, and what of it lies outside the handle.
+
+    That is the object with its soft edge, and what beside it the surroundings do not have.
     """
     if carried.whole:
         return handle, np.zeros_like(handle)

@@ -319,7 +319,7 @@ def _with_roughness(rgb: Float, unknown: Bool) -> Float:
 
 
 def _window(hole: Bool, least: int, share: float) -> Window:
-    """Rows and columns of the hole's bounding box, widened by a share of its longer side or at least so many."""
+    """Rows and columns of the hole's bounding box, widened by a share of its longer side, or by `least`."""
     ys, xs = np.nonzero(hole.any(1))[0], np.nonzero(hole.any(0))[0]
     pad = int(max(least, share * max(ys[-1] - ys[0], xs[-1] - xs[0])))
     return (

@@ -14,11 +14,18 @@ __all__ = ["MINI_PROFILE", "BackboneProfile", "few_steps", "stable_diffusion_pro
 class BackboneProfile:
     """How a network is used.
 
-    side, min_side : longest and shortest side worked at, in pixels
-    cheap_decoder : the autoencoder is linear and fast enough to draw every preview
-    takes_text : whether a prompt has any effect
-    max_start : the highest fraction of the noise schedule the network was trained at
-    defaults : steps, start, stop and other settings an edit uses when it is not told
+    Attributes
+    ----------
+    side, min_side
+        Longest and shortest side worked at, in pixels.
+    cheap_decoder
+        The autoencoder is linear and fast enough to draw every preview.
+    takes_text
+        Whether a prompt has any effect.
+    max_start
+        The highest fraction of the noise schedule the network was trained at.
+    defaults
+        Steps, start, stop and other settings an edit uses when it is not told.
     """
 
     side: int

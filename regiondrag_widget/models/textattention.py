@@ -60,6 +60,7 @@ class PromptReader:
         *args: Any,
         **kwargs: Any,
     ) -> Tensor:
+        """Attend to the text; called by diffusers with its own arguments."""
         batch, tokens, _ = hidden_states.shape
         if self.single is not None:
             out = self.single.expand(batch, tokens, -1)

@@ -27,8 +27,6 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protect: Any = None) -> Path:
     """Write ``regions.json``, ``image.png``, ``handle_0.png``, ``target_0.png`` ... and return the path.
 
-    A pair's ``carry`` is kept: a word in the JSON, a mask in ``carry_0.png``.
-
     Parameters
     ----------
     path
@@ -69,16 +67,16 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protec
     files = {"image.png": _png(picture)}
     entries = []
     for index, pair in enumerate(region_pairs):
-        names = {"handle": f"handle_{index}.png", "target": f"target_{index}.png"}
-        files[names["handle"]] = _png(Image.fromarray(pair.handle))
-        files[names["target"]] = _png(Image.fromarray(pair.target))
-        entry = {"name": pair.name, **names, "matrix": None if pair.matrix is None else pair.matrix.tolist()}
+        entry: dict[str, Any] = {"name": pair.name}
+        masks = {"handle": pair.handle, "target": pair.target}
         if isinstance(pair.carry, np.ndarray):
-            entry["carry"] = {"mask": f"carry_{index}.png"}
-            files[f"carry_{index}.png"] = _png(Image.fromarray(pair.carry))
+            masks["carry_mask"] = pair.carry
         elif pair.carry is not None:
             entry["carry"] = pair.carry
-        entries.append(entry)
+        for part, mask in masks.items():
+            entry[part] = f"{part}_{index}.png"
+            files[entry[part]] = _png(Image.fromarray(mask))
+        entries.append({**entry, "matrix": None if pair.matrix is None else pair.matrix.tolist()})
     index_json: dict[str, Any] = {
         "format": "regiondrag regions",
         "version": VERSION,
@@ -119,9 +117,12 @@ def load_regions(path: str | os.PathLike[str]) -> tuple[Image.Image, RegionPairs
             masks = {}
             for part in ("handle", "target"):
                 masks[part] = _read_mask(read, entry.get(part), (width, height))
+            carry = entry.get("carry")
+            if "carry_mask" in entry:
+                carry = _read_mask(read, entry["carry_mask"], (width, height))
             label = entry.get("name")
             try:
-                matrix, carry = entry.get("matrix"), _read_carry(read, entry.get("carry"), (width, height))
+                matrix = entry.get("matrix")
                 name = "" if label is None else label
                 pairs.append(RegionPair(**masks, matrix=matrix, name=name, carry=carry))
             except (ValueError, TypeError) as error:
@@ -196,15 +197,6 @@ def _png(image: Image.Image) -> bytes:
 
 def _read_mask(read: Reader, name: object, size: Sequence[int]) -> NDArray[np.bool_]:
     return as_mask(_read_png(read, name, size).convert("L"), str(name))
-
-
-def _read_carry(read: Reader, said: object, size: Sequence[int]) -> str | NDArray[np.bool_] | None:
-    """A pair's ``carry``: a word, a mask in a file of its own, or nothing."""
-    if isinstance(said, dict):
-        return _read_mask(read, said.get("mask"), size)
-    if said is None or isinstance(said, str):
-        return said
-    raise ValueError(f'its carry is {said!r}: it must be "object", "painted" or {{"mask": a PNG}}')
 
 
 def _read_png(read: Reader, name: object, size: Sequence[int]) -> Image.Image:

@@ -56,8 +56,9 @@ class Editor(Protocol):
         editable: NDArray[np.bool_] | None,
         **settings: Any,
     ) -> bool:
-        """Do ahead of `edit` what these handles need, the inversion above all. False when ``cancelled``,
-        which is asked now and then, ended it.
+        """Compute in advance what an `edit` of these handles needs, above all the inversion.
+
+        Returns False when ``cancelled``, which is asked now and then, ended it.
         """
 
     def draft(
@@ -128,4 +129,5 @@ class Report:
 class EditorFactory(Protocol):
     """Makes an `Editor`: loads the model, inverts the picture. Slow; called on the inference thread."""
 
-    def __call__(self, image: Image.Image, settings: EditSettings) -> Editor: ...
+    def __call__(self, image: Image.Image, settings: EditSettings) -> Editor:
+        """Return an editor of this picture."""

@@ -74,9 +74,7 @@ def encode_jpeg(image: Image.Image, *, quality: int = 75, subsampling: int = 2) 
 
 
 def encode_preview(rgb: NDArray[np.uint8]) -> tuple[bytes, int, int]:
-    """A preview (h, w, 3) uint8 as JPEG with its width and height, at most `PREVIEW_SIZE` px on the long
-    side.
-    """
+    """Return a preview (h, w, 3) uint8 as JPEG, with its width and height: `PREVIEW_SIZE` px at most."""
     image = Image.fromarray(np.ascontiguousarray(rgb))
     image.thumbnail((PREVIEW_SIZE, PREVIEW_SIZE), Image.Resampling.BILINEAR)
     return encode_jpeg(image), image.width, image.height

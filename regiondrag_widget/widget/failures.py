@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 
+from regiondrag_widget.errors import first_line
 from regiondrag_widget.imaging.bundled import BundledWeightsMissingError
 from regiondrag_widget.models.memory import is_out_of_memory
 from regiondrag_widget.text import printable
@@ -62,7 +63,7 @@ def describe(error: BaseException) -> Failure:
             text,
         )
     if is_device_lost(error):
-        first = (str(error.__cause__ or "").strip() or words).splitlines()[0]
+        first = first_line(str(error.__cause__ or "").strip() or words)
         return Failure(
             "engine",
             f"The device stopped answering: {first}"[:500],

@@ -16,7 +16,6 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 VERSION = 1
 MAX_BUFFER_BYTES = 64 * 2**20  # one buffer; a larger one is refused before it is looked at
-MAX_PAIRS = 512
 MAX_TEXT = 10_000  # characters of any one string field
 MAX_INTEGER = 2**53 - 1  # what a browser's number holds exactly
 
@@ -60,8 +59,10 @@ class Hello:
 
 @dataclass(frozen=True)
 class SentPair:
-    """A region pair of a `Run` or `Draft`: ``handle``, ``target`` and ``chosen`` are indices into the
-    message's buffers, ``matrix`` the nine numbers row by row; ``carry`` as in `PairEntry`.
+    """A region pair of a `Run` or `Draft`.
+
+    ``handle``, ``target`` and ``chosen`` are indices into the message's buffers, ``matrix`` the nine numbers row
+    by row; ``carry`` is as in `PairEntry`.
     """
 
     key: str
@@ -231,8 +232,9 @@ class Status(Outgoing):
 
 @dataclass(frozen=True)
 class Preview(Outgoing):
-    """A JPEG of the picture after step ``step`` of ``total``; ``box`` is the part of the picture it covers,
-    x0, y0, x1, y1.
+    """A JPEG of the picture after step ``step`` of ``total``.
+
+    ``box`` is the part of the picture it covers, x0, y0, x1, y1.
     """
 
     type: ClassVar[str] = "preview"

@@ -63,8 +63,9 @@ class PreviewStream(Generic[F]):
         self._made = self._last_sent = self._last_ack = float("-inf")
 
     def end(self) -> None:
-        """Nothing more is sent, until the next `start`; a hidden last frame is kept for when a view is
-        shown.
+        """Send nothing more until the next `start`.
+
+        The last frame of hidden views is kept until a view is shown.
         """
         if self._visible:
             self._run, self._pending = None, None
@@ -111,8 +112,9 @@ class PreviewStream(Generic[F]):
         return self._flush()
 
     def finish(self) -> list[Frame[F]]:
-        """The run is over: the last frame goes whatever is in flight (unless hidden: then when shown
-        again).
+        """End the run: the last frame is sent whatever is in flight.
+
+        While the views are hidden, it is sent when one is shown again.
         """
         return self._flush() if self._pending is not None and self._visible else []
 

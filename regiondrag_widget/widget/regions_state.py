@@ -24,8 +24,9 @@ CARRIES = (*CARRY, CHOSEN)
 
 @dataclass(frozen=True, eq=False)
 class UnfinishedPair:
-    """A pair still being drawn: its handle or its target is empty. Same attributes as `RegionPair`, and
-    ``missing`` in words.
+    """A pair still being drawn: its handle or its target is empty.
+
+    It has the attributes of `RegionPair`, and ``missing`` in words.
     """
 
     handle: Mask

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from regiondrag_widget.regions.framing import framed_pairs
 from regiondrag_widget.regions.limits import MIN_SIDE
-from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.regions.pair import RegionPairs
 from regiondrag_widget.widget.encode import encode_png
 from regiondrag_widget.widget.render import render_correspondence, shrink
 
@@ -44,19 +43,8 @@ def still(image: Image.Image, pairs: RegionPairs, result: Image.Image | None = N
 
 
 def _reduced(image: Image.Image, pairs: RegionPairs, scale: float) -> tuple[Image.Image, RegionPairs]:
-    """Picture and pairs at ``scale``; regions too small to be seen there are left out."""
-    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    sx, sy = size[0] / image.width, size[1] / image.height
-    # pixel centres: x -> (x + 1/2) sx - 1/2
-    there = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
-    kept = RegionPairs()
-    for pair in pairs:
-        handle, target = _nearest(pair.handle, size), _nearest(pair.target, size)
-        if handle.any() and target.any():
-            matrix = None if pair.matrix is None else there @ pair.matrix @ np.linalg.inv(there)
-            kept.append(RegionPair(handle, target, matrix, name=pair.name))
-    return image.resize(size, Image.Resampling.BOX, reducing_gap=2.0), kept
-
-
-def _nearest(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+    """Picture and pairs at ``scale``."""
+    width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    whole = (0, 0, image.width, image.height)
+    small = image.resize((width, height), Image.Resampling.BOX, reducing_gap=2.0)
+    return small, framed_pairs(pairs, whole, (height, width))

@@ -8,8 +8,9 @@ MAX_PARTS = 64
 
 
 class Uploads:
-    """Puts the parts of one upload together. A new upload replaces one that never ended; parts come in any
-    order.
+    """Puts the parts of one upload together.
+
+    A new upload replaces one that never ended. Parts may come in any order.
     """
 
     def __init__(self) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from regiondrag_widget.regions.limits import MAX_PAIRS
 from regiondrag_widget.text import is_text, shown
 from regiondrag_widget.widget.fields import Fields
 from regiondrag_widget.widget.messages import (
     MAX_INTEGER,
-    MAX_PAIRS,
     VERSION,
     Accept,
     Ack,

@@ -172,8 +172,10 @@ class WarmUp:
 
 
 def two_drags(shape: tuple[int, int], pairs: Sequence[RegionPair] = ()) -> tuple[RegionPair, RegionPair]:
-    """Two pairs like what a pointer gives one after the other: the first of ``pairs``, or a disc in the
-    middle of an (H, W) picture, and the same a little farther on.
+    """Return two pairs such as a pointer gives one after the other.
+
+    They are the first of ``pairs``, or a disc in the middle of an (H, W) picture, and the same a little
+    farther on.
     """
     height, width = shape
     if pairs:

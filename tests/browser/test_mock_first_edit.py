@@ -47,7 +47,7 @@ def test_draw_drag_run_and_result(open_widget: Open, artefact: Keep) -> None:
     artefact(widget, "running")
     widget.page.evaluate("host.kernel.go()")
     expect(widget.status).to_contain_text("Result")
-    assert widget.canvas.get_attribute("data-showing") == "result"
+    expect(widget.canvas).to_have_attribute("data-showing", "result")  # drawn with the next frame
     artefact(widget, "result")
     acks = widget.page.evaluate("host.kernel.acks")
     assert all(run == 1 for run, _ in acks)

@@ -122,7 +122,7 @@ def test_release_runs_and_the_result_replaces_the_draft(live: Callable[..., Widg
     widget.page.evaluate("host.kernel.go()")
     showing(widget, "result")
     assert len(widget.sent("run")) == 1
-    assert widget.sent("rest") == []
+    assert widget.sent("drag_ended") == []
     assert widget.mask("target").any()
 
 
@@ -139,7 +139,7 @@ def test_escape_rests_and_restores(live: Callable[..., Widget]) -> None:
     widget.page.wait_for_timeout(200)
     showing(widget, "regions")
     seqs = [request["seq"] for request in widget.sent("draft")]
-    assert [rest["seq"] for rest in widget.sent("rest")] == [seqs[-1]]
+    assert [ended["seq"] for ended in widget.sent("drag_ended")] == [seqs[-1]]
     widget.page.mouse.up()
     assert widget.sent("run") == []
     assert not widget.mask("target").any()

@@ -1,6 +1,6 @@
 /**
  * The protocol between the browser and the kernel, version 1: the messages of both directions and the synced traits.
- * Its twin in Python is in `regiondrag_widget/widget`.
+ * Its twin in Python is `regiondrag_widget/widget/messages.py`.
  *
  * What arrives is described by tables of readers, from which both its validation and its type are derived; what is
  * sent is described by types alone. To add a message, add one entry here and a handler where it is used.
@@ -191,7 +191,7 @@ export interface ToKernel {
   /** Edit quickly, while the pointer moves. */
   draft: EditRequest & { seq: number }
   /** The drag ended without a run: drafts up to `seq` are no longer wanted. */
-  rest: { seq: number }
+  drag_ended: { seq: number }
   /** The measurements are on show, or no longer: `measured` messages are wanted, or not. */
   stats: { on: boolean }
   /** Bytes are missing here. */

@@ -222,7 +222,7 @@ export class Live {
   /** Ends the drag's drafts without a run. */
   private endDrafts(): void {
     const seq = this.drafts.end()
-    if (seq !== null) this.widget.host.send("rest", { seq })
+    if (seq !== null) this.widget.host.send("drag_ended", { seq })
     this.drafts.drop()
   }
 }

@@ -101,7 +101,7 @@ describe("what a pair carries", () => {
     expect((model.state._masks as Record<string, Uint8Array>)["c:p"]).toEqual(encodeMask(object))
     widget.run()
     const run = sent("run")[0]
-    const [pair] = (run?.content ?? {}).pairs as [{ chosen: number }]
+    const [pair] = run?.content?.pairs as [{ chosen: number }]
     expect(new Uint8Array(run?.buffers[pair.chosen] as ArrayBuffer)).toEqual(encodeMask(object))
   })
 })

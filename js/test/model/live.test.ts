@@ -78,7 +78,7 @@ describe("a drag while it is off", () => {
     move(5)
     release()
     await vi.advanceTimersByTimeAsync(5_000)
-    expect([sent("draft").length, sent("run").length, sent("rest").length]).toEqual([0, 0, 0])
+    expect([sent("draft").length, sent("run").length, sent("drag_ended").length]).toEqual([0, 0, 0])
   })
 })
 
@@ -114,7 +114,7 @@ describe("a drag while it is on", () => {
     await answer()
     expect(looks()).toBe(true)
     release()
-    expect([sent("run").length, sent("rest").length, looks()]).toEqual([1, 0, true])
+    expect([sent("run").length, sent("drag_ended").length, looks()]).toEqual([1, 0, true])
     const frame = { run: 5, seq: 1, step: 1, total: 9, box }
     model.receive("preview", frame, [png])
     await vi.advanceTimersByTimeAsync(20)
@@ -129,13 +129,13 @@ describe("a drag while it is on", () => {
     expect(looks()).toBeNull()
   })
 
-  it("that is cancelled tells the kernel to rest, once, and takes the draft away", async () => {
+  it("that is cancelled tells the kernel, once, and takes the draft away", async () => {
     const { move, answer, sent, looks, widget } = await openLive()
     move(5)
     await answer()
     widget.store.cancelGesture()
     widget.store.cancelGesture()
-    expect(sent("rest").map((m) => m.content.seq)).toEqual([sent("draft")[0]?.content.seq])
+    expect(sent("drag_ended").map((m) => m.content.seq)).toEqual([sent("draft")[0]?.content.seq])
     expect([looks(), sent("run").length]).toEqual([null, 0])
   })
 
@@ -145,7 +145,7 @@ describe("a drag while it is on", () => {
     model.update({ _image: png.slice(), _image_info: { ...info, rev: 2 }, _pairs: [], _masks: {} })
     await vi.advanceTimersByTimeAsync(0)
     await answer()
-    expect([looks(), sent("rest").length]).toEqual([null, 1])
+    expect([looks(), sent("drag_ended").length]).toEqual([null, 1])
   })
 
   it("shows why the kernel's drafts fail, and goes on", async () => {

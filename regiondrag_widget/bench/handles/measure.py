@@ -24,12 +24,18 @@ MOST_LOST, MOST_CARRIED, MOST_SEAM, MOST_LEFT = 0.01, 0.02, 0.05, 0.01
 class Measures:
     """Shares in 0..1, lower is better.
 
-    lost : of the marked object's pixels, 4 px in from its edge, that arrive off by more than 12 grey levels
-    carried : of the moved handle's pixels, 6 px away from the object and outside the old handle, where the
-        picture's own pixel changed by more than 12
-    seam : pixels where a step is more than 4 grey levels above the picture's own, at the place and at the
-        source, over those that a step along the whole outline would have
-    left : of the object's old pixels that show what was there and nothing that surrounds it
+    Attributes
+    ----------
+    lost
+        Of the marked object's pixels, 4 px in from its edge, that arrive off by more than 12 grey levels.
+    carried
+        Of the moved handle's pixels, 6 px away from the object and outside the old handle, where the
+        picture's own pixel changed by more than 12.
+    seam
+        Pixels where a step is more than 4 grey levels above the picture's own, at the place and at the
+        source, over those that a step along the whole outline would have.
+    left
+        Of the object's old pixels that show what was there and nothing that surrounds it.
     """
 
     lost: float
@@ -56,10 +62,16 @@ class Measures:
 class Moved:
     """What a perfect edit would bring to each pixel.
 
-    truth : (H, W, 3) float32, the picture carried by the movement
-    object_ : (H, W) bool, the object at its new place, as far as it was marked
-    handle : (H, W) bool, the handle at its new place
-    slack : grey levels by which resampling alone may differ, 0 for whole pixels
+    Attributes
+    ----------
+    truth
+        (H, W, 3) float32, the picture carried by the movement.
+    object_
+        (H, W) bool, the object at its new place, as far as it was marked.
+    handle
+        (H, W) bool, the handle at its new place.
+    slack
+        Grey levels by which resampling alone may differ, 0 for whole pixels.
     """
 
     truth: Float
@@ -71,7 +83,14 @@ class Moved:
 def measure(before: Pixels, after: Pixels, object_: Mask, handle: Mask, moved: Moved) -> Measures:
     """The four figures of one edit.
 
-    before, after : (H, W, 3) uint8; object_ : (H, W) bool, the true object; handle : (H, W) bool
+    Parameters
+    ----------
+    before, after
+        (H, W, 3) uint8.
+    object_
+        (H, W) bool, the true object.
+    handle
+        (H, W) bool.
     """
     return Measures(
         lost(after, moved),

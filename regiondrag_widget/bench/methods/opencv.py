@@ -39,8 +39,8 @@ def grabcut_matte(image: Image, handle: Mask, rim: float = 10.0, reach: int = 24
     """Tell the object from the background that a drawn handle carries along its rim.
 
     GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004): the core of the handle is surely object, its
-    outside surely background, the rim undecided. Written apart from `imaging/grabcut.py` on purpose: a
-    baseline must not change when the editor's own cut does.
+    outside surely background, the rim undecided. Written apart from the editor's own cut-out on purpose:
+    a baseline must not change with it.
 
     Parameters
     ----------

@@ -37,11 +37,11 @@ async function flat([x0, y0, x1, y1], color) {
 export class Drafting {
   /** `delay` in milliseconds, [least, most] for one at random, null for a test that calls `answer` itself. */
   constructor(model, delay = 20) {
-    Object.assign(this, { model, delay, asked: [], rests: [], stats: [], color: () => "#ff00c8", draw: flat })
+    Object.assign(this, { model, delay, asked: [], ended: [], stats: [], color: () => "#ff00c8", draw: flat })
   }
 
   hear(content, buffers) {
-    if (content.type === "rest") this.rests.push(content.seq)
+    if (content.type === "drag_ended") this.ended.push(content.seq)
     if (content.type === "stats") {
       this.stats.push(content.on)
       if (content.on) this.measure()

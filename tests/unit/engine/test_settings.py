@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from regiondrag_widget.imaging.matte import MATTES
 
 from regiondrag_widget.engine.settings import BY_NAME, SETTINGS, EditSettings, resolve, schedule
 from regiondrag_widget.engine.settingspec import SettingSpec
+from regiondrag_widget.imaging.carry import MATTES
 from regiondrag_widget.regions import METHODS
 
 NAN = float("nan")
@@ -135,7 +135,7 @@ def test_every_setting_has_its_words_and_a_default_it_takes(spec: SettingSpec):
 
 
 def test_choices_are_those_that_the_code_below_knows():
-    assert BY_NAME["matte"].values == MATTES
+    assert BY_NAME["matte"].values == tuple(MATTES)
     assert BY_NAME["method"].values == METHODS
 
 

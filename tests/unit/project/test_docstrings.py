@@ -15,7 +15,10 @@ FOLDERS = (
     "regiondrag_widget/assets",
     "regiondrag_widget/bench",
     "regiondrag_widget/cli",
+    "regiondrag_widget/engine",
+    "regiondrag_widget/models",
     "regiondrag_widget/regions",
+    "regiondrag_widget/widget",
     "scripts",
     "training",
 )

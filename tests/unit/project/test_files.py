@@ -12,6 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import regiondrag_widget as rd
+from regiondrag_widget.locks import Rank
 
 tomllib = pytest.importorskip("tomllib", reason="tomllib came with Python 3.11")
 
@@ -103,3 +104,28 @@ def test_the_papers_links_lead_somewhere(repository: Path):
         path = repository / paper
         linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text("utf-8"))
         assert [link for link in linked if not (path.parent / link).exists()] == [], paper
+
+
+def test_contributing_names_files_that_exist(repository: Path):
+    """What stands in backticks and looks like a path is one, from the root or from the package."""
+    text = (repository / "CONTRIBUTING.md").read_text("utf-8")
+    named = re.findall(r"`((?:[\w.-]+/)+[\w.-]+\.(?:py|ts|json|yml|md))`", text)
+    starts = (repository, repository / "regiondrag_widget")
+    assert len(named) >= 15
+    missing = [path for path in named if not any((start / path).exists() for start in starts)]
+    assert [path for path in missing if "yourtool" not in path] == []
+
+
+# written alike on purpose, as CONTRIBUTING says
+TWINS = {"bars.py", "command.py", "plots.py", "report.py"}
+
+
+@pytest.mark.parametrize(("folder", "ending"), [("regiondrag_widget", ".py"), ("js/src", ".ts")])
+def test_no_two_rooms_have_a_file_of_the_same_name(repository: Path, folder: str, ending: str):
+    names = [path.name for path in (repository / folder).rglob(f"*{ending}") if path.stem != "__init__"]
+    assert {name for name in names if names.count(name) > 1} - TWINS == set()
+
+
+def test_the_architecture_lists_every_lock_in_its_order(repository: Path):
+    text = (repository / "docs" / "architecture.md").read_text("utf-8")
+    assert re.findall(r"^\| `([A-Z_]+)` \|", text, flags=re.MULTILINE) == [rank.name for rank in Rank]

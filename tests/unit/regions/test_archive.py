@@ -342,3 +342,19 @@ def test_names_too_long_to_be_loaded_again_are_not_saved(
     with pytest.raises(ValueError, match="give the pairs shorter names"):
         save_regions(tmp_path / "s.zip", picture, named)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["s.zip", "s"])
+def test_what_a_pair_carries_comes_back(tmp_path: Path, picture: Image.Image, pairs: RegionPairs, name: str):
+    handle, target = pairs[0].handle, pairs[0].target
+    part = handle.copy()
+    part[:, :9] = False
+    carries = [None, "object", "painted", part]
+    saved = [RegionPair(handle, target, carry=carry) for carry in carries]
+    assert load_regions(save_regions(tmp_path / name, picture, saved))[1] == saved
+
+
+def test_a_carry_mask_that_leaves_the_handle_is_refused(saved: Path):
+    rewrite(saved, with_pair(carry_mask="target_0.png"))
+    with pytest.raises(ValueError, match=r"pair 0 in regions\.json cannot be used: carry mask leaves"):
+        load_regions(saved)
