@@ -61,8 +61,8 @@ class Hello:
 class SentPair:
     """A region pair of a `Run` or `Draft`.
 
-    ``handle``, ``target`` and ``chosen`` are indices into the message's buffers, ``matrix`` the nine numbers row
-    by row; ``carry`` is as in `PairEntry`.
+    ``handle``, ``target`` and ``chosen`` are indices into the message's buffers, ``matrix`` the nine numbers
+    row by row; ``carry`` is as in `PairEntry`.
     """
 
     key: str

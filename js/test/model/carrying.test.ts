@@ -100,8 +100,8 @@ describe("what a pair carries", () => {
     widget.store.commit(changePair(widget.store.regions, 0, { name: "cup" }))
     expect((model.state._masks as Record<string, Uint8Array>)["c:p"]).toEqual(encodeMask(object))
     widget.run()
-    const run = sent("run")[0]
-    const [pair] = run?.content?.pairs as [{ chosen: number }]
-    expect(new Uint8Array(run?.buffers[pair.chosen] as ArrayBuffer)).toEqual(encodeMask(object))
+    const run = sent("run")[0] as ReturnType<typeof sent>[number]
+    const [pair] = run.content.pairs as [{ chosen: number }]
+    expect(new Uint8Array(run.buffers[pair.chosen] as ArrayBuffer)).toEqual(encodeMask(object))
   })
 })
