@@ -11,6 +11,7 @@ from PIL import Image
 from regiondrag_widget.imaging.carry import Carried, Carry, carried_mask
 from regiondrag_widget.imaging.cutout import LEAST_PAD, PAD
 from regiondrag_widget.regions.box import bounding_box
+from regiondrag_widget.regions.pair import as_carry
 
 __all__ = ["carried_in"]
 
@@ -35,8 +36,10 @@ def carried_in(image: Image.Image, handle: Bool, carry: Carry = "object") -> Car
     Raises
     ------
     ValueError
-        As `carried_mask`.
+        The mask is empty, of another size, or leaves the handle; or there is no such word.
     """
+    checked = as_carry(carry, handle)
+    said: Carry = "object" if checked is None else checked
     x0, y0, x1, y1 = bounding_box(handle)
     height, width = handle.shape
     pad = max(LEAST_PAD, round(PAD * max(x1 - x0, y1 - y0)))
@@ -44,12 +47,10 @@ def carried_in(image: Image.Image, handle: Bool, carry: Carry = "object") -> Car
     around = slice(box[1], box[3]), slice(box[0], box[2])
     pixels = np.asarray(image.crop(box))
     alpha = np.ascontiguousarray(pixels[..., 3]) if pixels.shape[2] == 4 else None
-    if not isinstance(carry, str) and carry.shape == handle.shape:
-        if (carry & ~handle).any():  # the part around the handle would not show it
-            raise ValueError("carry mask leaves the handle: paint the handle over it too, or cut the mask")
-        carry = np.ascontiguousarray(carry[around])
+    if not isinstance(said, str):
+        said = np.ascontiguousarray(said[around])
     inside = np.ascontiguousarray(handle[around])
-    found = carried_mask(np.ascontiguousarray(pixels[..., :3]), inside, alpha, carry)
+    found = carried_mask(np.ascontiguousarray(pixels[..., :3]), inside, alpha, said)
 
     def whole(part: Bool) -> Bool:
         mask = np.zeros(handle.shape, bool)

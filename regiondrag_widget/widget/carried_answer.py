@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from regiondrag_widget.imaging.carried import carried_in
 from regiondrag_widget.imaging.carry import MATTES
 from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.regions.codec import encode_mask
@@ -99,8 +100,6 @@ class CarriedAnswers:
 
 
 def _answer(request: CarriedRequest, image: Image.Image) -> CarriedAnswer:
-    from regiondrag_widget.imaging.carried import carried_in  # loads OpenCV
-
     shape = image.height, image.width
     handle = read_mask(request.handle, shape)
     if not handle.any():
