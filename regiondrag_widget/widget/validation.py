@@ -243,7 +243,6 @@ _READERS: dict[str, Callable[[Fields], Incoming]] = {
     "run": _run,
     "draft": _draft,
     "drag_ended": lambda m: DragEnded(m.integer("seq")),
-    "rest": lambda m: DragEnded(m.integer("seq")),
     "stop": lambda m: Stop(m.integer("run")),
     "ack": lambda m: Ack(m.integer("run"), m.integer("seq")),
     "need": _need,

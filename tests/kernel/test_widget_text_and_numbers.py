@@ -73,7 +73,7 @@ def test_a_run_with_a_huge_number_is_refused_in_words(w, browser, handle, target
 @pytest.mark.parametrize("number", ANY_HUGE)
 @pytest.mark.parametrize("field", ["run", "seq", "v", "rev", "part"])
 def test_a_huge_number_in_any_field_is_refused_in_words(w, browser, field, number):
-    for kind in ("run", "draft", "load", "ack", "rest"):
+    for kind in ("run", "draft", "load", "ack", "drag_ended"):
         browser.send({"type": kind, field: number}, [b""])
     assert len(errors(browser)) == 5
     assert can_be_sent(browser)

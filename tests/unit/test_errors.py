@@ -12,7 +12,7 @@ from regiondrag_widget.errors import first_line
     [
         (ValueError("bad file"), "bad file"),
         (
-            ValueError("\n  CUDA error: lost  \nCompile with TORCH_USE_CUDA_DSA"),
+            ValueError("\n  CUDA error: device lost  \nCompile with TORCH_USE_CUDA_DSA"),
             "CUDA error: device lost",
         ),
         (RuntimeError(), "RuntimeError"),

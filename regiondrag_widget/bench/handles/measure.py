@@ -145,7 +145,15 @@ def left_behind(before: Pixels, after: Pixels, object_: Mask, handle: Mask, cove
 
     One counts where it leans by at least a quarter from what continues the surroundings towards what was
     there, by more than 12 grey levels, and is more than 12 from all colours within 24 px around the handle.
-    covered : (H, W) bool, the handle at its new place, where nothing is asked
+
+    Parameters
+    ----------
+    before, after
+        (H, W, 3) uint8.
+    object_, handle
+        (H, W) bool, the true object and the drawn handle.
+    covered
+        (H, W) bool, the handle at its new place, which does not count.
     """
     place = (_distance_to(object_) <= 4) & handle & (_distance_to(covered) > 2)
     size = int((object_ & ~covered).sum())
