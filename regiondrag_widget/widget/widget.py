@@ -130,7 +130,7 @@ class RegionDragWidget(DocumentMirror):
     def add_pair(
         self, handle: Any, target: Any = None, matrix: Any = None, name: str = "", *, carry: Any = None
     ) -> RegionPair:
-        """Add a region pair; it shows in the browser.
+        """Add a region pair; it shows in the browser. Returns it as ``w.pairs`` has it.
 
         >>> w.add_pair(handle, target)
         >>> w.add_pair(handle, matrix=[[1, 0, 40], [0, 1, 0], [0, 0, 1]])   # 40 px to the right
@@ -140,8 +140,9 @@ class RegionDragWidget(DocumentMirror):
         `RegionPair`; ``ValueError`` for masks of another size.
         """
         pair = RegionPair(handle, target, matrix, name=name, carry=carry)
-        self._document.pairs.append(pair)
-        return pair
+        with self._document.lock:
+            self._document.pairs.append(pair)
+            return self._document.pairs[-1]  # type: ignore[return-value]
 
     def remove_pair(self, index: int) -> None:
         """Remove one pair; ``IndexError`` when there is none.

@@ -5,6 +5,8 @@ every owner (a widget's runs, its drafts, its warm-up) has at most one waiting j
 newer job replaces the waiting one and cancels the running one. Runs go before drafts, and drafts before
 background jobs; equally urgent jobs are served in the order in which they came. Stopping is cooperative: the
 running job polls `InferenceWorker.should_stop`, or `Job.cancelled`, between denoising steps.
+
+A second thread of the same kind, the helper, does short work on pixels that needs no network.
 """
 
 from __future__ import annotations

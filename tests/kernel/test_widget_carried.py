@@ -96,6 +96,18 @@ def test_an_answer_that_is_no_longer_wanted_is_not_sent(w, page, handle, target,
     assert len(page.of("carried")) == 1
 
 
+def test_where_background_messages_are_not_shown_they_wait_for_the_next_of_the_page(w, page, handle):
+    w._outbox.pump = True
+    page.threads.clear()
+    page.draw("a", handle, None)
+    until(lambda: w._document.carried._kept)
+    time.sleep(0.05)
+    assert page.of("carried") == []
+    page.send({"type": "ping"})
+    assert told(page)[0]["verdict"] == "object"
+    assert page.threads == {"MainThread"}
+
+
 def test_messages_do_not_wait_for_what_handles_carry(w, page, handle, monkeypatch):
     go = threading.Event()
     monkeypatch.setattr(carried_answer, "_answer", lambda request, image: go.wait(10))
@@ -185,6 +197,13 @@ def test_what_cannot_be_carried_is_refused_and_nothing_changes(w, drawn, bad, wo
     with pytest.raises(ValueError, match=words):
         w.pairs[0].carry = bad
     assert (w._regions_rev, w.pairs[0].carry) == (before, None)
+
+
+def test_an_added_pair_is_the_drawn_one(w, handle, target):
+    pair = w.add_pair(handle, target, carry="painted")
+    assert np.array_equal(pair.carried, handle)
+    pair.carry = "object"
+    assert w.pairs[0].carry == "object"
 
 
 def test_other_parts_of_a_drawn_pair_cannot_be_assigned(w, drawn, handle):

@@ -2,16 +2,16 @@
 
 import type { Findings } from "../document/findings"
 import type { Layer, Pair } from "../document/pair"
-import { type Carried, carriedOf, type Ghost } from "../document/placement"
+import { carriedOf, type Ghost } from "../document/placement"
 import type { Regions } from "../document/regions"
 import type { Stroke } from "../document/store"
 import { centroid, isEmpty, type Mask } from "../geometry/mask"
-import { apply, isAffine, type Matrix, multiply, type Point } from "../geometry/matrix"
+import { apply, type Matrix, type Point } from "../geometry/matrix"
 import { toScreen, type Viewport } from "../geometry/viewport"
-import { warpMask } from "../geometry/warp"
 import type { ShownDraft } from "../model/drafts"
 import type { Picture } from "../model/pictures"
-import { CARRIED, css, type Rgb, shade } from "./colors"
+import { carriedOutlines, paintCarriedLine } from "./carriedline"
+import { css, type Rgb, shade } from "./colors"
 import { paintCarried } from "./dragpreview"
 import { canvasMatrix, drawPlaced } from "./placing"
 import { maskOutline, maskSprite, StrokeSprite } from "./sprites"
@@ -81,7 +81,8 @@ export function paintOverlay(
     }
   }
   if (scene.faint) return
-  for (const { pair } of shown) for (const one of carriedOutlines(pair, scene)) carriedLine(g, one, viewport)
+  for (const { pair } of shown)
+    for (const one of carriedOutlines(pair, scene)) paintCarriedLine(g, one, viewport)
   if (whole) return
   for (const { pair, index } of shown) annotate(g, pair, index, scene, viewport)
 }
@@ -118,57 +119,6 @@ function paintMask(
     g.globalAlpha = 1
     outlined(g, mask, null, rgb, viewport, one.active)
   }
-  g.restore()
-}
-
-/** A mask, and the affine matrix that takes it to where it is shown. */
-export interface Placed {
-  readonly mask: Mask
-  readonly matrix: Matrix | null
-}
-
-/**
- * Where a line shows what will be carried: in the handle, and where that goes. None while it is not known, while the
- * handle is painted, and where all that is painted is carried: the handle's own outline shows that.
- */
-export function carriedOutlines(
-  pair: Pair,
-  scene: Pick<OverlayScene, "findings" | "stroke" | "ghost">,
-): Placed[] {
-  const found = scene.findings.of(pair)
-  const painting = scene.stroke?.pairId === pair.id && scene.stroke.layer === "handle"
-  if (!found || found.verdict === "painted" || painting) return []
-  const here = { mask: found.mask, matrix: null }
-  const carried = carriedOf(pair, scene)
-  return carried ? [here, arrival(carried)] : [here]
-}
-
-/** Where carried pixels arrive; under a projective matrix the mask is warped, once for each target. */
-function arrival({ mask, target, matrix, along }: Carried): Placed {
-  if (isAffine(matrix)) return { mask, matrix: along ? multiply(along, matrix) : matrix }
-  const key = target ?? mask
-  const known = warped.get(key)
-  if (known?.mask === mask && known.matrix.every((n, i) => n === matrix[i]))
-    return { mask: known.at, matrix: along }
-  const at = warpMask(mask, matrix)
-  warped.set(key, { mask, matrix, at })
-  return { mask: at, matrix: along }
-}
-
-const warped = new WeakMap<Mask, { mask: Mask; matrix: Matrix; at: Mask }>()
-
-function carriedLine(g: CanvasRenderingContext2D, { mask, matrix }: Placed, viewport: Viewport): void {
-  if (isEmpty(mask)) return
-  const path = new Path2D()
-  path.addPath(maskOutline(mask), canvasMatrix(matrix, viewport))
-  g.save()
-  g.lineCap = "round"
-  g.strokeStyle = "rgb(20 22 26 / 0.7)"
-  g.lineWidth = 3.5
-  g.stroke(path)
-  g.strokeStyle = css(CARRIED)
-  g.lineWidth = 1.5
-  g.stroke(path)
   g.restore()
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest"
-import { carriedOutlines } from "../../src/canvas/overlay"
+import { carriedOutlines } from "../../src/canvas/carriedline"
 import { allCarried } from "../../src/document/placement"
 import { changePair } from "../../src/document/regions"
 import { IDENTITY, translation } from "../../src/geometry/matrix"
