@@ -17,7 +17,7 @@ from regiondrag_widget._version import __version__
 
 if TYPE_CHECKING:
     from regiondrag_widget import assets as examples
-    from regiondrag_widget.api import edit, load_pipeline
+    from regiondrag_widget.api import carried, edit, load_pipeline
     from regiondrag_widget.engine.denoise import EditStep
     from regiondrag_widget.engine.result import EditResult
     from regiondrag_widget.engine.session import ImageSession
@@ -38,6 +38,7 @@ __all__ = [
     "RegionPair",
     "RegionPairs",
     "__version__",
+    "carried",
     "edit",
     "examples",
     "load_pipeline",
@@ -56,6 +57,7 @@ _WHERE: dict[str, tuple[str, str | None]] = {
     "RegionDragWidget": ("widget.widget", "RegionDragWidget"),
     "RegionPair": ("regions.pair", "RegionPair"),
     "RegionPairs": ("regions.pair", "RegionPairs"),
+    "carried": ("api", "carried"),
     "edit": ("api", "edit"),
     "examples": ("assets", None),
     "load_pipeline": ("api", "load_pipeline"),

@@ -8,18 +8,24 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, overload
 
+import numpy as np
+from numpy.typing import NDArray
+
 from regiondrag_widget.engine.denoise import EditStep
+from regiondrag_widget.engine.edit_input import checked_pairs
 from regiondrag_widget.engine.keywords import check_keywords
 from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.engine.settings import OF_EDIT, lists_settings
-from regiondrag_widget.imaging.picture import PictureSource
+from regiondrag_widget.imaging.carried import carried_in
+from regiondrag_widget.imaging.carry import MATTES
+from regiondrag_widget.imaging.picture import PictureSource, load_picture
 from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.models.model import Model
 from regiondrag_widget.pipeline import RegionDragPipeline
 from regiondrag_widget.regions import RegionPair, RegionPairs
 
-__all__ = ["edit", "load_pipeline"]
+__all__ = ["carried", "edit", "load_pipeline"]
 
 
 @overload
@@ -54,6 +60,38 @@ def load_pipeline(
     return _loaded(
         os.fspath(model), None if device is None else str(device), None if dtype is None else str(dtype)
     )
+
+
+def carried(image: PictureSource, pair: RegionPair, *, matte: str = "auto") -> NDArray[np.bool_]:
+    """What of a pair's handle an edit of the picture would carry.
+
+    >>> rd.carried("photo.jpg", rd.RegionPair(handle, target))
+
+    Parameters
+    ----------
+    image : path, bytes, Pillow image or array
+        The picture, as `edit` takes it.
+    pair : RegionPair
+        Its handle has the picture's size.
+    matte : str
+        As the setting: what is carried where the pair does not say it itself.
+
+    Returns
+    -------
+    (H, W) bool array
+        Within the handle.
+
+    Raises
+    ------
+    ValueError
+        The picture cannot be read or is of another size, or there is no such matte.
+    """
+    picture = load_picture(image)
+    if matte not in MATTES:
+        raise ValueError(f"matte must be one of {', '.join(map(repr, MATTES))}, got {matte!r}")
+    checked_pairs([pair], picture.shape)
+    carry = MATTES[matte] if pair.carry is None else pair.carry
+    return carried_in(picture.to_pil(), pair.handle, carry).mask
 
 
 KEPT = 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ EXAMPLES = """examples:
   regiondrag edit photo.jpg --handle a.png --handle b.png --move 40,0 --move -40,0 -o out.png
   regiondrag edit --regions edit.zip -o out.png"""
 
+CARRY = ("object", "painted")  # as `regions.pair.CARRY`: importing that would load numpy for --help
 # what argparse makes of an option's text; other kinds of settings stay text
 PARSED = {"integer": int, "number": float}
 
@@ -61,6 +63,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     )
     where.add_argument("--rotate", action="append", default=[], type=float, metavar="DEG",
                        help="turn by DEG degrees as well, counter-clockwise")  # fmt: skip
+    where.add_argument("--carry", action="append", default=[], choices=CARRY,
+                       help="carry the object found in the handle, or all that is painted")  # fmt: skip
     where.add_argument("--regions", type=Path, metavar="FOLDER|ZIP", help="regions saved by save_regions")
 
     how = parser.add_argument_group("settings")
@@ -112,6 +116,8 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(_report(args, path, result), indent=2, default=str))
     else:
         print(f"wrote {path}: {result!r}")
+        for note in result.notes:
+            print(f"note: {note}", file=sys.stderr)
     return 0
 
 
@@ -119,7 +125,7 @@ def _inputs(args: argparse.Namespace) -> tuple[Picture, RegionPairs]:
     from regiondrag_widget.imaging.picture import load_picture
     from regiondrag_widget.regions.pair import RegionPairs
 
-    drawn = args.handle or args.target or args.move or args.scale or args.rotate
+    drawn = args.handle or args.target or args.move or args.scale or args.rotate or args.carry
     if args.regions is not None:
         if drawn:
             raise ValueError(
@@ -167,18 +173,20 @@ def _drawn_pairs(args: argparse.Namespace, size: tuple[int, int]) -> list[Any]:
     if args.target and len(args.target) != count:
         raise ValueError(f"{count} --handle but {len(args.target)} --target: give one target for each handle")
     handles = [load_mask(path, size) for path in args.handle]
+    carries = _for_each(args.carry, count, "--carry", None)
     if args.target:
         targets = [load_mask(path, size) for path in args.target]
         return [
-            RegionPair(h, t, name=Path(p).stem) for h, t, p in zip(handles, targets, args.handle, strict=True)
+            RegionPair(handle, target, name=Path(path).stem, carry=carry)
+            for handle, target, path, carry in zip(handles, targets, args.handle, carries, strict=True)
         ]
     moves = _for_each(args.move, count, "--move", (0.0, 0.0))
     scales = _for_each(args.scale, count, "--scale", 1.0)
     turns = _for_each(args.rotate, count, "--rotate", 0.0)
     return [
-        RegionPair.move(handle, dx, dy, scale, turn, name=Path(path).stem)
-        for handle, path, (dx, dy), scale, turn in zip(
-            handles, args.handle, moves, scales, turns, strict=True
+        RegionPair.move(handle, dx, dy, scale, turn, name=Path(path).stem, carry=carry)
+        for handle, path, (dx, dy), scale, turn, carry in zip(
+            handles, args.handle, moves, scales, turns, carries, strict=True
         )
     ]
 
@@ -233,6 +241,7 @@ def _report(args: argparse.Namespace, path: Path, result: Any) -> dict[str, Any]
             }
             for pair in result.pairs or []
         ],
+        "notes": list(result.notes),
         **result.metadata,
     }
 

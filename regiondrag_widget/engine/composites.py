@@ -155,7 +155,7 @@ class Composites:
                 latents = self._coder.encode_draft(working, before, window.latents)
             else:
                 latents = self._coder.encode(working)
-        encoded = EncodedComposite(composite, latents)
+        encoded = EncodedComposite(composite, latents, tuple(cutout.verdict for cutout in cutouts))
         sizes = {"host": composite.nbytes}
         sizes[self._place] = sizes.get(self._place, 0) + latents.nbytes
         self._cache.put(key, encoded, sizes)

@@ -39,6 +39,8 @@ class Painted:
         Network calls made.
     previews : sequence of (h, w, 3) uint8
         One of every step, rendered when asked for; none of a draft.
+    verdicts : tuple of str
+        Why each pair carried what it did, keys of `carry.VERDICTS`.
     """
 
     sheet: Sheet
@@ -48,6 +50,7 @@ class Painted:
     alpha: Float | None
     calls: int
     previews: Sequence[Bytes]
+    verdicts: tuple[str, ...] = ()
 
     def over(self, picture: Picture) -> Picture:
         """A copy of the picture with the painting laid over it; only what was touched differs.

@@ -36,8 +36,8 @@ __all__ = ["Passes"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
-# rgb and alpha of the edit's box as in `Painted`, and the previews
-Pixels: TypeAlias = "tuple[Float, Float | None, Sequence[npt.NDArray[np.uint8]]]"
+# rgb and alpha of the edit's box, the previews and the verdicts, as in `Painted`
+Pixels: TypeAlias = "tuple[Float, Float | None, Sequence[npt.NDArray[np.uint8]], tuple[str, ...]]"
 
 PREVIEW_SIDE = 256  # pixels of the longer side of the previews that a result keeps
 
@@ -142,7 +142,7 @@ class Passes:
             rng=given.rng,
             draft=calls is not None,
         )
-        rgb, alpha, previews = yield from (
+        rgb, alpha, previews, verdicts = yield from (
             self._in_pixels(task) if given.settings.content == "pixels" else self._in_latents(task)
         )
         return Painted(
@@ -153,6 +153,7 @@ class Passes:
             alpha=alpha,
             calls=len(task.inversion.levels),
             previews=previews,
+            verdicts=verdicts,
         )
 
     def _in_pixels(self, task: _Task) -> Generator[EditStep, None, Pixels]:
@@ -197,7 +198,7 @@ class Passes:
                 )
                 out[y0:y1, x0:x1] += weight[at][y0:y1, x0:x1, None] * change
             alpha = None if composite.alpha is None else composite.alpha[at]
-        return out, alpha, previews
+        return out, alpha, previews, composed.verdicts
 
     def _in_latents(self, task: _Task) -> Generator[EditStep, None, Pixels]:
         """Paste noised latents, as in the paper."""
@@ -220,7 +221,7 @@ class Passes:
             decoded = self.prepared.coder.decode(torch.stack([last, window.latents]))
             edited, reconstructed = (sheet.window.from_working(d) + 127.5 for d in decoded)
             out = edited + warp_residual(picture - reconstructed, task.pairs, method=settings.method)
-        return out[slices_of(task.box)], None, previews
+        return out[slices_of(task.box)], None, previews, ("painted",) * len(task.pairs)
 
     def _previewer(self, task: _Task, base: Float, weight: Float, anchor: Tensor) -> Previewer:
         """Draws an edit's steps in the whole picture, a draft's on its sheet."""

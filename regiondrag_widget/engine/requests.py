@@ -32,10 +32,13 @@ class EncodedComposite:
         In pixels of the sheet.
     latents : (C, h, w) float32 Tensor
         Of its working copy.
+    verdicts : tuple of str
+        Why each pair carries what it does, keys of `carry.VERDICTS`.
     """
 
     composite: Composite
     latents: Tensor
+    verdicts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

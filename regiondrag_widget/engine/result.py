@@ -46,6 +46,8 @@ class EditResult:
         Previews of the steps, rendered when first asked for; may be empty.
     pairs : RegionPairs, optional
         The region pairs that were carried.
+    notes : tuple of str
+        What was carried of each pair, in words; with several pairs each note begins with its pair.
     """
 
     image: Image.Image
@@ -55,6 +57,7 @@ class EditResult:
     seed: int | None = None
     steps: Sequence[np.ndarray] = ()
     pairs: RegionPairs | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def array(self) -> np.ndarray:

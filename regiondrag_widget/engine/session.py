@@ -15,6 +15,7 @@ from regiondrag_widget.engine.cache import ByteCache, CacheReport, default_budge
 from regiondrag_widget.engine.denoise import EditStep
 from regiondrag_widget.engine.drafts import Draft, draft_of
 from regiondrag_widget.engine.edit_input import EditInput, checked_calls, checked_editable, checked_pairs
+from regiondrag_widget.engine.notes import notes_of
 from regiondrag_widget.engine.passes import Passes
 from regiondrag_widget.engine.prepared import PreparedPicture
 from regiondrag_widget.engine.result import EditResult
@@ -277,11 +278,11 @@ class ImageSession:
         self._clock.reset()
         if not len(given.pairs):
             warnings.warn("no region pairs: the picture comes back unchanged", stacklevel=3)
-            self._finish(given, self.picture, ())
+            self._finish(given, self.picture, (), ())
             return
         with freeing_when_exhausted(self.shrink_cache):
             painted = yield from self._passes.run(self._prepared.window_for(given.pairs), given)
-        self._finish(given, painted.over(self.picture), painted.previews)
+        self._finish(given, painted.over(self.picture), painted.previews, painted.verdicts)
 
     def _draft(self, given: EditInput, calls: int) -> Generator[EditStep, None, None]:
         self._clock.reset()
@@ -289,7 +290,13 @@ class ImageSession:
             painted = yield from self._passes.run(self._prepared.window_for(given.pairs), given, calls)
         self.drafted = draft_of(painted, self._clock.finish())
 
-    def _finish(self, given: EditInput, edited: Picture, previews: Sequence[npt.NDArray[np.uint8]]) -> None:
+    def _finish(
+        self,
+        given: EditInput,
+        edited: Picture,
+        previews: Sequence[npt.NDArray[np.uint8]],
+        verdicts: Sequence[str],
+    ) -> None:
         self._clock.finish()
         record = {
             "model": self.model.name,
@@ -307,4 +314,5 @@ class ImageSession:
             seed=self.seed,
             steps=previews,
             pairs=given.pairs,
+            notes=notes_of(given.pairs, verdicts),
         )

@@ -20,9 +20,10 @@ Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
 RIM = 2  # pixels of zeros kept around an opacity, for the samples just outside
-# pixels by which the place left reaches beyond the object, and the same as a share of the object's size: its
-# edge and its colour reach farther than any opacity says, and a hole that ends there leaves its outline
-LEAST_GROWTH, GROWTH = 4.0, 0.02
+# how far the place left reaches beyond the object, as a share of its size and in pixels: the object's edge and
+# colour reach farther than any opacity says, and a hole that ends there leaves its outline
+GROWTH, LEAST_GROWTH, MOST_LEAST = 0.02, 2.0, 4.0
+GROWTH_OF_SIDE = 2 / 256  # of the picture's longer side: small pictures have edges of fewer pixels
 MARGIN = 1.0  # pixels, at the size looked at, around what was found: rather too much than too little
 SOFT = 1.0  # pixels outside a handle that may be mixed with what it holds
 ISLAND = 3.0  # pixels beyond that in which what the surroundings do not have goes too
@@ -81,7 +82,7 @@ def cut_out(rgb: Pixels, handle: Bool, carry: Carry = "object", alpha: Pixels | 
     opacity, colours = _edge(picture, inside, carried, drawn=palette is not None)
     box = max(0, x0 - RIM), max(0, y0 - RIM), min(width, x1 + RIM), min(height, y1 + RIM)
     kept = slice(box[1] - oy, box[3] - oy), slice(box[0] - ox, box[2] - ox)
-    place, remains = _place_left(carried, inside)
+    place, remains = _place_left(carried, inside, max(height, width))
     return Cutout(
         box=box,
         opacity=opacity[kept].copy(),
@@ -105,14 +106,16 @@ def _edge(rgb: Pixels, handle: Bool, carried: Carried, *, drawn: bool) -> tuple[
     return soft_edge(rgb, handle & _within(carried.mask, MARGIN * wide), handle, wide)
 
 
-def _place_left(carried: Carried, handle: Bool) -> tuple[Bool, Bool]:
+def _place_left(carried: Carried, handle: Bool, side: int) -> tuple[Bool, Bool]:
     """What is emptied, and what of the object stays outside the handle, both (h, w) bool.
 
-    Emptied are the object with its soft edge and what beside it the surroundings do not have.
+    Emptied are the object with its soft edge and what beside it the surroundings do not have. `side` is the
+    picture's longer side in pixels.
     """
     if carried.whole:
         return handle, _within(handle, SOFT) & ~handle  # drawn along an edge it leaves that edge's blur
-    grow = max(LEAST_GROWTH, GROWTH * float(np.sqrt(carried.mask.sum())), 2 * carried.slack)
+    least = min(MOST_LEAST, max(LEAST_GROWTH, GROWTH_OF_SIDE * side))
+    grow = max(least, GROWTH * float(np.sqrt(carried.mask.sum())), 2 * carried.slack)
     beside = _within(carried.mask, grow)
     remnants = carried.unlike & _within(carried.mask, 2 * grow + ISLAND)
     left = beside | _within(remnants, ISLAND) | _within(carried.beyond, ISLAND)

@@ -118,6 +118,8 @@ def load_regions(path: str | os.PathLike[str]) -> tuple[Image.Image, RegionPairs
             for part in ("handle", "target"):
                 masks[part] = _read_mask(read, entry.get(part), (width, height))
             carry = entry.get("carry")
+            if carry is not None and not isinstance(carry, str):
+                raise ValueError(f"pair {number} in {_INDEX} cannot be used: its carry is no word")
             if "carry_mask" in entry:
                 carry = _read_mask(read, entry["carry_mask"], (width, height))
             label = entry.get("name")

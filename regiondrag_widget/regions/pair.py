@@ -73,7 +73,7 @@ class RegionPair:
                     f"handle {_size(handle)} and target {_size(target)} differ in size: "
                     "draw both on the same picture"
                 )
-        carry = _as_carry(carry, handle)
+        carry = as_carry(carry, handle)
         values = {"handle": handle, "target": target, "matrix": matrix, "name": name, "carry": carry}
         for field, value in values.items():
             object.__setattr__(self, field, value)
@@ -219,7 +219,7 @@ class RegionPairs(MutableSequence[RegionPair]):
         return np.asarray(np.logical_or.reduce(masks), dtype=np.bool_)
 
 
-def _as_carry(carry: Any, handle: Mask) -> str | Mask | None:
+def as_carry(carry: Any, handle: Mask) -> str | Mask | None:
     """What a pair's ``carry`` may be: a word, a mask within the handle, or nothing said."""
     if carry is None or (isinstance(carry, str) and carry in CARRY):
         return carry

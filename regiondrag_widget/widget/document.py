@@ -18,6 +18,7 @@ from PIL import Image
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.regions.mask import as_mask
+from regiondrag_widget.widget.carried_answer import CarriedAnswers, CarriedRequest
 from regiondrag_widget.widget.changes import NOTHING, Change, DocumentListener, Listeners
 from regiondrag_widget.widget.edit_job import EditRequest
 from regiondrag_widget.widget.editor_cache import known_own_settings
@@ -25,7 +26,7 @@ from regiondrag_widget.widget.encode import ShownPicture, content_key, encode_pn
 from regiondrag_widget.widget.failures import Failure
 from regiondrag_widget.widget.history import History, HistoryEntry
 from regiondrag_widget.widget.pair_list import PairList, checked
-from regiondrag_widget.widget.regions_state import PROTECT, Mask, Regions
+from regiondrag_widget.widget.regions_state import PROTECT, Mask, PairEntry, Regions, read_mask
 from regiondrag_widget.widget.run_state import RunState, idle_state
 from regiondrag_widget.widget.validation import DrawnState
 
@@ -82,6 +83,8 @@ class Document:
         What is drawn, a number that rises with every change, and the index of the selected pair or -1.
     pairs
         The live list of decoded pairs.
+    carried
+        Works out what handles carry.
     settings, own
         The edit's settings, with None where the model decides, and the model's own values.
     history, shown
@@ -100,7 +103,8 @@ class Document:
         self.lock = OrderedLock(Rank.DOCUMENT, reentrant=True)
         self.picture, self.picture_rev = picture, 1
         self.regions, self.regions_rev, self.selected = Regions(), 0, -1
-        self.pairs = PairList(self._read_regions, self.change_regions)
+        self.pairs = PairList(self._read_regions, self.change_regions, self.carried_mask)
+        self.carried = CarriedAnswers()
         self.settings, self.own = self._fitting(settings)
         self.history = History()
         self.shown: ShownResult | None = None
@@ -161,6 +165,33 @@ class Document:
         if shown is None:
             raise ValueError("there is no result on show: run an edit first")
         return shown.entry.key
+
+    def carried_requests(self) -> dict[str, CarriedRequest]:
+        """What to work out of every pair that has a handle, by the pair's key."""
+        with self.lock:
+            found = {entry.key: self._carried_request(entry) for entry in self.regions.entries}
+            return {key: request for key, request in found.items() if request is not None}
+
+    def carried_mask(self, key: str) -> Mask:
+        """(H, W) bool, what a pair carries on this picture.
+
+        Raises
+        ------
+        KeyError
+            There is no such pair.
+        ValueError
+            Its handle is empty.
+        """
+        with self.lock:
+            request = self._carried_request(self.regions.entry(key))
+            image = self.picture.image
+        if request is None:
+            raise ValueError("handle is empty: draw what is to be moved")
+        return read_mask(self.carried.get(request, image).mask, (image.height, image.width))
+
+    def _carried_request(self, entry: PairEntry) -> CarriedRequest | None:
+        assert self.lock.held()
+        return CarriedRequest.of(self.regions, entry, self.picture_rev, self.settings.matte)
 
     def request(self, run: int, changes: Mapping[str, Any]) -> EditRequest:
         """What is drawn now as the request of run ``run``.
@@ -253,6 +284,7 @@ class Document:
     def _put_picture(self, picture: ShownPicture) -> Change:
         assert self.lock.held()
         self.picture, self._key = picture, None
+        self.carried.clear()
         self.picture_rev += 1
         self.shown = None
         what = self._put_regions(Regions())

@@ -3,7 +3,7 @@
 In JupyterLab, Notebook and VS Code they do, in order. In Colab they are not shown
 (googlecolab/colabtools#3373), and ipykernel 7.0 raises in user threads (ipykernel#1450). There the widget
 works in *pump mode*: the inference thread leaves its reports in an `Outbox`, and the main thread delivers
-them while it waits for the run.
+them while it waits for the run, and whenever the page says something.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ def needs_pump() -> bool:
 
 
 class Outbox:
-    """Runs deliveries at once, or keeps those of the inference thread until somebody drains them.
+    """Runs deliveries at once, or keeps those of background threads until somebody drains them.
 
     Parameters
     ----------
     pump
-        Keep what the inference thread posts.
-    on_inference_thread
-        Tells whether the caller is that thread.
+        Keep what background threads post.
+    on_background_thread
+        Tells whether the caller is the inference thread or the helper thread.
     """
 
-    def __init__(self, *, pump: bool, on_inference_thread: Callable[[], bool]) -> None:
+    def __init__(self, *, pump: bool, on_background_thread: Callable[[], bool]) -> None:
         self.pump = pump
-        self._on_inference_thread = on_inference_thread
+        self._on_background_thread = on_background_thread
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
     def post(self, deliver: Callable[[], None]) -> None:
         """Call ``deliver`` now, or at the next `drain`."""
-        if self.pump and self._on_inference_thread():
+        if self.pump and self._on_background_thread():
             self._queue.put(deliver)
         else:
             deliver()
 
     def drain(self) -> None:
-        """Deliver what waits, in order. Does nothing on the inference thread."""
-        if self._on_inference_thread():
+        """Deliver what waits, in order. Does nothing on a background thread."""
+        if self._on_background_thread():
             return
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Edits that follow the pointer: drafts, the warm-up that makes them quick, and the read-out of both."""
+"""What comes before a run: what handles carry, drafts that follow the pointer, the warm-up, the read-out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.widget.carrying import Carrying
 from regiondrag_widget.widget.changes import Change
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.draft_job import DraftRequest
@@ -22,7 +23,7 @@ from regiondrag_widget.widget.readout import Readout
 from regiondrag_widget.widget.settingsdict import known
 from regiondrag_widget.widget.user_pipelines import drop, use
 from regiondrag_widget.widget.warmup import WarmUp, WarmUpRequest
-from regiondrag_widget.widget.worker import InferenceWorker
+from regiondrag_widget.widget.worker import InferenceWorker, shared_helper
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Live:
         self._shown = False
         self._readout = Readout(self._report, self._measured, clock)
         self._warm = WarmUp(document.lock, worker, self._timed, self._unprepared, clock)
+        self._carrying = Carrying(document, shared_helper(), outbox, send)
         self._drafts = DraftQueue(
             document,
             worker,
@@ -99,9 +101,10 @@ class Live:
             self._readout.update(settled=True)
 
     def greet(self) -> None:
-        """A page came, or came back: tell it what was measured."""
+        """A page came, or came back: tell it what was measured and what the handles carry."""
         with self._document.lock:
             self._readout.greet()
+            self._carrying.greet()
 
     def show(self, visible: bool) -> None:
         """Some view is on the screen, or none; a picture that is looked at is prepared for an edit."""
@@ -130,6 +133,7 @@ class Live:
 
     def changed(self, what: Change) -> None:
         """Follow the document."""
+        self._carrying.changed(what)
         if Change.PICTURE in what:
             self._picture_changed()
         if Change.SETTINGS in what:
@@ -146,6 +150,7 @@ class Live:
             self._shown = False
             self._drafts.void("stopped")
             self._warm.cancel()
+            self._carrying.close()
             self._leave(self._settings.model)
 
     def _run_ended(self) -> None:

@@ -61,7 +61,8 @@ class Hello:
 class SentPair:
     """A region pair of a `Run` or `Draft`.
 
-    ``handle`` and ``target`` are indices into the message's buffers, ``matrix`` the nine numbers row by row.
+    ``handle``, ``target`` and ``chosen`` are indices into the message's buffers, ``matrix`` the nine numbers
+    row by row; ``carry`` is as in `PairEntry`.
     """
 
     key: str
@@ -69,6 +70,8 @@ class SentPair:
     matrix: tuple[float, ...] | None
     handle: int
     target: int | None
+    carry: str | None = None
+    chosen: int | None = None
 
 
 @dataclass(frozen=True)
@@ -272,6 +275,33 @@ class Undrafted(Outgoing):
     seq: int
     reason: UndraftedReason
     message: str = ""
+
+
+@dataclass(frozen=True)
+class Carried(Outgoing):
+    """What a pair's handle will carry, known before any run.
+
+    ``pair`` is the pair's id, ``rev`` the revision of the regions that this belongs to: a page whose handle
+    is newer drops it. ``verdict`` is a key of `imaging.carry.VERDICTS` and ``words`` says the same. ``data``
+    is the mask of what is carried, ``larger`` the handle grown to the whole object where that goes on beyond
+    it; both are sent as buffers, in the masks' format.
+    """
+
+    type: ClassVar[str] = "carried"
+    pair: str
+    rev: int
+    verdict: str
+    words: str
+    data: bytes
+    larger: bytes | None = None
+
+    def content(self) -> dict[str, Any]:
+        """The JSON object that is sent; ``larger`` says whether there is a second buffer."""
+        return {**super().content(), "larger": self.larger is not None}
+
+    def buffers(self) -> list[bytes]:
+        """The mask, and the larger handle if there is one."""
+        return [self.data] if self.larger is None else [self.data, self.larger]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from regiondrag_widget.widget.routed import Routed
 from regiondrag_widget.widget.runs import EditRuns
 from regiondrag_widget.widget.settingsdict import LiveSettings
 from regiondrag_widget.widget.validation import read_drawn
-from regiondrag_widget.widget.worker import shared_worker
+from regiondrag_widget.widget.worker import shared_helper, shared_worker
 
 log = logging.getLogger(__name__)
 
@@ -106,12 +106,15 @@ class DocumentMirror(anywidget.AnyWidget):
         document = self._document = Document(picture, settings, UNMEASURED.as_dict())
         self._settings = self._settings_as_dict()
         self._told: dict[str, Any] = {}  # what observers were told last
-        worker = shared_worker()
-        self._outbox = Outbox(pump=needs_pump(), on_inference_thread=worker.is_current_thread)
+        worker, helper = shared_worker(), shared_helper()
+        self._outbox = Outbox(
+            pump=needs_pump(),
+            on_background_thread=lambda: worker.is_current_thread() or helper.is_current_thread(),
+        )
         self._notices = Notices(
             lambda change: traitlets.HasTraits.notify_change(self, change),
             worker.is_current_thread,
-            lambda: not (self._outbox.pump and worker.is_current_thread()),
+            lambda: not helper.is_current_thread() and not (self._outbox.pump and worker.is_current_thread()),
         )
         document.lock.after_release = self._notices.deliver
         self._live = Live(document, worker, self._outbox, self.send_message)

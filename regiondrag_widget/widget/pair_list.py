@@ -10,7 +10,8 @@ from typing import Any, overload
 
 from regiondrag_widget.regions.pair import RegionPair, RegionPairs
 from regiondrag_widget.text import require_text
-from regiondrag_widget.widget.regions_state import AnyPair, Regions
+from regiondrag_widget.widget.live_pair import joined
+from regiondrag_widget.widget.regions_state import AnyPair, Mask, Regions
 
 
 class PairList(MutableSequence[AnyPair]):
@@ -18,7 +19,7 @@ class PairList(MutableSequence[AnyPair]):
 
     ``append``, ``insert``, item and slice assignment, ``del``, ``clear`` and ``+=`` work as on a list and
     take `RegionPair` objects of the picture's size. A pair that is only half drawn reads as an
-    `UnfinishedPair`.
+    `UnfinishedPair`. What a pair carries can be assigned: ``w.pairs[0].carry = "painted"``.
 
     Parameters
     ----------
@@ -26,16 +27,21 @@ class PairList(MutableSequence[AnyPair]):
         Returns the regions and the picture's (H, W).
     write
         Takes a function from the regions as they are to those that shall be, and applies it.
+    carried
+        Returns what the pair of a key carries, (H, W) bool.
     """
 
     def __init__(
         self,
         read: Callable[[], tuple[Regions, tuple[int, int]]],
         write: Callable[[Callable[[Regions], Regions]], None],
+        carried: Callable[[str], Mask],
     ) -> None:
         self._read = read
         self._write = write
-        self._cache: dict[str, tuple[Any, AnyPair]] = {}
+        self._carried = carried
+        # by key: what the pair was decoded from, the pair, and the same as part of this list
+        self._cache: dict[str, tuple[Any, AnyPair, AnyPair]] = {}
 
     @overload
     def __getitem__(self, index: int) -> AnyPair: ...
@@ -44,12 +50,12 @@ class PairList(MutableSequence[AnyPair]):
     def __getitem__(self, index: int | slice) -> AnyPair | list[AnyPair]:
         regions, shape = self._read()
         if isinstance(index, slice):
-            return [self._decoded(regions, i, shape) for i in range(*index.indices(len(regions.entries)))]
+            return [self._joined(regions, i, shape) for i in range(*index.indices(len(regions.entries)))]
         try:
             position = range(len(regions.entries))[index]
         except IndexError:
             raise IndexError(f"there is no pair {index}: {len(regions.entries)} are drawn") from None
-        return self._decoded(regions, position, shape)
+        return self._joined(regions, position, shape)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         shape = self._read()[1]
@@ -102,7 +108,7 @@ class PairList(MutableSequence[AnyPair]):
             No pair is drawn, or one lacks its handle or its target.
         """
         ready: list[RegionPair] = []
-        for number, pair in enumerate(self, start=1):
+        for number, pair in enumerate(self._plain(), start=1):
             if isinstance(pair, RegionPair):
                 ready.append(pair)
             elif pair.handle.any() or pair.target.any():
@@ -115,7 +121,15 @@ class PairList(MutableSequence[AnyPair]):
 
     def drawn(self) -> RegionPairs:
         """The complete pairs, however few: unfinished ones are left out."""
-        return RegionPairs(pair for pair in self if isinstance(pair, RegionPair))
+        return RegionPairs(pair for pair in self._plain() if isinstance(pair, RegionPair))
+
+    def set_carry(self, key: str, carry: str | Mask | None) -> None:
+        """Change what a pair carries; ``KeyError`` when it is not drawn any more."""
+        self._write(lambda regions: regions.carrying(key, carry))
+
+    def carried(self, key: str) -> Mask:
+        """(H, W) bool, what a pair carries; ``KeyError`` when it is not drawn any more."""
+        return self._carried(key)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, (PairList, RegionPairs, list, tuple)):
@@ -127,19 +141,28 @@ class PairList(MutableSequence[AnyPair]):
     def __repr__(self) -> str:
         return f"PairList({list(self)!r})"
 
-    def _decoded(self, regions: Regions, index: int, shape: tuple[int, int]) -> AnyPair:
+    def _plain(self) -> list[AnyPair]:
+        """All pairs, not tied to this list: an edit and its result keep them."""
+        regions, shape = self._read()
+        return [self._decoded(regions, index, shape)[0] for index in range(len(regions.entries))]
+
+    def _joined(self, regions: Regions, index: int, shape: tuple[int, int]) -> AnyPair:
+        return self._decoded(regions, index, shape)[1]
+
+    def _decoded(self, regions: Regions, index: int, shape: tuple[int, int]) -> tuple[AnyPair, AnyPair]:
         entry = regions.entries[index]
         key = entry.key
-        masks = regions.masks.get(entry.handle_key), regions.masks.get(entry.target_key)
-        stamp = (masks, entry.matrix, entry.name, shape)
+        masks = tuple(regions.masks.get(k) for k in (entry.handle_key, entry.target_key, entry.chosen_key))
+        stamp = (masks, entry.matrix, entry.name, entry.carry, shape)
         known = self._cache.get(key)
         if known is not None and known[0] == stamp:
-            return known[1]
+            return known[1:]
         if len(self._cache) > 2 * len(regions.entries) + 8:  # pairs long gone
             self._cache.clear()
         pair = regions.pair(index, shape)
-        self._cache[key] = (stamp, pair)
-        return pair
+        live = joined(pair, self, key)
+        self._cache[key] = (stamp, pair, live)
+        return pair, live
 
 
 def checked(pair: Any, shape: tuple[int, int]) -> RegionPair:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from regiondrag_widget.regions.codec import decode_mask, encode_mask
-from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.regions.pair import CARRY, RegionPair
 
 Mask = NDArray[np.bool_]
 PROTECT = "protect"
+CHOSEN = "mask"  # an entry's word where what is carried was chosen: that is among the masks
+CARRIES = (*CARRY, CHOSEN)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,7 @@ class UnfinishedPair:
     matrix: NDArray[np.float64] | None
     name: str
     missing: str
+    carry: str | Mask | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -65,6 +68,8 @@ class PairEntry:
         Counts the changes of the pair in the browser.
     has_target
         Whether a target mask belongs to it.
+    carry
+        "object", "painted", "mask" (its own mask says it), or None where the setting ``matte`` decides.
     """
 
     key: str
@@ -75,6 +80,7 @@ class PairEntry:
     locked: bool = False
     rev: int = 0
     has_target: bool = False
+    carry: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The entry in the ``_pairs`` trait; `validation.read_entry` reads it."""
@@ -87,6 +93,7 @@ class PairEntry:
             "locked": self.locked,
             "rev": self.rev,
             "hasTarget": self.has_target,
+            "carry": self.carry,
         }
 
     @property
@@ -98,6 +105,11 @@ class PairEntry:
     def target_key(self) -> str:
         """The key of its target among the masks."""
         return f"t:{self.key}"
+
+    @property
+    def chosen_key(self) -> str:
+        """The key among the masks of what was chosen to be carried."""
+        return f"c:{self.key}"
 
 
 @dataclass(frozen=True)
@@ -126,10 +138,13 @@ class Regions:
             color=next(shade for shade in range(len(self.entries) + 1) if shade not in used),
             rev=1,
             has_target=True,
+            carry=_word(pair.carry),
         )
         entries = list(self.entries)
         entries.insert(index, entry)
         added = {entry.handle_key: encode_mask(pair.handle), entry.target_key: encode_mask(pair.target)}
+        if isinstance(pair.carry, np.ndarray):
+            added[entry.chosen_key] = encode_mask(pair.carry)
         return Regions(tuple(entries), {**self.masks, **added})
 
     def removed(self, index: int | slice) -> Regions:
@@ -137,8 +152,24 @@ class Regions:
         entries = list(self.entries)
         gone = entries[index] if isinstance(index, slice) else [entries[index]]
         del entries[index]
-        keys = {key for entry in gone for key in (entry.handle_key, entry.target_key)}
+        keys = {key for e in gone for key in (e.handle_key, e.target_key, e.chosen_key)}
         return Regions(tuple(entries), {k: v for k, v in self.masks.items() if k not in keys})
+
+    def carrying(self, key: str, carry: str | Mask | None) -> Regions:
+        """With another ``carry`` of one pair; ``KeyError`` when there is no such pair."""
+        entry = self.entry(key)
+        new = replace(entry, carry=_word(carry), rev=entry.rev + 1)
+        masks = {name: data for name, data in self.masks.items() if name != entry.chosen_key}
+        if isinstance(carry, np.ndarray):
+            masks[entry.chosen_key] = encode_mask(carry)
+        return Regions(tuple(new if e is entry else e for e in self.entries), masks)
+
+    def entry(self, key: str) -> PairEntry:
+        """The entry of one pair; ``KeyError`` when there is no such pair."""
+        for entry in self.entries:
+            if entry.key == key:
+                return entry
+        raise KeyError("this pair is not drawn any more: take it from w.pairs again")
 
     def protected(self, mask: Mask | None) -> Regions:
         """With another protect mask (set where nothing may change)."""
@@ -151,7 +182,10 @@ class Regions:
         """Decode one pair."""
         entry = self.entries[index]
         handle, target = self.mask(entry.handle_key, shape), self.mask(entry.target_key, shape)
-        return make_pair(handle, target, entry.matrix, entry.name)
+        carry: str | Mask | None = entry.carry
+        if carry == CHOSEN:
+            carry = self.mask(entry.chosen_key, shape)
+        return make_pair(handle, target, entry.matrix, entry.name, carry)
 
 
 def read_mask(data: bytes, shape: tuple[int, int]) -> Mask:
@@ -173,15 +207,41 @@ def read_mask(data: bytes, shape: tuple[int, int]) -> Mask:
     return mask
 
 
-def make_pair(handle: Mask, target: Mask, numbers: tuple[float, ...] | None, name: str) -> AnyPair:
-    """A `RegionPair`, or an `UnfinishedPair` that says what is missing; ``numbers`` are the matrix's nine."""
+def make_pair(
+    handle: Mask,
+    target: Mask,
+    numbers: tuple[float, ...] | None,
+    name: str,
+    carry: str | Mask | None = None,
+) -> AnyPair:
+    """A `RegionPair`, or an `UnfinishedPair` that says what is missing.
+
+    Parameters
+    ----------
+    handle, target
+        (H, W) bool.
+    numbers
+        The matrix's nine, row by row; None where there is none.
+    name
+        The user's label.
+    carry
+        As `RegionPair` takes it. What of a mask was erased from the handle since is cut off; when nothing is
+        left, nothing is said.
+    """
+    if isinstance(carry, np.ndarray):
+        carry = carry & handle
+        carry = carry if carry.any() else None
     matrix = None if numbers is None else np.array(numbers, np.float64).reshape(3, 3)
     missing = "handle is empty: draw what is to be moved"
     if handle.any():
         try:
-            return RegionPair(handle, target if target.any() else None, matrix, name=name)
+            return RegionPair(handle, target if target.any() else None, matrix, name=name, carry=carry)
         except ValueError as error:
             empty = not target.any() and matrix is None
             missing = "target is empty: drag the handle, or paint where it goes" if empty else str(error)
     handle.flags.writeable = target.flags.writeable = False
-    return UnfinishedPair(handle, target, matrix, name, missing)
+    return UnfinishedPair(handle, target, matrix, name, missing, carry)
+
+
+def _word(carry: str | Mask | None) -> str | None:
+    return CHOSEN if isinstance(carry, np.ndarray) else carry

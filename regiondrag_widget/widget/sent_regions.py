@@ -64,11 +64,14 @@ def sent_regions(message: Run, drawn: Iterable[PairEntry]) -> Regions:
             name=sent.name,
             matrix=sent.matrix,
             has_target=sent.target is not None,
+            carry=sent.carry,
         )
         entries.append(entry)
         masks[entry.handle_key] = message.buffers[sent.handle]
         if sent.target is not None:
             masks[entry.target_key] = message.buffers[sent.target]
+        if sent.chosen is not None:
+            masks[entry.chosen_key] = message.buffers[sent.chosen]
     if message.protect is not None:
         masks[PROTECT] = message.buffers[message.protect]
     return Regions(tuple(entries), masks)
@@ -81,7 +84,10 @@ def _decoded(message: Run | Draft, shape: tuple[int, int]) -> list[AnyPair]:
         target = b"" if sent.target is None else message.buffers[sent.target]
         try:
             masks = read_mask(handle, shape), read_mask(target, shape)
-            pairs.append(make_pair(*masks, sent.matrix, sent.name))
+            carry: str | Mask | None = sent.carry
+            if sent.chosen is not None:
+                carry = read_mask(message.buffers[sent.chosen], shape)
+            pairs.append(make_pair(*masks, sent.matrix, sent.name, carry))
         except ValueError as error:
             raise ValueError(f"{_label(number, sent)}: {error}") from error
     return pairs

@@ -32,7 +32,7 @@ from regiondrag_widget.widget.messages import (
     Stop,
     Visible,
 )
-from regiondrag_widget.widget.regions_state import PROTECT, PairEntry, read_mask
+from regiondrag_widget.widget.regions_state import CARRIES, CHOSEN, PROTECT, PairEntry, read_mask
 
 MAX_COLOR = 1000
 MAX_KEY = 100  # characters of a pair's key
@@ -130,14 +130,23 @@ def read_entry(fields: Fields) -> PairEntry:
         locked=fields.flag("locked", False),
         rev=fields.integer("rev", default=0),
         has_target=fields.flag("hasTarget", False),
+        carry=_carry(fields),
     )
+
+
+def _carry(fields: Fields) -> str | None:
+    value = fields.content.get("carry")
+    if value is None or (isinstance(value, str) and value in CARRIES):
+        return value
+    raise fields.refuse("carry", f"{', '.join(map(repr, CARRIES))} or null")
 
 
 def _sent_pair(fields: Fields) -> SentPair:
     """A pair of a run or a draft: what of its entry an edit depends on, and where its masks are."""
     entry = read_entry(fields)
     handle, target = fields.index("handle"), fields.optional_index("target")
-    return SentPair(entry.key, entry.name, entry.matrix, handle, target)
+    chosen = fields.index("chosen") if entry.carry == CHOSEN else None
+    return SentPair(entry.key, entry.name, entry.matrix, handle, target, entry.carry, chosen)
 
 
 def _each(fields: Fields, name: str) -> list[Fields]:
@@ -161,13 +170,13 @@ def _require_own_keys(fields: Fields, keys: Sequence[str]) -> None:
 
 def _masks(fields: Fields, shape: tuple[int, int], known: Mapping[str, bytes]) -> dict[str, bytes]:
     given = fields.mapping("_masks")
-    if len(given) > 2 * MAX_PAIRS + 1:
-        raise fields.refuse("masks", f"at most {2 * MAX_PAIRS + 1}")
+    if len(given) > 3 * MAX_PAIRS + 1:
+        raise fields.refuse("masks", f"at most {3 * MAX_PAIRS + 1}")
     masks: dict[str, bytes] = {}
     for key, data in given.items():
-        named = key == PROTECT or (key[:2] in ("h:", "t:") and len(key) <= MAX_KEY + 2 and is_text(key))
-        if not named:
-            raise fields.refuse(f"mask {shown(key, 40)}", "called protect, or h: or t: and a pair's id")
+        of_pair = key[:2] in ("h:", "t:", "c:") and len(key) <= MAX_KEY + 2 and is_text(key)
+        if key != PROTECT and not of_pair:
+            raise fields.refuse(f"mask {shown(key, 40)}", "called protect, or h:, t: or c: and a pair's id")
         if data is None:
             continue
         mask = fields.blob(f"mask {shown(key, 40)}", data)

@@ -54,7 +54,9 @@ class RegionDragWidget(DocumentMirror):
     pairs : list of RegionPair
         What is drawn: ``w.pairs[0].handle`` and ``.target`` are (H, W) bool. ``w.pairs = [...]``,
         ``append`` and ``del`` change the drawing in the browser. A pair only half drawn reads as a
-        `UnfinishedPair`.
+        `UnfinishedPair`. ``w.pairs[0].carried`` is the (H, W) mask of what a run will carry;
+        ``w.pairs[0].carry`` can be assigned: "object", "painted", a mask within the handle, or None to let
+        ``matte`` decide.
     protect : (H, W) bool or None
         Set where nothing may change: ``w.protect = mask``.
     result, history : EditResult, list of EditResult
@@ -125,18 +127,22 @@ class RegionDragWidget(DocumentMirror):
 
     # -- regions ---------------------------------------------------------------------------------------------
 
-    def add_pair(self, handle: Any, target: Any = None, matrix: Any = None, name: str = "") -> RegionPair:
-        """Add a region pair; it shows in the browser.
+    def add_pair(
+        self, handle: Any, target: Any = None, matrix: Any = None, name: str = "", *, carry: Any = None
+    ) -> RegionPair:
+        """Add a region pair; it shows in the browser. Returns it as ``w.pairs`` has it.
 
         >>> w.add_pair(handle, target)
         >>> w.add_pair(handle, matrix=[[1, 0, 40], [0, 1, 0], [0, 0, 1]])   # 40 px to the right
 
         ``handle`` and ``target`` are (H, W) masks of the picture's size, ``matrix`` is (3, 3), handle pixel
-        (x, y, 1) -> target pixel. Errors as for `RegionPair`; ``ValueError`` for masks of another size.
+        (x, y, 1) -> target pixel, ``carry`` is "object", "painted", an (H, W) mask or None. Errors as for
+        `RegionPair`; ``ValueError`` for masks of another size.
         """
-        pair = RegionPair(handle, target, matrix, name=name)
-        self._document.pairs.append(pair)
-        return pair
+        pair = RegionPair(handle, target, matrix, name=name, carry=carry)
+        with self._document.lock:
+            self._document.pairs.append(pair)
+            return self._document.pairs[-1]  # type: ignore[return-value]
 
     def remove_pair(self, index: int) -> None:
         """Remove one pair; ``IndexError`` when there is none.

@@ -5,6 +5,8 @@ every owner (a widget's runs, its drafts, its warm-up) has at most one waiting j
 newer job replaces the waiting one and cancels the running one. Runs go before drafts, and drafts before
 background jobs; equally urgent jobs are served in the order in which they came. Stopping is cooperative: the
 running job polls `InferenceWorker.should_stop`, or `Job.cancelled`, between denoising steps.
+
+A second thread of the same kind, the helper, does short work on pixels that needs no network.
 """
 
 from __future__ import annotations
@@ -278,3 +280,16 @@ def shared_worker() -> InferenceWorker:
             _shared = InferenceWorker()
             atexit.register(_shared.shutdown)
         return _shared
+
+
+_helper: InferenceWorker | None = None
+
+
+def shared_helper() -> InferenceWorker:
+    """The process's thread for short jobs on pixels that use no network and must not wait for one."""
+    global _helper
+    with _shared_lock:
+        if _helper is None:
+            _helper = InferenceWorker("regiondrag-helper")
+            atexit.register(_helper.shutdown)
+        return _helper

@@ -20,6 +20,9 @@ const TARGETS: readonly Rgb[] = [
 /** The shade of the protected area. */
 export const PROTECT: Rgb = [24, 160, 88]
 
+/** The line round what will be carried. */
+export const CARRIED: Rgb = [255, 214, 10]
+
 /** The shade of a layer; `color` is the index of the pair's shade, and wraps round. */
 export function shade(kind: "handle" | "target" | "protect", color: number): Rgb {
   if (kind === "protect") return PROTECT

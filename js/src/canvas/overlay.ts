@@ -1,5 +1,6 @@
 /** The upper canvas: regions, arrows, numbers, and the drag preview. */
 
+import type { Findings } from "../document/findings"
 import type { Layer, Pair } from "../document/pair"
 import { carriedOf, type Ghost } from "../document/placement"
 import type { Regions } from "../document/regions"
@@ -9,6 +10,7 @@ import { apply, type Matrix, type Point } from "../geometry/matrix"
 import { toScreen, type Viewport } from "../geometry/viewport"
 import type { ShownDraft } from "../model/drafts"
 import type { Picture } from "../model/pictures"
+import { carriedOutlines, paintCarriedLine } from "./carriedline"
 import { css, type Rgb, shade } from "./colors"
 import { paintCarried } from "./dragpreview"
 import { canvasMatrix, drawPlaced } from "./placing"
@@ -21,6 +23,8 @@ export interface OverlayScene {
   readonly regions: Regions
   readonly stroke: Stroke | null
   readonly ghost: Ghost | null
+  /** What of the handles will be carried, as far as it is known. */
+  readonly findings: Pick<Findings, "of">
   /** Whether the drag preview is shown, and whether the vacated place will be filled. */
   readonly dragPreview: boolean
   readonly hatched: boolean
@@ -76,7 +80,10 @@ export function paintOverlay(
       paint({ layer, pairId: pair.id, mask: pair[layer], rgb: shade(layer, pair.color), alpha, active })
     }
   }
-  if (scene.faint || whole) return
+  if (scene.faint) return
+  for (const { pair } of shown)
+    for (const one of carriedOutlines(pair, scene)) paintCarriedLine(g, one, viewport)
+  if (whole) return
   for (const { pair, index } of shown) annotate(g, pair, index, scene, viewport)
 }
 

@@ -64,6 +64,7 @@ export class Painter {
         regions: store.shown,
         stroke: store.stroke,
         ghost: store.ghost,
+        findings: store.findings,
         dragPreview: state.dragPreview,
         hatched: widget.settings.current.vacated !== "keep",
         opacity: state.opacity,

@@ -7,7 +7,7 @@ import type { Draft } from "../model/drafts"
 import { drawPlaced, WHITE } from "./placing"
 import { maskSprite, type Surface, surface } from "./sprites"
 
-/** Marks the handles' places, except where a target lies: what the edit has to fill. */
+/** Marks the places of what is carried, except where a target lies: what the edit has to fill. */
 export class VacatedPainter {
   private layer: [Surface, CanvasRenderingContext2D] | null = null
 
@@ -35,7 +35,7 @@ export class VacatedPainter {
     })
   }
 
-  /** Draws inside the handles of the first list and outside the targets of all. */
+  /** Draws inside what the first list carries and outside the targets of all. */
   private stencil(
     g: CanvasRenderingContext2D,
     lists: readonly (readonly Carried[])[],
@@ -50,7 +50,7 @@ export class VacatedPainter {
       canvas.width = width
       canvas.height = height
     }
-    const masks = (lists[0] ?? []).map(({ handle }) => handle)
+    const masks = (lists[0] ?? []).map(({ mask }) => mask)
     const [x, y, w, tall] = deviceBox(masks, viewport, ratio, canvas)
     h.save()
     h.setTransform(1, 0, 0, 1, 0, 0)
@@ -62,11 +62,11 @@ export class VacatedPainter {
     h.setTransform(ratio, 0, 0, ratio, 0, 0)
     const place = (mask: Mask, matrix: Matrix | null) =>
       drawPlaced(h, maskSprite(mask, WHITE), mask, matrix, viewport)
-    for (const { handle } of lists[0] ?? []) place(handle, null)
+    for (const { mask } of lists[0] ?? []) place(mask, null)
     h.globalCompositeOperation = "destination-out"
-    for (const { handle, target, matrix, along } of lists.flat()) {
+    for (const { mask, target, matrix, along } of lists.flat()) {
       if (target) place(target, along)
-      else if (isAffine(matrix)) place(handle, matrix)
+      else if (isAffine(matrix)) place(mask, matrix)
     }
     h.globalCompositeOperation = "source-in"
     draw(h)

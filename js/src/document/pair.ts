@@ -1,5 +1,5 @@
 /** A pair of regions, what is carried and where to, and the changes that can be made to it. Immutable. */
-import { emptyMask, isEmpty, type Mask, shifted } from "../geometry/mask"
+import { eachRun, emptyMask, has, isEmpty, type Mask, MaskBuffer, shifted } from "../geometry/mask"
 import { type Matrix, multiply, type Point, snapTranslation, translation } from "../geometry/matrix"
 import { warpMask } from "../geometry/warp"
 
@@ -8,6 +8,9 @@ export type Layer = "handle" | "target" | "protect"
 
 /** The layers that belong to a pair. */
 export type PairLayer = Exclude<Layer, "protect">
+
+/** What of a handle is carried: the object found in it, all that is painted, or what was chosen in Python. */
+export type Carry = "object" | "painted" | "mask"
 
 /** A polygon whose vertices can still be moved. */
 export interface Outline {
@@ -33,6 +36,10 @@ export interface Pair {
   readonly rev: number
   readonly handle: Mask
   readonly target: Mask
+  /** Null leaves it to the settings. */
+  readonly carry: Carry | null
+  /** What was chosen to be carried; empty unless `carry` is "mask". */
+  readonly chosen: Mask
   readonly outlines: Partial<Record<PairLayer, Outline>>
 }
 
@@ -49,6 +56,8 @@ export function newPair(width: number, height: number, color: number): Pair {
     rev: 0,
     handle: empty,
     target: empty,
+    carry: null,
+    chosen: empty,
     outlines: {},
   }
 }
@@ -66,8 +75,15 @@ export function changed(pair: Pair, fields: Partial<Pair>): Pair {
 /** The pair with another handle; where it has a matrix, the target follows. */
 export function withHandle(pair: Pair, handle: Mask, outline?: Outline): Pair {
   const outlines = replaced(pair, "handle", outline)
-  if (!pair.matrix) return changed(pair, { handle, outlines })
-  return changed(pair, { handle, target: warpMask(handle, pair.matrix), outlines })
+  const fields = { handle, outlines, ...corrected(pair, handle) }
+  if (!pair.matrix) return changed(pair, fields)
+  return changed(pair, { ...fields, target: warpMask(handle, pair.matrix) })
+}
+
+/** The pair with its handle moved by whole pixels; what was chosen in it moves along. */
+export function withHandleMoved(pair: Pair, dx: number, dy: number): Pair {
+  const handle = shifted(pair.handle, dx, dy)
+  return { ...withHandle(pair, handle), carry: pair.carry, chosen: shifted(pair.chosen, dx, dy) }
 }
 
 /** The pair with a painted target, which has no matrix. */
@@ -93,18 +109,30 @@ export function movedAsAWhole(
   pair: Pair,
   dx: number,
   dy: number,
-): Pick<Pair, "handle" | "target" | "matrix"> {
+): Pick<Pair, "handle" | "target" | "matrix" | "chosen"> {
   const handle = shifted(pair.handle, dx, dy)
-  if (!pair.matrix) return { handle, target: shifted(pair.target, dx, dy), matrix: null }
+  const chosen = shifted(pair.chosen, dx, dy)
+  if (!pair.matrix) return { handle, target: shifted(pair.target, dx, dy), matrix: null, chosen }
   // The same drag seen from the shifted frame: T M T^-1.
   const matrix = snapTranslation(multiply(translation(dx, dy), multiply(pair.matrix, translation(-dx, -dy))))
-  return { handle, target: warpMask(handle, matrix), matrix }
+  return { handle, target: warpMask(handle, matrix), matrix, chosen }
 }
 
 /** A short random identifier. Not `crypto.randomUUID`: pages on plain http away from localhost have none. */
 export function newId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(6))
   return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("")
+}
+
+/** What was chosen, corrected by a new handle: what was erased goes, what was painted is carried too. */
+function corrected(pair: Pair, handle: Mask): Partial<Pair> {
+  if (pair.carry !== "mask") return {}
+  const buffer = MaskBuffer.from(handle)
+  eachRun(pair.handle, (y, first, last) => {
+    for (let x = first; x <= last; x++) if (!has(pair.chosen, x, y)) buffer.span(y, x, x, 0)
+  })
+  const chosen = buffer.toMask()
+  return isEmpty(chosen) ? { carry: null, chosen } : { chosen }
 }
 
 function replaced(pair: Pair, layer: PairLayer, outline?: Outline): Pair["outlines"] {

@@ -4,6 +4,7 @@
  */
 import { emptyMask, isEmpty, type Mask, shifted } from "../geometry/mask"
 import { type Matrix, snapTranslation } from "../geometry/matrix"
+import type { Findings } from "./findings"
 import type { Layer, Pair } from "./pair"
 import type { Regions } from "./regions"
 
@@ -17,6 +18,8 @@ export interface Ghost {
 
 /** What the gesture under the pointer has changed so far. */
 export interface Gesture {
+  /** What of the handles will be carried, as far as it is known. */
+  readonly findings: Pick<Findings, "of">
   /** The layer that is being painted, and whose; null for none. */
   readonly stroke: { readonly pairId: string; readonly layer: Layer } | null
   readonly ghost: Ghost | null
@@ -24,7 +27,8 @@ export interface Gesture {
 
 /** One region being carried, as far as the browser knows. */
 export interface Carried {
-  readonly handle: Mask
+  /** What is carried: the object in the handle, or the handle until more is known. */
+  readonly mask: Mask
   /** Limits where the pixels may land; null lets them land wherever the matrix takes them. */
   readonly target: Mask | null
   readonly matrix: Matrix
@@ -42,20 +46,22 @@ export function pairAt(pair: Pair, ghost: Ghost | null): Pair {
 }
 
 /** Where the pair's pixels go now, or null while there is nowhere for them to go. */
-export function carriedOf(pair: Pair, { stroke, ghost }: Gesture): Carried | null {
+export function carriedOf(pair: Pair, { stroke, ghost, findings }: Gesture): Carried | null {
   const { handle, target, matrix } = pair
   if (isEmpty(handle)) return null
+  const found = findings.of(pair)?.mask
+  const mask = found && !isEmpty(found) ? found : handle
   const dragged = ghost?.pairId === pair.id ? ghost : null
-  if (dragged && !dragged.painted) return { handle, target: null, matrix: dragged.matrix, along: null }
+  if (dragged && !dragged.painted) return { mask, target: null, matrix: dragged.matrix, along: null }
   // While a mask is being painted, the carried pixels would lag behind the pointer.
   if (stroke?.pairId === pair.id && stroke.layer !== "protect") return null
   if (isEmpty(target)) return null
   if (matrix) {
     const affine = matrix[6] === 0 && matrix[7] === 0
-    return { handle, target: affine ? null : target, matrix, along: null }
+    return { mask, target: affine ? null : target, matrix, along: null }
   }
   const box = boxMatrix(handle, target)
-  return box ? { handle, target, matrix: box, along: dragged?.matrix ?? null } : null
+  return box ? { mask, target, matrix: box, along: dragged?.matrix ?? null } : null
 }
 
 /** Where the pixels of all pairs go now. */

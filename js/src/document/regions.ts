@@ -1,5 +1,5 @@
 /** What the user has drawn on one picture: pairs of regions and a protected area. Immutable data and pure edits. */
-import { emptyMask, isEmpty, type Mask, shifted } from "../geometry/mask"
+import { emptyMask, isEmpty, type Mask } from "../geometry/mask"
 import type { Matrix } from "../geometry/matrix"
 import {
   changed,
@@ -12,6 +12,7 @@ import {
   type PairLayer,
   placedBy,
   withHandle,
+  withHandleMoved,
   withTarget,
   withTargetMoved,
 } from "./pair"
@@ -85,7 +86,8 @@ export function reorderPair(regions: Regions, from: number, to: number): Regions
 export function pastePair(regions: Regions, pair: Pair, offset: number): Regions {
   const fits = pair.handle.width === regions.width && pair.handle.height === regions.height
   if (!fits) return regions
-  return addPair(regions, { name: pair.name, ...movedAsAWhole(pair, offset, offset) })
+  const { name, carry } = pair
+  return addPair(regions, { name, carry, ...movedAsAWhole(pair, offset, offset) })
 }
 
 /** Replaces one layer's mask. A handle with a matrix takes its target along; a painted target drops the matrix. */
@@ -110,7 +112,7 @@ export function withMatrix(regions: Regions, index: number, matrix: Matrix): Reg
 export function nudge(regions: Regions, index: number, layer: PairLayer, dx: number, dy: number): Regions {
   return edited(regions, index, (pair) => {
     if (isEmpty(pair.handle)) return pair
-    return layer === "handle" ? withHandle(pair, shifted(pair.handle, dx, dy)) : withTargetMoved(pair, dx, dy)
+    return layer === "handle" ? withHandleMoved(pair, dx, dy) : withTargetMoved(pair, dx, dy)
   })
 }
 

@@ -1,6 +1,7 @@
 /** The regions of one widget, their undo history, and what is being drawn at this moment. */
 
 import { isEmpty, type Mask, MaskBuffer, sameMask } from "../geometry/mask"
+import { Findings } from "./findings"
 import type { Layer, Outline, Pair } from "./pair"
 import type { Ghost } from "./placement"
 import { addPair, emptyRegions, maskOf, type Regions, withMask } from "./regions"
@@ -27,6 +28,8 @@ export class RegionStore {
   readonly selection = new Signal()
   /** The mask being painted, or null. */
   stroke: Stroke | null = null
+  /** What the kernel has found in the handles. */
+  readonly findings = new Findings()
   /** The drag under the pointer, or null. */
   ghost: Ghost | null = null
   private readonly undoStack = new UndoStack<Regions>(emptyRegions(0, 0))

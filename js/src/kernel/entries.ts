@@ -17,9 +17,10 @@ export interface RequestMasks extends Pick<EditRequest, "pairs" | "protect"> {
 /** The traits that say what is drawn. */
 export function traitsOf(regions: Regions): Pick<WrittenTraits, "_pairs" | "_masks" | "_selected"> {
   const masks: Record<string, Uint8Array> = {}
-  for (const { id, handle, target } of regions.pairs) {
+  for (const { id, handle, target, carry, chosen } of regions.pairs) {
     if (!isEmpty(handle)) masks[`h:${id}`] = encodeMask(handle).slice()
     if (!isEmpty(target)) masks[`t:${id}`] = encodeMask(target).slice()
+    if (carry === "mask") masks[`c:${id}`] = encodeMask(chosen).slice()
   }
   if (!isEmpty(regions.protect)) masks.protect = encodeMask(regions.protect).slice()
   return { _pairs: regions.pairs.map(entryOf), _masks: masks, _selected: regions.selected }
@@ -35,10 +36,12 @@ export function requestOf(regions: Regions, ghost: Ghost | null = null): Request
   const ready = (pair: Pair) => isComplete(pair) || (pair.id === ghost?.pairId && !isEmpty(pair.handle))
   const pairs = regions.pairs.map((pair) => pairAt(pair, ghost)).filter(ready)
   return {
-    pairs: pairs.map(({ id, name, matrix, handle, target }): RequestedPair => {
-      const index = add(handle)
+    pairs: pairs.map((pair): RequestedPair => {
+      const { id, name, matrix, carry, target } = pair
+      const handle = add(pair.handle)
+      const chosen = carry === "mask" ? add(pair.chosen) : null
       // The kernel works it out from the matrix: warping and packing masks here would delay the pointer.
-      return { id, name, matrix, handle: index, target: isEmpty(target) ? null : add(target) }
+      return { id, name, matrix, carry, handle, target: isEmpty(target) ? null : add(target), chosen }
     }),
     protect: isEmpty(regions.protect) ? null : add(regions.protect),
     buffers,
@@ -64,13 +67,14 @@ export function regionsFrom(host: Host, before: Regions, report: (message: strin
     const old = before.pairs.find((p) => p.id === entry.id)
     const handle = mask(`h:${entry.id}`, old?.handle)
     const painted = mask(`t:${entry.id}`, old?.target)
+    const chosen = mask(`c:${entry.id}`, old?.chosen)
     const { hasTarget: _, color, ...fields } = entry
     // A pair made in Python may come with its matrix alone.
     const target = entry.matrix && isEmpty(painted) ? warpMask(handle, entry.matrix) : painted
     const outlines = { ...old?.outlines }
     if (handle !== old?.handle) delete outlines.handle
     if (target !== old?.target) delete outlines.target
-    return { ...fields, color: color ?? index, handle, target, outlines }
+    return { ...fields, color: color ?? index, handle, target, chosen, outlines }
   })
   const protect = mask("protect", before.protect)
   const selected = Math.min(pairs.length - 1, host.get("_selected") ?? pairs.length - 1)
@@ -78,6 +82,6 @@ export function regionsFrom(host: Host, before: Regions, report: (message: strin
   return { width, height, pairs, protect, protectOutline, selected }
 }
 
-function entryOf({ id, name, color, matrix, visible, locked, rev, target }: Pair): PairEntry {
-  return { id, name, color, matrix, visible, locked, rev, hasTarget: !isEmpty(target) }
+function entryOf({ id, name, color, matrix, visible, locked, rev, target, carry }: Pair): PairEntry {
+  return { id, name, color, matrix, visible, locked, rev, hasTarget: !isEmpty(target), carry }
 }

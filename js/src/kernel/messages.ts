@@ -53,7 +53,7 @@ const PROGRESS = {
 /** How far an edit has come. */
 export type Progress = Parsed<typeof PROGRESS>
 
-/** A pair as the `_pairs` trait has it; its masks are in `_masks`, under `h:<id>` and `t:<id>`. */
+/** A pair as the `_pairs` trait has it; its masks are in `_masks`, under `h:<id>`, `t:<id>` and `c:<id>`. */
 const PAIR_ENTRY = {
   id: text,
   name: or(text, ""),
@@ -65,16 +65,20 @@ const PAIR_ENTRY = {
   locked: or(flag, false),
   rev: or(number, 0),
   hasTarget: or(flag, false),
+  /** What of the handle is carried; "mask" if that was chosen (under `c:<id>`), null to leave it to the settings. */
+  carry: nullable(oneOf("object", "painted", "mask")),
 }
 
 /** A pair as the `_pairs` trait has it. */
 export type PairEntry = Parsed<typeof PAIR_ENTRY>
 
 /** A pair as `run` and `draft` messages have it: its masks are indices into the message's buffers. */
-export interface RequestedPair extends Pick<PairEntry, "id" | "name" | "matrix"> {
+export interface RequestedPair extends Pick<PairEntry, "id" | "name" | "matrix" | "carry"> {
   readonly handle: number
   /** Null if the kernel is to work the target out from the matrix. */
   readonly target: number | null
+  /** What was chosen to be carried; null unless `carry` is "mask". */
+  readonly chosen: number | null
 }
 
 // -- from the kernel --------------------------------------------------------------------------------------------
@@ -101,6 +105,17 @@ const FROM_KERNEL = {
     seq: integer,
     reason: or(oneOf("stale", "stopped", "memory", "error"), "stale"),
     message: or(text, ""),
+  },
+  /**
+   * What a pair's handle will carry, found when the regions were at `rev`. One buffer, the mask; with `larger` a
+   * second one, the handle grown to the whole object. `words` are for the user.
+   */
+  carried: {
+    pair: text,
+    rev: integer,
+    verdict: or(text, ""),
+    words: or(text, ""),
+    larger: or(flag, false),
   },
   /** How fast drafts are, and what they run on. */
   measured: {

@@ -4,6 +4,7 @@
  * A drag by the pointer is over when the button is released. Keys, flips and strokes come in bursts, so the edit
  * waits until a burst is over.
  */
+import type { Pair } from "../document/pair"
 import { allCarried, placementKey } from "../document/placement"
 import { completePairs, type Regions } from "../document/regions"
 import type { Signal } from "../document/signal"
@@ -234,10 +235,15 @@ function sameEdit(a: Regions, b: Regions): boolean {
   return same && p.length === q.length && sameHandles(a, b)
 }
 
+/** Whether both carry the same. */
+function sameContent(a: Pair, b: Pair | undefined): boolean {
+  return a.id === b?.id && a.handle === b.handle && a.carry === b.carry && a.chosen === b.chosen
+}
+
 /** Whether nothing but places has changed: a move, however it was made. */
 function sameHandles(a: Regions, b: Regions): boolean {
   const p = a.pairs.filter((pair) => !isEmpty(pair.handle))
   const q = b.pairs.filter((pair) => !isEmpty(pair.handle))
-  const same = p.every((pair, i) => pair.id === q[i]?.id && pair.handle === q[i]?.handle)
+  const same = p.every((pair, i) => sameContent(pair, q[i]))
   return same && p.length === q.length && a.protect === b.protect
 }

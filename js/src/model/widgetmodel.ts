@@ -2,16 +2,19 @@
  * The widget model: everything that the browser knows of one widget, shared by all of its views. Views draw its parts
  * and call it; it never touches the page.
  */
+import type { Finding } from "../document/findings"
 import type { Ghost } from "../document/placement"
+import { selectedPair } from "../document/regions"
 import { Signal } from "../document/signal"
 import { RegionStore } from "../document/store"
 import { requestOf } from "../kernel/entries"
 import { type Buffers, Host, type HostModel } from "../kernel/host"
 import type { Liveness } from "../kernel/liveness"
-import type { EditRequest, Progress } from "../kernel/messages"
+import type { EditRequest, KernelMessage, Progress } from "../kernel/messages"
 import { RegionSync } from "../kernel/sync"
 import { LARGEST_FILE, upload } from "../kernel/upload"
 import { KernelWatch } from "../kernel/watch"
+import { carryOf, findingIn, sentence, surpriseIn } from "./carrying"
 import { dispatch, handlersFor } from "./handlers"
 import { Live, type LivePorts } from "./live"
 import { Original } from "./original"
@@ -76,7 +79,10 @@ export class WidgetModel implements LivePorts {
       revealed: () => this.live.reset(),
     })
     this.live = new Live(this)
-    store.changed.on(() => changed.emit())
+    store.changed.on(() => {
+      store.findings.follow(store.regions, this.sync.rev)
+      changed.emit()
+    })
     this.listen()
     void this.loadOriginal()
     void this.loadResult()
@@ -220,6 +226,7 @@ export class WidgetModel implements LivePorts {
       progressed: (progress) => this.progressed(progress),
       runOver: () => this.runOver(),
       report: (message, remedy) => this.report(message, remedy),
+      found: (message, buffers) => this.found(message, buffers),
       loadOriginal: (bytes) => void this.loadOriginal(bytes),
       loadResult: (bytes) => void this.loadResult(bytes),
     })
@@ -234,6 +241,23 @@ export class WidgetModel implements LivePorts {
     if (!this.runs.take(progress)) return
     if (isBusy(progress)) this.changed.emit()
     else this.runOver()
+  }
+
+  /** What a handle will carry is known; the user is told where that is not what was asked for. */
+  private found(message: KernelMessage<"carried">, buffers: Buffers): void {
+    const { store, host, settings } = this
+    let finding: Finding
+    try {
+      finding = findingIn(message, buffers, host.get("_image_info"))
+    } catch (error) {
+      return console.warn("regiondrag: what a handle carries could not be read", error)
+    }
+    if (!store.findings.take(message.pair, message.rev, finding)) return
+    this.changed.emit()
+    const pair = selectedPair(store.regions)
+    if (pair?.id !== message.pair) return
+    const surprise = surpriseIn(finding, carryOf(pair, settings.current.matte))
+    if (surprise) this.notified.emit(sentence(surprise))
   }
 
   private runOver(): void {

@@ -17,6 +17,7 @@ import {
 import { emptyMask, isEmpty } from "../geometry/mask"
 import { IDENTITY } from "../geometry/matrix"
 import { flipped } from "../geometry/transform"
+import { carryOf, otherCarry } from "../model/carrying"
 import type { WidgetModel } from "../model/widgetmodel"
 import type { Command } from "./shortcuts"
 
@@ -138,7 +139,30 @@ export class Actions {
     this.transform(() => IDENTITY)
   }
 
-  /** Changes a pair's name, visibility or lock. */
+  /** Carries the object in a handle instead of all that is painted, or the other way round. */
+  switchCarry(index = this.regions.selected): void {
+    const pair = this.regions.pairs[index]
+    if (!pair) return
+    if (pair.locked) return this.notify(`Pair ${index + 1} is locked`)
+    this.cancelTool()
+    this.showRegions()
+    const { width, height } = this.regions
+    const carry = otherCarry(carryOf(pair, this.widget.settings.current.matte))
+    this.changePair(index, { carry, chosen: emptyMask(width, height) })
+    this.notify(carry === "object" ? "Carrying the object in the handle" : "Carrying all that is painted")
+  }
+
+  /** Grows a handle to the whole of an object that goes on beyond it. */
+  growHandle(index = this.regions.selected): void {
+    const pair = this.regions.pairs[index]
+    const larger = pair && this.widget.store.findings.of(pair)?.larger
+    if (!larger || pair.locked) return
+    this.cancelTool()
+    this.showRegions()
+    this.widget.store.commit(withMask(this.regions, index, "handle", larger))
+  }
+
+  /** Changes a pair's name, visibility, lock or what it carries. */
   changePair(index: number, fields: Partial<Pair>): void {
     this.widget.store.commit(changePair(this.regions, index, fields))
   }
@@ -217,6 +241,7 @@ export class Actions {
       new: () => this.newPair(),
       flipX: () => this.flip("x"),
       flipY: () => this.flip("y"),
+      carry: () => this.switchCarry(),
       dragPreview: () => state.set({ dragPreview: !state.dragPreview }),
       compare: () => this.compare(state.compare === "slider" ? "off" : "slider"),
       help: () => state.set({ helpOpen: !state.helpOpen }),

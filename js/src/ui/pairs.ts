@@ -8,6 +8,7 @@ import { button, el, setEnabled } from "../dom/elements"
 import { isEmpty } from "../geometry/mask"
 import type { WidgetModel } from "../model/widgetmodel"
 import type { Actions } from "./actions"
+import { carryLine, carryWords } from "./carryline"
 
 /** The panel of one view. */
 export function pairsPanel(
@@ -83,6 +84,7 @@ export function pairsPanel(
 
   let shown: readonly Pair[] | null = null
   let selected = -2
+  let known = ""
   const update = () => {
     const { regions } = store
     const pair = selectedPair(regions)
@@ -101,7 +103,8 @@ export function pairsPanel(
           ? !isEmpty(regions.protect)
           : pair !== null && !isEmpty(pair[state.layer])),
     )
-    if (regions.pairs === shown && regions.selected === selected) return
+    const carries = regions.pairs.map((p) => carryWords(p, widget)).join("\n")
+    if (regions.pairs === shown && regions.selected === selected && carries === known) return
     // Do not replace a name while it is being typed.
     if (
       list.contains(document.activeElement) &&
@@ -109,6 +112,7 @@ export function pairsPanel(
       sameIds(shown, regions.pairs)
     )
       return
+    known = carries
     shown = regions.pairs
     selected = regions.selected
     const refocus = focusedIn(list)
@@ -200,6 +204,7 @@ function row(
   setEnabled(up, !still && index > 0)
   setEnabled(down, !still && index < store.regions.pairs.length - 1)
   const state = isEmpty(pair.handle) ? "not drawn" : isEmpty(pair.target) ? "no target yet" : ""
+  const carry = isEmpty(pair.handle) ? null : carryLine(pair, index, widget, actions, signal, still)
   return el(
     "li",
     { class: `rd-pair${active ? " rd-active" : ""}${pair.visible ? "" : " rd-dim"}` },
@@ -219,6 +224,7 @@ function row(
       () => actions.changePair(index, { locked: !pair.locked }),
       pair.locked,
     ),
+    carry,
   )
 }
 

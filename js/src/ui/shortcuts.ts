@@ -38,6 +38,7 @@ export type Simple =
   | "new"
   | "flipX"
   | "flipY"
+  | "carry"
   | "dragPreview"
   | "compare"
   | "help"
@@ -60,6 +61,7 @@ const PLAIN: Record<string, Simple> = {
   k: "protect",
   n: "new",
   f: "flipX",
+  a: "carry",
   w: "dragPreview",
   "0": "fit",
   "1": "full",
@@ -169,6 +171,7 @@ export const HELP_ROWS: readonly { readonly title: string; readonly rows: readon
       { keys: "Tab  Shift+Tab", does: "Next, previous pair" },
       { keys: "Arrows", does: "Nudge 1 px; Shift 10 px" },
       { keys: "F  Shift+F", does: "Flip across, flip upside down" },
+      { keys: "A", does: "Carry the object, or all that is painted" },
       { keys: "Ctrl+C  Ctrl+V", does: "Copy, paste a pair" },
       { keys: "Ctrl+D", does: "Duplicate the pair" },
       { keys: "Delete", does: "Delete the pair" },

@@ -11,7 +11,8 @@ const handle = disc(W, H, 10, 12, 4)
 const drawn = withMask(addPair(emptyRegions(W, H)), 0, "handle", handle)
 const dragged = withMatrix(drawn, 0, translation(12, 3))
 const painted = withMask(drawn, 0, "target", disc(W, H, 28, 12, 8))
-const still = { stroke: null, ghost: null }
+const nothing = { of: () => null }
+const still = { stroke: null, ghost: null, findings: nothing }
 const pairOf = (regions: typeof drawn) => regions.pairs[0] as Pair
 const ghostOf = (pair: Pair, matrix: Matrix, isPainted = false) => ({
   pairId: pair.id,
@@ -27,7 +28,13 @@ describe("a pair's pixels", () => {
 
   it("go where the matrix takes them, with no target to limit them", () => {
     const carried = carriedOf(pairOf(dragged), still)
-    expect(carried).toEqual({ handle, target: null, matrix: translation(12, 3), along: null })
+    expect(carried).toEqual({ mask: handle, target: null, matrix: translation(12, 3), along: null })
+  })
+
+  it("are those of the object, once that is known", () => {
+    const mask = disc(W, H, 10, 12, 2)
+    const findings = { of: () => ({ verdict: "object", words: "", mask, larger: null }) }
+    expect(carriedOf(pairOf(dragged), { ...still, findings })?.mask).toBe(mask)
   })
 
   it("stay within the target of a projective matrix", () => {
@@ -45,17 +52,17 @@ describe("a pair's pixels", () => {
 
   it("follow the ghost under the pointer, a painted target and all that lands in it too", () => {
     const moved = translation(5, 1)
-    const byMatrix = { stroke: null, ghost: ghostOf(pairOf(dragged), moved) }
+    const byMatrix = { ...still, ghost: ghostOf(pairOf(dragged), moved) }
     expect(carriedOf(pairOf(dragged), byMatrix)?.matrix).toBe(moved)
-    const asPainted = { stroke: null, ghost: ghostOf(pairOf(painted), moved, true) }
+    const asPainted = { ...still, ghost: ghostOf(pairOf(painted), moved, true) }
     expect(carriedOf(pairOf(painted), asPainted)?.along).toBe(moved)
   })
 
   it("are not shown while one of the pair's masks is being painted", () => {
     const { id } = pairOf(dragged)
     const stroke = (pairId: string, layer: "handle" | "protect") => ({
+      ...still,
       stroke: { pairId, layer },
-      ghost: null,
     })
     expect(allCarried(dragged, stroke(id, "handle"))).toEqual([])
     expect(allCarried(dragged, stroke("another", "handle"))).toHaveLength(1)

@@ -91,7 +91,15 @@ describe("a trait", () => {
   it("that lists pairs leaves out those without an id, and a matrix that cannot be inverted", () => {
     const flat = [1, 0, 0, 0, 0, 0, 0, 0, 1]
     const pairs = readTrait("_pairs", [null, "text", { name: "no id" }, { id: "p", matrix: flat }])
-    const rest = { name: "", color: null, visible: true, locked: false, rev: 0, hasTarget: false }
+    const rest = {
+      name: "",
+      color: null,
+      carry: null,
+      visible: true,
+      locked: false,
+      rev: 0,
+      hasTarget: false,
+    }
     expect(pairs).toEqual([{ id: "p", matrix: null, ...rest }])
   })
 

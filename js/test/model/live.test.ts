@@ -224,6 +224,15 @@ describe("other changes of the regions", () => {
     expect([sent("draft").length, sent("run").length]).toEqual([0, 1])
   })
 
+  it("that switch what is carried are run after a pause, in one undo step", async () => {
+    const { widget, sent } = await openLive({ placed: true })
+    widget.store.commit(changePair(widget.store.regions, 0, { carry: "painted" }))
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(sent("run").at(-1)?.content).toMatchObject({ pairs: [{ carry: "painted" }] })
+    widget.store.undo()
+    expect(widget.store.regions.pairs[0]?.carry).toBeNull()
+  })
+
   it("that do not concern the edit run nothing", async () => {
     const change = commit((s) =>
       s.store.commit(changePair(s.store.regions, 0, { name: "cup", locked: true })),

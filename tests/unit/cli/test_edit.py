@@ -29,6 +29,7 @@ class FakeEngine:
     def __init__(self) -> None:
         self.asked: dict[str, Any] = {}
         self.error: BaseException | None = None
+        self.notes: tuple[str, ...] = ()
 
     def __call__(self, image: Any, pairs: Any, callback: Any = None, **options: Any) -> EditResult:
         self.asked = {"image": image, "pairs": pairs, **options}
@@ -38,7 +39,13 @@ class FakeEngine:
                 raise self.error
         after = image.to_pil(255 - image.rgb)
         return EditResult(
-            after, image.to_pil(), {"model": "mini"}, {"total": 0.1}, options.get("seed", 0), pairs=pairs
+            after,
+            image.to_pil(),
+            {"model": "mini"},
+            {"total": 0.1},
+            options.get("seed", 0),
+            pairs=pairs,
+            notes=self.notes,
         )
 
 
@@ -428,3 +435,47 @@ def test_debug_shows_the_traceback(engine: FakeEngine, folder: Path, capsys: pyt
     engine.error = RuntimeError("boom")
     assert edit("--handle", "h.png", "--move", "9,0", "--debug") == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+# ---- what is carried ----
+
+
+def test_each_handle_can_say_what_is_carried(engine: FakeEngine, folder: Path):
+    both = ("--handle", "h.png", "--handle", "h2.png", "--move", "5,0")
+    assert edit(*both, "--carry", "object", "--carry", "painted") == 0
+    assert [pair.carry for pair in engine.asked["pairs"]] == ["object", "painted"]
+    assert edit(*both, "--carry", "painted") == 0
+    assert [pair.carry for pair in engine.asked["pairs"]] == ["painted", "painted"]
+    assert edit("--handle", "h.png", "--target", "t.png", "--carry", "object") == 0
+    assert engine.asked["pairs"][0].carry == "object"
+    assert edit("--handle", "h.png", "--target", "t.png") == 0
+    assert engine.asked["pairs"][0].carry is None
+
+
+def test_another_number_of_carries_than_handles_is_refused(
+    engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    three = ("--carry", "object") * 3
+    assert edit("--handle", "h.png", "--handle", "h2.png", "--move", "5,0", *three) == 2
+    assert "2 --handle but 3 --carry" in refused(capsys)
+
+
+def test_what_was_carried_is_said_on_stderr_and_in_the_json(
+    engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    engine.notes = ("carrying all that is painted",)
+    assert edit("--handle", "h.png", "--move", "5,0", "--quiet") == 0
+    captured = capsys.readouterr()
+    assert captured.err == "note: carrying all that is painted\n"
+    assert "carrying" not in captured.out
+    assert edit("--handle", "h.png", "--move", "5,0", "--quiet", "--json") == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["notes"] == ["carrying all that is painted"]
+    assert captured.err == ""
+
+
+def test_the_choices_of_carry_are_those_of_a_pair():
+    from regiondrag_widget.cli.edit import CARRY
+    from regiondrag_widget.regions import pair
+
+    assert CARRY == pair.CARRY

@@ -289,3 +289,30 @@ def test_editing_needs_no_gradients(session: rd.ImageSession):
     for step in session.edit(NEAR):
         assert not step.latents.requires_grad
     assert torch.is_grad_enabled()
+
+
+# ---- notes ----
+
+
+def test_a_result_says_in_words_what_was_carried(session: rd.ImageSession):
+    (pair,) = NEAR
+    painted = rd.RegionPair(pair.handle, pair.target, pair.matrix, carry="painted")
+    assert run(session, [painted]).notes == ("carrying all that is painted",)
+    assert run(session, [painted]).notes == ("carrying all that is painted",)  # also from the cache
+    assert run(session, [painted], content="latents").notes == ("carrying all that is painted",)
+
+
+def test_the_notes_of_several_pairs_name_them(session: rd.ImageSession):
+    (pair,) = NEAR
+    first = rd.RegionPair(pair.handle, pair.target, pair.matrix, carry="painted")
+    chosen = pair.handle & (np.arange(SHAPE[1]) < np.nonzero(pair.handle)[1].mean())
+    second = rd.RegionPair(pair.handle, matrix=FAR[0].matrix, name="part", carry=chosen)
+    assert run(session, [first, second]).notes == (
+        "pair 1: carrying all that is painted",
+        "pair 2 (part): carrying what was chosen",
+    )
+
+
+def test_an_edit_without_pairs_has_no_notes(session: rd.ImageSession):
+    with pytest.warns(UserWarning, match="no region pairs"):
+        assert run(session, []).notes == ()

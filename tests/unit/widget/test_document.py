@@ -14,7 +14,7 @@ from regiondrag_widget.widget.changes import Change
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.encode import ShownPicture
 from regiondrag_widget.widget.regions_state import PairEntry, Regions
-from regiondrag_widget.widget.validation import DrawnState
+from regiondrag_widget.widget.validation import DrawnState, read_drawn
 
 
 class Listener:
@@ -194,3 +194,39 @@ def test_a_closed_document_refuses_changes(document, pair):
     ):
         with pytest.raises(RuntimeError, match="closed"):
             change()
+
+
+def test_what_a_pair_carries_is_a_change_of_the_regions(document, listener, pair):
+    document.set_pairs([pair])
+    key = document.regions.entries[0].key
+    before = document.regions_rev
+    document.pairs[0].carry = "painted"
+    assert listener.heard[-1] == Change.REGIONS
+    assert (document.regions_rev, document.regions.entries[0].carry) == (before + 1, "painted")
+    chosen = np.array(pair.handle) & (np.arange(128) < 30)
+    document.pairs[0].carry = chosen
+    assert set(document.regions.masks) == {f"h:{key}", f"t:{key}", f"c:{key}"}
+    assert np.array_equal(document.request(1, {}).pairs[0].carry, chosen)
+    document.pairs[0].carry = "object"
+    assert set(document.regions.masks) == {f"h:{key}", f"t:{key}"}
+    document.pairs[0].carry = chosen
+    del document.pairs[0]
+    assert document.regions.masks == {}
+
+
+def test_a_request_and_its_pairs_do_not_belong_to_the_drawing(document, pair):
+    document.set_pairs([pair])
+    assert type(document.request(1, {}).pairs[0]) is RegionPair
+
+
+@pytest.mark.parametrize("carry", ["object", "painted", "mask", None])
+def test_an_entry_keeps_what_it_carries(carry):
+    entry = PairEntry("a", rev=1, carry=carry)
+    drawn = read_drawn({"_pairs": [entry.as_json()]}, (96, 128), {})
+    assert drawn.entries == (entry,)
+
+
+def test_an_entry_that_carries_something_unknown_is_refused():
+    entry = {**PairEntry("a").as_json(), "carry": "shadow"}
+    with pytest.raises(ValueError, match="carry must be"):
+        read_drawn({"_pairs": [entry]}, (96, 128), {})

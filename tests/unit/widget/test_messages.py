@@ -34,6 +34,48 @@ def test_a_run_is_read_with_its_pairs_and_buffers():
     assert all(type(buffer) is bytes for buffer in run.buffers)
 
 
+def carrying(**fields):
+    """A run whose pair says what is carried."""
+    return {**RUN, "pairs": [{**RUN["pairs"][0], **fields}]}
+
+
+@pytest.mark.parametrize("carry", ["object", "painted", None])
+def test_a_run_says_what_a_pair_carries(carry):
+    (pair,) = read_message(carrying(carry=carry), THREE).pairs
+    assert (pair.carry, pair.chosen) == (carry, None)
+
+
+def test_a_run_brings_the_mask_of_what_was_chosen():
+    (pair,) = read_message(carrying(carry="mask", chosen=2), THREE).pairs
+    assert (pair.carry, pair.chosen) == ("mask", 2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"carry": "everything"}, "carry must be 'object', 'painted', 'mask' or null"),
+        ({"carry": 3}, "carry must be"),
+        ({"carry": ["object"]}, "carry must be"),
+        ({"carry": "mask"}, "chosen"),
+        ({"carry": "mask", "chosen": 3}, "one of the 3 buffers"),
+    ],
+)
+def test_what_cannot_be_carried_is_refused(fields, words):
+    assert words in str(refusal(carrying(**fields), THREE))
+
+
+def test_what_a_handle_carries_is_sent_with_one_mask_or_two():
+    small = p.Carried("a", 7, "object", "carrying the object", b"mask")
+    assert small.content() == {
+        "v": 1, "type": "carried", "pair": "a", "rev": 7, "verdict": "object", "words": "carrying the object",
+        "larger": False,
+    }  # fmt: skip
+    assert small.buffers() == [b"mask"]
+    beyond = p.Carried("a", 7, "beyond", "it goes on", b"mask", b"larger")
+    assert beyond.content()["larger"] is True
+    assert beyond.buffers() == [b"mask", b"larger"]
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
