@@ -37,7 +37,7 @@ class Composite:
     alpha : (H, W) float32 in 0..255 or None, the picture's transparency carried along
     carried : (H, W) float32 in [0, 1], opacity of the moved content at its new place
     hole : (H, W) bool, the place to be filled, whether or not moved content covers it again
-    source_xy : (H, W, 2) float32 x, y or None: where each pixel of the hole was copied from
+    source_offset : (H, W, 2) float32 x, y or None: from each pixel of the hole to the one it was copied from
     doubt : (H, W) float32 in [0, 1], how far the diffusion model must change the hole's first content
     """
 
@@ -45,7 +45,7 @@ class Composite:
     alpha: Float | None
     carried: Float
     hole: Bool
-    source_xy: Float | None
+    source_offset: Float | None
     doubt: Float
 
     @property
@@ -109,7 +109,7 @@ def compose(
         result[staying] = background.picture[staying]
         if result_alpha is not None and alpha is not None:
             result_alpha[staying] = alpha[staying]
-    return Composite(result, result_alpha, carried, hole, background.source_xy, background.doubt)
+    return Composite(result, result_alpha, carried, hole, background.source_offset, background.doubt)
 
 
 def _stays(box: Box, pair: RegionPair, map_x: Float, map_y: Float) -> bool:
