@@ -80,8 +80,8 @@ def copied_cells(
     window : Window
         The window of the latents.
     source_offset : (H, W, 2) float32 array, optional
-        x, y at the box's resolution: from each pixel of the hole to the one it was copied from. None where its
-        content was not copied; then `moved` is returned.
+        x, y at the box's resolution: from each pixel of the hole to the one it was copied from. None where
+        its content was not copied; then `moved` is returned.
     hole : (H, W) bool array
         At the box's resolution, with at least one pixel where any cell is vacated.
     vacated : (h, w) bool array

@@ -246,10 +246,10 @@ def _fill_window(
             return _enlarged(a, (height, width), strip, how)
 
         flow[at] = np.rint(full(found.offsets, cv2.INTER_NEAREST) * scale)
-        columns = np.arange(box[1].start, box[1].stop, dtype=np.float32)
-        rows = np.arange(strip[0].start, strip[0].stop, dtype=np.float32)[:, None]
-        map_x = np.clip(flow[at, :, 0] + columns, 0, width - 1)
-        map_y = np.clip(flow[at, :, 1] + rows, 0, height - 1)
+        xs = np.arange(box[1].start, box[1].stop, dtype=np.float32)
+        ys = np.arange(strip[0].start, strip[0].stop, dtype=np.float32)[:, None]
+        map_x = np.clip(flow[at, :, 0] + xs, 0, width - 1)
+        map_y = np.clip(flow[at, :, 1] + ys, 0, height - 1)
         made = full(tones) + full(sharp)[..., None] * _at(rgb, map_x, map_y)
         filled[at] = np.where(hole[strip][..., None], made, rgb[strip])
         doubts[at] = full(doubt)

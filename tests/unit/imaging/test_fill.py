@@ -126,8 +126,9 @@ def test_holes_of_every_shape_are_filled(fill, hole: np.ndarray):
 
 def test_what_is_copied_comes_from_outside_the_hole():
     fill = exemplar_fill(picture(*SHAPE).astype(np.float32), HOLE)
+    offset = np.rint(fill.source_offset).astype(int)
     own_y, own_x = np.indices(HOLE.shape)
-    x, y = np.rint(fill.source_offset).astype(int).transpose(2, 0, 1) + [own_x, own_y]
+    x, y = own_x + offset[..., 0], own_y + offset[..., 1]
     assert not HOLE[y, x].any()
     assert not fill.source_offset[~HOLE].any()
 
