@@ -20,8 +20,8 @@ Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
 RIM = 2  # pixels of zeros kept around an opacity, for the samples just outside
-# how far the place left reaches beyond the object, as a share of its size and in pixels: the object's edge
-# and colour reach farther than any opacity says, and a hole that ends there leaves its outline
+# how far the place left reaches beyond the object, as a share of its size and in pixels: its edge and
+# colour reach farther than any opacity says, and a hole that ends there leaves its outline
 GROWTH, LEAST_GROWTH, MOST_LEAST = 0.02, 2.0, 4.0
 GROWTH_OF_SIDE = 2 / 256  # of the picture's longer side: small pictures have edges of fewer pixels
 MARGIN = 1.0  # pixels, at the size looked at, around what was found: rather too much than too little

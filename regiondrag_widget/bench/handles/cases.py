@@ -26,8 +26,16 @@ SLACK = 24.0  # grey levels by which two ways to resample one picture may differ
 class Case:
     """One edit of the benchmark.
 
-    name : "object, handle, movement"
-    rgb : (H, W, 3) uint8; mask : (H, W) bool, the object's true mask; pair : what is asked for
+    Attributes
+    ----------
+    name
+        "object, handle, movement".
+    rgb
+        (H, W, 3) uint8.
+    mask
+        (H, W) bool, the object's true mask.
+    pair
+        What is asked for.
     """
 
     name: str

@@ -50,7 +50,7 @@ def test_a_large_handle_of_a_large_picture_is_carried_in_seconds_and_exactly(lar
     background = empty(rgb, [handle], cutouts)
     pair = RegionPair.move(handle, 300, 40)
     made = compose(RegionPairs([pair]), background, cutouts).rgb
-    assert time.process_time() - start < 20  # of all cores; about three on a slow machine
+    assert time.process_time() - start < 20  # seconds of all cores together
     opaque = _opaque(cutouts[0], handle.shape)
     moved = made[40:, 300:][opaque[:-40, :-300]]
     assert np.array_equal(moved, rgb[opaque].astype(np.float32))
