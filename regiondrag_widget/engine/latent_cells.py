@@ -69,7 +69,7 @@ def moved_cells(window: Window, pairs: RegionPairs, grid: Grid, method: str) -> 
 
 
 def copied_cells(
-    moved: Correspondence, window: Window, source_xy: Float | None, hole: Bool, vacated: Bool
+    moved: Correspondence, window: Window, source_offset: Float | None, hole: Bool, vacated: Bool
 ) -> Correspondence:
     """The targets' correspondence, and that of the vacated cells by where their pixels were copied from.
 
@@ -79,15 +79,15 @@ def copied_cells(
         The targets' cells; vacated cells among them are replaced.
     window : Window
         The window of the latents.
-    source_xy : (H, W, 2) float32 array, optional
-        x, y at the box's resolution: where each pixel of the hole was copied from. None where its content was
-        not copied; then `moved` is returned.
+    source_offset : (H, W, 2) float32 array, optional
+        x, y at the box's resolution: from each pixel of the hole to the one it was copied from. None where
+        its content was not copied; then `moved` is returned.
     hole : (H, W) bool array
         At the box's resolution, with at least one pixel where any cell is vacated.
     vacated : (h, w) bool array
         The vacated cells.
     """
-    if source_xy is None:
+    if source_offset is None:
         return moved
     h, w = vacated.shape
     cell = np.array([window.size[1] / w, window.size[0] / h]) / window.scale  # picture pixels a cell
@@ -95,7 +95,7 @@ def copied_cells(
     target = np.stack([columns, rows], -1)
     centres = (target + 0.5) * cell - 0.5
     nearest = _nearest(hole, centres)  # the pixel of the hole nearest to a cell's centre stands for the cell
-    offset = source_xy[nearest[:, 1], nearest[:, 0]] - nearest
+    offset = source_offset[nearest[:, 1], nearest[:, 0]]
     source = np.floor((centres + offset + 0.5) / cell).astype(np.int64)
     inside = np.all((source >= 0) & (source < [w, h]), axis=1)
     kept = np.ones(len(moved), bool)

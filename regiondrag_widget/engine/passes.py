@@ -177,9 +177,9 @@ class Passes:
                 target=cells_of(sheet.window, composite.carried > 0.5, window.grid, 0.02).to(device),
                 hidden=cells_of(sheet.window, composite.hole, window.grid, 0.5).to(device),
                 correspondence=copied_cells(
-                    moved, sheet.window, composite.source_xy, composite.hole, vacated.numpy()
+                    moved, sheet.window, composite.source_offset, composite.hole, vacated.numpy()
                 ),
-                copied=composite.source_xy is not None,
+                copied=composite.source_offset is not None,
                 generator=task.rng,
             )
             weight = change_weight(composite, settings, sheet.window.scale)

@@ -30,7 +30,7 @@ class Background:
     rgb : (H, W, 3) float32 in 0..255
     alpha : (H, W) float32 in 0..255 or None, the picture's transparency where it is not the same everywhere
     hole : (H, W) bool, the place that was filled
-    source_xy : (H, W, 2) float32 x, y or None: where each pixel of the hole was copied from
+    source_offset : (H, W, 2) float32 x, y or None: from each pixel of the hole to the one it was copied from
     doubt : (H, W) float32 in [0, 1], how far the diffusion model must change the hole's first content
     picture : (H, W, 3) uint8, the picture itself
     """
@@ -38,7 +38,7 @@ class Background:
     rgb: Float
     alpha: Float | None
     hole: Bool
-    source_xy: Float | None
+    source_offset: Float | None
     doubt: Float
     picture: Pixels
 
@@ -46,7 +46,9 @@ class Background:
     def nbytes(self) -> int:
         """Memory taken beyond that of the picture, in bytes."""
         return sum(
-            a.nbytes for a in (self.rgb, self.alpha, self.hole, self.source_xy, self.doubt) if a is not None
+            a.nbytes
+            for a in (self.rgb, self.alpha, self.hole, self.source_offset, self.doubt)
+            if a is not None
         )
 
 
@@ -87,7 +89,7 @@ def empty(
     hidden = remains if transparency is None else remains | (transparency == 0)
     if prefill != "smooth":
         fill = mixed_fill if prefill == "mixed" else exemplar_fill
-        first = fill(picture, hole, hidden & ~hole, seed=seed)
+        first = fill(picture, hole, hidden & ~hole, seed=seed, overwrite=True)
     else:
         smooth = np.where(hole[..., None], smooth_fill(picture, hole | hidden), picture)
         first = Fill(smooth, None, hole.astype(np.float32))
@@ -97,4 +99,4 @@ def empty(
     if transparency is not None:
         grey = np.repeat(transparency[..., None], 3, -1)
         transparency = np.where(hole, smooth_fill(grey, hole | remains)[..., 0], transparency)
-    return Background(first.rgb, transparency, hole, first.source_xy, first.doubt, rgb)
+    return Background(first.rgb, transparency, hole, first.source_offset, first.doubt, rgb)

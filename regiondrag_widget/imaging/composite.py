@@ -28,6 +28,9 @@ Pixels = npt.NDArray[np.uint8]
 CUBIC_REACH = 3  # pixels around a sample that cubic interpolation may look at
 STILL = 0.02  # pixels; what moves by less stays
 
+# a movement x, y by whole pixels, or the source x and y of every pixel of a box
+_Sources = tuple[int, int] | tuple[Float, Float]
+
 
 @dataclass(frozen=True)
 class Composite:
@@ -37,7 +40,7 @@ class Composite:
     alpha : (H, W) float32 in 0..255 or None, the picture's transparency carried along
     carried : (H, W) float32 in [0, 1], opacity of the moved content at its new place
     hole : (H, W) bool, the place to be filled, whether or not moved content covers it again
-    source_xy : (H, W, 2) float32 x, y or None: where each pixel of the hole was copied from
+    source_offset : (H, W, 2) float32 x, y or None: from each pixel of the hole to the one it was copied from
     doubt : (H, W) float32 in [0, 1], how far the diffusion model must change the hole's first content
     """
 
@@ -45,7 +48,7 @@ class Composite:
     alpha: Float | None
     carried: Float
     hole: Bool
-    source_xy: Float | None
+    source_offset: Float | None
     doubt: Float
 
     @property
@@ -83,25 +86,25 @@ def compose(
     for pair, cutout in zip(pairs, cutouts, strict=True):
         box = bounding_box(pair.target)
         at = slices_of(box)
-        map_x, map_y = _map_into(box, pair, method)
-        if _stays(box, pair, map_x, map_y):
+        shift = _whole_pixel_shift(box, pair)
+        xy = _map_into(box, pair, method) if shift is None else shift
+        if _stays(box, pair, xy):
             staying[slices_of(cutout.box)] |= cutout.place
             continue
         staying[slices_of(cutout.box)] &= ~cutout.place
-        cover = _sample(cutout.opacity, cutout.box, map_x, map_y) * pair.target[at]
+        cover = np.asarray(_taken(cutout.opacity, cutout.box, box, xy) * pair.target[at], np.float32)
         if editable is not None:
             cover *= editable[at]
         if result_alpha is None or alpha is None:
-            moved = _sample(cutout.rgb, cutout.box, map_x, map_y)
-            result[at] = _mixed(result[at], moved, cover)
+            _lay(result[at], _taken(cutout.rgb, cutout.box, box, xy), cover)
         else:
             visible = np.asarray(alpha[slices_of(cutout.box)] / 255, np.float32)
-            shown = _sample(visible, cutout.box, map_x, map_y)
+            shown = np.asarray(_taken(visible, cutout.box, box, xy), np.float32)
             premultiplied = cutout.rgb.astype(np.float32) * visible[..., None]
-            weighted = _sample(premultiplied, cutout.box, map_x, map_y)
+            weighted = _taken(premultiplied, cutout.box, box, xy)
             moved = np.asarray(weighted / np.maximum(shown, 1e-3)[..., None], np.float32)
             result[at], result_alpha[at] = _over(moved, cover * shown, result[at], result_alpha[at])
-        carried[at] = np.maximum(carried[at], cover)
+        np.maximum(carried[at], cover, out=carried[at])
     hole = background.hole
     if staying.any():
         hole = hole & ~staying
@@ -109,18 +112,29 @@ def compose(
         result[staying] = background.picture[staying]
         if result_alpha is not None and alpha is not None:
             result_alpha[staying] = alpha[staying]
-    return Composite(result, result_alpha, carried, hole, background.source_xy, background.doubt)
+    return Composite(result, result_alpha, carried, hole, background.source_offset, background.doubt)
 
 
-def _stays(box: Box, pair: RegionPair, map_x: Float, map_y: Float) -> bool:
+def _stays(box: Box, pair: RegionPair, xy: _Sources) -> bool:
     """Whether a pair moves nothing: each pixel comes from its own place."""
     if not np.array_equal(pair.handle, pair.target):
         return False
+    map_x, map_y = xy
+    if isinstance(map_x, int) or isinstance(map_y, int):
+        return map_x == map_y == 0
     inside = pair.target[slices_of(box)]
     own_x = np.arange(box[0], box[2], dtype=np.float32)
     own_y = np.arange(box[1], box[3], dtype=np.float32)[:, None]
     off = np.maximum(np.abs(map_x - own_x), np.abs(map_y - own_y))
     return bool(off[inside].max() < STILL)
+
+
+def _lay(under: Float, over: Float | Pixels, cover: Float) -> None:
+    """Put `over` onto `under` (h, w, 3), in place, by as much as it covers; exactly so where that is all."""
+    np.copyto(under, over, where=(cover >= 1)[..., None])
+    rim = (cover > 0) & (cover < 1)
+    below = under[rim]
+    under[rim] = below + cover[rim][:, None] * (over[rim].astype(np.float32) - below)
 
 
 def _mixed(under: Float, over: Float, cover: Float) -> Float:
@@ -147,12 +161,6 @@ def warp_residual(residual: Float, pairs: RegionPairs, *, method: str = "auto") 
 
 def _map_into(box: Box, pair: RegionPair, method: str) -> tuple[Float, Float]:
     """Source x and y, (h, w) float32 each, of every pixel of a target's box; right in the target alone."""
-    shift = _whole_pixel_shift(box, pair)
-    if shift is not None:
-        own_x = np.arange(box[0], box[2], dtype=np.float32) - shift[0]
-        own_y = np.arange(box[1], box[3], dtype=np.float32) - shift[1]
-        map_x, map_y = np.meshgrid(own_x, own_y)
-        return map_x, map_y
     h0 = bounding_box(pair.handle)
     both = (min(box[0], h0[0]), min(box[1], h0[1]), max(box[2], h0[2]), max(box[3], h0[3]))
     found = pixel_map(framed_pairs(RegionPairs([pair]), both), method=method).source_xy
@@ -175,6 +183,21 @@ def _whole_pixel_shift(box: Box, pair: RegionPair) -> tuple[int, int] | None:
         return None
     source = pair.handle[y0 - dy : y1 - dy, x0 - dx : x1 - dx]
     return None if bool((pair.target[slices_of(box)] & ~source).any()) else (dx, dy)
+
+
+def _taken(a: Float | Pixels, filled: Box, box: Box, xy: _Sources) -> Float | Pixels:
+    """`a`, which fills a box of the picture, as it lies in a target's box; right in the target alone."""
+    map_x, map_y = xy
+    if not isinstance(map_x, int) or not isinstance(map_y, int):
+        return _sample(a, filled, np.asarray(map_x), np.asarray(map_y))
+    x0, y0, x1, y1 = box[0] - map_x, box[1] - map_y, box[2] - map_x, box[3] - map_y
+    left, top, right, bottom = max(x0, filled[0]), max(y0, filled[1]), min(x1, filled[2]), min(y1, filled[3])
+    part = a[top - filled[1] : bottom - filled[1], left - filled[0] : right - filled[0]]
+    if part.shape[:2] == (y1 - y0, x1 - x0):
+        return part
+    taken = np.zeros((y1 - y0, x1 - x0, *a.shape[2:]), a.dtype)
+    taken[top - y0 : bottom - y0, left - x0 : right - x0] = part
+    return taken
 
 
 def _sample(a: Float | Pixels, box: Box, map_x: Float, map_y: Float) -> Float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.imaging.carry import Carried, Carry, carried_mask
 from regiondrag_widget.imaging.edge import hard_edge, seam_opacity, soft_edge
+from regiondrag_widget.imaging.nearness import within
 from regiondrag_widget.imaging.palette import palette_of
 from regiondrag_widget.regions.box import Box, bounding_box
 
@@ -103,7 +103,7 @@ def _edge(rgb: Pixels, handle: Bool, carried: Carried, *, drawn: bool) -> tuple[
     if carried.verdict == "chosen":
         return soft_edge(rgb, carried.mask, handle)
     wide = 2 * carried.slack
-    return soft_edge(rgb, handle & _within(carried.mask, MARGIN * wide), handle, wide)
+    return soft_edge(rgb, handle & within(carried.mask, MARGIN * wide), handle, wide)
 
 
 def _place_left(carried: Carried, handle: Bool, side: int) -> tuple[Bool, Bool]:
@@ -113,16 +113,10 @@ def _place_left(carried: Carried, handle: Bool, side: int) -> tuple[Bool, Bool]:
     picture's longer side in pixels.
     """
     if carried.whole:
-        return handle, _within(handle, SOFT) & ~handle  # drawn along an edge it leaves that edge's blur
+        return handle, within(handle, SOFT) & ~handle  # drawn along an edge it leaves that edge's blur
     least = min(MOST_LEAST, max(LEAST_GROWTH, GROWTH_OF_SIDE * side))
     grow = max(least, GROWTH * float(np.sqrt(carried.mask.sum())), 2 * carried.slack)
-    beside = _within(carried.mask, grow)
-    remnants = carried.unlike & _within(carried.mask, 2 * grow + ISLAND)
-    left = beside | _within(remnants, ISLAND) | _within(carried.beyond, ISLAND)
+    beside = within(carried.mask, grow)
+    remnants = carried.unlike & within(carried.mask, 2 * grow + ISLAND)
+    left = beside | within(remnants, ISLAND) | within(carried.beyond, ISLAND)
     return handle & left, left & ~handle
-
-
-def _within(mask: Bool, distance: float) -> Bool:
-    if not mask.any():
-        return mask
-    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) <= distance)

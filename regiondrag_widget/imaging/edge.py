@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from regiondrag_widget.imaging.nearness import depth, signed_depth
+
 __all__ = ["hard_edge", "seam_opacity", "soft_edge"]
 
 Float = npt.NDArray[np.float32]
@@ -32,8 +34,7 @@ def soft_edge(rgb: Pixels, object_: Bool, handle: Bool, width: float = 1.0) -> t
     size; the sides' colours are told at a size at which the outline is sharp.
     """
     wide = max(1.0, width)
-    signed = _depth(object_) - _depth(~object_)  # positive inside
-    signed = signed - 0.5 * np.sign(signed)
+    signed = signed_depth(object_, (INNER + OUTER) * wide)
     inner, outer = signed > INNER * wide, signed < -OUTER * wide
     opacity = np.where(handle & inner, 1, 0).astype(np.float32)
     colours = rgb.copy()
@@ -98,18 +99,11 @@ def seam_opacity(handle: Bool, width: float = SEAM) -> Float:
 
     The picture's edge is no rim. What is thinner than the fading keeps its middle.
     """
-    depth = _depth(handle)
-    fade = min(width, 0.5 * float(depth.max()))
+    deep = depth(handle)
+    fade = min(width, 0.5 * float(deep.max()))
     return np.where(
-        handle, np.clip(SEAM_LEAST + (1 - SEAM_LEAST) * (depth - 1) / max(fade, 0.5), SEAM_LEAST, 1), 0
+        handle, np.clip(SEAM_LEAST + (1 - SEAM_LEAST) * (deep - 1) / max(fade, 0.5), SEAM_LEAST, 1), 0
     ).astype(np.float32)
-
-
-def _depth(mask: Bool) -> Float:
-    framed = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    if framed.all():
-        return np.full(mask.shape, 1e6, np.float32)
-    return np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1], np.float32)
 
 
 def _mean(picture: Float, where: Bool) -> tuple[Float, Float]:

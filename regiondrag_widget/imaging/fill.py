@@ -33,6 +33,7 @@ Window = tuple[slice, slice]
 WORK_SIDE = 192
 SMOOTH_SIDE = 512  # larger places are continued smoothly at this size
 PATTERN_SIDE = 1024  # larger windows are not searched for a pattern
+STRIP = 64  # rows of the picture that are filled at a time
 GRAIN_PIXELS = 4_000_000  # larger boxes keep the grain that is copied
 APART = 8  # pixels of a picture of 512: parts of a hole nearer than twice this are one
 MOST_PLACES = 8  # that are filled one by one
@@ -52,14 +53,14 @@ class Fill:
     """A picture with its hole filled.
 
     rgb : (H, W, 3) float32 in 0..255, equal to the input outside the hole
-    source_xy : (H, W, 2) float32 x, y, where each pixel was copied from, itself outside the hole; None where
-        nothing was copied
+    source_offset : (H, W, 2) float32 x, y, from each pixel to the one it was copied from, zero outside the
+        hole; None where nothing was copied
     doubt : (H, W) float32 in [0, 1], 0 where the copied patches agree with their surroundings and outside the
         hole
     """
 
     rgb: Float
-    source_xy: Float | None
+    source_offset: Float | None
     doubt: Float
 
 
@@ -91,20 +92,25 @@ def _inpainted(rgb: Float, hole: Bool, how: int) -> Float:
     return np.where(hole[..., None], filled, rgb).astype(np.float32)
 
 
-def exemplar_fill(rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0) -> Fill:
+def exemplar_fill(
+    rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0, overwrite: bool = False
+) -> Fill:
     """Fill `hole` with patches of the rest of the picture.
 
     rgb : (H, W, 3) float32 in 0..255
     hole : (H, W) bool, what to fill
     forbidden : (H, W) bool, known pixels that must not be copied (the moved object, a protected area)
     seed : of the search; the same gives the same
+    overwrite : fill `rgb` itself, which saves a copy of a large picture
 
     Where too little is known to copy from, it is that of `smooth_fill`, with no sources and full doubt.
     """
-    return _filled(rgb, hole, forbidden, seed, mixed=False)
+    return _filled(rgb, hole, forbidden, seed, mixed=False, overwrite=overwrite)
 
 
-def mixed_fill(rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0) -> Fill:
+def mixed_fill(
+    rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0, overwrite: bool = False
+) -> Fill:
     """`exemplar_fill`, held back where it invents: then its tones go towards a smooth fill's.
 
     A copied patch goes on as its surroundings do and then ends somewhere. Where the copy stays close to the
@@ -113,18 +119,19 @@ def mixed_fill(rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed: i
     stands. The continuation is Navier-Stokes inpainting (Bertalmio et al. 2001, by OpenCV). Takes and returns
     what `exemplar_fill` does.
     """
-    return _filled(rgb, hole, forbidden, seed, mixed=True)
+    return _filled(rgb, hole, forbidden, seed, mixed=True, overwrite=overwrite)
 
 
-def _filled(rgb: Float, hole: Bool, forbidden: Bool | None, seed: int, *, mixed: bool) -> Fill:
+def _filled(
+    rgb: Float, hole: Bool, forbidden: Bool | None, seed: int, *, mixed: bool, overwrite: bool
+) -> Fill:
+    result = np.asarray(rgb, np.float32) if overwrite else np.array(rgb, np.float32)
     doubt = np.zeros(hole.shape, np.float32)
     if not hole.any():
-        return Fill(rgb.astype(np.float32), None, doubt)
+        return Fill(result, None, doubt)
     forbidden = np.zeros_like(hole) if forbidden is None else forbidden & ~hole
-    result = np.array(rgb, np.float32)
-    source_xy = np.empty((*hole.shape, 2), np.float32)
-    source_xy[..., 0] = np.arange(hole.shape[1], dtype=np.float32)
-    source_xy[..., 1] = np.arange(hole.shape[0], dtype=np.float32)[:, None]
+    # zeros that nobody writes to take no memory: only the hole's do
+    source_offset = np.zeros((*hole.shape, 2), np.float32)
     copied = False
     for place in _places(hole):
         window = _window(place, 24, 1.0)
@@ -141,8 +148,8 @@ def _filled(rgb: Float, hole: Bool, forbidden: Bool | None, seed: int, *, mixed:
         box, filled, offset, doubts = found
         within = inside[box]
         result[window][box][within], doubt[window][box][within] = filled[within], doubts[within]
-        source_xy[window][box][within] += offset[within]
-    return Fill(result, source_xy if copied else None, doubt)
+        source_offset[window][box][within] = offset[within]
+    return Fill(result, source_offset if copied else None, doubt)
 
 
 def _places(hole: Bool) -> list[Bool]:
@@ -228,18 +235,26 @@ def _fill_window(
     scale = np.array([width / found.hole.shape[1], height / found.hole.shape[0]], np.float32)
     tones, sharp, doubt = _tones(found, mixed)
 
-    def full(a: Float, how: int = cv2.INTER_LINEAR) -> Float:
-        return _enlarged(a, (height, width), box, how)
+    filled = np.empty((box[0].stop - box[0].start, box[1].stop - box[1].start, 3), np.float32)
+    flow = np.empty((*filled.shape[:2], 2), np.float32)
+    doubts = np.empty(filled.shape[:2], np.float32)
+    for top in range(box[0].start, box[0].stop, STRIP):  # a few rows at a time stay in the processor's cache
+        strip = slice(top, min(top + STRIP, box[0].stop)), box[1]
+        at = slice(strip[0].start - box[0].start, strip[0].stop - box[0].start)
 
-    flow = np.rint(full(found.offsets, cv2.INTER_NEAREST) * scale).astype(np.float32)
-    map_x = np.clip(flow[..., 0] + np.arange(box[1].start, box[1].stop, dtype=np.float32), 0, width - 1)
-    map_y = np.clip(
-        flow[..., 1] + np.arange(box[0].start, box[0].stop, dtype=np.float32)[:, None], 0, height - 1
-    )
-    copied = _at(rgb, map_x, map_y)
-    filled = np.where(hole[box][..., None], full(tones) + full(sharp)[..., None] * copied, rgb[box])
+        def full(a: Float, how: int = cv2.INTER_LINEAR, strip: Window = strip) -> Float:
+            return _enlarged(a, (height, width), strip, how)
+
+        flow[at] = np.rint(full(found.offsets, cv2.INTER_NEAREST) * scale)
+        xs = np.arange(box[1].start, box[1].stop, dtype=np.float32)
+        ys = np.arange(strip[0].start, strip[0].stop, dtype=np.float32)[:, None]
+        map_x = np.clip(flow[at, :, 0] + xs, 0, width - 1)
+        map_y = np.clip(flow[at, :, 1] + ys, 0, height - 1)
+        made = full(tones) + full(sharp)[..., None] * _at(rgb, map_x, map_y)
+        filled[at] = np.where(hole[strip][..., None], made, rgb[strip])
+        doubts[at] = full(doubt)
     filled = _grained(rgb, filled, hole, forbidden, box, rng)
-    return box, filled.clip(0, 255).astype(np.float32), flow, full(doubt)
+    return box, filled.clip(0, 255).astype(np.float32, copy=False), flow, doubts
 
 
 def _tones(found: _Guess, mixed: bool) -> tuple[Float, Float, Float]:
