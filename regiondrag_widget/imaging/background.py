@@ -27,12 +27,20 @@ Pixels = npt.NDArray[np.uint8]
 class Background:
     """The picture without what the handles carry; independent of where that goes.
 
-    rgb : (H, W, 3) float32 in 0..255
-    alpha : (H, W) float32 in 0..255 or None, the picture's transparency where it is not the same everywhere
-    hole : (H, W) bool, the place that was filled
-    source_offset : (H, W, 2) float32 x, y or None: from each pixel of the hole to the one it was copied from
-    doubt : (H, W) float32 in [0, 1], how far the diffusion model must change the hole's first content
-    picture : (H, W, 3) uint8, the picture itself
+    Attributes
+    ----------
+    rgb
+        (H, W, 3) float32 in 0..255.
+    alpha
+        (H, W) float32 in 0..255 or None, the picture's transparency where it is not the same everywhere.
+    hole
+        (H, W) bool, the place that was filled.
+    source_offset
+        (H, W, 2) float32 x, y or None: from each pixel of the hole to the one it was copied from.
+    doubt
+        (H, W) float32 in [0, 1], how far the diffusion model must change the hole's first content.
+    picture
+        (H, W, 3) uint8, the picture itself.
     """
 
     rgb: Float
@@ -65,13 +73,24 @@ def empty(
 ) -> Background:
     """Take out of the picture what the handles carry and fill the place.
 
-    rgb : (H, W, 3) uint8
-    handles : (H, W) bool each; cutouts : those of `cut_out`, in the same order
-    alpha : (H, W) uint8, the picture's transparency
-    editable : (H, W) bool, False keeps the picture's own pixel
-    vacated : "fill" and "noise" empty the handles, "keep" leaves their content (a copy instead of a move)
-    prefill : see `EditSettings`
-    seed : of the texture's search
+    Parameters
+    ----------
+    rgb
+        (H, W, 3) uint8.
+    handles
+        (H, W) bool each.
+    cutouts
+        Those of `cut_out`, in the same order.
+    alpha
+        (H, W) uint8, the picture's transparency.
+    editable
+        (H, W) bool, False keeps the picture's own pixel.
+    vacated
+        "fill" and "noise" empty the handles, "keep" leaves their content (a copy instead of a move).
+    prefill
+        See `EditSettings`.
+    seed
+        Of the texture's search.
     """
     picture = rgb.astype(np.float32)
     uniform = alpha is None or alpha.min() == alpha.max()

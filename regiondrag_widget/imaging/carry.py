@@ -37,12 +37,20 @@ UNIFORM_RIM = 0.5  # of the handle's rim that is transparent where a picture's a
 class Carried:
     """What a handle carries.
 
-    mask : (H, W) bool, carried, within the handle
-    verdict : a key of `VERDICTS`
-    larger : (H, W) bool or None, the handle grown to the whole object where that goes on beyond it
-    beyond : (H, W) bool, what outside the handle hangs together with the object
-    unlike : (H, W) bool, pixels of the handle that its surroundings do not have
-    slack : pixels by which the mask's outline may be off
+    Attributes
+    ----------
+    mask
+        (H, W) bool, carried, within the handle.
+    verdict
+        A key of `VERDICTS`.
+    larger
+        (H, W) bool or None, the handle grown to the whole object where that goes on beyond it.
+    beyond
+        (H, W) bool, what outside the handle hangs together with the object.
+    unlike
+        (H, W) bool, pixels of the handle that its surroundings do not have.
+    slack
+        Pixels by which the mask's outline may be off.
     """
 
     mask: Bool
@@ -66,11 +74,21 @@ class Carried:
 def carried_mask(rgb: Pixels, handle: Bool, alpha: Pixels | None = None, carry: Carry = "object") -> Carried:
     """What a handle carries, and why.
 
-    rgb : (H, W, 3) uint8; handle : (H, W) bool with at least one pixel
-    alpha : (H, W) uint8, the picture's transparency: where it outlines a thing it is the cut-out
-    carry : "object" looks for the object, "painted" carries all; a mask (H, W) bool is what the hand said
+    Parameters
+    ----------
+    rgb
+        (H, W, 3) uint8.
+    handle
+        (H, W) bool with at least one pixel.
+    alpha
+        (H, W) uint8, the picture's transparency: where it outlines a thing it is the cut-out.
+    carry
+        "object" looks for the object, "painted" carries all; a mask (H, W) bool is what the hand said.
 
-    Raises ValueError for a mask of another size, an empty one, or one that leaves the handle.
+    Raises
+    ------
+    ValueError
+        For a mask of another size, an empty one, or one that leaves the handle.
     """
     nothing = np.zeros_like(handle)
     if not isinstance(carry, str):

@@ -36,12 +36,20 @@ _Sources = tuple[int, int] | tuple[Float, Float]
 class Composite:
     """All arrays at the resolution of the picture given.
 
-    rgb : (H, W, 3) float32 in 0..255
-    alpha : (H, W) float32 in 0..255 or None, the picture's transparency carried along
-    carried : (H, W) float32 in [0, 1], opacity of the moved content at its new place
-    hole : (H, W) bool, the place to be filled, whether or not moved content covers it again
-    source_offset : (H, W, 2) float32 x, y or None: from each pixel of the hole to the one it was copied from
-    doubt : (H, W) float32 in [0, 1], how far the diffusion model must change the hole's first content
+    Attributes
+    ----------
+    rgb
+        (H, W, 3) float32 in 0..255.
+    alpha
+        (H, W) float32 in 0..255 or None, the picture's transparency carried along.
+    carried
+        (H, W) float32 in [0, 1], opacity of the moved content at its new place.
+    hole
+        (H, W) bool, the place to be filled, whether or not moved content covers it again.
+    source_offset
+        (H, W, 2) float32 x, y or None: from each pixel of the hole to the one it was copied from.
+    doubt
+        (H, W) float32 in [0, 1], how far the diffusion model must change the hole's first content.
     """
 
     rgb: Float
@@ -73,11 +81,18 @@ def compose(
 ) -> Composite:
     """Lay what every handle carries over the background, at its target.
 
-    pairs : masks of the background's size, at least one pair; later ones come on top
-    background, cutouts : those of `empty` and `cut_out` for the same handles
-    alpha : (H, W) uint8, the picture's transparency, carried along
-    editable : (H, W) bool, False keeps the picture's own pixel
-    method : see `pixel_map`
+    Parameters
+    ----------
+    pairs
+        Masks of the background's size, at least one pair; later ones come on top.
+    background, cutouts
+        Those of `empty` and `cut_out` for the same handles.
+    alpha
+        (H, W) uint8, the picture's transparency, carried along.
+    editable
+        (H, W) bool, False keeps the picture's own pixel.
+    method
+        See `pixel_map`.
     """
     result = background.rgb.copy()
     result_alpha = None if background.alpha is None else background.alpha.copy()

@@ -34,15 +34,25 @@ PAD, LEAST_PAD = 0.3, 32  # around a handle that is looked at too, as a share of
 class Cutout:
     """What one handle carries, kept inside a box.
 
-    box : x0, y0, x1, y1, the handle's own and a rim of zeros where the picture goes on
-    opacity : (y1 - y0, x1 - x0) float32 in [0, 1]
-    rgb : (y1 - y0, x1 - x0, 3) uint8, the object's own colours, free of the background at its edge
-    place : (y1 - y0, x1 - x0) bool, what is emptied when the object leaves, within the handle
-    around : x0, y0, x1, y1, a larger box
-    remains : (h, w) bool of that size, what of the object stays outside the handle, its soft edge included:
-        the fill must not take it for background
-    verdict : why this is carried, one of `carry.VERDICTS`
-    palette : (n, 3) float32 or None, the picture's few colours where it is drawn and not photographed
+    Attributes
+    ----------
+    box
+        X0, y0, x1, y1, the handle's own and a rim of zeros where the picture goes on.
+    opacity
+        (y1 - y0, x1 - x0) float32 in [0, 1].
+    rgb
+        (y1 - y0, x1 - x0, 3) uint8, the object's own colours, free of the background at its edge.
+    place
+        (y1 - y0, x1 - x0) bool, what is emptied when the object leaves, within the handle.
+    around
+        X0, y0, x1, y1, a larger box.
+    remains
+        (h, w) bool of that size, what of the object stays outside the handle, its soft edge included: the
+        fill must not take it for background.
+    verdict
+        Why this is carried, one of `carry.VERDICTS`.
+    palette
+        (n, 3) float32 or None, the picture's few colours where it is drawn and not photographed.
     """
 
     box: Box
@@ -63,11 +73,18 @@ class Cutout:
 def cut_out(rgb: Pixels, handle: Bool, carry: Carry = "object", alpha: Pixels | None = None) -> Cutout:
     """What one handle carries, by `carried_mask` on the part of the picture around it.
 
-    rgb : (H, W, 3) uint8; handle : (H, W) bool with at least one pixel
-    carry : "object", "painted" or a mask (H, W) bool, see `carried_mask`
-    alpha : (H, W) uint8, the picture's transparency
-
     What is carried whole, and all that lies inside an object's edge, keeps the picture's own colours.
+
+    Parameters
+    ----------
+    rgb
+        (H, W, 3) uint8.
+    handle
+        (H, W) bool with at least one pixel.
+    carry
+        "object", "painted" or a mask (H, W) bool, see `carried_mask`.
+    alpha
+        (H, W) uint8, the picture's transparency.
     """
     x0, y0, x1, y1 = bounding_box(handle)
     height, width = handle.shape

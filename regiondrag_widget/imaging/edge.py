@@ -24,14 +24,22 @@ SOLID, CLEAR = 0.95, 0.05
 def soft_edge(rgb: Pixels, object_: Bool, handle: Bool, width: float = 1.0) -> tuple[Float, Pixels]:
     """Opacity (h, w) float32 in [0, 1] and the object's own colours (h, w, 3) uint8.
 
-    rgb : (h, w, 3) uint8; object_ : (h, w) bool; handle : (h, w) bool, outside it nothing is carried
-    width : pixels by which the outline may be off
-
     Near the outline each pixel is taken for a mixture of the mean colours on either side (the projection
     of Chuang et al., A Bayesian approach to digital matting, 2001, with one colour a side); where the two
     cannot be told apart, by its distance to the outline, rather carried than not. Deep in the object the
     opacity is exactly 1 and the colours are the picture's own. Only the outline's band is computed at full
     size; the sides' colours are told at a size at which the outline is sharp.
+
+    Parameters
+    ----------
+    rgb
+        (h, w, 3) uint8.
+    object_
+        (h, w) bool.
+    handle
+        (h, w) bool, outside it nothing is carried.
+    width
+        Pixels by which the outline may be off.
     """
     wide = max(1.0, width)
     signed = signed_depth(object_, (INNER + OUTER) * wide)

@@ -52,11 +52,16 @@ SHARE_SURE, SHARE_DOUBTED = 0.2, 0.1
 class Fill:
     """A picture with its hole filled.
 
-    rgb : (H, W, 3) float32 in 0..255, equal to the input outside the hole
-    source_offset : (H, W, 2) float32 x, y, from each pixel to the one it was copied from, zero outside the
-        hole; None where nothing was copied
-    doubt : (H, W) float32 in [0, 1], 0 where the copied patches agree with their surroundings and outside the
-        hole
+    Attributes
+    ----------
+    rgb
+        (H, W, 3) float32 in 0..255, equal to the input outside the hole.
+    source_offset
+        (H, W, 2) float32 x, y, from each pixel to the one it was copied from, zero outside the hole; None
+        where nothing was copied.
+    doubt
+        (H, W) float32 in [0, 1], 0 where the copied patches agree with their surroundings and outside the
+        hole.
     """
 
     rgb: Float
@@ -97,13 +102,20 @@ def exemplar_fill(
 ) -> Fill:
     """Fill `hole` with patches of the rest of the picture.
 
-    rgb : (H, W, 3) float32 in 0..255
-    hole : (H, W) bool, what to fill
-    forbidden : (H, W) bool, known pixels that must not be copied (the moved object, a protected area)
-    seed : of the search; the same gives the same
-    overwrite : fill `rgb` itself, which saves a copy of a large picture
-
     Where too little is known to copy from, it is that of `smooth_fill`, with no sources and full doubt.
+
+    Parameters
+    ----------
+    rgb
+        (H, W, 3) float32 in 0..255.
+    hole
+        (H, W) bool, what to fill.
+    forbidden
+        (H, W) bool, known pixels that must not be copied (the moved object, a protected area).
+    seed
+        Of the search; the same gives the same.
+    overwrite
+        Fill `rgb` itself, which saves a copy of a large picture.
     """
     return _filled(rgb, hole, forbidden, seed, mixed=False, overwrite=overwrite)
 
@@ -172,12 +184,20 @@ def _places(hole: Bool) -> list[Bool]:
 class _Guess:
     """Patches chosen for a hole, at a size that can be searched; all arrays (h, w, ...).
 
-    continued : RGB float32, the window continued smoothly into the hole
-    hole : bool
-    voted : RGB float32, what the chosen patches make of the picture and its hole
-    offsets : x, y float32, from each pixel to its source
-    mismatch : float32 in grey levels, how much a pixel's patch differs from its source
-    coherence : float32 in [0, 1], how many of a pixel's neighbours are copied from beside its own source
+    Attributes
+    ----------
+    continued
+        RGB float32, the window continued smoothly into the hole.
+    hole
+        Bool.
+    voted
+        RGB float32, what the chosen patches make of the picture and its hole.
+    offsets
+        X, y float32, from each pixel to its source.
+    mismatch
+        Float32 in grey levels, how much a pixel's patch differs from its source.
+    coherence
+        Float32 in [0, 1], how many of a pixel's neighbours are copied from beside its own source.
     """
 
     continued: Float
@@ -191,7 +211,12 @@ class _Guess:
 def _guess(rgb: Float, hole: Bool, forbidden: Bool, rng: np.random.Generator) -> _Guess | None:
     """Choose patches for a hole; None where too little is known to copy from.
 
-    rgb : (H, W, 3) float32 in 0..255; hole, forbidden : (H, W) bool, what to fill and what not to copy
+    Parameters
+    ----------
+    rgb
+        (H, W, 3) float32 in 0..255.
+    hole, forbidden
+        (H, W) bool, what to fill and what not to copy.
     """
     height, width = hole.shape
     ratio = max(1.0, max(height, width) / WORK_SIDE)

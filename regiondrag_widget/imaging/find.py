@@ -42,10 +42,16 @@ LEAST_SOLID = 0.5  # of its convex hull
 class Found:
     """What was found in a handle; (H, W) bool arrays of the picture's size.
 
-    object_ : the object, inside the handle
-    beyond : where it goes on outside the handle
-    unlike : pixels of the handle that the surroundings do not have; the object's, shadows', remnants'
-    scale : pixels of the size that was looked at per pixel of the picture, at most 1
+    Attributes
+    ----------
+    object_
+        The object, inside the handle.
+    beyond
+        Where it goes on outside the handle.
+    unlike
+        Pixels of the handle that the surroundings do not have; the object's, shadows', remnants'.
+    scale
+        Pixels of the size that was looked at per pixel of the picture, at most 1.
     """
 
     object_: Bool
@@ -57,13 +63,18 @@ class Found:
 def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     """The object that a handle was drawn round, or None where nothing in it stands out.
 
-    rgb : (H, W, 3) uint8; handle : (H, W) bool with at least one pixel
-
     GrabCut (Rother, Kolmogorov, Blake 2004), once begun with what the colours say, when it may follow the
     object out of the handle, and once with how deep in the handle a pixel lies: what either finds is the
     object. What both take for background is believed only where the surroundings reach it without crossing
     an edge: enclosed parts belong to the object whatever their colour. Where colours fail (grey on grey, one
     grape of many) the edges alone decide, and faint ones are believed.
+
+    Parameters
+    ----------
+    rgb
+        (H, W, 3) uint8.
+    handle
+        (H, W) bool with at least one pixel.
     """
     window = _window(handle)
     part, inside = np.ascontiguousarray(rgb[window]), np.ascontiguousarray(handle[window])

@@ -22,10 +22,15 @@ SAMPLES, TILE = 200_000, 256
 def with_grain(rgb: Float, hole: Bool, around: Bool, rng: np.random.Generator) -> Float:
     """The picture (h, w, 3) float32, its hole given as much noise as its surroundings have.
 
-    hole : (h, w) bool; around : (h, w) bool, the known pixels to learn from
-
     Noise is what a small blur takes away; its level around is that of the flattest third, so that a texture
     is not answered with noise. Only what is missing is added, coloured as it is around.
+
+    Parameters
+    ----------
+    hole
+        (h, w) bool.
+    around
+        (h, w) bool, the known pixels to learn from.
     """
     if around.sum() < 100 or not hole.any():
         return rgb

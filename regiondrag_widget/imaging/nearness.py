@@ -34,9 +34,13 @@ def within(mask: Bool, distance: float) -> Bool:
 def signed_depth(mask: Bool, reach: float) -> Float:
     """(H, W) float32: pixels from a mask's outline, positive inside; the picture's edge is no outline.
 
-    mask : (H, W) bool
-    reach : pixels from the outline that must be told well; where it is long in a large mask, the distances
-        are those at a reduced size
+    Parameters
+    ----------
+    mask
+        (H, W) bool.
+    reach
+        Pixels from the outline that must be told well; where it is long in a large mask, the distances are
+        those at a reduced size.
     """
     factor = _factor(mask, reach)
     if factor == 1:

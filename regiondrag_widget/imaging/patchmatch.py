@@ -24,9 +24,14 @@ STRAY = 0.8  # a stray source must be this much better than one that continues i
 class PatchSearch:
     """Search and vote on one level of the pyramid.
 
-    picture : (h, w, C) float32, the hole holding a first content; hole, forbidden : (h, w) bool
-    After `run`: `picture` holds the hole's vote, `voted` that of the hole's rim too, and `mismatch` (h, w)
-    float32 the root mean square difference between each pixel's patch and the one it was copied from.
+    Parameters
+    ----------
+    picture
+        (h, w, C) float32, the hole holding a first content.
+    hole, forbidden
+        (h, w) bool After `run`: `picture` holds the hole's vote, `voted` that of the hole's rim too, and
+        `mismatch` (h, w) float32 the root mean square difference between each pixel's patch and the one it
+        was copied from.
     """
 
     def __init__(self, picture: Float, hole: Bool, forbidden: Bool, rng: np.random.Generator) -> None:
@@ -54,6 +59,7 @@ class PatchSearch:
         self.confidence = self._padded(confidence)
 
     def run(self, offsets: Float | None, iterations: int) -> Float:
+        """Search and vote by turns, from offsets (h, w, 2) found at a coarser level or from none."""
         exact = len(self.sources) * len(self.targets) <= EXACT_PAIRS
         match = self._initial(offsets)
         for i in range(iterations):

@@ -26,10 +26,18 @@ REACH = 24  # periods away that are copied from
 def pattern_sources(rgb: Float, hole: Bool, forbidden: Bool) -> tuple[Int, Int] | None:
     """Where each pixel of the hole is copied from so that a regular pattern goes on.
 
-    rgb : (h, w, 3) float32, a window; hole, forbidden : (h, w) bool
+    Parameters
+    ----------
+    rgb
+        (h, w, 3) float32, a window.
+    hole, forbidden
+        (h, w) bool.
 
-    Returns the rows and columns (h, w) int64 of every pixel's source, itself outside the hole, or None where
-    no pattern is found or it does not reach over the whole hole.
+    Returns
+    -------
+    tuple[Int, Int] | None
+        The rows and columns (h, w) int64 of every pixel's source, itself outside the hole, or None where no
+        pattern is found or it does not reach over the whole hole.
     """
     known = ~(hole | forbidden)
     steps = periods(rgb, known)

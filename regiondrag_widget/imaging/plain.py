@@ -22,7 +22,10 @@ MOST = 7.0  # grey levels by which nine tenths of the band may stand off from th
 def plain_fill(rgb: Float, hole: Bool, forbidden: Bool) -> Float | None:
     """The window (h, w, 3) float32, its hole filled harmonically; None where the surroundings are not plain.
 
-    hole, forbidden : (h, w) bool, what to fill, and what of the known must not colour it
+    Parameters
+    ----------
+    hole, forbidden
+        (h, w) bool, what to fill, and what of the known must not colour it.
     """
     height, width = hole.shape
     ratio = max(1.0, max(height, width) / WORK_SIDE)

@@ -24,12 +24,18 @@ FADE = 3e-4  # lost on the way with each pixel
 def reach_of_surroundings(rgb: Pixels, handle: Bool, object_: Bool, firm: float = FIRM) -> Float:
     """(h, w) float32 in [0, 1]: 1 around the handle, near 0 where only an edge leads to, 0 in the object.
 
-    rgb : (h, w, 3) uint8; handle, object_ : (h, w) bool, the object within the handle
-    firm : how many times as steep as usual around a slope must be to count for an edge
-
     The steady state of a flow from outside the handle that edges hold back (an edge-aware membrane: the
     random walks of Grady, Random walks for image segmentation, 2006, with one seed). An edge is a slope that
     is steep for the surroundings nearby: grass has many and none of them counts.
+
+    Parameters
+    ----------
+    rgb
+        (h, w, 3) uint8.
+    handle, object_
+        (h, w) bool, the object within the handle.
+    firm
+        How many times as steep as usual around a slope must be to count for an edge.
     """
     slope = _slope(rgb)
     passing = (
@@ -65,8 +71,12 @@ def reach_of_surroundings(rgb: Pixels, handle: Bool, object_: Bool, firm: float 
 def firmness(rgb: Pixels, handle: Bool, object_: Bool) -> float:
     """How many times as steep as usual around the slopes are along an object's outline, in the median.
 
-    rgb : (h, w, 3) uint8; handle, object_ : (h, w) bool. Where the outline is the handle's own nothing is
-    asked; infinite where that is all of it.
+    Parameters
+    ----------
+    rgb
+        (h, w, 3) uint8.
+    handle, object_
+        (h, w) bool. Where the outline is the handle's own nothing is asked; infinite where that is all of it.
     """
     shrunk = cv2.erode(object_.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
     core = cv2.erode(handle.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1) > 0

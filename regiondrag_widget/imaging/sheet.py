@@ -23,10 +23,16 @@ Bool = npt.NDArray[np.bool_]
 class Sheet:
     """Pixels to paint on and how they lie to the picture and to the working copy.
 
-    rgb : (h, w, 3) uint8
-    alpha : (h, w) uint8 or None
-    window : its box is the whole sheet, its working copy that of the window the sheet was made of
-    origin : x0, y0, x1, y1, the box of the picture the sheet shows
+    Attributes
+    ----------
+    rgb
+        (h, w, 3) uint8.
+    alpha
+        (h, w) uint8 or None.
+    window
+        Its box is the whole sheet, its working copy that of the window the sheet was made of.
+    origin
+        X0, y0, x1, y1, the box of the picture the sheet shows.
     """
 
     rgb: npt.NDArray[np.uint8]
@@ -43,7 +49,7 @@ class Sheet:
         return cls(picture.rgb[window.slices], alpha, own, window.box)
 
     def at_working(self, working: Float) -> Sheet:
-        """This sheet shrunk to its working copy, (H, W, 3) float32 in 0..255; itself where that is larger."""
+        """Shrink the sheet to its working copy, (H, W, 3) float32 in 0..255; itself where that is larger."""
         if self.window.scale >= 1:
             return self
         h, w = self.window.inner

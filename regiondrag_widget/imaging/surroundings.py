@@ -31,8 +31,12 @@ FEW = 50  # pixels that are too few to learn from
 class Surroundings:
     """How a window's pixels compare with what surrounds its handle.
 
-    own : (h, w) bool, colours that are at home in the handle more than around it
-    outlying : (h, w) bool, colours that the surroundings do not have
+    Attributes
+    ----------
+    own
+        (h, w) bool, colours that are at home in the handle more than around it.
+    outlying
+        (h, w) bool, colours that the surroundings do not have.
     """
 
     own: Bool
@@ -42,10 +46,15 @@ class Surroundings:
 def surroundings_of(rgb: Pixels, handle: Bool) -> Surroundings | None:
     """Compare the colours in a handle with those around it; None where too little surrounds it.
 
-    rgb : (h, w, 3) uint8, a window; handle : (h, w) bool
-
     A colour that is at home in the handle does not count for the surroundings, though some of it lie there:
     where the handle misses a piece of its object the piece must not pass for background.
+
+    Parameters
+    ----------
+    rgb
+        (h, w, 3) uint8, a window.
+    handle
+        (h, w) bool.
     """
     ring = ~handle
     if ring.sum() < FEW:

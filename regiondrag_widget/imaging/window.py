@@ -21,9 +21,14 @@ MARGIN = 0.35  # context around the edit, as a share of its longer side
 class Window:
     """A box of the picture and its working copy.
 
-    box : x0, y0, x1, y1 in picture pixels
-    scale : working pixels per picture pixel
-    size : (height, width) of the working copy, multiples of the backbone's grid; beyond the box is padding
+    Attributes
+    ----------
+    box
+        X0, y0, x1, y1 in picture pixels.
+    scale
+        Working pixels per picture pixel.
+    size
+        (height, width) of the working copy, multiples of the backbone's grid; beyond the box is padding.
     """
 
     box: tuple[int, int, int, int]
@@ -89,9 +94,18 @@ def choose_window(
     own resolution where it fits. Windows stand on a coarse lattice, and a known one that serves is preferred:
     edits near each other share their inversion too.
 
-    shape : (H, W) of the picture; edit : x0, y0, x1, y1, None for the whole picture
-    side : longest side the backbone works at; min_side : a smaller picture is enlarged to this
-    multiple : the working size is a multiple of this many pixels
+    Parameters
+    ----------
+    shape
+        (H, W) of the picture.
+    edit
+        X0, y0, x1, y1, None for the whole picture.
+    side
+        Longest side the backbone works at.
+    min_side
+        A smaller picture is enlarged to this.
+    multiple
+        The working size is a multiple of this many pixels.
     """
     height, width = shape
     whole = (0, 0, width, height)

@@ -53,7 +53,9 @@ def test_the_widget_is_shown_and_not_the_picture_kept_for_exports(app, notebook,
 
 
 def test_two_views_of_one_widget_stay_in_step(notebook, keep) -> None:
-    page, kernel = notebook("lab", [SETUP, QUICK.replace("steps=2", "steps=2, height=300, live=False"), "w  # again"])
+    page, kernel = notebook(
+        "lab", [SETUP, QUICK.replace("steps=2", "steps=2, height=300, live=False"), "w  # again"]
+    )
     page.run("FakeEngine")
     page.run("RegionDragWidget")
     page.run("again")

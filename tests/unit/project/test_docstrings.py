@@ -15,6 +15,7 @@ FOLDERS = (
     "regiondrag_widget/assets",
     "regiondrag_widget/bench",
     "regiondrag_widget/cli",
+    "regiondrag_widget/imaging",
     "regiondrag_widget/engine",
     "regiondrag_widget/models",
     "regiondrag_widget/regions",
