@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import regiondrag_widget as rd
-from regiondrag_widget.bench.methods.opencv import inpainted, pasted
+from regiondrag_widget.bench.methods.baselines import inpainted, pasted
 from regiondrag_widget.bench.truth.scene import Scene, ScenePair
 from regiondrag_widget.bench.truth.transforms import Homography
 from regiondrag_widget.cli.contact_sheet import FAINT, HANDLE, INK, MARGIN, PAPER, TARGET

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from regiondrag_widget.bench.methods.opencv import grabcut_matte
+from regiondrag_widget.bench.methods.baselines import grabcut_matte
 from regiondrag_widget.imaging.background import empty
 from regiondrag_widget.imaging.composite import compose
 from regiondrag_widget.imaging.cutout import cut_out

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import torch
 
+from regiondrag_widget.bench.methods.baselines import inpainted, pasted
 from regiondrag_widget.bench.methods.method import Method
 from regiondrag_widget.bench.methods.network import BenchNetwork
-from regiondrag_widget.bench.methods.opencv import inpainted, pasted
 from regiondrag_widget.bench.methods.workspace import Workspace
 from regiondrag_widget.bench.truth.scene import Image, Scene
 from regiondrag_widget.engine.denoise import EditPlan, reverse

@@ -170,7 +170,7 @@ def _run(
 
 def _methods(args: argparse.Namespace) -> tuple[list[Method], dict[str, Any]]:
     """The methods to run and what the report says about their network."""
-    from regiondrag_widget.bench.methods.opencv import baselines
+    from regiondrag_widget.bench.methods.baselines import baselines
 
     methods = baselines()
     extra: list[Method] = []

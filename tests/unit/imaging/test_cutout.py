@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from regiondrag_widget.bench.methods.opencv import grabcut_matte
+from regiondrag_widget.bench.methods.baselines import grabcut_matte
 from regiondrag_widget.bench.truth.scenes import build_scenes
 from regiondrag_widget.bench.truth.sprites import over
 from regiondrag_widget.imaging.background import empty

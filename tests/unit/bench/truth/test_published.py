@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from regiondrag_widget.bench.methods.opencv import baselines
+from regiondrag_widget.bench.methods.baselines import baselines
 from regiondrag_widget.bench.truth.plots import quality_plot
 from regiondrag_widget.bench.truth.report import write_report
 from regiondrag_widget.bench.truth.run import run

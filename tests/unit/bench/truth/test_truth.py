@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import regiondrag_widget
+from regiondrag_widget.bench.methods.baselines import baselines, grabcut_matte
 from regiondrag_widget.bench.methods.method import Method, MethodOutput
-from regiondrag_widget.bench.methods.opencv import baselines, grabcut_matte
 from regiondrag_widget.bench.truth.bars import bars
 from regiondrag_widget.bench.truth.plots import label_points, quality_plot
 from regiondrag_widget.bench.truth.report import as_json, markdown
@@ -186,7 +186,7 @@ def test_results_depend_on_every_room_that_can_change_a_figure():
     names = {path.relative_to(package).as_posix() for path in code_files()}
     rooms = {name.split("/")[0] for name in names if "/" in name}
     assert rooms == {"bench", "engine", "imaging", "mini", "models", "regions"}
-    assert {"pipeline.py", "bench/truth/metrics.py", "bench/methods/opencv.py"} <= names
+    assert {"pipeline.py", "bench/truth/metrics.py", "bench/methods/baselines.py"} <= names
     assert not {"bench/truth/report.py", "cli/edit.py", "widget/widget.py"} & names
     assert any(name.endswith(".safetensors") for name in names)
 
@@ -235,7 +235,7 @@ def test_an_interrupted_command_keeps_what_was_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     method = Method("counted", Counted(fail_on=2))
-    monkeypatch.setattr("regiondrag_widget.bench.methods.opencv.baselines", lambda: [method])
+    monkeypatch.setattr("regiondrag_widget.bench.methods.baselines.baselines", lambda: [method])
     assert command("--count", 3, "--size", 96, "-o", tmp_path) == 130
     assert json.loads((tmp_path / "report.json").read_text())["scenes"] == 1
 
