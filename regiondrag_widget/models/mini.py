@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 
-from regiondrag_widget.imaging.bundled import BundledWeightsMissingError
+from regiondrag_widget.models.bundled import BundledWeightsMissingError
 from regiondrag_widget.models.linear_codec import LinearCodec
 
 __all__ = ["WEIGHTS", "load_mini"]

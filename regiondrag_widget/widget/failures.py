@@ -6,7 +6,7 @@ import traceback
 from dataclasses import dataclass
 
 from regiondrag_widget.errors import first_line
-from regiondrag_widget.imaging.bundled import BundledWeightsMissingError
+from regiondrag_widget.models.bundled import BundledWeightsMissingError
 from regiondrag_widget.models.memory import is_out_of_memory
 from regiondrag_widget.text import printable
 from regiondrag_widget.widget.messages import ErrorCode

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from regiondrag_widget.imaging.bundled import BundledWeightsMissingError
+from regiondrag_widget.models.bundled import BundledWeightsMissingError
 from regiondrag_widget.widget.runs import EditFailed
 from tests.kernel.fake_browser import FakeBrowser, until
 

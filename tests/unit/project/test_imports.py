@@ -187,8 +187,10 @@ def test_the_architecture_says_what_each_room_may_import(repository: Path):
     assert told == rooms
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if p.parent.name == "regions"], ids=lambda p: p.name)
-def test_regions_know_neither_torch_nor_widgets(path: Path):
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if p.parent.name in ("regions", "imaging")], ids=lambda p: p.name
+)
+def test_regions_and_imaging_know_neither_torch_nor_widgets(path: Path):
     tree = ast.parse(path.read_text("utf-8"))
     imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     imported |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
