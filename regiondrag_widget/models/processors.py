@@ -69,7 +69,6 @@ def _restore(before: list[tuple[Any, Any, Any]]) -> None:
             module, ours, theirs = before[-1]
             if module.processor is ours:
                 module.set_processor(theirs)
-            ours.installation = None
             before.pop()
     except BaseException:
         _restore(before)

@@ -191,6 +191,23 @@ def test_a_users_own_pipeline_is_right_while_ours_edits(tmp_path: Path):
     assert np.array_equal(generated(), expected[0])
 
 
+def test_a_call_that_another_thread_has_begun_is_the_owners_after_our_removal_too():
+    """The network's owner has fetched the processor, and we are gone before it runs."""
+    pipe = tiny_pipeline()
+    layer = pipe.unet.down_blocks[0].attentions[0].transformer_blocks[0].attn1
+    fetched: list[Any] = []
+    hook = pipe.unet.mid_block.register_forward_hook(lambda *_: fetched.append(layer.processor))
+    list(rd.ImageSession(pipe, picture(*SHAPE)).edit([box_pair(SHAPE)]))
+    hook.remove()
+    x = torch.randn(1, 16, layer.to_q.in_features, generator=torch.Generator().manual_seed(0))
+    expected = layer.processor(layer, x)
+    for ours in fetched:
+        assert ours is not layer.processor
+        ours.key = ours.value = torch.zeros(1, 16, layer.to_k.out_features)  # as before they are let go
+        (answer,) = in_threads(lambda _, ours=ours: ours(layer, x), 1)
+        assert torch.equal(answer, expected)
+
+
 def test_a_processor_set_by_someone_else_meanwhile_stays():
     from diffusers.models.attention_processor import AttnProcessor
 
