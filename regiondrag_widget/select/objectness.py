@@ -18,8 +18,21 @@ MOST_STEP, MOST_CENTRE = 4.0, 0.6  # of the usual step, and of the region's radi
 
 # measure -> its weight: a ridge regression of the overlap with the true object, on clicks into the training
 # part of the handles benchmark
-WEIGHTS: dict[str, float] = {}
-BIAS = 0.0
+WEIGHTS = {
+    "step": 0.017,
+    "step squared": 0.019,
+    "weak": -0.056,
+    "alike": -0.215,
+    "size": -0.054,
+    "size squared": -0.127,
+    "rim": -0.727,
+    "round": 0.589,
+    "stable": 0.136,
+    "centre": 0.291,
+    "offset": -0.167,
+    "step alike": -0.127,
+}
+BIAS = 0.204
 
 
 def scores(graph: Graph, regions: Bool, x: float, y: float) -> Float:

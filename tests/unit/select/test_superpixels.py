@@ -66,7 +66,7 @@ def test_the_piece_under_the_pointer_is_a_small_part_of_the_picture(known):
 
 
 def test_a_click_adds_and_another_takes_away(known):
-    pieces, masks = known
+    pieces, _ = known
     both = pieces.click([(80, 120), (190, 120)], [True, True])
     assert both[120, 80]
     assert both[120, 190]
