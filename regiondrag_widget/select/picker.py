@@ -14,10 +14,11 @@ from regiondrag_widget.select.clicking import Click, Regions, corrected, differe
 from regiondrag_widget.select.given import Box, Point, checked_box, checked_clicks, checked_points, rgb_of
 from regiondrag_widget.select.graph import Graph, graph_of
 from regiondrag_widget.select.merge_tree import MergeTree, merge_tree
-from regiondrag_widget.select.superpixels import segment
+from regiondrag_widget.select.superpixels import merged, segment
 
 __all__ = ["Superpixels"]
 
+MOST = 1200  # superpixels that are left when the most alike have been merged: a cut takes time for each
 KEPT = 64  # answers that are kept, so that one more click corrects the last answer and nothing is done twice
 
 Bool = npt.NDArray[np.bool_]
@@ -45,7 +46,9 @@ class Superpixels:
     def __init__(self, image: PictureSource) -> None:
         rgb = rgb_of(image)
         self.shape: tuple[int, int] = (rgb.shape[0], rgb.shape[1])
-        self._parts = segment(rgb)
+        fine = segment(rgb)
+        graph = graph_of(fine)
+        self._parts = merged(fine, merge_tree(graph).region_when(MOST))
         self._graph = graph_of(self._parts)
         self._tree = merge_tree(self._graph)
         # made here, so that the first click is as quick as the others
