@@ -70,11 +70,11 @@ VIT = {
 HIERA = {
     "hidden_size": 8,
     "image_size": [SIDE, SIDE],
-    "blocks_per_stage": [1, 1, 1, 1],
+    "blocks_per_stage": [1, 1, 2, 1],
     "embed_dim_per_stage": [8, 16, 16, 16],
     "num_attention_heads_per_stage": [1, 1, 1, 1],
     "window_size_per_stage": [4, 4, 4, 4],
-    "global_attention_blocks": [2],
+    "global_attention_blocks": [3],
     "window_positional_embedding_background_size": [4, 4],
 }
 SIZES = [[16, 16], [8, 8], [4, 4]]
