@@ -94,7 +94,8 @@ $(COLAB)/.stamps/torch: constraints-colab.txt
 	@test -n "$(COLAB_PYTHON)" || { echo "make: no Python 3.10 to 3.13 found; say make COLAB_PYTHON=/path/to/python"; exit 1; }
 	@echo "installing torch into $(COLAB)"
 	$(COLAB_PYTHON) -m venv --clear $(COLAB)
-	$(COLAB)/bin/python -m pip --disable-pip-version-check install -q -c constraints-colab.txt $(TORCH_ARGS) $(COLAB_TORCH) uv
+	$(COLAB)/bin/python -m pip --disable-pip-version-check install -q uv
+	$(COLAB)/bin/python -m pip --disable-pip-version-check install -q -c constraints-colab.txt $(TORCH_ARGS) $(COLAB_TORCH)
 	@mkdir -p $(@D) && touch $@
 
 $(COLAB)/.stamps/test: pyproject.toml $(COLAB)/.stamps/torch
