@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import ipywidgets
 
-IPYWIDGETS_7 = ipywidgets.version_info[0] < 8  # as Colab has
+IPYWIDGETS_7 = int(ipywidgets.__version__.split(".")[0]) < 8  # as Colab has
 PUMP_VARIABLE = "REGIONDRAG_WIDGET_PUMP"
 POLL = 0.02  # seconds between two looks of a blocked main thread at the outbox
 
