@@ -8,6 +8,8 @@ PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check
 # torch first and alone: with a CPU wheel at hand (or TORCH_INDEX=https://download.pytorch.org/whl/cpu) that one is taken
 TORCH_ARGS := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+# JupyterLab refuses root unless it is told that root is meant, as in containers
+AS_ROOT := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
 STAMPS := $(VENV)/.stamps
 
 .PHONY: help demo test test-py test-js bench-truth bench-latency lab lint settings build-js chromium clean
@@ -28,7 +30,7 @@ demo: $(STAMPS)/runtime
 	$(VENV)/bin/regiondrag demo --out demo-out
 
 lab: $(STAMPS)/lab build-js
-	$(VENV)/bin/jupyter lab $(LAB_ARGS) $(or $(wildcard notebooks),.)
+	$(VENV)/bin/jupyter lab $(AS_ROOT) $(LAB_ARGS) $(or $(wildcard notebooks),.)
 
 test: test-js test-py
 

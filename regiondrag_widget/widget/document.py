@@ -22,7 +22,7 @@ from regiondrag_widget.widget.carried_answer import CarriedAnswers, CarriedReque
 from regiondrag_widget.widget.changes import NOTHING, Change, DocumentListener, Listeners
 from regiondrag_widget.widget.edit_job import EditRequest
 from regiondrag_widget.widget.editor_cache import known_own_settings
-from regiondrag_widget.widget.encode import ShownPicture, content_key, encode_png
+from regiondrag_widget.widget.encode import ShownPicture, encode_png
 from regiondrag_widget.widget.failures import Failure
 from regiondrag_widget.widget.history import History, HistoryEntry
 from regiondrag_widget.widget.pair_list import PairList, checked
@@ -143,10 +143,10 @@ class Document:
         return self._key
 
     def picture_key(self) -> str:
-        """Equal for pictures with equal pixels."""
+        """Equal for pictures with equal pixels and equal metadata."""
         with self.lock:
             if self._key is None:
-                self._key = content_key(self.picture.image)
+                self._key = self.picture.key
             return self._key
 
     def snapshot(self) -> Snapshot:

@@ -57,7 +57,7 @@ class DocumentMirror(anywidget.AnyWidget):
     # what users observe
     image = Routed(
         lambda w: w._document.picture.image.copy(),  # ours stays as it is, whatever is drawn on theirs
-        lambda w, source: w._document.set_picture(ShownPicture.of(source)),
+        lambda w, source: w._document.set_picture(ShownPicture.of(source).said()),
         "The picture that is edited; assigning another clears the drawing.",
     )
     pairs = Routed(

@@ -110,7 +110,7 @@ class RegionDragWidget(DocumentMirror):
         if "model" in settings:
             settings["model"] = model_name(model)
         chosen = EditSettings().updated(settings)
-        super().__init__(ShownPicture.of(image, name), chosen, _height=height, **traits)
+        super().__init__(ShownPicture.of(image, name).said(), chosen, _height=height, **traits)
         del model
         if pairs:
             self.pairs = pairs
