@@ -72,7 +72,7 @@ def save_options(info: Mapping[Any, Any], file_format: str, settings: str) -> di
     file_format
         Pillow's name of it.
     settings
-        An edit's settings as ASCII JSON; a PNG and a JPEG carry them.
+        An edit's settings as ASCII JSON; a PNG and a JPEG carry them. Empty for none.
 
     Returns
     -------
@@ -170,7 +170,8 @@ def _is_keyword(key: object) -> bool:
 
 def _png_texts(info: Mapping[Any, Any], settings: str) -> PngImagePlugin.PngInfo:
     texts = PngImagePlugin.PngInfo()
-    texts.add_text(SETTINGS_KEY, settings)
+    if settings:
+        texts.add_text(SETTINGS_KEY, settings)
     for key, value in info.items():
         if isinstance(value, str) and _is_keyword(key) and key not in _NOT_TEXT:
             texts.add_text(key, value.encode("utf-8", "replace").decode())

@@ -3,20 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, MutableSequence
-from dataclasses import dataclass
 from typing import Any, cast, overload
 
 import numpy as np
 
 from regiondrag_widget.regions import matrix as mx
+from regiondrag_widget.regions.kept import KeptMask
 from regiondrag_widget.regions.mask import Mask, as_mask, require_pixels
 from regiondrag_widget.regions.region import Region
 
 CARRY = ("object", "painted")
+_AT_ONCE = 2**18  # pixels of a target that are worked out at a time
 
 
-@dataclass(frozen=True, init=False, eq=False, repr=False)
-class RegionPair:
+class HeldPair:
+    """The masks of a pair, held in little memory; nothing of it can be assigned."""
+
+    matrix: mx.Matrix | None
+    name: str
+    _handle: KeptMask
+    _target: KeptMask
+    _carry: str | KeptMask | None
+
+    def _hold(
+        self,
+        handle: KeptMask,
+        target: KeptMask,
+        matrix: mx.Matrix | None,
+        name: str,
+        carry: str | KeptMask | None,
+    ) -> None:
+        values = {"_handle": handle, "_target": target, "matrix": matrix, "name": name, "_carry": carry}
+        for field, value in values.items():
+            object.__setattr__(self, field, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{name} of a pair cannot be assigned: make a new one, rd.RegionPair(...)")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name} of a pair cannot be deleted")
+
+    @property
+    def handle(self) -> Mask:
+        """(H, W) bool, read-only: what is to be moved."""
+        return self._handle.full
+
+    @property
+    def target(self) -> Mask:
+        """(H, W) bool, read-only: the place it is to cover."""
+        return self._target.full
+
+    @property
+    def carry(self) -> str | Mask | None:
+        """What of the handle is carried: a word, an (H, W) bool mask, or None where nothing is said."""
+        return self._carry.full if isinstance(self._carry, KeptMask) else self._carry
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the picture."""
+        return self._handle.shape
+
+
+class RegionPair(HeldPair):
     """One handle region and where it goes.
 
     Parameters
@@ -45,38 +93,28 @@ class RegionPair:
         the handle.
     """
 
-    handle: Mask
-    target: Mask
-    matrix: mx.Matrix | None
-    name: str
-    carry: str | Mask | None
-
     def __init__(
         self, handle: Any, target: Any = None, matrix: Any = None, *, name: str = "", carry: Any = None
     ) -> None:
         if not isinstance(name, str):
             raise TypeError(f"name must be a string, not {type(name).__name__}")
-        handle = as_mask(handle, "handle")
-        require_pixels(handle, "handle")
+        held = _held(handle, "handle")
         if target is None and matrix is None:
             raise ValueError("no target and no matrix given: say where the handle goes with one of them")
         if matrix is not None:
             matrix = mx.as_matrix(matrix)
-            _require_in_front(matrix, handle)
+            _require_in_front(matrix, held.region())
         if target is None:
-            target = _carried(handle, matrix)
+            goal = _carried(held, matrix)
         else:
-            target = as_mask(target, "target")
-            require_pixels(target, "target")
-            if target.shape != handle.shape:
+            goal = _held(target, "target")
+            if goal.shape != held.shape:
                 raise ValueError(
-                    f"handle {_size(handle)} and target {_size(target)} differ in size: "
+                    f"handle {_size(held)} and target {_size(goal)} differ in size: "
                     "draw both on the same picture"
                 )
-        carry = as_carry(carry, handle)
-        values = {"handle": handle, "target": target, "matrix": matrix, "name": name, "carry": carry}
-        for field, value in values.items():
-            object.__setattr__(self, field, value)
+        chosen = as_carry(carry, held)
+        self._hold(held, goal, matrix, name, KeptMask(chosen) if isinstance(chosen, np.ndarray) else chosen)
 
     @classmethod
     def move(
@@ -98,18 +136,11 @@ class RegionPair:
             raise ValueError("dx, dy, scale and rotate must be finite numbers")
         if scale <= 0:
             raise ValueError(f"scale is {scale}: it must be above 0")
-        mask = as_mask(handle, "handle")
-        require_pixels(mask, "handle")
+        mask = _held(handle, "handle")
         if abs(dx) > 100 * mask.shape[1] or abs(dy) > 100 * mask.shape[0]:
             raise ValueError(f"a move by ({dx:g}, {dy:g}) leads out of the picture: move it less far")
-        matrix = mx.similarity(Region.of(mask).centroid, dx, dy, scale, rotate)
+        matrix = mx.similarity(mask.region().centroid, dx, dy, scale, rotate)
         return cls(mask, matrix=matrix, name=name, carry=carry)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(H, W) of the picture."""
-        height, width = self.handle.shape
-        return int(height), int(width)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RegionPair):
@@ -152,12 +183,12 @@ class RegionPairs(MutableSequence[RegionPair]):
     @property
     def handle(self) -> Mask:
         """(H, W) the union of all handles; ``ValueError`` when there is no pair."""
-        return self._union([pair.handle for pair in self._pairs])
+        return self._union([pair._handle for pair in self._pairs])
 
     @property
     def target(self) -> Mask:
         """(H, W) the union of all targets; ``ValueError`` when there is no pair."""
-        return self._union([pair.target for pair in self._pairs])
+        return self._union([pair._target for pair in self._pairs])
 
     def insert(self, index: int, value: RegionPair) -> None:
         """Insert a pair before ``index``; ``ValueError`` when it has another size than the others."""
@@ -208,18 +239,21 @@ class RegionPairs(MutableSequence[RegionPair]):
             raise TypeError(f"expected a RegionPair, got {type(value).__name__}: RegionPair(handle, target)")
         if shape is not None and value.shape != shape:
             raise ValueError(
-                f"this pair is {_size(value.handle)} but the others are {shape[1]}x{shape[0]}: "
+                f"this pair is {_size(value)} but the others are {shape[1]}x{shape[0]}: "
                 "all pairs of an edit belong to one picture"
             )
 
     @staticmethod
-    def _union(masks: list[Mask]) -> Mask:
+    def _union(masks: list[KeptMask]) -> Mask:
         if not masks:
             raise ValueError("there are no region pairs: add one first")
-        return np.asarray(np.logical_or.reduce(masks), dtype=np.bool_)
+        union = np.zeros(masks[0].shape, np.bool_)
+        for mask in masks:
+            mask.add_to(union)
+        return union
 
 
-def as_carry(carry: Any, handle: Mask) -> str | Mask | None:
+def as_carry(carry: Any, handle: Mask | KeptMask) -> str | Mask | None:
     """What a pair's ``carry`` may be: a word, a mask within the handle, or nothing said."""
     if carry is None or (isinstance(carry, str) and carry in CARRY):
         return carry
@@ -232,7 +266,7 @@ def as_carry(carry: Any, handle: Mask) -> str | Mask | None:
             "draw both on the same picture"
         )
     require_pixels(mask, "carry mask")
-    if bool((mask & ~handle).any()):
+    if bool((mask & ~(handle.full if isinstance(handle, KeptMask) else handle)).any()):
         raise ValueError("carry mask leaves the handle: paint the handle over it too, or cut the mask")
     return mask
 
@@ -243,36 +277,50 @@ def _same_carry(a: str | Mask | None, b: str | Mask | None) -> bool:
     return type(a) is type(b) and bool(np.all(a == b))
 
 
-def _size(mask: Mask) -> str:
+def _held(value: Any, name: str) -> KeptMask:
+    """A mask that is not empty, held in little memory; one that is held already is shared."""
+    kept = value if isinstance(value, KeptMask) else KeptMask(as_mask(value, name))
+    if not kept.any():
+        require_pixels(kept.full, name)
+    return kept
+
+
+def _size(mask: Mask | KeptMask | RegionPair) -> str:
     return f"{mask.shape[1]}x{mask.shape[0]}"
 
 
-def _require_in_front(matrix: mx.Matrix, handle: Mask) -> None:
+def _require_in_front(matrix: mx.Matrix, handle: Region) -> None:
     """Refuse a homography whose horizon crosses the handle (outer corners of its pixels included)."""
     if mx.is_affine(matrix):
         return
-    weight = mx.weights(matrix, Region.of(handle).corners)
+    weight = mx.weights(matrix, handle.corners)
     if weight.min() * weight.max() <= 0 or np.abs(weight).min() < 1e-9 * np.abs(weight).max():
         raise ValueError("matrix sends part of the handle to infinity: use a milder perspective")
 
 
-def _carried(handle: Mask, matrix: mx.Matrix) -> Mask:
-    """Return the handle carried by the matrix: the pixels whose origin lies in it. Read-only (H, W) bool."""
+def _carried(handle: KeptMask, matrix: mx.Matrix) -> KeptMask:
+    """Return the handle carried by the matrix: the pixels whose origin lies in it."""
     height, width = handle.shape
-    region = Region.of(handle)
+    region = handle.region()
     carried = mx.apply(matrix, region.corners)
     x0, y0 = np.maximum(np.floor(carried.min(axis=0)), 0).astype(int)
     x1, y1 = np.minimum(np.ceil(carried.max(axis=0)) + 1, [width, height]).astype(int)
-    target = np.zeros_like(handle)
     if x0 < x1 and y0 < y1:
-        x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float64), np.arange(y0, y1, dtype=np.float64))
-        origin = mx.apply(mx.inverse(matrix), np.stack([x.ravel(), y.ravel()], axis=1))
-        target[y0:y1, x0:x1] = region.contains(origin).reshape(x.shape)
-    if not target.any():  # too small to hit any pixel centre: take the pixels it falls on
-        points = np.floor(mx.apply(matrix, region.pixels.astype(np.float64)) + 0.5).astype(np.int64)
-        kept = points[((points >= 0) & (points < [width, height])).all(axis=1)]
-        target[kept[:, 1], kept[:, 0]] = True
-    if not target.any():
+        box = np.zeros((y1 - y0, x1 - x0), bool)
+        rows = max(1, _AT_ONCE // (x1 - x0))
+        for top in range(y0, y1, rows):
+            bottom = min(top + rows, y1)
+            x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float64), np.arange(top, bottom, dtype=np.float64))
+            origin = mx.apply(mx.inverse(matrix), np.stack([x.ravel(), y.ravel()], axis=1))
+            box[top - y0 : bottom - y0] = region.contains(origin).reshape(x.shape)
+        if box.any():
+            return KeptMask.boxed(handle.shape, int(x0), int(y0), box)
+    # too small to hit any pixel centre: take the pixels it falls on
+    points = np.floor(mx.apply(matrix, region.pixels.astype(np.float64)) + 0.5).astype(np.int64)
+    kept = points[((points >= 0) & (points < [width, height])).all(axis=1)]
+    if not len(kept):
         raise ValueError("matrix moves the whole handle out of the picture: choose a target inside it")
+    target = np.zeros(handle.shape, bool)
+    target[kept[:, 1], kept[:, 0]] = True
     target.flags.writeable = False
-    return target
+    return KeptMask(target)

@@ -19,7 +19,7 @@ from regiondrag_widget.widget.editor import Editor
 from regiondrag_widget.widget.editor_cache import EditorCache, editor_key
 from regiondrag_widget.widget.encode import encode_jpeg
 from regiondrag_widget.widget.messages import Draft
-from regiondrag_widget.widget.sent_regions import drawn_pairs, protect_mask
+from regiondrag_widget.widget.sent_regions import drawn_pairs, require_masks, sent_regions
 
 CALLS = 2  # network calls of a draft
 MAX_AGE = 1.0  # seconds after which a request is too old to be answered by a picture
@@ -102,8 +102,9 @@ def make_draft(request: DraftRequest, editors: EditorCache, watch: Watch) -> Dra
     What the engine raises passes through.
     """
     shape = request.image.height, request.image.width
-    pairs = drawn_pairs(request.message, shape)
-    protect = protect_mask(request.message, shape)
+    regions = sent_regions(request.message, ())
+    require_masks(regions, shape)
+    pairs, protect = drawn_pairs(regions, shape), regions.protect(shape)
     if not pairs:
         raise NothingDrawn
     if watch.should_stop_preparing():

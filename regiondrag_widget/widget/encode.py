@@ -58,7 +58,9 @@ class ShownPicture:
         image = picture.to_pil()
         data, mime = encode_for_display(image)
         called = picture_name(source) if name is None else printable(name)
-        return cls(image, called, data, mime, picture.note)
+        made = cls(image, called, data, mime, picture.note)
+        _ = made.key  # worked out here, where time is taken anyway, and not when a message asks for it
+        return made
 
     def said(self) -> ShownPicture:
         """The picture itself, after its note was given as a warning: for one that comes from Python."""

@@ -14,6 +14,7 @@ import anywidget
 import traitlets
 
 from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.widget.arrivals import Arrivals
 from regiondrag_widget.widget.changes import Change
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.editor_cache import shared_editors
@@ -119,7 +120,8 @@ class DocumentMirror(anywidget.AnyWidget):
         document.lock.after_release = self._notices.deliver
         self._live = Live(document, worker, self._outbox, self.send_message)
         self._runs = EditRuns(document, worker, self._outbox, self.send_message, self._live)
-        self._handlers = Handlers(document, self._runs, self._live, self)
+        arrivals = Arrivals(document, helper, self._outbox, self.send_message)
+        self._handlers = Handlers(document, self._runs, self._live, arrivals, self)
         super().__init__(
             _defaults=self._model_defaults(),
             _models=list(dict.fromkeys(["mini", settings.model])),
