@@ -162,7 +162,9 @@ def open_image(file: Any, name: str) -> Image.Image:
         raise ValueError(f"{name} is too large: at most {MAX_PIXELS // 10**6} megapixels are read") from error
     except UnidentifiedImageError as error:
         raise ValueError(f"{name} is no picture that can be read: {_remedy(file)}") from error
-    except (SyntaxError, ValueError, OSError, EOFError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's readers fail in many ways; each means the same to the user
         raise ValueError(f"{name} is damaged: {error}") from error
     _check_size(image.size, name)
     if _is_raw(image):

@@ -282,12 +282,12 @@ class DocumentMirror(anywidget.AnyWidget):
                 checked = {**state, **drawn.as_traits()}
                 if "settings" in state:
                     checked["settings"] = document.updated_settings(state["settings"]).as_dict()
-            except (ValueError, TypeError) as error:
+                super().set_state(checked)
+            except (ValueError, TypeError, traitlets.TraitError) as error:
                 log.warning("state refused: %s", error)
                 self.send_message(Error(None, "bad-input", str(error), "The last change was not taken over."))
                 self._send_back(state)
                 return
-            super().set_state(checked)
             document.take_drawn(drawn)
 
     def _send_back(self, refused: Mapping[str, Any]) -> None:

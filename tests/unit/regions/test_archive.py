@@ -473,7 +473,7 @@ def test_masks_that_are_equal_are_written_and_held_once(
 
 def test_masks_that_take_too_much_memory_are_refused(saved: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(archive_parts, "MAX_MASK_BYTES", 20)
-    with pytest.raises(ValueError, match="the masks take more than .* MB packed: save fewer pairs"):
+    with pytest.raises(ValueError, match=r"the masks take more than .* MB packed: save fewer pairs"):
         load_regions(saved)
 
 
