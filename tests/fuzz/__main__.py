@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from tests.fuzz.faults import fuzz_faults
 from tests.fuzz.files import fuzz_archives, fuzz_pictures
 from tests.fuzz.messages import fuzz_messages
 
@@ -17,10 +18,12 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--archives", type=int, default=10_000)
     parser.add_argument("--pictures", type=int, default=1_000)
+    parser.add_argument("--faults", type=int, default=1_000)
     args = parser.parse_args()
     failed = False
     for fuzz, count in (
-        (fuzz_archives, args.archives), (fuzz_pictures, args.pictures), (fuzz_messages, args.messages)
+        (fuzz_archives, args.archives), (fuzz_pictures, args.pictures), (fuzz_messages, args.messages),
+        (fuzz_faults, args.faults),
     ):  # fmt: skip
         if count:
             outcome = fuzz(count, args.seed)

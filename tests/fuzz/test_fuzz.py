@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.fuzz.faults import fuzz_faults
 from tests.fuzz.files import fuzz_archives, fuzz_pictures
 from tests.fuzz.messages import fuzz_messages
 from tests.fuzz.outcome import Outcome
@@ -21,4 +22,11 @@ def test_nothing_gets_through(fuzz: Callable[[int, int], Outcome], count: int):
     print(outcome)
     assert outcome.done == count
     assert outcome.refused > count // 10, "the damage is not worth the name"
+    assert not outcome.escapes, str(outcome)
+
+
+def test_a_fault_at_any_step_leaves_nothing_behind():
+    outcome = fuzz_faults(60, 1)
+    print(outcome)
+    assert outcome.done == 60
     assert not outcome.escapes, str(outcome)
