@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from regiondrag_widget.imaging.colour import shown as in_srgb
 from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.regions.writing import write_whole
 from regiondrag_widget.widget.encode import to_image
 from regiondrag_widget.widget.sketch import Sketch, sketch
 
@@ -64,8 +65,8 @@ def save_replay(
     if goal.suffix.lower() != ".gif":
         goal = goal.with_name(goal.name + ".gif")
     durations = [each] * (len(frames) - 1) + [max(each, 1200)]
-    frames[0].save(goal, save_all=True, append_images=frames[1:], duration=durations, loop=0)
-    return goal
+    film = {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": 0}
+    return write_whole(goal, lambda file: frames[0].save(file, "GIF", **film))
 
 
 def replay_frames(result: Any, max_size: int) -> list[tuple[Image.Image, str]]:
