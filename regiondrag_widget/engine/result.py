@@ -199,5 +199,5 @@ def _data_uri(image: Image.Image) -> str:
     small = shown(small)
     file_format = "PNG" if small.mode == "RGBA" else "JPEG"
     buffer = io.BytesIO()
-    small.save(buffer, file_format, **({"quality": 90} if file_format == "JPEG" else {}))
+    small.save(buffer, file_format, **({"quality": 90, "comment": b""} if file_format == "JPEG" else {}))
     return f"data:image/{file_format.lower()};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

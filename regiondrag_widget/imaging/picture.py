@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from regiondrag_widget.imaging.metadata import read_metadata
 from regiondrag_widget.imaging.pixels import grey_to_rgb, planes, to_eight_bits
@@ -260,6 +260,8 @@ def _from_pil(image: Image.Image, name: str) -> Picture:
 def upright(image: Image.Image) -> Image.Image:
     """The picture turned as its EXIF orientation says."""
     try:
+        if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return image  # not copied: it may be large
         return ImageOps.exif_transpose(image)
     except Exception:  # an unreadable EXIF block orders no turn
         return image

@@ -61,7 +61,7 @@ def _eight_bits(image: Image.Image, name: str) -> tuple[np.ndarray, np.ndarray |
         return np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3])
     if mode in ("CMYK", "LAB"):
         return np.array(_through_profile(image)), None
-    return np.array(image.convert("RGB")), None
+    return np.array(image if mode == "RGB" else image.convert("RGB")), None
 
 
 def _through_profile(image: Image.Image) -> Image.Image:

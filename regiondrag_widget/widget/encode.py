@@ -98,7 +98,8 @@ def encode_jpeg(image: Image.Image, *, quality: int = 75, subsampling: int = 2) 
         white.paste(image, mask=image.getchannel("A"))
         image = white
     out = io.BytesIO()
-    image.convert("RGB").save(out, "JPEG", quality=quality, subsampling=subsampling)
+    image = image if image.mode == "RGB" else image.convert("RGB")
+    image.save(out, "JPEG", quality=quality, subsampling=subsampling, comment=b"")
     return out.getvalue()
 
 
@@ -125,7 +126,9 @@ def content_key(image: Image.Image) -> str:
     """Equal for pictures with equal pixels and equal metadata: a result has those of its picture."""
     said = sorted((str(key), value) for key, value in image.info.items())
     digest = hashlib.blake2b(f"{image.mode} {image.size} {said}".encode("utf-8", "replace"), digest_size=16)
-    digest.update(np.ascontiguousarray(np.asarray(image)).data)
+    for top in range(0, image.height, 256):  # in strips: a large picture is not copied as a whole
+        strip = image.crop((0, top, image.width, min(top + 256, image.height)))
+        digest.update(np.ascontiguousarray(np.asarray(strip)).data)
     return digest.hexdigest()
 
 

@@ -16,9 +16,11 @@ import numpy as np
 from PIL import Image, PngImagePlugin, features
 
 import regiondrag_widget as rd
+from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.imaging.mask_file import load_mask
 from regiondrag_widget.imaging.picture import load_picture
 from regiondrag_widget.regions.archive import load_protect, load_regions
+from regiondrag_widget.widget.encode import encode_for_display
 from regiondrag_widget.widget.session_file import load_session
 from tests.fuzz.mutate import damaged, mutated
 from tests.fuzz.outcome import Outcome, held_memory
@@ -47,9 +49,11 @@ def fuzz_archives(count: int, seed: int = 0) -> Outcome:
 
 
 def fuzz_pictures(count: int, seed: int = 0) -> Outcome:
-    """Read ``count`` damaged picture files, as pictures and as masks."""
+    """Read ``count`` damaged picture files, as pictures and as masks; what is read is shown and saved."""
     rng = random.Random(seed)
     files = _pictures()
+    folder = tempfile.TemporaryDirectory()
+    saved = Path(folder.name) / "out"
 
     def one() -> None:
         data = damaged(rng, rng.choice(files))
@@ -60,9 +64,15 @@ def fuzz_pictures(count: int, seed: int = 0) -> Outcome:
         else:
             picture = load_picture(data)
             assert picture.rgb.dtype == np.uint8
-            picture.to_pil()
+            image = picture.to_pil()
+            encode_for_display(image)
+            result = EditResult(image, image, {"prompt": "a gull"}, {"total": 1.0}, seed=1)
+            result._repr_html_()
+            suffix = rng.choice([".png", ".webp", ".tif"] + [".jpg"] * (image.mode == "RGB"))
+            assert load_picture(result.save(saved.with_suffix(suffix))).size == picture.size
 
-    return _fuzz("pictures", count, one)
+    with folder:
+        return _fuzz("pictures", count, one)
 
 
 def _fuzz(what: str, count: int, one: Callable[[], None]) -> Outcome:

@@ -14,6 +14,7 @@ from PIL import ExifTags, Image, PngImagePlugin
 
 from regiondrag_widget.engine.result import EditResult, load_settings
 from regiondrag_widget.imaging.picture import load_picture
+from regiondrag_widget.widget.encode import encode_jpeg
 
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><a>gull</a></x:xmpmeta>"
 
@@ -127,3 +128,15 @@ def test_a_named_pipe_holds_no_settings_and_is_not_waited_for(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(ValueError, match="no picture"):
         load_settings(tmp_path / "pipe.png")
+
+
+def test_a_comment_too_long_for_a_jpeg_stops_nothing(tmp_path: Path):
+    image = Image.new("RGB", (96, 72), "red")
+    buffer = io.BytesIO()
+    image.save(buffer, "GIF", comment=b"x" * 100_000)
+    result = edited(buffer.getvalue())
+    assert len(result.image.info["comment"]) == 100_000
+    with Image.open(result.save(tmp_path / "out.jpg")) as saved:
+        assert saved.info["comment"] == b"x" * 65533
+    assert "data:image/jpeg" in result._repr_html_()
+    assert encode_jpeg(result.image)
