@@ -48,6 +48,7 @@ class Arrivals:
             lambda: ShownPicture.of(data, name),
             self._document.set_picture,
             f"Opening {name or 'the picture'}",
+            "Ready",
             "Choose another file: PNG, JPEG and WebP pictures work.",
         )
 
@@ -59,6 +60,7 @@ class Arrivals:
             lambda: ShownPicture.of(entry.result.image, name),
             self._document.put_accepted,
             "Taking the result over",
+            "",
             "Run an edit first.",
         )
 
@@ -77,8 +79,10 @@ class Arrivals:
         read: Callable[[], ShownPicture],
         put: Callable[[ShownPicture], None],
         words: str,
+        done: str,
         remedy: str,
     ) -> None:
+        """Read and put a picture; the page is told ``words`` meanwhile and ``done`` after, unless that is empty."""
         document = self._document
         with document.lock:
             rev = document.picture_rev
@@ -96,7 +100,8 @@ class Arrivals:
                 if document.closed or job.cancelled or document.picture_rev != rev:
                     return  # another picture has been chosen since
                 put(picture)
-                self._say(picture.note or "Ready")
+                if done:
+                    self._say(picture.note or done)
 
         def failed(error: BaseException) -> None:
             failure = describe(error)
