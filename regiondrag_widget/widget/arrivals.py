@@ -82,7 +82,7 @@ class Arrivals:
         done: str,
         remedy: str,
     ) -> None:
-        """Read and put a picture; the page is told ``words`` meanwhile and ``done`` after, unless that is empty."""
+        """Read and put a picture; the page is told ``words`` meanwhile and, unless empty, ``done`` after."""
         document = self._document
         with document.lock:
             rev = document.picture_rev
