@@ -8,60 +8,12 @@ from typing import Any, cast, overload
 import numpy as np
 
 from regiondrag_widget.regions import matrix as mx
+from regiondrag_widget.regions.held_pair import HeldPair
 from regiondrag_widget.regions.kept import KeptMask
 from regiondrag_widget.regions.mask import Mask, as_mask, require_pixels
-from regiondrag_widget.regions.region import Region
+from regiondrag_widget.regions.moved import moved, require_in_front
 
 CARRY = ("object", "painted")
-_AT_ONCE = 2**18  # pixels of a target that are worked out at a time
-
-
-class HeldPair:
-    """The masks of a pair, held in little memory; nothing of it can be assigned."""
-
-    matrix: mx.Matrix | None
-    name: str
-    _handle: KeptMask
-    _target: KeptMask
-    _carry: str | KeptMask | None
-
-    def _hold(
-        self,
-        handle: KeptMask,
-        target: KeptMask,
-        matrix: mx.Matrix | None,
-        name: str,
-        carry: str | KeptMask | None,
-    ) -> None:
-        values = {"_handle": handle, "_target": target, "matrix": matrix, "name": name, "_carry": carry}
-        for field, value in values.items():
-            object.__setattr__(self, field, value)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"{name} of a pair cannot be assigned: make a new one, rd.RegionPair(...)")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"{name} of a pair cannot be deleted")
-
-    @property
-    def handle(self) -> Mask:
-        """(H, W) bool, read-only: what is to be moved."""
-        return self._handle.full
-
-    @property
-    def target(self) -> Mask:
-        """(H, W) bool, read-only: the place it is to cover."""
-        return self._target.full
-
-    @property
-    def carry(self) -> str | Mask | None:
-        """What of the handle is carried: a word, an (H, W) bool mask, or None where nothing is said."""
-        return self._carry.full if isinstance(self._carry, KeptMask) else self._carry
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(H, W) of the picture."""
-        return self._handle.shape
 
 
 class RegionPair(HeldPair):
@@ -103,9 +55,9 @@ class RegionPair(HeldPair):
             raise ValueError("no target and no matrix given: say where the handle goes with one of them")
         if matrix is not None:
             matrix = mx.as_matrix(matrix)
-            _require_in_front(matrix, held.region())
+            require_in_front(matrix, held.region())
         if target is None:
-            goal = _carried(held, matrix)
+            goal = moved(held, matrix)
         else:
             goal = _held(target, "target")
             if goal.shape != held.shape:
@@ -287,40 +239,3 @@ def _held(value: Any, name: str) -> KeptMask:
 
 def _size(mask: Mask | KeptMask | RegionPair) -> str:
     return f"{mask.shape[1]}x{mask.shape[0]}"
-
-
-def _require_in_front(matrix: mx.Matrix, handle: Region) -> None:
-    """Refuse a homography whose horizon crosses the handle (outer corners of its pixels included)."""
-    if mx.is_affine(matrix):
-        return
-    weight = mx.weights(matrix, handle.corners)
-    if weight.min() * weight.max() <= 0 or np.abs(weight).min() < 1e-9 * np.abs(weight).max():
-        raise ValueError("matrix sends part of the handle to infinity: use a milder perspective")
-
-
-def _carried(handle: KeptMask, matrix: mx.Matrix) -> KeptMask:
-    """Return the handle carried by the matrix: the pixels whose origin lies in it."""
-    height, width = handle.shape
-    region = handle.region()
-    carried = mx.apply(matrix, region.corners)
-    x0, y0 = np.maximum(np.floor(carried.min(axis=0)), 0).astype(int)
-    x1, y1 = np.minimum(np.ceil(carried.max(axis=0)) + 1, [width, height]).astype(int)
-    if x0 < x1 and y0 < y1:
-        box = np.zeros((y1 - y0, x1 - x0), bool)
-        rows = max(1, _AT_ONCE // (x1 - x0))
-        for top in range(y0, y1, rows):
-            bottom = min(top + rows, y1)
-            x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float64), np.arange(top, bottom, dtype=np.float64))
-            origin = mx.apply(mx.inverse(matrix), np.stack([x.ravel(), y.ravel()], axis=1))
-            box[top - y0 : bottom - y0] = region.contains(origin).reshape(x.shape)
-        if box.any():
-            return KeptMask.boxed(handle.shape, int(x0), int(y0), box)
-    # too small to hit any pixel centre: take the pixels it falls on
-    points = np.floor(mx.apply(matrix, region.pixels.astype(np.float64)) + 0.5).astype(np.int64)
-    kept = points[((points >= 0) & (points < [width, height])).all(axis=1)]
-    if not len(kept):
-        raise ValueError("matrix moves the whole handle out of the picture: choose a target inside it")
-    target = np.zeros(handle.shape, bool)
-    target[kept[:, 1], kept[:, 0]] = True
-    target.flags.writeable = False
-    return KeptMask(target)

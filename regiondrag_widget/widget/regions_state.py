@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regiondrag_widget.regions.codec import encode_mask, mask_header, unpack_mask
+from regiondrag_widget.regions.held_pair import HeldPair
 from regiondrag_widget.regions.kept import KeptMask
-from regiondrag_widget.regions.pair import CARRY, HeldPair, RegionPair
+from regiondrag_widget.regions.pair import CARRY, RegionPair
 
 Mask = NDArray[np.bool_]
 PROTECT = "protect"
