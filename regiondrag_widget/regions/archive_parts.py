@@ -24,6 +24,7 @@ from regiondrag_widget.regions.limits import (
 )
 from regiondrag_widget.regions.mask import Mask, as_mask
 from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.text import require_text
 
 INDEX = "regions.json"
 VERSION = 1
@@ -61,7 +62,7 @@ class PartWriter:
         """The index's entries of pairs; ``stem`` begins the names of their files."""
         entries = []
         for number, pair in enumerate(pairs):
-            entry: dict[str, Any] = {"name": pair.name}
+            entry: dict[str, Any] = {"name": require_text("the pair's name", pair.name)}
             masks = {"handle": pair._handle, "target": pair._target}
             if isinstance(pair._carry, KeptMask):
                 masks["carry_mask"] = pair._carry

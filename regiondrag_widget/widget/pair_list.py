@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable, MutableSequence
 from typing import Any, overload
 
+from regiondrag_widget.regions.limits import MAX_TEXT
 from regiondrag_widget.regions.pair import RegionPair, RegionPairs
 from regiondrag_widget.text import require_text
 from regiondrag_widget.widget.live_pair import joined
@@ -180,7 +181,7 @@ def checked(pair: Any, shape: tuple[int, int]) -> RegionPair:
     Raises
     ------
     TypeError, ValueError
-        It is none, of another size, or its name is no valid text.
+        It is none, of another size, or its name is no valid text or too long.
     """
     if not isinstance(pair, RegionPair):
         raise TypeError(f"expected a RegionPair, not {type(pair).__name__}: rd.RegionPair(handle, target)")
@@ -190,4 +191,6 @@ def checked(pair: Any, shape: tuple[int, int]) -> RegionPair:
             "masks must have the picture's size"
         )
     require_text("the pair's name", pair.name)
+    if len(pair.name) > MAX_TEXT:
+        raise ValueError(f"the pair's name has {len(pair.name)} characters: at most {MAX_TEXT} are taken")
     return pair

@@ -35,6 +35,7 @@ from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.edit_job import EditRequest
 from regiondrag_widget.widget.encode import ShownPicture, encode_png, encode_thumb
 from regiondrag_widget.widget.history import LIMIT, HistoryEntry
+from regiondrag_widget.widget.pair_list import checked
 from regiondrag_widget.widget.regions_state import Mask, Regions
 from regiondrag_widget.widget.settingsdict import known
 
@@ -184,6 +185,8 @@ class _Loader:
 
     def regions(self, entry: dict[str, Any]) -> tuple[RegionPairs, Mask | None]:
         pairs = self._parts.pairs(entry["pairs"], entry["size"])
+        for pair in pairs:
+            checked(pair, pair.shape)
         named = entry.get("protect")
         return pairs, None if named is None else self._parts.mask(named, entry["size"]).full
 

@@ -134,6 +134,8 @@ def test_settings_given_go_before_those_of_the_file(saved):
     [
         ({"settings": {"seed": -1}}, "the settings in regions.json cannot be used"),
         ({"settings": {"seed": 10**400}}, "the settings in regions.json cannot be used"),
+        ({"pairs": [{"handle": "h.png", "target": "h.png", "name": "x" * 10_001}]}, "has 10001 characters"),
+        ({"pairs": [{"handle": "h.png", "target": "h.png", "name": "\ud83e"}]}, "half a character"),
         ({"results": 3}, "a list of at most 20 results"),
         ({"results": [{}] * 21}, "a list of at most 20 results"),
         ({"results": [7]}, "a result that is none"),
@@ -145,6 +147,7 @@ def test_a_file_that_cannot_be_used_changes_nothing(worked, tmp_path, change, wo
     worked.save(tmp_path / "s")
     index = json.loads((tmp_path / "s" / "regions.json").read_text())
     (tmp_path / "s" / "regions.json").write_text(json.dumps({**index, **change}))
+    Image.fromarray(worked.pairs[0].handle).save(tmp_path / "s" / "h.png")
     seen = (worked._document.picture_rev, worked._regions_rev, len(worked.history), worked.settings.asked)
     with pytest.raises(ValueError, match=words):
         worked.load(tmp_path / "s")

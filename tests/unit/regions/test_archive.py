@@ -487,3 +487,10 @@ def test_an_archive_of_very_many_files_is_refused_before_its_list_is_read(tmp_pa
     path.write_bytes(bytes(data))
     with pytest.raises(ValueError, match="holds more than 16384 files"):
         load_regions(path)
+
+
+def test_a_name_that_is_no_text_is_not_saved(tmp_path: Path, picture: Image.Image, pairs: RegionPairs):
+    named = RegionPair(pairs[0].handle, pairs[0].target, name="duck \ud83e")
+    with pytest.raises(ValueError, match="the pair's name contains half a character"):
+        save_regions(tmp_path / "s", picture, named)
+    assert not list(tmp_path.iterdir())
