@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--archives", type=int, default=10_000)
     parser.add_argument("--pictures", type=int, default=1_000)
-    parser.add_argument("--faults", type=int, default=1_000)
+    parser.add_argument("--faults", type=int, default=500)
     args = parser.parse_args()
     failed = False
     for fuzz, count in (
