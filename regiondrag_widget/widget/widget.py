@@ -13,7 +13,7 @@ import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regiondrag_widget.engine.keywords import check_keywords
 from regiondrag_widget.engine.settings import EditSettings, lists_settings, names
@@ -22,6 +22,9 @@ from regiondrag_widget.widget.encode import ShownPicture
 from regiondrag_widget.widget.mirror import DocumentMirror
 from regiondrag_widget.widget.regions_state import Regions
 from regiondrag_widget.widget.user_pipelines import model_name
+
+if TYPE_CHECKING:  # torch comes with it
+    from regiondrag_widget.engine.result import EditResult
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +163,7 @@ class RegionDragWidget(DocumentMirror):
 
     # -- running ---------------------------------------------------------------------------------------------
 
-    def run(self, wait: bool = False, **settings: Any) -> Any:
+    def run(self, wait: bool = False, **settings: Any) -> EditResult | None:
         """Edit with the regions as drawn. ``settings`` apply to this run only.
 
         >>> w.run(wait=True, seed=3)
@@ -183,7 +186,7 @@ class RegionDragWidget(DocumentMirror):
         """
         self._runs.stop()
 
-    def wait(self, timeout: float | None = None) -> Any:
+    def wait(self, timeout: float | None = None) -> EditResult | None:
         """Block until the newest run is over; its `EditResult`, or None if it was stopped.
 
         >>> w.wait(timeout=60)
@@ -191,7 +194,8 @@ class RegionDragWidget(DocumentMirror):
         Raises ``TimeoutError`` after ``timeout`` seconds (the run goes on), `EditFailed` when it failed. An
         interrupt of the kernel stops the run.
         """
-        return self._runs.wait(timeout)
+        result: EditResult | None = self._runs.wait(timeout)
+        return result
 
     def accept(self) -> None:
         """Make the result the picture; the drawing is cleared, for its content has moved.
