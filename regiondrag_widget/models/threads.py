@@ -77,7 +77,7 @@ def _after_fork() -> None:
     torch.set_num_threads(1)
     cv2 = sys.modules.get("cv2")
     if cv2 is not None:
-        cv2.setNumThreads(1)
+        cv2.setNumThreads(0)  # with 1 it would wait for its threads to end
 
 
 if hasattr(os, "register_at_fork"):

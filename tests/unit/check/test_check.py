@@ -51,7 +51,7 @@ def test_the_reference_tells_another_edit_apart(bench: Bench, monkeypatch: pytes
         return pipe
 
     monkeypatch.setattr(drills.reference, "reference_pipeline", other)
-    with pytest.raises(Failed, match=r"off the reference: 0.0001 is allowed"):
+    with pytest.raises(Failed, match=r"from the reference: 0.0001 is allowed"):
         bench.reference(torch.float32)
 
 

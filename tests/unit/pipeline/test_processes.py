@@ -94,7 +94,7 @@ def test_a_forked_child_edits_while_another_thread_of_the_parent_is_in_a_call():
 
 @can_fork
 def test_locks_that_other_threads_hold_are_free_in_a_forked_child():
-    mine, theirs = OrderedLock(Rank.CACHE), OrderedLock(Rank.PIPELINES)
+    mine, theirs = OrderedLock(Rank.DOCUMENT), OrderedLock(Rank.PIPELINES)
     network = tiny_pipeline().unet
     held, release = threading.Event(), threading.Event()
 
