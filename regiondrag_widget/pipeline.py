@@ -118,6 +118,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         self._loras: dict[str, str] = {}  # what `load_lora_weights` loaded, by the adapter's name
         self._profile: BackboneProfile | None = None  # where it is not told by the parts
         self._parts: tuple[Any, ...] = ()
+        self._compile: bool | str = "auto"
         self._own_name = "custom"
         self._model = self._made_of("custom")
 
@@ -163,10 +164,11 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         model.profile = self._profile_of(model.name, self.backbone.cell)
 
     def _present_parts(self) -> tuple[Any, ...]:
-        return self.vae, self.unet, self.scheduler
+        return self.vae, self.unet, self.scheduler, self.draft_vae
 
     def _made_of(self, name: str) -> Model:
         backbone = UNetBackbone(self.vae, self.unet, self.scheduler, self.draft_vae)
+        backbone.accelerate(self._compile)
         self._parts = self._present_parts()
         reads = self.text_encoder is not None or self.text_encoder_2 is not None
         profile = self._profile_of(name, backbone.cell)
@@ -297,6 +299,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         """
         self.backbone.set_draft_vae(draft_vae)
         self.register_modules(draft_vae=draft_vae)
+        self._parts = self._present_parts()
 
     # -- speed ----
 
@@ -318,6 +321,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
             Anything else.
         """
         self.backbone.accelerate(compile)
+        self._compile = compile
 
     @property
     def acceleration(self) -> str:

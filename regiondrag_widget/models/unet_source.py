@@ -67,7 +67,8 @@ def beside_source(
     dtype = dtype_of(network.unet)
     biases = {}
     if hidden is not None:
-        tokens = layer_tokens(network.unet, *hidden.shape, modules=found)
+        height, width = hidden.shape
+        tokens = layer_tokens(network.unet, height, width, found)
         biases = score_biases(hidden, masked_queries, dtype, {tokens[name] for name in names})
     readers = [(found[name], _BesideSource(biases)) for name in names]
 
