@@ -44,7 +44,7 @@ def check_folder(folder: Path) -> dict[str, Any]:
     """
     if folder.suffix in (".safetensors", ".ckpt") and folder.is_file():
         raise ValueError(
-            f"{folder} is a single file: load it by "
+            f"{folder} is not a model folder but a single file: load it by "
             "diffusers.StableDiffusionPipeline.from_single_file(path) and pass the pipeline to "
             "RegionDragPipeline.from_pipe"
         )

@@ -182,7 +182,7 @@ def test_many_threads_edit_draft_and_cancel_at_random_and_every_picture_is_right
     second.profile = first.profile
     pipes = (first, second, alone)
     before = [processors_of(pipe.unet) for pipe in pipes]
-    pairs = [[box_pair(SHAPE, dx=8 * (i + 1))] for i in range(3)]
+    pairs = [[box_pair(SHAPE, dx=8 * (i + 1))] for i in range(2)]
 
     def whole(pipe: Any, i: int, seed: int) -> bytes:
         session = rd.ImageSession(pipe, picture(*SHAPE, seed=i), seed=seed)
@@ -190,7 +190,7 @@ def test_many_threads_edit_draft_and_cancel_at_random_and_every_picture_is_right
         return session.result.array.tobytes()
 
     expected = {
-        (p, i, seed): whole(pipes[p], i, seed) for p in range(3) for i in range(3) for seed in range(2)
+        (p, i, seed): whole(pipes[p], i, seed) for p in range(3) for i in range(2) for seed in range(2)
     }
     threads, memory = threading.active_count(), psutil.Process().memory_info().rss
     wrong: list[Any] = []
@@ -198,8 +198,8 @@ def test_many_threads_edit_draft_and_cancel_at_random_and_every_picture_is_right
 
     def work(number: int) -> None:
         rng = random.Random(number)
-        for _ in range(10):
-            p, i, seed = rng.randrange(3), rng.randrange(3), rng.randrange(2)
+        for _ in range(4):
+            p, i, seed = rng.randrange(3), rng.randrange(2), rng.randrange(2)
             kind = rng.choice(["whole", "draft", "cancel", "close"])
             if kind == "whole":
                 finished.append(1)
