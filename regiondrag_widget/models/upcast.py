@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
+from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.models.fingerprint import fingerprint
 from regiondrag_widget.models.placement import device_of, dtype_of, is_moved
-from regiondrag_widget.models.turns import turns_of
 
 __all__ = ["Float32Twin", "needs_float32"]
 
@@ -46,6 +46,7 @@ class Float32Twin:
         self._vae = vae
         self._twin: Any = None
         self._made_from: tuple[object, ...] = ()
+        self._lock = OrderedLock(Rank.CACHE)
 
     @contextmanager
     def called(self) -> Iterator[Any]:
@@ -59,7 +60,7 @@ class Float32Twin:
         if not (dtype_of(self._vae) == torch.float16 and needs_float32(self._vae)):
             yield self._vae
             return
-        with turns_of(self._vae):
+        with self._lock:
             twin = self._present()
         yield twin
         if is_moved(self._vae):  # memory is scarce, or nobody would offload

@@ -9,8 +9,9 @@ import torch
 from accelerate.hooks import ModelHook, add_hook_to_module
 from diffusers import AutoencoderKL
 
+import regiondrag_widget as rd
 from regiondrag_widget.models.upcast import Float32Twin, needs_float32
-from tests.unit.engine_kit import tiny_vae
+from tests.unit.engine_kit import box_pair, picture, tiny_embeds, tiny_pipeline, tiny_vae
 
 SDXL, SD15 = {"scaling_factor": 0.13025}, {"scaling_factor": 0.18215}
 Z = torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(0))
@@ -83,6 +84,19 @@ def test_the_twin_copies_no_hooks_and_nothing_they_hold(vae: AutoencoderKL):
     with Float32Twin(vae).called() as twin:
         assert not hasattr(twin, "_hf_hook")
     assert bool(decoded(Float32Twin(vae)).isfinite().all())
+
+
+def test_an_edit_works_with_a_twin_and_offloading_together(vae: AutoencoderKL):
+    """The twin is made while the network's turn is held, which offloading needs."""
+    pipe = tiny_pipeline()
+    whole = rd.RegionDragPipeline(vae, pipe.unet, pipe.scheduler)
+    hook = ModelHook()
+    hook.execution_device = torch.device("cpu")
+    add_hook_to_module(vae, hook)
+    embeds = tiny_embeds()
+    out = whole(picture(96, 128), [box_pair((96, 128))], steps=4, prompt_embeds=embeds, output_type="pt")
+    assert bool(out.images.isfinite().all())
+    assert vae.dtype == torch.float16
 
 
 def test_slicing_and_tiling_are_the_twins_too(vae: AutoencoderKL):
