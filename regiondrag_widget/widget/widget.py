@@ -25,7 +25,8 @@ from regiondrag_widget.widget.mirror import DocumentMirror
 from regiondrag_widget.widget.regions_state import Regions
 from regiondrag_widget.widget.user_pipelines import model_name
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # torch comes with results
+    from regiondrag_widget.engine.result import EditResult
     from regiondrag_widget.widget.session_file import Session
 
 log = logging.getLogger(__name__)
@@ -165,7 +166,7 @@ class RegionDragWidget(DocumentMirror):
 
     # -- running ---------------------------------------------------------------------------------------------
 
-    def run(self, wait: bool = False, **settings: Any) -> Any:
+    def run(self, wait: bool = False, **settings: Any) -> EditResult | None:
         """Edit with the regions as drawn. ``settings`` apply to this run only.
 
         >>> w.run(wait=True, seed=3)
@@ -188,7 +189,7 @@ class RegionDragWidget(DocumentMirror):
         """
         self._runs.stop()
 
-    def wait(self, timeout: float | None = None) -> Any:
+    def wait(self, timeout: float | None = None) -> EditResult | None:
         """Block until the newest run is over; its `EditResult`, or None if it was stopped.
 
         >>> w.wait(timeout=60)
@@ -196,7 +197,8 @@ class RegionDragWidget(DocumentMirror):
         Raises ``TimeoutError`` after ``timeout`` seconds (the run goes on), `EditFailed` when it failed. An
         interrupt of the kernel stops the run.
         """
-        return self._runs.wait(timeout)
+        result: EditResult | None = self._runs.wait(timeout)
+        return result
 
     def accept(self) -> None:
         """Make the result the picture; the drawing is cleared, for its content has moved.

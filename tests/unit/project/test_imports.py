@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "assets": {"assets", "imaging", "regions"},
     "widget": {"widget", "api", "engine", "models", "imaging", "regions", "assets"},
     "bench": {"bench", "api", "pipeline", "engine", "models", "imaging", "regions", "assets"},
-    "cli": {"cli", "bench", "api", "pipeline", "engine", "models", "imaging", "regions", "assets"},
+    "check": {"check", "api", "pipeline", "engine", "models", "imaging", "regions", "assets"},
+    "cli": {"cli", "check", "bench", "api", "pipeline", "engine", "models", "imaging", "regions", "assets"},
 }
 ANYWHERE = {"", "_version", "__version__", "errors", "locks", "terminal", "text"}
 
