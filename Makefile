@@ -8,9 +8,11 @@ PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check
 # torch first and alone: with a CPU wheel at hand (or TORCH_INDEX=https://download.pytorch.org/whl/cpu) that one is taken
 TORCH_ARGS := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+# JupyterLab refuses root unless it is told that root is meant, as in containers
+AS_ROOT := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
 STAMPS := $(VENV)/.stamps
 
-.PHONY: help demo test test-py test-js bench-truth bench-latency lab lint settings build-js chromium clean
+.PHONY: help demo test test-py test-js bench-truth bench-latency fuzz lab lint settings build-js chromium clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +21,7 @@ help:
 	@echo "make test      front end, engine, kernel and browser tests (test-js, test-py: one half)"
 	@echo "make bench-truth PHOTOS=DIR   run the benchmark of truth and write its figures into docs and README"
 	@echo "make bench-latency            measure the speed of edits on this machine, likewise"
+	@echo "make fuzz      throw damaged messages, sessions and pictures at the widget, for some minutes"
 	@echo "make lint      ruff, mypy, the workflow's schema, the generated settings, the front end's linter and types"
 	@echo "make settings  write the drawer's half of the table of settings"
 	@echo "make build-js  build the front end into regiondrag_widget/widget/static"
@@ -28,7 +31,7 @@ demo: $(STAMPS)/runtime
 	$(VENV)/bin/regiondrag demo --out demo-out
 
 lab: $(STAMPS)/lab build-js
-	$(VENV)/bin/jupyter lab $(LAB_ARGS) $(or $(wildcard notebooks),.)
+	$(VENV)/bin/jupyter lab $(AS_ROOT) $(LAB_ARGS) $(or $(wildcard notebooks),.)
 
 test: test-js test-py
 
@@ -48,6 +51,9 @@ bench-truth: $(STAMPS)/test
 bench-latency: $(STAMPS)/test chromium build-js
 	$(VENV)/bin/regiondrag bench latency --pointer -o docs/benchmarks $(BENCH_ARGS)
 	$(PY) scripts/publish_latency.py
+
+fuzz: $(STAMPS)/test
+	$(PY) -m tests.fuzz $(FUZZ_ARGS)
 
 lint: $(STAMPS)/dev node_modules/.package-lock.json
 	$(VENV)/bin/ruff check .

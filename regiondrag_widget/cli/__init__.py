@@ -16,11 +16,12 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from regiondrag_widget._version import __version__
-from regiondrag_widget.terminal import DONE, FAILURE, INTERRUPTED, WRONG_INPUT, say
+from regiondrag_widget.terminal import DONE, FAILURE, INTERRUPTED, WRONG_INPUT, print_anything, say
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    print_anything()
     arguments = _join_negative_values(list(sys.argv[1:] if argv is None else argv))
     try:
         parser = _parser()
