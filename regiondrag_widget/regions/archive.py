@@ -20,6 +20,8 @@ from regiondrag_widget.regions.pair import RegionPairs
 def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protect: Any = None) -> Path:
     """Write ``regions.json``, ``image.png``, ``handle_0.png``, ``target_0.png`` ... and return the path.
 
+    Pins stand in ``regions.json``; a dense map is a file of its own, ``map_0.f32``.
+
     Parameters
     ----------
     path

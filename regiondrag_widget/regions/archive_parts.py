@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from regiondrag_widget.regions.container import Reader, write_folder, write_zip
+from regiondrag_widget.regions.deformation_file import deformation_as_json, read_deformation
 from regiondrag_widget.regions.kept import KeptMask
 from regiondrag_widget.regions.limits import (
     MAX_INDEX_BYTES,
@@ -24,11 +26,12 @@ from regiondrag_widget.regions.limits import (
 )
 from regiondrag_widget.regions.mask import Mask, as_mask
 from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.regions.target import Deformation
 from regiondrag_widget.text import require_text
 
 INDEX = "regions.json"
-VERSION = 1
-_NAMES_A_FILE = ("image", "before", "protect", "handle", "target", "carry_mask")
+VERSION = 2  # what can be read; pairs without a deformation are written as version 1
+_NAMES_A_FILE = ("image", "before", "protect", "handle", "target", "carry_mask", "file")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -42,7 +45,7 @@ class PartWriter:
     """
 
     def __init__(self) -> None:
-        self.index: dict[str, Any] = {"format": "regiondrag regions", "version": VERSION}
+        self.index: dict[str, Any] = {"format": "regiondrag regions", "version": 1}
         self._files: dict[str, Callable[[], bytes]] = {}
         self._known: dict[Any, FileName] = {}
 
@@ -51,12 +54,12 @@ class PartWriter:
     ) -> FileName:
         """The name of the file that a picture goes into; ``encode`` makes it a PNG."""
         encode = encode or png_of
-        return self._add(id(image), stem, lambda: encode(image))
+        return self._add(id(image), f"{stem}.png", lambda: encode(image))
 
     def mask(self, stem: str, mask: Mask | KeptMask) -> FileName:
         """The name of the file that a mask goes into; equal ones share it."""
         kept = mask if isinstance(mask, KeptMask) else KeptMask(mask)
-        return self._add(kept.digest(hashlib.blake2b), stem, lambda: png_of(_as_image(kept)))
+        return self._add(kept.digest(hashlib.blake2b), f"{stem}.png", lambda: png_of(_as_image(kept)))
 
     def pairs(self, pairs: Iterable[RegionPair], stem: str = "") -> list[dict[str, Any]]:
         """The index's entries of pairs; ``stem`` begins the names of their files."""
@@ -69,6 +72,8 @@ class PartWriter:
             elif pair._carry is not None:
                 entry["carry"] = pair._carry
             entry |= {part: self.mask(f"{stem}{part}_{number}", mask) for part, mask in masks.items()}
+            if pair.deformation is not None:
+                entry |= self._deformation(f"{stem}map_{number}", pair.deformation)
             entries.append({**entry, "matrix": None if pair.matrix is None else pair.matrix.tolist()})
         return entries
 
@@ -86,9 +91,17 @@ class PartWriter:
             write_folder(path, self._files, INDEX, self._index, names_in)
         return path
 
-    def _add(self, key: Any, stem: str, content: Callable[[], bytes]) -> FileName:
+    def _deformation(self, stem: str, deformation: Deformation) -> dict[str, Any]:
+        """The entry of a pair's deformation."""
+        self.index["version"] = VERSION
+        entry, files = deformation_as_json(deformation, f"{stem}.f32")
+        for data in files.values():
+            entry["map"]["file"] = self._add(deformation, f"{stem}.f32", partial(bytes, data))
+        return entry
+
+    def _add(self, key: Any, file: str, content: Callable[[], bytes]) -> FileName:
         if key not in self._known:
-            name = FileName(f"{stem}.png")
+            name = FileName(file)
             self._known[key] = name
             self._files[name] = content
         return self._known[key]
@@ -161,8 +174,20 @@ class PartReader:
                 raise ValueError(f"pair {number} in {INDEX} cannot be used: its carry is no word")
             if "carry_mask" in entry:
                 carry = self.mask(entry["carry_mask"], size).full
-            pairs.append(_pair(number, entry, masks, carry))
+            pairs.append(self._pair(number, entry, masks, carry))
         return pairs
+
+    def _pair(self, number: int, entry: dict[str, Any], masks: dict[str, KeptMask], carry: Any) -> RegionPair:
+        label, matrix = entry.get("name"), entry.get("matrix")
+        try:
+            name = "" if label is None else label
+            deformation = read_deformation(entry, masks["handle"], self._plain_file)
+            return RegionPair(**masks, matrix=matrix, name=name, carry=carry, deformation=deformation)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"pair {number} in {INDEX} cannot be used: {error}") from error
+
+    def _plain_file(self, name: object, limit: int) -> bytes:
+        return self._read(_plain(name), limit)
 
 
 def parsed_index(data: bytes) -> dict[str, Any]:
@@ -192,11 +217,13 @@ def check_described(index: dict[str, Any]) -> None:
 
 
 def names_in(index: bytes) -> set[str]:
-    """The names of the PNG files that an index names; ``ValueError`` where it is damaged."""
+    """The names of the files that an index names; ``ValueError`` where it is damaged."""
 
     def names(entry: dict[str, Any]) -> Iterable[str]:
         for key, value in entry.items():
-            if key in _NAMES_A_FILE and isinstance(value, str) and _PLAIN_NAME.fullmatch(value):
+            if isinstance(value, dict):
+                yield from names(value)
+            elif key in _NAMES_A_FILE and isinstance(value, str) and _PLAIN_NAME.fullmatch(value):
                 yield value
             elif isinstance(value, list):
                 for item in value:
@@ -215,15 +242,6 @@ def png_of(image: Image.Image) -> bytes:
 def _as_image(mask: KeptMask) -> Image.Image:
     height, width = mask.shape
     return Image.frombytes("1", (width, height), np.packbits(mask.full, axis=1).tobytes())
-
-
-def _pair(number: int, entry: dict[str, Any], masks: dict[str, KeptMask], carry: Any) -> RegionPair:
-    label = entry.get("name")
-    try:
-        name = "" if label is None else label
-        return RegionPair(**masks, matrix=entry.get("matrix"), name=name, carry=carry)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"pair {number} in {INDEX} cannot be used: {error}") from error
 
 
 def _renamed(value: Any, names: Any) -> Any:

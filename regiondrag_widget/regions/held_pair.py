@@ -1,4 +1,4 @@
-"""What finished and unfinished pairs share: masks held in little memory, a matrix, a name."""
+"""What finished and unfinished pairs share: masks held in little memory, a map, a name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from regiondrag_widget.regions import matrix as mx
 from regiondrag_widget.regions.kept import KeptMask
 from regiondrag_widget.regions.mask import Mask
+from regiondrag_widget.regions.target import Deformation
 
 
 class HeldPair:
@@ -16,6 +17,7 @@ class HeldPair:
     name: str
     _handle: KeptMask
     _target: KeptMask
+    deformation: Deformation | None
     _carry: str | KeptMask | None
 
     def _hold(
@@ -25,9 +27,10 @@ class HeldPair:
         matrix: mx.Matrix | None,
         name: str,
         carry: str | KeptMask | None,
+        deformation: Deformation | None = None,
     ) -> None:
         values = {"_handle": handle, "_target": target, "matrix": matrix, "name": name, "_carry": carry}
-        for field, value in values.items():
+        for field, value in {**values, "deformation": deformation}.items():
             object.__setattr__(self, field, value)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -10,6 +10,7 @@ __all__ = [
     "MAX_MASK_BYTES",
     "MAX_MEMBERS",
     "MAX_PAIRS",
+    "MAX_PINS",
     "MAX_PIXELS",
     "MAX_SESSION_PIXELS",
     "MAX_TEXT",
@@ -21,6 +22,7 @@ __all__ = [
 MIN_SIDE = 64  # pixels of a picture's shorter side: less holds nothing to edit
 MAX_PIXELS = 178_956_970  # of a picture or a mask, about 13,000 x 13,000: Pillow decodes no more either
 MAX_PAIRS = 512  # of one picture
+MAX_PINS = 64  # of one bent pair
 MAX_TEXT = 10_000  # characters of a pair's name, and of any text field of a message
 MAX_MASK_BYTES = 256 * 2**20  # of all masks of a drawing, packed: one bit a pixel of their boxes
 MAX_MEMBERS = 16_384  # files in an archive of saved regions

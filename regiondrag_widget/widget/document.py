@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL import Image
 
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.locks import OrderedLock, Rank
+from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.mask import as_mask
 from regiondrag_widget.widget.carried_answer import CarriedAnswers, CarriedRequest
 from regiondrag_widget.widget.changes import NOTHING, Change, DocumentListener, Listeners
@@ -27,6 +28,7 @@ from regiondrag_widget.widget.failures import Failure
 from regiondrag_widget.widget.history import History, HistoryEntry
 from regiondrag_widget.widget.pair_list import PairList, checked
 from regiondrag_widget.widget.regions_state import PROTECT, Mask, PairEntry, Regions, read_mask
+from regiondrag_widget.widget.route_answer import RouteRequest
 from regiondrag_widget.widget.run_state import RunState, idle_state
 from regiondrag_widget.widget.validation import DrawnState
 
@@ -45,12 +47,15 @@ class Snapshot:
         The number of the regions that this picture began with: older ones were drawn on another picture.
     settings
         Valid by construction.
+    maps
+        The dense maps that there are, as in `Regions`.
     """
 
     image: Image.Image
     picture_key: str
     first_rev: int
     settings: EditSettings
+    maps: Mapping[str, DenseMap]
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +157,9 @@ class Document:
     def snapshot(self) -> Snapshot:
         """The picture and the settings as they are now."""
         with self.lock:
-            return Snapshot(self.picture.image, self.picture_key(), self._first_rev, self.settings)
+            return Snapshot(
+                self.picture.image, self.picture_key(), self._first_rev, self.settings, self.regions.maps
+            )
 
     def protect(self) -> Mask | None:
         """(H, W) bool, set where nothing may change; None where everything may."""
@@ -170,6 +177,16 @@ class Document:
         """What to work out of every pair that has a handle, by the pair's key."""
         with self.lock:
             found = {entry.key: self._carried_request(entry) for entry in self.regions.entries}
+            return {key: request for key, request in found.items() if request is not None}
+
+    def route_requests(self) -> dict[str, RouteRequest]:
+        """What to work out of every pair whose map the page does not know, by the pair's key."""
+        with self.lock:
+            method = self.settings.method
+            found = {
+                entry.key: RouteRequest.of(self.regions, entry, self.shape, method)
+                for entry in self.regions.entries
+            }
             return {key: request for key, request in found.items() if request is not None}
 
     def carried_mask(self, key: str) -> Mask:
@@ -263,7 +280,7 @@ class Document:
             entries = self.regions.entries if drawn.entries is None else drawn.entries
             masks = self.regions.masks if drawn.masks is None else drawn.masks
             what = Change.REGIONS | (NOTHING if _same_protect(self.regions.masks, masks) else Change.PROTECT)
-            self.regions = Regions(tuple(entries), dict(masks))
+            self.regions = Regions(tuple(entries), dict(masks), self.regions.maps)
             if drawn.rev is not None:
                 self.regions_rev = drawn.rev
             if drawn.selected is not None:
@@ -287,13 +304,14 @@ class Document:
         self.picture_rev += 1
         self.shown = None
         what = self._put_regions(Regions())
+        self.regions = Regions()
         self._first_rev = self.regions_rev
         return what | Change.PICTURE | Change.RESULT
 
     def _put_regions(self, regions: Regions) -> Change:
         assert self.lock.held()
         same = _same_protect(self.regions.masks, regions.masks)
-        self.regions = regions
+        self.regions = replace(regions, maps={**self.regions.maps, **regions.maps})  # the page may undo
         self.regions_rev += 1
         count = len(regions.entries)
         self.selected = min(max(self.selected, 0), count - 1)

@@ -175,7 +175,7 @@ class Handlers:
     def _request(self, message: Run) -> EditRequest:
         """What a run message asks for. Its masks are decoded on the inference thread."""
         document = self._document
-        regions = sent_regions(message, document.regions.entries)
+        regions = sent_regions(message, document.regions)
         require_masks(regions, document.shape)
         require_drawn(regions)
         return EditRequest(

@@ -53,25 +53,25 @@ class LivePair(_Live, RegionPair):
     """
 
     def __init__(self, pair: RegionPair, drawing: Drawing, key: str) -> None:
-        self._hold(pair._handle, pair._target, pair.matrix, pair.name, pair._carry)
+        self._hold(pair._handle, pair._target, pair.matrix, pair.name, pair._carry, pair.deformation)
         self._join(drawing, key)
 
     def __reduce__(self) -> Any:
-        return _plain, (self.handle, self.target, self.matrix, self.name, self.carry)
+        return _plain, (self.handle, self.target, self.matrix, self.name, self.carry, self.deformation)
 
 
 class LiveUnfinishedPair(_Live, UnfinishedPair):
     """An unfinished pair of a widget, of which ``carry`` can be assigned."""
 
     def __init__(self, pair: UnfinishedPair, drawing: Drawing, key: str) -> None:
-        self._hold(pair._handle, pair._target, pair.matrix, pair.name, pair._carry)
+        self._hold(pair._handle, pair._target, pair.matrix, pair.name, pair._carry, pair.deformation)
         object.__setattr__(self, "missing", pair.missing)
         self._join(drawing, key)
 
 
-def _plain(handle: Mask, target: Mask, matrix: Any, name: str, carry: Any) -> RegionPair:
+def _plain(handle: Mask, target: Mask, matrix: Any, name: str, carry: Any, deformation: Any) -> RegionPair:
     """A copy of a drawn pair belongs to no drawing."""
-    return RegionPair(handle, target, matrix, name=name, carry=carry)
+    return RegionPair(handle, target, matrix, name=name, carry=carry, deformation=deformation)
 
 
 def joined(pair: AnyPair, drawing: Drawing, key: str) -> AnyPair:

@@ -8,15 +8,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from regiondrag_widget.regions.bend import Bend
 from regiondrag_widget.regions.codec import encode_mask, mask_header, unpack_mask
+from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.held_pair import HeldPair
 from regiondrag_widget.regions.kept import KeptMask
 from regiondrag_widget.regions.pair import CARRY, RegionPair
+from regiondrag_widget.widget.messages import Pins
 
 Mask = NDArray[np.bool_]
 PROTECT = "protect"
@@ -71,6 +74,11 @@ class PairEntry:
         The user's label.
     matrix
         Nine numbers row by row, handle pixel -> target pixel; None where the target was painted.
+    pins
+        Pins that bend the target: x and y on the handle, and where they go. The matrix, or the identity, is
+        the map before the bending.
+    dense
+        The key of the dense map that moves the handle, among `Regions.maps`.
     color
         The number of its shade.
     visible, locked
@@ -92,6 +100,8 @@ class PairEntry:
     rev: int = 0
     has_target: bool = False
     carry: str | None = None
+    pins: Pins | None = None
+    dense: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The entry in the ``_pairs`` trait; `validation.read_entry` reads it."""
@@ -105,6 +115,8 @@ class PairEntry:
             "rev": self.rev,
             "hasTarget": self.has_target,
             "carry": self.carry,
+            "pins": None if self.pins is None else [list(pin) for pin in self.pins],
+            "dense": self.dense,
         }
 
     @property
@@ -125,10 +137,21 @@ class PairEntry:
 
 @dataclass(frozen=True)
 class Regions:
-    """All pairs and the protect mask; ``masks`` are encoded (see `regions.codec`)."""
+    """All pairs and the protect mask.
+
+    Attributes
+    ----------
+    entries
+        The pairs, without their masks.
+    masks
+        By key, encoded (see `regions.codec`).
+    maps
+        Dense maps by their key. They stay here: the page knows their keys alone.
+    """
 
     entries: tuple[PairEntry, ...] = ()
     masks: Mapping[str, bytes] = field(default_factory=dict)
+    maps: Mapping[str, DenseMap] = field(default_factory=dict)
 
     def mask(self, key: str, shape: tuple[int, int]) -> Mask:
         """(H, W) bool; all False when there is none."""
@@ -142,21 +165,30 @@ class Regions:
     def inserted(self, index: int, pair: RegionPair) -> Regions:
         """With one more pair, in the first shade not in use."""
         used = {entry.color for entry in self.entries}
+        matrix, deformation, maps = pair.matrix, pair.deformation, self.maps
+        pins = None
+        if isinstance(deformation, Bend):
+            matrix = deformation.matrix
+            pins = tuple(map(tuple, np.hstack([deformation.from_points, deformation.to_points]).tolist()))
+        elif deformation is not None:
+            maps = {**maps, deformation.key: deformation}
         entry = PairEntry(
             key=uuid.uuid4().hex[:12],
             name=pair.name,
-            matrix=None if pair.matrix is None else tuple(float(v) for v in pair.matrix.ravel()),
+            matrix=None if matrix is None else tuple(float(v) for v in matrix.ravel()),
             color=next(shade for shade in range(len(self.entries) + 1) if shade not in used),
             rev=1,
             has_target=True,
             carry=_word(pair.carry),
+            pins=pins,
+            dense=deformation.key if isinstance(deformation, DenseMap) else None,
         )
         entries = list(self.entries)
         entries.insert(index, entry)
         added = {entry.handle_key: encode_mask(pair.handle), entry.target_key: encode_mask(pair.target)}
         if isinstance(pair.carry, np.ndarray):
             added[entry.chosen_key] = encode_mask(pair.carry)
-        return Regions(tuple(entries), {**self.masks, **added})
+        return Regions(tuple(entries), {**self.masks, **added}, maps)
 
     def removed(self, index: int | slice) -> Regions:
         """Without the pair or pairs at ``index``; ``IndexError`` when there is none."""
@@ -164,7 +196,7 @@ class Regions:
         gone = entries[index] if isinstance(index, slice) else [entries[index]]
         del entries[index]
         keys = {key for e in gone for key in (e.handle_key, e.target_key, e.chosen_key)}
-        return Regions(tuple(entries), {k: v for k, v in self.masks.items() if k not in keys})
+        return Regions(tuple(entries), {k: v for k, v in self.masks.items() if k not in keys}, self.maps)
 
     def carrying(self, key: str, carry: str | Mask | None) -> Regions:
         """With another ``carry`` of one pair; ``KeyError`` when there is no such pair."""
@@ -173,7 +205,7 @@ class Regions:
         masks = {name: data for name, data in self.masks.items() if name != entry.chosen_key}
         if isinstance(carry, np.ndarray):
             masks[entry.chosen_key] = encode_mask(carry)
-        return Regions(tuple(new if e is entry else e for e in self.entries), masks)
+        return Regions(tuple(new if e is entry else e for e in self.entries), masks, self.maps)
 
     def entry(self, key: str) -> PairEntry:
         """The entry of one pair; ``KeyError`` when there is no such pair."""
@@ -187,7 +219,7 @@ class Regions:
         masks = {key: data for key, data in self.masks.items() if key != PROTECT}
         if mask is not None and mask.any():
             masks[PROTECT] = encode_mask(mask)
-        return Regions(self.entries, masks)
+        return Regions(self.entries, masks, self.maps)
 
     def pair(self, index: int, shape: tuple[int, int], shared: SharedMasks | None = None) -> AnyPair:
         """Decode one pair; pairs that are decoded with one ``shared`` hold equal masks once."""
@@ -200,7 +232,7 @@ class Regions:
         carry: str | Mask | None = entry.carry
         if carry == CHOSEN:
             carry = self.mask(entry.chosen_key, shape)
-        return make_pair(handle, target, entry.matrix, entry.name, carry)
+        return make_pair(handle, target, entry, self.maps, carry)
 
 
 def read_mask(data: bytes, shape: tuple[int, int]) -> Mask:
@@ -254,11 +286,31 @@ def require_size(data: bytes, shape: tuple[int, int]) -> None:
         )
 
 
+class Described(Protocol):
+    """What a `PairEntry` and a `SentPair` say of a pair besides its masks."""
+
+    @property
+    def name(self) -> str:
+        """The user's label."""
+
+    @property
+    def matrix(self) -> tuple[float, ...] | None:
+        """As `PairEntry.matrix`."""
+
+    @property
+    def pins(self) -> Pins | None:
+        """As `PairEntry.pins`."""
+
+    @property
+    def dense(self) -> str | None:
+        """As `PairEntry.dense`."""
+
+
 def make_pair(
     handle: KeptMask,
     target: KeptMask,
-    numbers: tuple[float, ...] | None,
-    name: str,
+    described: Described,
+    maps: Mapping[str, DenseMap],
     carry: str | Mask | None = None,
 ) -> AnyPair:
     """A `RegionPair`, or an `UnfinishedPair` that says what is missing.
@@ -267,10 +319,10 @@ def make_pair(
     ----------
     handle, target
         Masks of the picture's size.
-    numbers
-        The matrix's nine, row by row; None where there is none.
-    name
-        The user's label.
+    described
+        Everything else.
+    maps
+        The dense maps that there are.
     carry
         As `RegionPair` takes it. What of a mask was erased from the handle since is cut off; when nothing is
         left, nothing is said.
@@ -278,16 +330,38 @@ def make_pair(
     if isinstance(carry, np.ndarray):
         carry = carry & handle.full
         carry = carry if carry.any() else None
-    matrix = None if numbers is None else np.array(numbers, np.float64).reshape(3, 3)
+    matrix = None if described.matrix is None else np.array(described.matrix, np.float64).reshape(3, 3)
     missing = NO_HANDLE
     if handle.any():
         try:
-            return RegionPair(handle, target if target.any() else None, matrix, name=name, carry=carry)
+            return _finished(handle, target if target.any() else None, matrix, described, maps, carry)
         except ValueError as error:
-            empty = not target.any() and matrix is None
+            given = matrix, described.pins, described.dense
+            empty = not target.any() and all(part is None for part in given)
             missing = NO_TARGET if empty else str(error)
     held = KeptMask(carry) if isinstance(carry, np.ndarray) else carry
-    return UnfinishedPair(handle, target, matrix, name, missing, held)
+    return UnfinishedPair(handle, target, matrix, described.name, missing, held)
+
+
+def _finished(
+    handle: KeptMask,
+    target: KeptMask | None,
+    matrix: NDArray[np.float64] | None,
+    described: Described,
+    maps: Mapping[str, DenseMap],
+    carry: str | Mask | None,
+) -> RegionPair:
+    name = described.name
+    if described.pins is not None:
+        pins = np.array(described.pins, np.float64)
+        return RegionPair.bend(
+            handle, pins[:, :2], pins[:, 2:], matrix=matrix, target=target, name=name, carry=carry
+        )
+    if described.dense is None:
+        return RegionPair(handle, target, matrix, name=name, carry=carry)
+    if described.dense not in maps:
+        raise ValueError("its dense map is gone: make the pair again with rd.RegionPair.warp")
+    return RegionPair(handle, target, name=name, carry=carry, deformation=maps[described.dense])
 
 
 def _word(carry: str | Mask | None) -> str | None:

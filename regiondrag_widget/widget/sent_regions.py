@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 from regiondrag_widget.regions.codec import mask_header
+from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.limits import MAX_MASK_BYTES
 from regiondrag_widget.regions.pair import RegionPair, RegionPairs
 from regiondrag_widget.widget.messages import Draft, Run
@@ -22,16 +24,18 @@ from regiondrag_widget.widget.regions_state import (
     require_size,
 )
 
+Maps: TypeAlias = "Mapping[str, DenseMap]"
+
 NOTHING_DRAWN = "nothing is drawn: mark a handle and drag it to its target"
 
 
-def sent_regions(message: Run | Draft, drawn: Iterable[PairEntry]) -> Regions:
+def sent_regions(message: Run | Draft, drawn: Regions) -> Regions:
     """The regions of a message, still encoded; pairs that name one buffer share it.
 
-    What a message does not say of a pair, such as its shade, is taken from the entries ``drawn``, as far as
+    What a message does not say of a pair, such as its shade, is taken from the regions ``drawn``, as far as
     these have arrived.
     """
-    known = {entry.key: entry for entry in drawn}
+    known = {entry.key: entry for entry in drawn.entries}
     entries: list[PairEntry] = []
     masks: dict[str, bytes] = {}
     for index, sent in enumerate(message.pairs):
@@ -41,6 +45,8 @@ def sent_regions(message: Run | Draft, drawn: Iterable[PairEntry]) -> Regions:
             matrix=sent.matrix,
             has_target=sent.target is not None,
             carry=sent.carry,
+            pins=sent.pins,
+            dense=sent.dense,
         )
         entries.append(entry)
         masks[entry.handle_key] = message.buffers[sent.handle]
@@ -50,7 +56,7 @@ def sent_regions(message: Run | Draft, drawn: Iterable[PairEntry]) -> Regions:
             masks[entry.chosen_key] = message.buffers[sent.chosen]
     if message.protect is not None:
         masks[PROTECT] = message.buffers[message.protect]
-    return Regions(tuple(entries), masks)
+    return Regions(tuple(entries), masks, drawn.maps)
 
 
 def require_drawn(regions: Regions) -> None:
@@ -66,7 +72,8 @@ def require_drawn(regions: Regions) -> None:
     for number, entry in enumerate(regions.entries, start=1):
         if is_blank(regions.masks.get(entry.handle_key, b"")):
             raise ValueError(f"{_label(number, entry)}: {NO_HANDLE}")
-        if entry.matrix is None and is_blank(regions.masks.get(entry.target_key, b"")):
+        exact = any(way is not None for way in (entry.matrix, entry.pins, entry.dense))
+        if not exact and is_blank(regions.masks.get(entry.target_key, b"")):
             raise ValueError(f"{_label(number, entry)}: {NO_TARGET}")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from regiondrag_widget.regions.codec import check_mask
-from regiondrag_widget.regions.limits import MAX_PAIRS
+from regiondrag_widget.regions.limits import MAX_PAIRS, MAX_PINS
 from regiondrag_widget.text import is_text, shown
 from regiondrag_widget.widget.fields import Fields
 from regiondrag_widget.widget.messages import (
@@ -133,6 +133,8 @@ def read_entry(fields: Fields) -> PairEntry:
         rev=fields.integer("rev", default=0),
         has_target=fields.flag("hasTarget", False),
         carry=_carry(fields),
+        pins=fields.rows("pins", 4, MAX_PINS),  # type: ignore[arg-type]
+        dense=None if fields.content.get("dense") is None else fields.text("dense", most=MAX_KEY),
     )
 
 
@@ -148,7 +150,17 @@ def _sent_pair(fields: Fields) -> SentPair:
     entry = read_entry(fields)
     handle, target = fields.index("handle"), fields.optional_index("target")
     chosen = fields.index("chosen") if entry.carry == CHOSEN else None
-    return SentPair(entry.key, entry.name, entry.matrix, handle, target, entry.carry, chosen)
+    return SentPair(
+        entry.key,
+        entry.name,
+        entry.matrix,
+        handle,
+        target,
+        entry.carry,
+        chosen,
+        entry.pins,
+        entry.dense,
+    )
 
 
 def _each(fields: Fields, name: str) -> list[Fields]:
