@@ -42,6 +42,7 @@ class Rank(IntEnum):
     RECORDED_CALLS = 80  # recorded calls of a network; never waited for
     CACHE = 90  # what a session keeps
     REGISTRY = 100  # small tables: the lock of each network, the shared inference thread
+    MASKS = 110  # which masks are unpacked
 
 
 class LockOrderError(RuntimeError):
