@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from regiondrag_widget.engine.cache import ByteCache, CacheReport, default_budge
 from regiondrag_widget.engine.denoise import EditStep
 from regiondrag_widget.engine.drafts import Draft, draft_of
 from regiondrag_widget.engine.edit_input import EditInput, checked_calls, checked_editable, checked_pairs
+from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.engine.notes import notes_of
 from regiondrag_widget.engine.passes import Passes
 from regiondrag_widget.engine.prepared import PreparedPicture
@@ -22,12 +23,19 @@ from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.settings import check_preset, check_stop, checked_seed, resolve, schedule
 from regiondrag_widget.engine.stopwatch import Stopwatch
 from regiondrag_widget.imaging.picture import Picture, PictureSource, load_picture
+from regiondrag_widget.models.backbone import check_swap
 from regiondrag_widget.models.keyvalues import checked_keeping
 from regiondrag_widget.models.levels import Levels
 from regiondrag_widget.models.memory import freeing_when_exhausted
 from regiondrag_widget.models.model import model_of
+from regiondrag_widget.models.placement import wait_for
 from regiondrag_widget.models.threads import settle_threads
 from regiondrag_widget.regions import RegionPair, RegionPairs
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from regiondrag_widget.engine.options import EditOptions
 
 __all__ = ["ImageSession"]
 
@@ -117,7 +125,7 @@ class ImageSession:
         )
         self._network = model.network(prompt, prompt_embeds)
         model.warn_if_untrained(self.levels, stacklevel=3)
-        self._clock = Stopwatch()
+        self._clock = Stopwatch(lambda: wait_for(model.backbone.device))
         self._cache = ByteCache(default_budgets(model.backbone.device, max_bytes))
         self._prepared = PreparedPicture(
             model,
@@ -133,6 +141,12 @@ class ImageSession:
         self._passes = Passes(self.picture.rgb, self._prepared, model.backbone, self._network, self._clock)
         self.result: EditResult | None = None
         self.drafted: Draft | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an ImageSession cannot be pickled or copied, since it holds a network and its data: pass "
+            "the picture and the pairs on, and make the session where it is used"
+        )
 
     @property
     def nbytes(self) -> int:
@@ -152,13 +166,40 @@ class ImageSession:
         """Halve what may be kept and drop what no longer fits. Also done where memory runs out."""
         self._prepared.shrink()
 
+    def inversion(self, pairs: RegionPairs | Sequence[RegionPair] | None = None) -> Inversion:
+        """The inversion that edits of these pairs start from, made if need be.
+
+        >>> found = session.inversion()
+        >>> found.latents[0], found.latents[-1]         # clean, and noised up to the start
+        >>> found.cache.keys, found.cache.values        # by layer; one tensor a level
+
+        Parameters
+        ----------
+        pairs : RegionPairs or sequence of RegionPair, optional
+            In a picture larger than the model's working size they decide which window is inverted; None
+            inverts the whole picture.
+
+        Returns
+        -------
+        Inversion
+            Latents, noise and residuals at each level, and the keys and values. Not to be written to.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `edit`.
+        """
+        given = None if pairs is None else checked_pairs(pairs, self.picture.shape)
+        with freeing_when_exhausted(self.shrink_cache):
+            return self._prepared.window_for(given if given else None).inversion
+
     def prepare(
         self,
         pairs: RegionPairs | Sequence[RegionPair] | None = None,
         *,
         editable: Bool | None = None,
         cancelled: Callable[[], bool] = lambda: False,
-        **settings: Any,
+        **settings: Unpack[EditOptions],
     ) -> None:
         """Compute ahead what edits and drafts of these handles need, wherever their targets will be.
 
@@ -191,7 +232,7 @@ class ImageSession:
         *,
         editable: Bool | None = None,
         generator: torch.Generator | None = None,
-        **settings: Any,
+        **settings: Unpack[EditOptions],
     ) -> Generator[EditStep, None, None]:
         """Carry every handle to its target; `session.result` then holds the `EditResult`.
 
@@ -227,7 +268,7 @@ class ImageSession:
         calls: int = 2,
         editable: Bool | None = None,
         generator: torch.Generator | None = None,
-        **settings: Any,
+        **settings: Unpack[EditOptions],
     ) -> Generator[EditStep, None, None]:
         """A quick look at the same edit while the pointer moves; `session.drafted` then holds the `Draft`.
 
@@ -262,11 +303,12 @@ class ImageSession:
         self,
         pairs: RegionPairs | Sequence[RegionPair],
         editable: Bool | None,
-        settings: dict[str, Any],
+        settings: Mapping[str, Any],
         generator: torch.Generator | None = None,
     ) -> EditInput:
-        chosen = resolve(self.preset, self.model.edit_defaults, settings)
+        chosen = resolve(self.preset, self.model.edit_defaults, dict(settings))
         check_stop(settings.get("stop"), self.start, self.preset)
+        check_swap(self._network, chosen.swap)
         return EditInput(
             pairs=checked_pairs(pairs, self.picture.shape),
             editable=checked_editable(editable, self.picture.shape),

@@ -9,24 +9,26 @@ reads several things that belong together takes the ``lock``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL import Image
 
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.locks import OrderedLock, Rank
+from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.mask import as_mask
 from regiondrag_widget.widget.carried_answer import CarriedAnswers, CarriedRequest
 from regiondrag_widget.widget.changes import NOTHING, Change, DocumentListener, Listeners
 from regiondrag_widget.widget.edit_job import EditRequest
 from regiondrag_widget.widget.editor_cache import known_own_settings
-from regiondrag_widget.widget.encode import ShownPicture, content_key, encode_png
+from regiondrag_widget.widget.encode import ShownPicture
 from regiondrag_widget.widget.failures import Failure
 from regiondrag_widget.widget.history import History, HistoryEntry
 from regiondrag_widget.widget.pair_list import PairList, checked
 from regiondrag_widget.widget.regions_state import PROTECT, Mask, PairEntry, Regions, read_mask
+from regiondrag_widget.widget.route_answer import RouteRequest
 from regiondrag_widget.widget.run_state import RunState, idle_state
 from regiondrag_widget.widget.validation import DrawnState
 
@@ -45,12 +47,15 @@ class Snapshot:
         The number of the regions that this picture began with: older ones were drawn on another picture.
     settings
         Valid by construction.
+    maps
+        The dense maps that there are, as in `Regions`.
     """
 
     image: Image.Image
     picture_key: str
     first_rev: int
     settings: EditSettings
+    maps: Mapping[str, DenseMap]
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,16 +148,18 @@ class Document:
         return self._key
 
     def picture_key(self) -> str:
-        """Equal for pictures with equal pixels."""
+        """Equal for pictures with equal pixels and equal metadata."""
         with self.lock:
             if self._key is None:
-                self._key = content_key(self.picture.image)
+                self._key = self.picture.key
             return self._key
 
     def snapshot(self) -> Snapshot:
         """The picture and the settings as they are now."""
         with self.lock:
-            return Snapshot(self.picture.image, self.picture_key(), self._first_rev, self.settings)
+            return Snapshot(
+                self.picture.image, self.picture_key(), self._first_rev, self.settings, self.regions.maps
+            )
 
     def protect(self) -> Mask | None:
         """(H, W) bool, set where nothing may change; None where everything may."""
@@ -170,6 +177,16 @@ class Document:
         """What to work out of every pair that has a handle, by the pair's key."""
         with self.lock:
             found = {entry.key: self._carried_request(entry) for entry in self.regions.entries}
+            return {key: request for key, request in found.items() if request is not None}
+
+    def route_requests(self) -> dict[str, RouteRequest]:
+        """What to work out of every pair whose map the page does not know, by the pair's key."""
+        with self.lock:
+            method = self.settings.method
+            found = {
+                entry.key: RouteRequest.of(self.regions, entry, self.shape, method)
+                for entry in self.regions.entries
+            }
             return {key: request for key, request in found.items() if request is not None}
 
     def carried_mask(self, key: str) -> Mask:
@@ -213,10 +230,9 @@ class Document:
                 run=run,
                 image=self.picture.image,
                 picture_key=self.picture_key(),
-                pairs=self.pairs.complete(),
-                protect=self.protect(),
                 settings=self.settings.updated(changes),
                 regions=self.regions,
+                pairs=self.pairs.complete(),
             )
 
     # -- picture and regions ---------------------------------------------------------------------------------
@@ -264,7 +280,7 @@ class Document:
             entries = self.regions.entries if drawn.entries is None else drawn.entries
             masks = self.regions.masks if drawn.masks is None else drawn.masks
             what = Change.REGIONS | (NOTHING if _same_protect(self.regions.masks, masks) else Change.PROTECT)
-            self.regions = Regions(tuple(entries), dict(masks))
+            self.regions = Regions(tuple(entries), dict(masks), self.regions.maps)
             if drawn.rev is not None:
                 self.regions_rev = drawn.rev
             if drawn.selected is not None:
@@ -288,13 +304,14 @@ class Document:
         self.picture_rev += 1
         self.shown = None
         what = self._put_regions(Regions())
+        self.regions = Regions()
         self._first_rev = self.regions_rev
         return what | Change.PICTURE | Change.RESULT
 
     def _put_regions(self, regions: Regions) -> Change:
         assert self.lock.held()
         same = _same_protect(self.regions.masks, regions.masks)
-        self.regions = regions
+        self.regions = replace(regions, maps={**self.regions.maps, **regions.maps})  # the page may undo
         self.regions_rev += 1
         count = len(regions.entries)
         self.selected = min(max(self.selected, 0), count - 1)
@@ -342,18 +359,31 @@ class Document:
         with self.lock:
             own = known_own_settings(request.settings.model)
             settings = request.settings.with_own(own).as_dict()
-            entry = HistoryEntry(request, result, self.picture, seconds, settings, thumb)
+            entry = HistoryEntry(request, result, self.picture, seconds, settings, thumb, png)
             self.history.add(entry)
             self.shown = ShownResult(entry, png)
             self._changed(Change.RESULT | Change.HISTORY)
             return entry.key
 
-    def accept(self, key: str) -> None:
-        """Make a result the picture; ``KeyError`` in words when it is gone."""
+    def add_loaded(self, entries: Sequence[HistoryEntry], shown: str | None) -> None:
+        """Remember results of a file, and put one of them on show, or none."""
         with self.lock:
             self.require_open()
-            image = self.history.get(key).result.image
-            picture = ShownPicture.of(image, self.picture.name)
+            for entry in entries:
+                self.history.add(entry)
+            known = {entry.key: entry for entry in entries}
+            self.shown = None if shown is None else ShownResult(known[shown], known[shown].png)
+            self._changed(Change.RESULT | Change.HISTORY)
+
+    def accept(self, key: str) -> None:
+        """Make a result the picture; ``KeyError`` in words when it is gone."""
+        image = self.history.get(key).result.image
+        self.put_accepted(ShownPicture.of(image, self.picture.name))
+
+    def put_accepted(self, picture: ShownPicture) -> None:
+        """Edit a result from now on: the drawing is cleared, for its content has moved."""
+        with self.lock:
+            self.require_open()
             self._changed(self._put_picture(picture) | Change.ACCEPTED)
 
     def discard(self, key: str) -> None:
@@ -381,7 +411,7 @@ class Document:
             if entry.before.image is not self.picture.image:
                 what |= self._put_picture(entry.before)
             what |= self._put_regions(entry.request.regions)
-            self.shown = ShownResult(entry, encode_png(entry.result.image))
+            self.shown = ShownResult(entry, entry.png)
             self.settings, self.own = settings, own
             self._changed(what)
 

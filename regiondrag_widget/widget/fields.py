@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from regiondrag_widget.regions.limits import MAX_TEXT
 from regiondrag_widget.text import is_finite_number, is_text
-from regiondrag_widget.widget.messages import MAX_BUFFER_BYTES, MAX_INTEGER, MAX_TEXT, Buffer, ErrorCode
+from regiondrag_widget.widget.messages import MAX_BUFFER_BYTES, MAX_INTEGER, Buffer, ErrorCode
 
 
 class Fields:
@@ -93,6 +94,21 @@ class Fields:
         if not nine or not all(is_finite_number(v) for v in value):
             raise self.refuse(name, "nine finite numbers or null")
         return tuple(float(v) for v in value)
+
+    def rows(self, name: str, columns: int, most: int) -> tuple[tuple[float, ...], ...] | None:
+        """1 to ``most`` rows of ``columns`` finite numbers, or None."""
+        value = self.content.get(name)
+        if value is None:
+            return None
+
+        def listed(item: object, least: int, longest: int) -> bool:
+            is_list = isinstance(item, Sequence) and not isinstance(item, (str, bytes))
+            return is_list and least <= len(item) <= longest  # type: ignore[arg-type]
+
+        fits = listed(value, 1, most) and all(listed(row, columns, columns) for row in value)
+        if not fits or not all(is_finite_number(v) for row in value for v in row):
+            raise self.refuse(name, f"1 to {most} rows of {columns} finite numbers, or null")
+        return tuple(tuple(float(v) for v in row) for row in value)
 
     def index(self, name: str) -> int:
         """The index of a buffer that came along."""

@@ -61,7 +61,12 @@ class Live:
         self._shown = False
         self._readout = Readout(self._report, self._measured, clock)
         self._warm = WarmUp(document.lock, worker, self._timed, self._unprepared, clock)
-        self._carrying = Carrying(document, shared_helper(), outbox, send)
+        helper = shared_helper()
+        rest = helper, outbox, send
+        self._told = (
+            Carrying(document, document.carried_requests, document.carried.get, *rest),
+            Carrying(document, document.route_requests, lambda request, _: request.answer(), *rest),
+        )
         self._drafts = DraftQueue(
             document,
             worker,
@@ -86,7 +91,9 @@ class Live:
                 settings = now.settings.updated(known(message.params))
             except (ValueError, TypeError) as error:
                 return self._drafts.refuse(message.seq, str(error))
-            request = DraftRequest(message.seq, message, now.image, now.picture_key, settings, self._clock())
+            request = DraftRequest(
+                message.seq, message, now.image, now.picture_key, settings, self._clock(), now.maps
+            )
         self._drafts.request(request)
         return None
 
@@ -104,7 +111,8 @@ class Live:
         """A page came, or came back: tell it what was measured and what the handles carry."""
         with self._document.lock:
             self._readout.greet()
-            self._carrying.greet()
+            for told in self._told:
+                told.greet()
 
     def show(self, visible: bool) -> None:
         """Some view is on the screen, or none; a picture that is looked at is prepared for an edit."""
@@ -133,7 +141,8 @@ class Live:
 
     def changed(self, what: Change) -> None:
         """Follow the document."""
-        self._carrying.changed(what)
+        for told in self._told:
+            told.changed(what)
         if Change.PICTURE in what:
             self._picture_changed()
         if Change.SETTINGS in what:
@@ -150,7 +159,8 @@ class Live:
             self._shown = False
             self._drafts.void("stopped")
             self._warm.cancel()
-            self._carrying.close()
+            for told in self._told:
+                told.close()
             self._leave(self._settings.model)
 
     def _run_ended(self) -> None:
@@ -198,7 +208,7 @@ class Live:
         now = self._document.snapshot()
         request = WarmUpRequest(now.image, now.picture_key, now.settings)
         if self._warm.is_due(request.needs, drawn=drawn):
-            pairs = tuple(self._document.pairs.drawn())[:1]
+            pairs = self._document.pairs.first_drawn()
             if pairs or not drawn:
                 self._warm.begin(replace(request, pairs=pairs))
 

@@ -16,10 +16,10 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 VERSION = 1
 MAX_BUFFER_BYTES = 64 * 2**20  # one buffer; a larger one is refused before it is looked at
-MAX_TEXT = 10_000  # characters of any one string field
 MAX_INTEGER = 2**53 - 1  # what a browser's number holds exactly
 
 Buffer: TypeAlias = "bytes | bytearray | memoryview"
+Pins: TypeAlias = "tuple[tuple[float, float, float, float], ...]"  # x, y on the handle; x, y where it goes
 ErrorCode = Literal["bad-input", "memory", "engine", "protocol", "too-large", "kernel"]
 UndraftedReason = Literal["stale", "stopped", "memory", "error"]
 StateName = Literal["empty", "ready", "loading", "running", "stopping", "done", "error"]
@@ -62,7 +62,7 @@ class SentPair:
     """A region pair of a `Run` or `Draft`.
 
     ``handle``, ``target`` and ``chosen`` are indices into the message's buffers, ``matrix`` the nine numbers
-    row by row; ``carry`` is as in `PairEntry`.
+    row by row; ``carry``, ``pins`` and ``dense`` are as in `PairEntry`.
     """
 
     key: str
@@ -72,6 +72,8 @@ class SentPair:
     target: int | None
     carry: str | None = None
     chosen: int | None = None
+    pins: Pins | None = None
+    dense: str | None = None
 
 
 @dataclass(frozen=True)
@@ -275,6 +277,32 @@ class Undrafted(Outgoing):
     seq: int
     reason: UndraftedReason
     message: str = ""
+
+
+@dataclass(frozen=True)
+class Mapped(Outgoing):
+    """How a pair's handle goes to a painted target, or by a dense map: what the page cannot work out itself.
+
+    ``pair`` and ``rev`` are as in `Carried`. ``edges`` are the left, top, right and bottom edge of a lattice
+    over the target, of so many ``columns`` and ``rows`` of cells. ``data``, sent as a buffer, is the source
+    x, y of each of its points, row by row, little-endian float32.
+    """
+
+    type: ClassVar[str] = "mapped"
+    pair: str
+    rev: int
+    edges: tuple[float, float, float, float]
+    columns: int
+    rows: int
+    data: bytes
+
+    def content(self) -> dict[str, Any]:
+        """The JSON object that is sent."""
+        return {**super().content(), "edges": list(self.edges)}
+
+    def buffers(self) -> list[bytes]:
+        """The points."""
+        return [self.data]
 
 
 @dataclass(frozen=True)

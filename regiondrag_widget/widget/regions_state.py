@@ -6,45 +6,59 @@ Masks are decoded only where they are needed; see `pair_list` for the list of de
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regiondrag_widget.regions.codec import decode_mask, encode_mask
+from regiondrag_widget.regions.bend import Bend
+from regiondrag_widget.regions.codec import encode_mask, mask_header, unpack_mask
+from regiondrag_widget.regions.densemap import DenseMap
+from regiondrag_widget.regions.held_pair import HeldPair
+from regiondrag_widget.regions.kept import KeptMask
 from regiondrag_widget.regions.pair import CARRY, RegionPair
+from regiondrag_widget.widget.messages import Pins
 
 Mask = NDArray[np.bool_]
 PROTECT = "protect"
 CHOSEN = "mask"  # an entry's word where what is carried was chosen: that is among the masks
+NO_HANDLE = "handle is empty: draw what is to be moved"
+NO_TARGET = "target is empty: drag the handle, or paint where it goes"
 CARRIES = (*CARRY, CHOSEN)
 
 
-@dataclass(frozen=True, eq=False)
-class UnfinishedPair:
+class UnfinishedPair(HeldPair):
     """A pair still being drawn: its handle or its target is empty.
 
     It has the attributes of `RegionPair`, and ``missing`` in words.
     """
 
-    handle: Mask
-    target: Mask
-    matrix: NDArray[np.float64] | None
-    name: str
     missing: str
-    carry: str | Mask | None = None
+
+    def __init__(
+        self,
+        handle: KeptMask,
+        target: KeptMask,
+        matrix: NDArray[np.float64] | None,
+        name: str,
+        missing: str,
+        carry: str | KeptMask | None = None,
+    ) -> None:
+        self._hold(handle, target, matrix, name, carry)
+        object.__setattr__(self, "missing", missing)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """(H, W) of the picture."""
-        return self.handle.shape[0], self.handle.shape[1]
+    def started(self) -> bool:
+        """Whether anything is drawn of it."""
+        return self._handle.any() or self._target.any()
 
     def __repr__(self) -> str:
         return f"UnfinishedPair({self.name!r}, {self.handle.sum()} -> {self.target.sum()} px: {self.missing})"
 
 
+SharedMasks: TypeAlias = MutableMapping[bytes, KeptMask]  # by their encoded bytes
 AnyPair: TypeAlias = "RegionPair | UnfinishedPair"
 
 
@@ -60,6 +74,11 @@ class PairEntry:
         The user's label.
     matrix
         Nine numbers row by row, handle pixel -> target pixel; None where the target was painted.
+    pins
+        Pins that bend the target: x and y on the handle, and where they go. The matrix, or the identity, is
+        the map before the bending.
+    dense
+        The key of the dense map that moves the handle, among `Regions.maps`.
     color
         The number of its shade.
     visible, locked
@@ -81,6 +100,8 @@ class PairEntry:
     rev: int = 0
     has_target: bool = False
     carry: str | None = None
+    pins: Pins | None = None
+    dense: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The entry in the ``_pairs`` trait; `validation.read_entry` reads it."""
@@ -94,6 +115,8 @@ class PairEntry:
             "rev": self.rev,
             "hasTarget": self.has_target,
             "carry": self.carry,
+            "pins": None if self.pins is None else [list(pin) for pin in self.pins],
+            "dense": self.dense,
         }
 
     @property
@@ -114,10 +137,21 @@ class PairEntry:
 
 @dataclass(frozen=True)
 class Regions:
-    """All pairs and the protect mask; ``masks`` are encoded (see `regions.codec`)."""
+    """All pairs and the protect mask.
+
+    Attributes
+    ----------
+    entries
+        The pairs, without their masks.
+    masks
+        By key, encoded (see `regions.codec`).
+    maps
+        Dense maps by their key. They stay here: the page knows their keys alone.
+    """
 
     entries: tuple[PairEntry, ...] = ()
     masks: Mapping[str, bytes] = field(default_factory=dict)
+    maps: Mapping[str, DenseMap] = field(default_factory=dict)
 
     def mask(self, key: str, shape: tuple[int, int]) -> Mask:
         """(H, W) bool; all False when there is none."""
@@ -131,21 +165,30 @@ class Regions:
     def inserted(self, index: int, pair: RegionPair) -> Regions:
         """With one more pair, in the first shade not in use."""
         used = {entry.color for entry in self.entries}
+        matrix, deformation, maps = pair.matrix, pair.deformation, self.maps
+        pins = None
+        if isinstance(deformation, Bend):
+            matrix = deformation.matrix
+            pins = tuple(map(tuple, np.hstack([deformation.from_points, deformation.to_points]).tolist()))
+        elif deformation is not None:
+            maps = {**maps, deformation.key: deformation}
         entry = PairEntry(
             key=uuid.uuid4().hex[:12],
             name=pair.name,
-            matrix=None if pair.matrix is None else tuple(float(v) for v in pair.matrix.ravel()),
+            matrix=None if matrix is None else tuple(float(v) for v in matrix.ravel()),
             color=next(shade for shade in range(len(self.entries) + 1) if shade not in used),
             rev=1,
             has_target=True,
             carry=_word(pair.carry),
+            pins=pins,
+            dense=deformation.key if isinstance(deformation, DenseMap) else None,
         )
         entries = list(self.entries)
         entries.insert(index, entry)
         added = {entry.handle_key: encode_mask(pair.handle), entry.target_key: encode_mask(pair.target)}
         if isinstance(pair.carry, np.ndarray):
             added[entry.chosen_key] = encode_mask(pair.carry)
-        return Regions(tuple(entries), {**self.masks, **added})
+        return Regions(tuple(entries), {**self.masks, **added}, maps)
 
     def removed(self, index: int | slice) -> Regions:
         """Without the pair or pairs at ``index``; ``IndexError`` when there is none."""
@@ -153,7 +196,7 @@ class Regions:
         gone = entries[index] if isinstance(index, slice) else [entries[index]]
         del entries[index]
         keys = {key for e in gone for key in (e.handle_key, e.target_key, e.chosen_key)}
-        return Regions(tuple(entries), {k: v for k, v in self.masks.items() if k not in keys})
+        return Regions(tuple(entries), {k: v for k, v in self.masks.items() if k not in keys}, self.maps)
 
     def carrying(self, key: str, carry: str | Mask | None) -> Regions:
         """With another ``carry`` of one pair; ``KeyError`` when there is no such pair."""
@@ -162,7 +205,7 @@ class Regions:
         masks = {name: data for name, data in self.masks.items() if name != entry.chosen_key}
         if isinstance(carry, np.ndarray):
             masks[entry.chosen_key] = encode_mask(carry)
-        return Regions(tuple(new if e is entry else e for e in self.entries), masks)
+        return Regions(tuple(new if e is entry else e for e in self.entries), masks, self.maps)
 
     def entry(self, key: str) -> PairEntry:
         """The entry of one pair; ``KeyError`` when there is no such pair."""
@@ -176,16 +219,20 @@ class Regions:
         masks = {key: data for key, data in self.masks.items() if key != PROTECT}
         if mask is not None and mask.any():
             masks[PROTECT] = encode_mask(mask)
-        return Regions(self.entries, masks)
+        return Regions(self.entries, masks, self.maps)
 
-    def pair(self, index: int, shape: tuple[int, int]) -> AnyPair:
-        """Decode one pair."""
+    def pair(self, index: int, shape: tuple[int, int], shared: SharedMasks | None = None) -> AnyPair:
+        """Decode one pair; pairs that are decoded with one ``shared`` hold equal masks once."""
         entry = self.entries[index]
-        handle, target = self.mask(entry.handle_key, shape), self.mask(entry.target_key, shape)
+        held = {} if shared is None else shared
+        handle, target = (
+            _shared_mask(self.masks.get(key, b""), shape, held)
+            for key in (entry.handle_key, entry.target_key)
+        )
         carry: str | Mask | None = entry.carry
         if carry == CHOSEN:
             carry = self.mask(entry.chosen_key, shape)
-        return make_pair(handle, target, entry.matrix, entry.name, carry)
+        return make_pair(handle, target, entry, self.maps, carry)
 
 
 def read_mask(data: bytes, shape: tuple[int, int]) -> Mask:
@@ -196,22 +243,74 @@ def read_mask(data: bytes, shape: tuple[int, int]) -> Mask:
     ValueError
         The bytes are damaged, or not of the picture's size.
     """
-    if not data:
-        return np.zeros(shape, bool)
-    mask = decode_mask(data, max_pixels=shape[0] * shape[1])
-    if mask.shape != shape:
-        raise ValueError(
-            f"a mask is {mask.shape[1]}x{mask.shape[0]} and the picture {shape[1]}x{shape[0]} px: "
-            "draw it again"
-        )
+    return np.zeros(shape, bool) if not data else keep_mask(data, shape).full
+
+
+def _shared_mask(data: bytes, shape: tuple[int, int], shared: SharedMasks) -> KeptMask:
+    mask = shared.get(data)
+    if mask is None or mask.shape != shape:
+        mask = shared[data] = keep_mask(data, shape)
     return mask
 
 
+def keep_mask(data: bytes, shape: tuple[int, int]) -> KeptMask:
+    """As `read_mask`, but the mask stays packed until it is read."""
+    if not data:
+        return KeptMask.packed(shape, (0, 0, 0, 0), np.zeros((0, 0), np.uint8))
+    require_size(data, shape)
+    return unpack_mask(data, max_pixels=shape[0] * shape[1])
+
+
+def is_blank(data: bytes) -> bool:
+    """Whether encoded bytes say in their header that no pixel is set; damaged ones are not blank."""
+    if not data:
+        return True
+    try:
+        return mask_header(data).place[2] == 0
+    except ValueError:
+        return False
+
+
+def require_size(data: bytes, shape: tuple[int, int]) -> None:
+    """Refuse a mask of another size than the picture's (H, W) ``shape``, by its header alone.
+
+    Raises
+    ------
+    ValueError
+        The header is damaged or contradicts itself, or the mask is of another size.
+    """
+    height, width = mask_header(data, max_pixels=shape[0] * shape[1]).shape
+    if (height, width) != shape:
+        raise ValueError(
+            f"a mask is {width}x{height} and the picture {shape[1]}x{shape[0]} px: draw it again"
+        )
+
+
+class Described(Protocol):
+    """What a `PairEntry` and a `SentPair` say of a pair besides its masks."""
+
+    @property
+    def name(self) -> str:
+        """The user's label."""
+
+    @property
+    def matrix(self) -> tuple[float, ...] | None:
+        """As `PairEntry.matrix`."""
+
+    @property
+    def pins(self) -> Pins | None:
+        """As `PairEntry.pins`."""
+
+    @property
+    def dense(self) -> str | None:
+        """As `PairEntry.dense`."""
+
+
 def make_pair(
-    handle: Mask,
-    target: Mask,
-    numbers: tuple[float, ...] | None,
-    name: str,
+    handle: KeptMask,
+    target: KeptMask,
+    described: Described,
+    maps: Mapping[str, DenseMap],
     carry: str | Mask | None = None,
 ) -> AnyPair:
     """A `RegionPair`, or an `UnfinishedPair` that says what is missing.
@@ -219,28 +318,50 @@ def make_pair(
     Parameters
     ----------
     handle, target
-        (H, W) bool.
-    numbers
-        The matrix's nine, row by row; None where there is none.
-    name
-        The user's label.
+        Masks of the picture's size.
+    described
+        Everything else.
+    maps
+        The dense maps that there are.
     carry
         As `RegionPair` takes it. What of a mask was erased from the handle since is cut off; when nothing is
         left, nothing is said.
     """
     if isinstance(carry, np.ndarray):
-        carry = carry & handle
+        carry = carry & handle.full
         carry = carry if carry.any() else None
-    matrix = None if numbers is None else np.array(numbers, np.float64).reshape(3, 3)
-    missing = "handle is empty: draw what is to be moved"
+    matrix = None if described.matrix is None else np.array(described.matrix, np.float64).reshape(3, 3)
+    missing = NO_HANDLE
     if handle.any():
         try:
-            return RegionPair(handle, target if target.any() else None, matrix, name=name, carry=carry)
+            return _finished(handle, target if target.any() else None, matrix, described, maps, carry)
         except ValueError as error:
-            empty = not target.any() and matrix is None
-            missing = "target is empty: drag the handle, or paint where it goes" if empty else str(error)
-    handle.flags.writeable = target.flags.writeable = False
-    return UnfinishedPair(handle, target, matrix, name, missing, carry)
+            given = matrix, described.pins, described.dense
+            empty = not target.any() and all(part is None for part in given)
+            missing = NO_TARGET if empty else str(error)
+    held = KeptMask(carry) if isinstance(carry, np.ndarray) else carry
+    return UnfinishedPair(handle, target, matrix, described.name, missing, held)
+
+
+def _finished(
+    handle: KeptMask,
+    target: KeptMask | None,
+    matrix: NDArray[np.float64] | None,
+    described: Described,
+    maps: Mapping[str, DenseMap],
+    carry: str | Mask | None,
+) -> RegionPair:
+    name = described.name
+    if described.pins is not None:
+        pins = np.array(described.pins, np.float64)
+        return RegionPair.bend(
+            handle, pins[:, :2], pins[:, 2:], matrix=matrix, target=target, name=name, carry=carry
+        )
+    if described.dense is None:
+        return RegionPair(handle, target, matrix, name=name, carry=carry)
+    if described.dense not in maps:
+        raise ValueError("its dense map is gone: make the pair again with rd.RegionPair.warp")
+    return RegionPair(handle, target, name=name, carry=carry, deformation=maps[described.dense])
 
 
 def _word(carry: str | Mask | None) -> str | None:

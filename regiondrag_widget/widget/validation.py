@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from regiondrag_widget.regions.limits import MAX_PAIRS
+from regiondrag_widget.regions.codec import check_mask
+from regiondrag_widget.regions.limits import MAX_PAIRS, MAX_PINS
 from regiondrag_widget.text import is_text, shown
 from regiondrag_widget.widget.fields import Fields
 from regiondrag_widget.widget.messages import (
@@ -32,7 +33,8 @@ from regiondrag_widget.widget.messages import (
     Stop,
     Visible,
 )
-from regiondrag_widget.widget.regions_state import CARRIES, CHOSEN, PROTECT, PairEntry, read_mask
+from regiondrag_widget.widget.regions_state import CARRIES, CHOSEN, PROTECT, PairEntry, require_size
+from regiondrag_widget.widget.sent_regions import require_room
 
 MAX_COLOR = 1000
 MAX_KEY = 100  # characters of a pair's key
@@ -100,7 +102,7 @@ def read_drawn(state: Mapping[str, Any], shape: tuple[int, int], known: Mapping[
     shape
         (H, W) of the picture.
     known
-        The masks that are there already: equal ones are not decoded again.
+        The masks that are there already: equal ones are not checked again.
 
     Raises
     ------
@@ -131,6 +133,8 @@ def read_entry(fields: Fields) -> PairEntry:
         rev=fields.integer("rev", default=0),
         has_target=fields.flag("hasTarget", False),
         carry=_carry(fields),
+        pins=fields.rows("pins", 4, MAX_PINS),  # type: ignore[arg-type]
+        dense=None if fields.content.get("dense") is None else fields.text("dense", most=MAX_KEY),
     )
 
 
@@ -146,7 +150,17 @@ def _sent_pair(fields: Fields) -> SentPair:
     entry = read_entry(fields)
     handle, target = fields.index("handle"), fields.optional_index("target")
     chosen = fields.index("chosen") if entry.carry == CHOSEN else None
-    return SentPair(entry.key, entry.name, entry.matrix, handle, target, entry.carry, chosen)
+    return SentPair(
+        entry.key,
+        entry.name,
+        entry.matrix,
+        handle,
+        target,
+        entry.carry,
+        chosen,
+        entry.pins,
+        entry.dense,
+    )
 
 
 def _each(fields: Fields, name: str) -> list[Fields]:
@@ -180,9 +194,11 @@ def _masks(fields: Fields, shape: tuple[int, int], known: Mapping[str, bytes]) -
         if data is None:
             continue
         mask = fields.blob(f"mask {shown(key, 40)}", data)
-        if mask and known.get(key) != mask:
-            read_mask(mask, shape)
         masks[key] = mask
+    require_room(masks.values())
+    for mask in set(masks.values()) - set(known.values()) - {b""}:
+        require_size(mask, shape)
+        check_mask(mask)
     return masks
 
 

@@ -84,7 +84,7 @@ export class Pointers {
     this.hovered = at
     if (event.button === 1 || this.state.hand) this.mode = "pan"
     else if (this.seizes(event, at)) {
-      this.widget.live.seize(this.state.tool.id === "move")
+      this.widget.live.seize(this.state.tool.drags === true)
       this.mode = "tool"
       this.state.tool.press(this.toolEvent(event), this.context())
     } else if (this.widget.screen.showing === "result") {
@@ -109,7 +109,7 @@ export class Pointers {
     if (!picture || !live.on || (showing === "regions" && !widget.runs.busy)) return false
     // A hovering pointer has no button: this also decides on its cursor.
     if (event.button > 0) return false
-    if (state.tool.id !== "move") return showing === "regions" && !this.refusal()
+    if (!state.tool.drags) return showing === "regions" && !this.refusal()
     return this.grabs(event) && !(showing === "result" && (state.compare === "side" || this.onSplit(at)))
   }
 
@@ -121,7 +121,7 @@ export class Pointers {
   private refusal(): string {
     const { regions } = this.widget.store
     const pair = selectedPair(regions)
-    if (!pair || this.state.layer === "protect" || this.state.tool.id === "move") return ""
+    if (!pair || this.state.layer === "protect" || this.state.tool.drags) return ""
     if (pair.locked) return `Pair ${regions.selected + 1} is locked`
     return pair.visible ? "" : `Pair ${regions.selected + 1} is hidden`
   }
@@ -247,6 +247,7 @@ export class Pointers {
       ...p,
       shift: whole.shiftKey,
       alt: whole.altKey,
+      ctrl: whole.ctrlKey || whole.metaKey,
       secondary,
       pressure: pen && event.pressure > 0 ? event.pressure : 1,
     }

@@ -2,11 +2,14 @@
  * Where the pairs' pixels go, the drag under the pointer included. The one answer for all who ask: the canvas
  * (`carriedOf`), a request to the kernel (`pairAt`), and live editing (`placementKey`).
  */
+import type { Pin } from "../geometry/bend"
 import { emptyMask, isEmpty, type Mask, shifted } from "../geometry/mask"
-import { type Matrix, snapTranslation } from "../geometry/matrix"
+import { IDENTITY, type Matrix, snapTranslation } from "../geometry/matrix"
+import type { Mesh } from "../geometry/mesh"
 import type { Findings } from "./findings"
-import type { Layer, Pair } from "./pair"
+import { hasRoute, type Layer, meshOf, type Pair, pinsAlong } from "./pair"
 import type { Regions } from "./regions"
+import type { Routes } from "./routes"
 
 /** A drag under the pointer: the pair and the matrix that its ghost has now. */
 export interface Ghost {
@@ -14,6 +17,8 @@ export interface Ghost {
   /** Takes the handle to its place; where `painted`, it moves the painted target, which has no matrix. */
   readonly matrix: Matrix
   readonly painted: boolean
+  /** The pins while they are pulled; left out, they go along with the matrix. */
+  readonly pins?: readonly Pin[]
 }
 
 /** What the gesture under the pointer has changed so far. */
@@ -23,6 +28,8 @@ export interface Gesture {
   /** The layer that is being painted, and whose; null for none. */
   readonly stroke: { readonly pairId: string; readonly layer: Layer } | null
   readonly ghost: Ghost | null
+  /** How painted targets and dense maps go, as far as the kernel has told. */
+  readonly routes: Pick<Routes, "of">
 }
 
 /** One region being carried, as far as the browser knows. */
@@ -34,6 +41,8 @@ export interface Carried {
   readonly matrix: Matrix
   /** Takes the target and all that lands in it along, while it is dragged as painted. */
   readonly along: Matrix | null
+  /** How the pixels go, where no affine matrix says it. */
+  readonly mesh: Mesh | null
 }
 
 /** The pair as it would be if the ghost were let go now; a target that follows from its matrix is left empty. */
@@ -42,26 +51,30 @@ export function pairAt(pair: Pair, ghost: Ghost | null): Pair {
   const { matrix, painted } = ghost
   if (painted) return { ...pair, target: shifted(pair.target, matrix[2], matrix[5]) }
   const { width, height } = pair.handle
-  return { ...pair, matrix: snapTranslation(matrix), target: emptyMask(width, height) }
+  const pins = ghost.pins ?? pinsAlong(pair, matrix)
+  return { ...pair, matrix: snapTranslation(matrix), pins, dense: null, target: emptyMask(width, height) }
 }
 
 /** Where the pair's pixels go now, or null while there is nowhere for them to go. */
-export function carriedOf(pair: Pair, { stroke, ghost, findings }: Gesture): Carried | null {
-  const { handle, target, matrix } = pair
+export function carriedOf(pair: Pair, { stroke, ghost, findings, routes }: Gesture): Carried | null {
+  const { handle, target } = pair
   if (isEmpty(handle)) return null
   const found = findings.of(pair)?.mask
   const mask = found && !isEmpty(found) ? found : handle
   const dragged = ghost?.pairId === pair.id ? ghost : null
-  if (dragged && !dragged.painted) return { mask, target: null, matrix: dragged.matrix, along: null }
+  if (dragged && !dragged.painted) return byRoute(pairAt(pair, dragged), mask)
   // While a mask is being painted, the carried pixels would lag behind the pointer.
   if (stroke?.pairId === pair.id && stroke.layer !== "protect") return null
   if (isEmpty(target)) return null
-  if (matrix) {
-    const affine = matrix[6] === 0 && matrix[7] === 0
-    return { mask, target: affine ? null : target, matrix, along: null }
-  }
+  if (hasRoute(pair)) return byRoute(pair, mask)
+  const along = dragged?.matrix ?? null
   const box = boxMatrix(handle, target)
-  return box ? { mask, target, matrix: box, along: dragged?.matrix ?? null } : null
+  if (!box) return null
+  return { mask, target, matrix: box, along, mesh: routes.of(pair) }
+}
+
+function byRoute(pair: Pair, mask: Mask): Carried {
+  return { mask, target: null, matrix: pair.matrix ?? IDENTITY, along: null, mesh: meshOf(pair) }
 }
 
 /** Where the pixels of all pairs go now. */
@@ -72,8 +85,9 @@ export function allCarried(regions: Regions, gesture: Gesture): Carried[] {
 /** A text that is the same as long as everything is in the same place. */
 export function placementKey(regions: Regions, ghost: Ghost | null): string {
   const parts = regions.pairs.map((pair) => {
-    const { id, matrix, target } = pairAt(pair, ghost)
-    return `${id}:${matrix ?? [target.x0, target.y0, target.w, target.h]}`
+    const { id, matrix, pins, dense, target } = pairAt(pair, ghost)
+    const bent = pins.map(({ x, y, toX, toY }) => [x, y, toX, toY])
+    return `${id}:${matrix ?? [target.x0, target.y0, target.w, target.h]};${bent}${dense ?? ""}`
   })
   return parts.join(" ")
 }

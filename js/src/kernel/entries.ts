@@ -1,9 +1,9 @@
 /** The regions in the form that goes over the wire: as traits, and as the masks of one request. */
-import { isComplete, type Pair } from "../document/pair"
+import { hasRoute, isComplete, type Pair, routed } from "../document/pair"
 import { type Ghost, pairAt } from "../document/placement"
 import type { Regions } from "../document/regions"
+import { type Pin, samePins } from "../geometry/bend"
 import { emptyMask, isEmpty, type Mask, sameMask } from "../geometry/mask"
-import { warpMask } from "../geometry/warp"
 import { decodeMask, encodeMask } from "./codec"
 import { bytesOf } from "./fields"
 import type { Buffers, Host } from "./host"
@@ -37,11 +37,12 @@ export function requestOf(regions: Regions, ghost: Ghost | null = null): Request
   const pairs = regions.pairs.map((pair) => pairAt(pair, ghost)).filter(ready)
   return {
     pairs: pairs.map((pair): RequestedPair => {
-      const { id, name, matrix, carry, target } = pair
+      const { id, name, matrix, carry, target, dense } = pair
       const handle = add(pair.handle)
       const chosen = carry === "mask" ? add(pair.chosen) : null
       // The kernel works it out from the matrix: warping and packing masks here would delay the pointer.
-      return { id, name, matrix, carry, handle, target: isEmpty(target) ? null : add(target), chosen }
+      const at = isEmpty(target) ? null : add(target)
+      return { id, name, matrix, pins: pinRows(pair), dense, carry, handle, target: at, chosen }
     }),
     protect: isEmpty(regions.protect) ? null : add(regions.protect),
     buffers,
@@ -69,12 +70,15 @@ export function regionsFrom(host: Host, before: Regions, report: (message: strin
     const painted = mask(`t:${entry.id}`, old?.target)
     const chosen = mask(`c:${entry.id}`, old?.chosen)
     const { hasTarget: _, color, ...fields } = entry
+    const sent = pinsFrom(entry.pins)
+    const pins = old && samePins(old.pins, sent) ? old.pins : sent
     // A pair made in Python may come with its matrix alone.
-    const target = entry.matrix && isEmpty(painted) ? warpMask(handle, entry.matrix) : painted
+    const route = { handle, matrix: entry.matrix, pins }
+    const target = hasRoute(route) && isEmpty(painted) && !isEmpty(handle) ? routed(route) : painted
     const outlines = { ...old?.outlines }
     if (handle !== old?.handle) delete outlines.handle
     if (target !== old?.target) delete outlines.target
-    return { ...fields, color: color ?? index, handle, target, chosen, outlines }
+    return { ...fields, pins, color: color ?? index, handle, target, chosen, outlines }
   })
   const protect = mask("protect", before.protect)
   const selected = Math.min(pairs.length - 1, host.get("_selected") ?? pairs.length - 1)
@@ -82,6 +86,16 @@ export function regionsFrom(host: Host, before: Regions, report: (message: strin
   return { width, height, pairs, protect, protectOutline, selected }
 }
 
-function entryOf({ id, name, color, matrix, visible, locked, rev, target, carry }: Pair): PairEntry {
-  return { id, name, color, matrix, visible, locked, rev, hasTarget: !isEmpty(target), carry }
+function entryOf(pair: Pair): PairEntry {
+  const { id, name, color, matrix, dense, visible, locked, rev, target, carry } = pair
+  const pins = pinRows(pair)
+  return { id, name, color, matrix, pins, dense, visible, locked, rev, hasTarget: !isEmpty(target), carry }
+}
+
+function pinRows({ pins }: Pair): PairEntry["pins"] {
+  return pins.length === 0 ? null : pins.map(({ x, y, toX, toY }) => [x, y, toX, toY] as const)
+}
+
+function pinsFrom(rows: PairEntry["pins"]): readonly Pin[] {
+  return (rows ?? []).map(([x, y, toX, toY]) => ({ x, y, toX, toY }))
 }

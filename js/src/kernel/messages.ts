@@ -36,6 +36,14 @@ const corners: Reader<Corners> = (value) =>
 
 const matrix: Reader<Matrix | null> = (value) => matrixFrom(value)
 
+/** A pin: x, y on the handle, and x, y where it goes. */
+export type PinRow = readonly [x: number, y: number, toX: number, toY: number]
+
+const pinRow: Reader<PinRow> = (value) =>
+  Array.isArray(value) && value.length === 4 && value.every((n) => number(n) !== undefined)
+    ? (value as unknown as PinRow)
+    : undefined
+
 // -- shared by messages and traits ------------------------------------------------------------------------------
 
 /** The state of an edit: a `status` message, and the `_state` trait. */
@@ -61,6 +69,10 @@ const PAIR_ENTRY = {
   color: nullable(number),
   /** Row by row; null if the target was painted, or there is none. */
   matrix,
+  /** Pins that bend the target; the matrix is the map before the bending. */
+  pins: nullable(list(pinRow)),
+  /** The key of the kernel's dense map that moves the handle. */
+  dense: nullable(text),
   visible: or(flag, true),
   locked: or(flag, false),
   rev: or(number, 0),
@@ -73,7 +85,8 @@ const PAIR_ENTRY = {
 export type PairEntry = Parsed<typeof PAIR_ENTRY>
 
 /** A pair as `run` and `draft` messages have it: its masks are indices into the message's buffers. */
-export interface RequestedPair extends Pick<PairEntry, "id" | "name" | "matrix" | "carry"> {
+export interface RequestedPair
+  extends Pick<PairEntry, "id" | "name" | "matrix" | "pins" | "dense" | "carry"> {
   readonly handle: number
   /** Null if the kernel is to work the target out from the matrix. */
   readonly target: number | null
@@ -117,6 +130,12 @@ const FROM_KERNEL = {
     words: or(text, ""),
     larger: or(flag, false),
   },
+  /**
+   * How a pair's handle goes to a painted target, or by a dense map, worked out when the regions were at `rev`. `edges`
+   * are those of a lattice over the target, x0, y0, x1, y1; one buffer has the source x, y of each of its points, row by
+   * row, in float32.
+   */
+  mapped: { pair: text, rev: integer, edges: corners, columns: integer, rows: integer },
   /** How fast drafts are, and what they run on. */
   measured: {
     /** Median milliseconds of a draft in the kernel; null before the first. */

@@ -17,6 +17,7 @@ import { KernelWatch } from "../kernel/watch"
 import { carryOf, findingIn, sentence, surpriseIn } from "./carrying"
 import { dispatch, handlersFor } from "./handlers"
 import { Live, type LivePorts } from "./live"
+import { meshIn } from "./mapping"
 import { Original } from "./original"
 import type { Picture } from "./pictures"
 import { isBusy } from "./progress"
@@ -81,6 +82,7 @@ export class WidgetModel implements LivePorts {
     this.live = new Live(this)
     store.changed.on(() => {
       store.findings.follow(store.regions, this.sync.rev)
+      store.routes.follow(store.regions, this.sync.rev)
       changed.emit()
     })
     this.listen()
@@ -227,6 +229,7 @@ export class WidgetModel implements LivePorts {
       runOver: () => this.runOver(),
       report: (message, remedy) => this.report(message, remedy),
       found: (message, buffers) => this.found(message, buffers),
+      mapped: (message, buffers) => this.mapped(message, buffers),
       loadOriginal: (bytes) => void this.loadOriginal(bytes),
       loadResult: (bytes) => void this.loadResult(bytes),
     })
@@ -258,6 +261,13 @@ export class WidgetModel implements LivePorts {
     if (pair?.id !== message.pair) return
     const surprise = surpriseIn(finding, carryOf(pair, settings.current.matte))
     if (surprise) this.notified.emit(sentence(surprise))
+  }
+
+  /** How a handle goes is known. */
+  private mapped(message: KernelMessage<"mapped">, buffers: Buffers): void {
+    const mesh = meshIn(message, buffers)
+    if (!mesh) return console.warn("regiondrag: how a region goes could not be read")
+    if (this.store.routes.take(message.pair, message.rev, mesh)) this.changed.emit()
   }
 
   private runOver(): void {

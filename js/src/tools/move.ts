@@ -1,9 +1,10 @@
 /** Moves, scales and turns a pair's ghost; the target and its matrix follow. */
 
-import type { Pair } from "../document/pair"
+import { hasRoute, type Pair } from "../document/pair"
 import { nudge, selectedPair, withMatrix } from "../document/regions"
 import { has, isEmpty } from "../geometry/mask"
 import { IDENTITY, type Matrix, type Point, translation } from "../geometry/matrix"
+import { cornerDragged } from "../geometry/perspective"
 import {
   broughtHome,
   dragged,
@@ -36,8 +37,10 @@ export class Move implements Tool {
   readonly icon = "move"
   readonly label = "Move region"
   readonly key = "v"
-  readonly hint = "Drag a handle to its place. Corners scale, the knob rotates, Shift keeps it straight"
+  readonly hint =
+    "Drag a handle to its place. Corners scale, with Ctrl in perspective; the knob rotates, Shift keeps it straight"
   readonly cursor = "default"
+  readonly drags = true
   private held: Held | null = null
   private by: Point = { x: 0, y: 0 }
 
@@ -57,6 +60,10 @@ export class Move implements Tool {
       context.notify(`Pair ${index + 1} is locked`)
       return
     }
+    if (found.pair.dense && found.painted) {
+      context.notify(`Pair ${index + 1} goes by a dense map, made in Python: change it there`)
+      return
+    }
     const base = { pairId: found.pair.id, grip: found.grip, from: { x: event.x, y: event.y } }
     this.by = { x: 0, y: 0 }
     const { start, painted } = found
@@ -73,9 +80,8 @@ export class Move implements Tool {
     if (!pair) return this.cancel(context)
     this.by = { x: Math.round(event.x - held.from.x), y: Math.round(event.y - held.from.y) }
     const { painted } = held
-    const matrix = painted
-      ? translation(this.by.x, this.by.y)
-      : dragged(pair.handle, held.start, held.grip, held.from, event, event)
+    const matrix = painted ? translation(this.by.x, this.by.y) : placedAt(pair, held, event)
+    if (!matrix) return // a corner stops where it would turn the ghost over
     context.store.ghost = { pairId: pair.id, matrix, painted }
     context.store.changed.emit()
   }
@@ -173,7 +179,7 @@ export class Move implements Tool {
     const move = { kind: "move" } as const
     const target = order.find((p) => has(p.target, x, y))
     if (target) {
-      const painted = target.matrix === null
+      const painted = !hasRoute(target)
       return { pair: target, grip: move, start: target.matrix ?? IDENTITY, painted }
     }
     const handle = order.find((p) => has(p.handle, x, y))
@@ -186,3 +192,13 @@ export class Move implements Tool {
     return { pair: handle, grip: move, start, painted: false }
   }
 }
+
+/** The ghost's matrix while it is dragged; with Ctrl a corner goes alone. Null if that would turn the ghost over. */
+function placedAt(pair: Pair, { start, grip, from }: Held, event: ToolEvent): Matrix | null {
+  const corner = event.ctrl && grip.kind === "scale" ? CORNERS.indexOf(`${grip.sx} ${grip.sy}`) : -1
+  if (corner >= 0) return cornerDragged(pair.handle, start, corner, event)
+  return dragged(pair.handle, start, grip, from, event, event)
+}
+
+/** Clockwise from the upper left. */
+const CORNERS = ["-1 -1", "1 -1", "1 1", "-1 1"]

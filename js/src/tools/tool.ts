@@ -10,6 +10,8 @@ import type { Viewport } from "../geometry/viewport"
 export interface ToolEvent extends Point {
   readonly shift: boolean
   readonly alt: boolean
+  /** Ctrl, or Cmd on a Mac. */
+  readonly ctrl: boolean
   /** The right button, or the eraser end of a pen, which do the opposite. */
   readonly secondary: boolean
   /** 0 to 1 for a pen, 1 for everything else. */
@@ -39,6 +41,8 @@ export interface Tool {
   readonly hint: string
   /** A CSS cursor; `none` shows the brush instead. */
   readonly cursor: string
+  /** True where it moves regions and paints nothing. */
+  readonly drags?: boolean
   /** True from the first press to the end of the gesture (a polygon's lasts over several presses). */
   readonly active: boolean
   /** A button goes down. */

@@ -4,13 +4,23 @@ import { Ellipse } from "./ellipse"
 import { Eraser } from "./eraser"
 import { Lasso } from "./lasso"
 import { Move } from "./move"
+import { Pins } from "./pins"
 import { Polygon } from "./polygon"
 import { Rectangle } from "./rectangle"
 import type { Tool } from "./tool"
 
 /** New tools for one view, in the order of the buttons; the first is the one in hand at the start. */
 export function newTools(): [Tool, ...Tool[]] {
-  return [new Brush(), new Eraser(), new Lasso(), new Polygon(), new Rectangle(), new Ellipse(), new Move()]
+  return [
+    new Brush(),
+    new Eraser(),
+    new Lasso(),
+    new Polygon(),
+    new Rectangle(),
+    new Ellipse(),
+    new Move(),
+    new Pins(),
+  ]
 }
 
 /** The tools' identifiers by the letters that choose them. */

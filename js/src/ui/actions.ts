@@ -65,8 +65,8 @@ export class Actions {
   chooseLayer(layer: Layer): void {
     this.cancelTool()
     this.showRegions()
-    // Choosing a layer means painting on it: the move tool is replaced by the brush.
-    const tool = this.state.tool.id === "move" ? this.state.byId("brush") : this.state.tool
+    // Choosing a layer means painting on it: a tool that drags is replaced by the brush.
+    const tool = this.state.tool.drags ? this.state.byId("brush") : this.state.tool
     this.state.set({ layer, tool })
     const words = {
       handle: "Paint what should move",
@@ -282,7 +282,10 @@ export class Actions {
       this.notify(`Pair ${regions.selected + 1} is locked`)
       return true
     }
-    const what = this.state.tool.id === "move" || this.state.layer === "target" ? "target" : "handle"
+    const arrow = dx < 0 ? "ArrowLeft" : dx > 0 ? "ArrowRight" : dy < 0 ? "ArrowUp" : "ArrowDown"
+    const far = Math.abs(dx + dy) > 1
+    if (this.state.tool.keyDown?.(arrow, far, this.stage.context(this.notify))) return true
+    const what = this.state.tool.drags || this.state.layer === "target" ? "target" : "handle"
     this.widget.store.commit(nudge(regions, regions.selected, what, dx, dy))
     return true
   }
