@@ -14,7 +14,7 @@ Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float32]
 Place = tuple[float, float]
 
-# measure -> its weight: as those of `objectness`, a ridge regression of what each change wins
+# measure -> its weight: a ridge regression of what each change wins, by scripts/fit_selecting.py
 WEIGHTS = {"thing": 0.037, "better": 0.6, "thicker": -0.235, "touching": 0.146}
 
 
