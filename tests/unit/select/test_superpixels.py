@@ -192,8 +192,9 @@ def test_clicking_brings_no_torch():
 @pytest.mark.parametrize("shape", [(37, 53), (400, 90), (1000, 1500)])
 def test_an_enlarged_mask_is_the_whole_mask_resized(shape: tuple[int, int]):
     small = np.zeros((30, 40), bool)
-    small[4:9, 20:40] = small[25, 3] = True
-    whole = cv2.resize(small.astype(np.uint8) * 255, shape[::-1], interpolation=cv2.INTER_LINEAR) > 127
-    assert (enlarged(small, shape) != whole).mean() < 0.003
+    small[4:9, 36:40] = True
+    for mask in (small, small | np.roll(small, (18, 9), (0, 1))):  # in a small part, and in a large one
+        whole = cv2.resize(mask.astype(np.uint8) * 255, shape[::-1], interpolation=cv2.INTER_LINEAR) > 127
+        assert (enlarged(mask, shape) != whole).mean() < 0.003
     assert not enlarged(np.zeros((30, 40), bool), shape).any()
     assert enlarged(np.ones((30, 40), bool), shape).all()
