@@ -188,7 +188,7 @@ def _part(value: Any) -> Hashable:
         digest = hashlib.blake2b(packed.tobytes(), digest_size=16).digest()
         return value.shape, value.dtype.str, digest
     if isinstance(value, RegionPair):
-        return tuple(_part(v) for v in (value.handle, value.target, value.matrix, value.carry))
+        return tuple(_part(v) for v in (value.handle, value.target, value.matrix, value.carry, value.action))
     if isinstance(value, (tuple, list)):
         return tuple(_part(item) for item in value)
     if hasattr(value, "key"):

@@ -14,7 +14,13 @@ from torch import Tensor
 from regiondrag_widget.engine.cache import ByteCache, CacheReport, default_budgets
 from regiondrag_widget.engine.denoise import EditStep
 from regiondrag_widget.engine.drafts import Draft, draft_of
-from regiondrag_widget.engine.edit_input import EditInput, checked_calls, checked_editable, checked_pairs
+from regiondrag_widget.engine.edit_input import (
+    EditInput,
+    check_actions,
+    checked_calls,
+    checked_editable,
+    checked_pairs,
+)
 from regiondrag_widget.engine.notes import notes_of
 from regiondrag_widget.engine.passes import Passes
 from regiondrag_widget.engine.prepared import PreparedPicture
@@ -267,8 +273,10 @@ class ImageSession:
     ) -> EditInput:
         chosen = resolve(self.preset, self.model.edit_defaults, settings)
         check_stop(settings.get("stop"), self.start, self.preset)
+        given = checked_pairs(pairs, self.picture.shape)
+        check_actions(given, chosen)
         return EditInput(
-            pairs=checked_pairs(pairs, self.picture.shape),
+            pairs=given,
             editable=checked_editable(editable, self.picture.shape),
             settings=chosen,
             rng=torch.Generator().manual_seed(self.seed + 1) if generator is None else generator,

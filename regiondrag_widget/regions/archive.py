@@ -68,7 +68,11 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protec
     entries = []
     for index, pair in enumerate(region_pairs):
         entry: dict[str, Any] = {"name": pair.name}
-        masks = {"handle": pair.handle, "target": pair.target}
+        masks = {"handle": pair.handle}
+        if pair.moves:
+            masks["target"] = pair.target
+        if pair.action != "move":
+            entry["action"] = pair.action
         if isinstance(pair.carry, np.ndarray):
             masks["carry_mask"] = pair.carry
         elif pair.carry is not None:
@@ -115,7 +119,8 @@ def load_regions(path: str | os.PathLike[str]) -> tuple[Image.Image, RegionPairs
         pairs = RegionPairs()
         for number, entry in enumerate(index["pairs"]):
             masks = {}
-            for part in ("handle", "target"):
+            action = entry.get("action", "move")
+            for part in ("handle",) if action == "remove" else ("handle", "target"):
                 masks[part] = _read_mask(read, entry.get(part), (width, height))
             carry = entry.get("carry")
             if carry is not None and not isinstance(carry, str):
@@ -126,7 +131,7 @@ def load_regions(path: str | os.PathLike[str]) -> tuple[Image.Image, RegionPairs
             try:
                 matrix = entry.get("matrix")
                 name = "" if label is None else label
-                pairs.append(RegionPair(**masks, matrix=matrix, name=name, carry=carry))
+                pairs.append(RegionPair(**masks, matrix=matrix, name=name, carry=carry, action=action))
             except (ValueError, TypeError) as error:
                 raise ValueError(f"pair {number} in {_INDEX} cannot be used: {error}") from error
     return picture, pairs

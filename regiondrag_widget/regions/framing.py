@@ -49,10 +49,11 @@ def framed_pairs(pairs: RegionPairs, box: Box, shape: tuple[int, int] | None = N
         framed.append(
             RegionPair(
                 handle,
-                framed_mask(pair.target, box, (h, w)),
+                framed_mask(pair.target, box, (h, w)) if pair.moves else None,
                 None if pair.matrix is None else forth @ pair.matrix @ back,
                 name=pair.name,
                 carry=carry,
+                action=pair.action,
             )
         )
     return RegionPairs(framed)

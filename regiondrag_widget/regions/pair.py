@@ -13,6 +13,7 @@ from regiondrag_widget.regions.mask import Mask, as_mask, require_pixels
 from regiondrag_widget.regions.region import Region
 
 CARRY = ("object", "painted")
+ACTIONS = ("move", "copy", "remove")
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -35,14 +36,18 @@ class RegionPair:
     carry
         What of the handle is carried: "object" looks for the object in it, "painted" carries all of it, an
         (H, W) mask within the handle is carried as it is. None leaves it to the edit's ``matte``.
+    action
+        "move" carries the content away and fills its place, "copy" leaves the original where it is, "remove"
+        fills the handle's place and carries nothing: it takes no target and no matrix, and its ``target``
+        reads as the handle.
 
     Raises
     ------
     TypeError, ValueError
         The handle or the target is empty or not clearly two-valued, or their shapes differ; the matrix is
         singular or not finite, sends part of the handle through the horizon, or moves all of it out of the
-        picture; both target and matrix are missing; or the carry mask is empty, of another size, or leaves
-        the handle.
+        picture; both target and matrix are missing, or given for a removal; the carry mask is empty, of
+        another size, or leaves the handle; or there is no such action.
     """
 
     handle: Mask
@@ -50,15 +55,28 @@ class RegionPair:
     matrix: mx.Matrix | None
     name: str
     carry: str | Mask | None
+    action: str
 
     def __init__(
-        self, handle: Any, target: Any = None, matrix: Any = None, *, name: str = "", carry: Any = None
+        self,
+        handle: Any,
+        target: Any = None,
+        matrix: Any = None,
+        *,
+        name: str = "",
+        carry: Any = None,
+        action: str = "move",
     ) -> None:
         if not isinstance(name, str):
             raise TypeError(f"name must be a string, not {type(name).__name__}")
+        check_action(action)
         handle = as_mask(handle, "handle")
         require_pixels(handle, "handle")
-        if target is None and matrix is None:
+        if action == "remove":
+            if target is not None or matrix is not None:
+                raise ValueError("a removal takes no target and no matrix: leave both out")
+            target = handle
+        elif target is None and matrix is None:
             raise ValueError("no target and no matrix given: say where the handle goes with one of them")
         if matrix is not None:
             matrix = mx.as_matrix(matrix)
@@ -74,7 +92,10 @@ class RegionPair:
                     "draw both on the same picture"
                 )
         carry = as_carry(carry, handle)
-        values = {"handle": handle, "target": target, "matrix": matrix, "name": name, "carry": carry}
+        values = {
+            "handle": handle, "target": target, "matrix": matrix,
+            "name": name, "carry": carry, "action": action,
+        }  # fmt: skip
         for field, value in values.items():
             object.__setattr__(self, field, value)
 
@@ -89,6 +110,7 @@ class RegionPair:
         *,
         name: str = "",
         carry: Any = None,
+        action: str = "move",
     ) -> RegionPair:
         """Shift the handle by (dx, dy) pixels, after scaling and turning it about its centroid.
 
@@ -103,7 +125,17 @@ class RegionPair:
         if abs(dx) > 100 * mask.shape[1] or abs(dy) > 100 * mask.shape[0]:
             raise ValueError(f"a move by ({dx:g}, {dy:g}) leads out of the picture: move it less far")
         matrix = mx.similarity(Region.of(mask).centroid, dx, dy, scale, rotate)
-        return cls(mask, matrix=matrix, name=name, carry=carry)
+        return cls(mask, matrix=matrix, name=name, carry=carry, action=action)
+
+    @classmethod
+    def remove(cls, handle: Any, *, name: str = "", carry: Any = None) -> RegionPair:
+        """Take the handle's content away and fill its place; nothing is carried anywhere."""
+        return cls(handle, name=name, carry=carry, action="remove")
+
+    @property
+    def moves(self) -> bool:
+        """Whether content arrives at the target; False for a removal."""
+        return self.action != "remove"
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -114,7 +146,9 @@ class RegionPair:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RegionPair):
             return NotImplemented
-        if self.name != other.name or (self.matrix is None) != (other.matrix is None):
+        if (self.name, self.action) != (other.name, other.action):
+            return False
+        if (self.matrix is None) != (other.matrix is None):
             return False
         same_matrix = self.matrix is None or np.array_equal(self.matrix, np.asarray(other.matrix))
         same_masks = np.array_equal(self.handle, other.handle) and np.array_equal(self.target, other.target)
@@ -126,8 +160,12 @@ class RegionPair:
     def __repr__(self) -> str:
         height, width = self.shape
         label = f"{self.name!r}, " if self.name else ""
+        if not self.moves:
+            return f"RegionPair({label}{width}x{height}, {self.handle.sum()} px, remove)"
         exact = ", exact matrix" if self.matrix is not None else ""
-        return f"RegionPair({label}{width}x{height}, {self.handle.sum()} -> {self.target.sum()} px{exact})"
+        copy = ", copy" if self.action == "copy" else ""
+        sizes = f"{self.handle.sum()} -> {self.target.sum()} px"
+        return f"RegionPair({label}{width}x{height}, {sizes}{exact}{copy})"
 
 
 class RegionPairs(MutableSequence[RegionPair]):
@@ -217,6 +255,12 @@ class RegionPairs(MutableSequence[RegionPair]):
         if not masks:
             raise ValueError("there are no region pairs: add one first")
         return np.asarray(np.logical_or.reduce(masks), dtype=np.bool_)
+
+
+def check_action(action: Any) -> None:
+    """Raise ``ValueError`` for what is no pair's action."""
+    if action not in ACTIONS:
+        raise ValueError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
 
 
 def as_carry(carry: Any, handle: Mask) -> str | Mask | None:

@@ -49,26 +49,28 @@ class LivePair(_Live, RegionPair):
     """
 
     def __init__(self, pair: RegionPair, drawing: Drawing, key: str) -> None:
-        for name in ("handle", "target", "matrix", "name", "carry"):
+        for name in ("handle", "target", "matrix", "name", "carry", "action"):
             object.__setattr__(self, name, getattr(pair, name))
         self._join(drawing, key)
 
     def __reduce__(self) -> Any:
-        return _plain, (self.handle, self.target, self.matrix, self.name, self.carry)
+        return _plain, (self.handle, self.target, self.matrix, self.name, self.carry, self.action)
 
 
 class LiveUnfinishedPair(_Live, UnfinishedPair):
     """An unfinished pair of a widget, of which ``carry`` can be assigned."""
 
     def __init__(self, pair: UnfinishedPair, drawing: Drawing, key: str) -> None:
-        for name in ("handle", "target", "matrix", "name", "missing", "carry"):
+        for name in ("handle", "target", "matrix", "name", "missing", "carry", "action"):
             object.__setattr__(self, name, getattr(pair, name))
         self._join(drawing, key)
 
 
-def _plain(handle: Mask, target: Mask, matrix: Any, name: str, carry: Any) -> RegionPair:
+def _plain(handle: Mask, target: Mask, matrix: Any, name: str, carry: Any, action: str) -> RegionPair:
     """A copy of a drawn pair belongs to no drawing."""
-    return RegionPair(handle, target, matrix, name=name, carry=carry)
+    if action == "remove":
+        return RegionPair.remove(handle, name=name, carry=carry)
+    return RegionPair(handle, target, matrix, name=name, carry=carry, action=action)
 
 
 def joined(pair: AnyPair, drawing: Drawing, key: str) -> AnyPair:

@@ -62,7 +62,7 @@ class SentPair:
     """A region pair of a `Run` or `Draft`.
 
     ``handle``, ``target`` and ``chosen`` are indices into the message's buffers, ``matrix`` the nine numbers
-    row by row; ``carry`` is as in `PairEntry`.
+    row by row; ``carry`` and ``action`` are as in `PairEntry`.
     """
 
     key: str
@@ -72,6 +72,7 @@ class SentPair:
     target: int | None
     carry: str | None = None
     chosen: int | None = None
+    action: str = "move"
 
 
 @dataclass(frozen=True)

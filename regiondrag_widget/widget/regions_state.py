@@ -35,6 +35,7 @@ class UnfinishedPair:
     name: str
     missing: str
     carry: str | Mask | None = None
+    action: str = "move"
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -70,6 +71,8 @@ class PairEntry:
         Whether a target mask belongs to it.
     carry
         "object", "painted", "mask" (its own mask says it), or None where the setting ``matte`` decides.
+    action
+        "move", "copy" or "remove", as `RegionPair` has it.
     """
 
     key: str
@@ -81,6 +84,7 @@ class PairEntry:
     rev: int = 0
     has_target: bool = False
     carry: str | None = None
+    action: str = "move"
 
     def as_json(self) -> dict[str, Any]:
         """The entry in the ``_pairs`` trait; `validation.read_entry` reads it."""
@@ -94,6 +98,7 @@ class PairEntry:
             "rev": self.rev,
             "hasTarget": self.has_target,
             "carry": self.carry,
+            "action": self.action,
         }
 
     @property
@@ -137,12 +142,15 @@ class Regions:
             matrix=None if pair.matrix is None else tuple(float(v) for v in pair.matrix.ravel()),
             color=next(shade for shade in range(len(self.entries) + 1) if shade not in used),
             rev=1,
-            has_target=True,
+            has_target=pair.moves,
             carry=_word(pair.carry),
+            action=pair.action,
         )
         entries = list(self.entries)
         entries.insert(index, entry)
-        added = {entry.handle_key: encode_mask(pair.handle), entry.target_key: encode_mask(pair.target)}
+        added = {entry.handle_key: encode_mask(pair.handle)}
+        if pair.moves:
+            added[entry.target_key] = encode_mask(pair.target)
         if isinstance(pair.carry, np.ndarray):
             added[entry.chosen_key] = encode_mask(pair.carry)
         return Regions(tuple(entries), {**self.masks, **added})
@@ -185,7 +193,7 @@ class Regions:
         carry: str | Mask | None = entry.carry
         if carry == CHOSEN:
             carry = self.mask(entry.chosen_key, shape)
-        return make_pair(handle, target, entry.matrix, entry.name, carry)
+        return make_pair(handle, target, entry.matrix, entry.name, carry, entry.action)
 
 
 def read_mask(data: bytes, shape: tuple[int, int]) -> Mask:
@@ -213,6 +221,7 @@ def make_pair(
     numbers: tuple[float, ...] | None,
     name: str,
     carry: str | Mask | None = None,
+    action: str = "move",
 ) -> AnyPair:
     """A `RegionPair`, or an `UnfinishedPair` that says what is missing.
 
@@ -227,6 +236,8 @@ def make_pair(
     carry
         As `RegionPair` takes it. What of a mask was erased from the handle since is cut off; when nothing is
         left, nothing is said.
+    action
+        As `RegionPair` takes it. A removal leaves its target and its matrix unused.
     """
     if isinstance(carry, np.ndarray):
         carry = carry & handle
@@ -234,13 +245,17 @@ def make_pair(
     matrix = None if numbers is None else np.array(numbers, np.float64).reshape(3, 3)
     missing = "handle is empty: draw what is to be moved"
     if handle.any():
+        if action == "remove":
+            return RegionPair.remove(handle, name=name, carry=carry)
         try:
-            return RegionPair(handle, target if target.any() else None, matrix, name=name, carry=carry)
+            return RegionPair(
+                handle, target if target.any() else None, matrix, name=name, carry=carry, action=action
+            )
         except ValueError as error:
             empty = not target.any() and matrix is None
             missing = "target is empty: drag the handle, or paint where it goes" if empty else str(error)
     handle.flags.writeable = target.flags.writeable = False
-    return UnfinishedPair(handle, target, matrix, name, missing, carry)
+    return UnfinishedPair(handle, target, matrix, name, missing, carry, action)
 
 
 def _word(carry: str | Mask | None) -> str | None:

@@ -65,6 +65,7 @@ def sent_regions(message: Run, drawn: Iterable[PairEntry]) -> Regions:
             matrix=sent.matrix,
             has_target=sent.target is not None,
             carry=sent.carry,
+            action=sent.action,
         )
         entries.append(entry)
         masks[entry.handle_key] = message.buffers[sent.handle]
@@ -87,7 +88,7 @@ def _decoded(message: Run | Draft, shape: tuple[int, int]) -> list[AnyPair]:
             carry: str | Mask | None = sent.carry
             if sent.chosen is not None:
                 carry = read_mask(message.buffers[sent.chosen], shape)
-            pairs.append(make_pair(*masks, sent.matrix, sent.name, carry))
+            pairs.append(make_pair(*masks, sent.matrix, sent.name, carry, sent.action))
         except ValueError as error:
             raise ValueError(f"{_label(number, sent)}: {error}") from error
     return pairs

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from regiondrag_widget.regions.limits import MAX_PAIRS
+from regiondrag_widget.regions.pair import ACTIONS
 from regiondrag_widget.text import is_text, shown
 from regiondrag_widget.widget.fields import Fields
 from regiondrag_widget.widget.messages import (
@@ -131,6 +132,7 @@ def read_entry(fields: Fields) -> PairEntry:
         rev=fields.integer("rev", default=0),
         has_target=fields.flag("hasTarget", False),
         carry=_carry(fields),
+        action=_action(fields),
     )
 
 
@@ -141,12 +143,19 @@ def _carry(fields: Fields) -> str | None:
     raise fields.refuse("carry", f"{', '.join(map(repr, CARRIES))} or null")
 
 
+def _action(fields: Fields) -> str:
+    value = fields.content.get("action", "move")
+    if isinstance(value, str) and value in ACTIONS:
+        return value
+    raise fields.refuse("action", ", ".join(map(repr, ACTIONS)))
+
+
 def _sent_pair(fields: Fields) -> SentPair:
     """A pair of a run or a draft: what of its entry an edit depends on, and where its masks are."""
     entry = read_entry(fields)
     handle, target = fields.index("handle"), fields.optional_index("target")
     chosen = fields.index("chosen") if entry.carry == CHOSEN else None
-    return SentPair(entry.key, entry.name, entry.matrix, handle, target, entry.carry, chosen)
+    return SentPair(entry.key, entry.name, entry.matrix, handle, target, entry.carry, chosen, entry.action)
 
 
 def _each(fields: Fields, name: str) -> list[Fields]:
