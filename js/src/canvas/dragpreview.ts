@@ -1,6 +1,6 @@
 /** The drag preview: the carried pixels at their new place, drawn by the browser at once, without the kernel. */
 import type { Carried } from "../document/placement"
-import type { Mask } from "../geometry/mask"
+import { isEmpty, type Mask } from "../geometry/mask"
 import { apply, invert, isAffine, type Matrix } from "../geometry/matrix"
 import type { Viewport } from "../geometry/viewport"
 import type { Picture } from "../model/pictures"
@@ -22,7 +22,7 @@ export function paintCarried(
   g.imageSmoothingEnabled = true
   if (isAffine(matrix) && !target) {
     drawPlaced(g, pixelsOf(mask, picture), mask, matrix, viewport)
-  } else if (target) {
+  } else if (target && !isEmpty(target)) {
     drawPlaced(g, gathered(one, picture, target), target, along, viewport)
   }
   g.restore()

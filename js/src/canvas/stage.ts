@@ -68,7 +68,7 @@ export class Stage implements PointerArea {
 
   context(notify: (message: string) => void): ToolContext {
     const { layer, brushSize, viewport } = this.state
-    return { store: this.widget.store, layer, brushSize, viewport, notify }
+    return { store: this.widget.store, layer, brushSize, viewport, area: this.size, notify }
   }
 
   /** Draws with the next animation frame. */
@@ -105,6 +105,11 @@ export class Stage implements PointerArea {
   /** Moves the picture by CSS pixels. */
   pan(dx: number, dy: number): void {
     this.setViewport(pan(this.state.viewport, dx, dy))
+  }
+
+  /** The whole view that the drawing area is part of. */
+  get root(): HTMLElement {
+    return this.element.closest<HTMLElement>(".rd-root") ?? this.element
   }
 
   /** Whether the canvas has the keyboard. */
@@ -221,7 +226,7 @@ export class Stage implements PointerArea {
       this.context(() => {}),
     )
     const at = this.pointers.hovered
-    if (!at || state.tool.cursor !== "none" || state.hand) return
+    if (!at || state.tool.cursor !== "none" || state.hand || this.pointers.grabbing) return
     const kind = state.tool.id === "eraser" ? "eraser" : state.layer
     ringCursor(g, at, (state.brushSize / 2) * state.viewport.scale, kind)
   }

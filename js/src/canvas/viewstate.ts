@@ -23,7 +23,7 @@ export class ViewState {
   /** Whether the drag preview is shown. */
   dragPreview = true
   /** 0 to 1: how strongly regions are tinted. */
-  opacity = 0.45
+  opacity = 0.3
   /** Set while a key is held: show the original, hide all regions, pan with the hand. */
   original = false
   bare = false
@@ -31,6 +31,8 @@ export class ViewState {
   compare: Compare = "off"
   /** Where the divider between original and result is, 0 to 1 of the width. */
   split = 0.5
+  /** Height of the drawing area in CSS pixels, as dragged; null for automatic. */
+  height: number | null = null
   viewport: Viewport = fitIn({ width: 1, height: 1 }, { width: 1, height: 1 })
   settingsOpen = false
   helpOpen = false

@@ -3,9 +3,9 @@
  * (`carriedOf`), a request to the kernel (`pairAt`), and live editing (`placementKey`).
  */
 import { emptyMask, isEmpty, type Mask, shifted } from "../geometry/mask"
-import { type Matrix, snapTranslation } from "../geometry/matrix"
+import { IDENTITY, type Matrix, snapTranslation } from "../geometry/matrix"
 import type { Findings } from "./findings"
-import type { Layer, Pair } from "./pair"
+import type { Action, Layer, Pair } from "./pair"
 import type { Regions } from "./regions"
 
 /** A drag under the pointer: the pair and the matrix that its ghost has now. */
@@ -14,6 +14,10 @@ export interface Ghost {
   /** Takes the handle to its place; where `painted`, it moves the painted target, which has no matrix. */
   readonly matrix: Matrix
   readonly painted: boolean
+  /** What the drag makes of the pair. */
+  readonly action?: Action
+  /** The pair that this drag makes, as by copying; it exists once the drag ends. */
+  readonly newPair?: Pair
 }
 
 /** What the gesture under the pointer has changed so far. */
@@ -34,15 +38,18 @@ export interface Carried {
   readonly matrix: Matrix
   /** Takes the target and all that lands in it along, while it is dragged as painted. */
   readonly along: Matrix | null
+  /** Whether the original stays where it is. */
+  readonly copied: boolean
 }
 
 /** The pair as it would be if the ghost were let go now; a target that follows from its matrix is left empty. */
 export function pairAt(pair: Pair, ghost: Ghost | null): Pair {
   if (ghost?.pairId !== pair.id) return pair
   const { matrix, painted } = ghost
-  if (painted) return { ...pair, target: shifted(pair.target, matrix[2], matrix[5]) }
+  const action = ghost.action ?? (pair.action === "remove" ? "move" : pair.action)
+  if (painted) return { ...pair, action, target: shifted(pair.target, matrix[2], matrix[5]) }
   const { width, height } = pair.handle
-  return { ...pair, matrix: snapTranslation(matrix), target: emptyMask(width, height) }
+  return { ...pair, action, matrix: snapTranslation(matrix), target: emptyMask(width, height) }
 }
 
 /** Where the pair's pixels go now, or null while there is nowhere for them to go. */
@@ -52,16 +59,21 @@ export function carriedOf(pair: Pair, { stroke, ghost, findings }: Gesture): Car
   const found = findings.of(pair)?.mask
   const mask = found && !isEmpty(found) ? found : handle
   const dragged = ghost?.pairId === pair.id ? ghost : null
-  if (dragged && !dragged.painted) return { mask, target: null, matrix: dragged.matrix, along: null }
+  const copied = (dragged?.action ?? pair.action) === "copy"
+  if (dragged && !dragged.painted) return { mask, target: null, matrix: dragged.matrix, along: null, copied }
   // While a mask is being painted, the carried pixels would lag behind the pointer.
   if (stroke?.pairId === pair.id && stroke.layer !== "protect") return null
+  if (pair.action === "remove" && !dragged) {
+    const nowhere = emptyMask(handle.width, handle.height)
+    return { mask, target: nowhere, matrix: IDENTITY, along: null, copied }
+  }
   if (isEmpty(target)) return null
   if (matrix) {
     const affine = matrix[6] === 0 && matrix[7] === 0
-    return { mask, target: affine ? null : target, matrix, along: null }
+    return { mask, target: affine ? null : target, matrix, along: null, copied }
   }
   const box = boxMatrix(handle, target)
-  return box ? { mask, target, matrix: box, along: dragged?.matrix ?? null } : null
+  return box ? { mask, target, matrix: box, along: dragged?.matrix ?? null, copied } : null
 }
 
 /** Where the pixels of all pairs go now. */
@@ -72,8 +84,8 @@ export function allCarried(regions: Regions, gesture: Gesture): Carried[] {
 /** A text that is the same as long as everything is in the same place. */
 export function placementKey(regions: Regions, ghost: Ghost | null): string {
   const parts = regions.pairs.map((pair) => {
-    const { id, matrix, target } = pairAt(pair, ghost)
-    return `${id}:${matrix ?? [target.x0, target.y0, target.w, target.h]}`
+    const { id, action, matrix, target } = pairAt(pair, ghost)
+    return `${id}:${action}:${matrix ?? [target.x0, target.y0, target.w, target.h]}`
   })
   return parts.join(" ")
 }

@@ -37,11 +37,12 @@ export function requestOf(regions: Regions, ghost: Ghost | null = null): Request
   const pairs = regions.pairs.map((pair) => pairAt(pair, ghost)).filter(ready)
   return {
     pairs: pairs.map((pair): RequestedPair => {
-      const { id, name, matrix, carry, target } = pair
+      const { id, name, matrix, carry, action } = pair
+      const target = action === "remove" ? emptyMask(pair.handle.width, pair.handle.height) : pair.target
       const handle = add(pair.handle)
       const chosen = carry === "mask" ? add(pair.chosen) : null
       // The kernel works it out from the matrix: warping and packing masks here would delay the pointer.
-      return { id, name, matrix, carry, handle, target: isEmpty(target) ? null : add(target), chosen }
+      return { id, name, matrix, carry, action, handle, target: isEmpty(target) ? null : add(target), chosen }
     }),
     protect: isEmpty(regions.protect) ? null : add(regions.protect),
     buffers,
@@ -82,6 +83,6 @@ export function regionsFrom(host: Host, before: Regions, report: (message: strin
   return { width, height, pairs, protect, protectOutline, selected }
 }
 
-function entryOf({ id, name, color, matrix, visible, locked, rev, target, carry }: Pair): PairEntry {
-  return { id, name, color, matrix, visible, locked, rev, hasTarget: !isEmpty(target), carry }
+function entryOf({ id, name, color, matrix, visible, locked, rev, target, carry, action }: Pair): PairEntry {
+  return { id, name, color, matrix, visible, locked, rev, hasTarget: !isEmpty(target), carry, action }
 }

@@ -67,13 +67,15 @@ const PAIR_ENTRY = {
   hasTarget: or(flag, false),
   /** What of the handle is carried; "mask" if that was chosen (under `c:<id>`), null to leave it to the settings. */
   carry: nullable(oneOf("object", "painted", "mask")),
+  /** What is done with the content. */
+  action: or(oneOf("move", "copy", "remove"), "move"),
 }
 
 /** A pair as the `_pairs` trait has it. */
 export type PairEntry = Parsed<typeof PAIR_ENTRY>
 
 /** A pair as `run` and `draft` messages have it: its masks are indices into the message's buffers. */
-export interface RequestedPair extends Pick<PairEntry, "id" | "name" | "matrix" | "carry"> {
+export interface RequestedPair extends Pick<PairEntry, "id" | "name" | "matrix" | "carry" | "action"> {
   readonly handle: number
   /** Null if the kernel is to work the target out from the matrix. */
   readonly target: number | null

@@ -14,6 +14,7 @@ import type { EditRequest, KernelMessage, Progress } from "../kernel/messages"
 import { RegionSync } from "../kernel/sync"
 import { LARGEST_FILE, upload } from "../kernel/upload"
 import { KernelWatch } from "../kernel/watch"
+import { Accepts } from "./accepts"
 import { carryOf, findingIn, sentence, surpriseIn } from "./carrying"
 import { dispatch, handlersFor } from "./handlers"
 import { Live, type LivePorts } from "./live"
@@ -47,6 +48,7 @@ export class WidgetModel implements LivePorts {
   readonly runs: Runs
   readonly screen: Screen
   readonly live: Live
+  readonly accepts: Accepts
   readonly watch: KernelWatch
   /** What went wrong last, until it is dismissed. */
   failure: Failure | null = null
@@ -70,6 +72,7 @@ export class WidgetModel implements LivePorts {
     this.sync = new RegionSync(host, store, (message) => this.report(message, "Draw it again."))
     this.watch = new KernelWatch(host, () => changed.emit())
     const { runs, results } = this
+    this.accepts = new Accepts(host, store, results)
     this.screen = new Screen({
       store,
       runs,
@@ -149,9 +152,29 @@ export class WidgetModel implements LivePorts {
 
   /** Makes the result the picture. */
   accept(): void {
-    if (!this.results.info) return
-    this.host.send("accept", { result: this.results.info.id })
-    this.notified.emit("Accepting the result")
+    if (this.accepts.accept()) this.notified.emit("Accepting the result")
+  }
+
+  /** Whether there is something to undo, an Accept included. */
+  get canUndo(): boolean {
+    return this.store.canUndo || this.accepts.canUndo
+  }
+
+  /** Whether there is something to redo, an Accept included. */
+  get canRedo(): boolean {
+    return this.store.canRedo || this.accepts.canRedo
+  }
+
+  /** Undoes one gesture, or an Accept. */
+  undo(): void {
+    if (this.accepts.canUndo) this.accepts.undo()
+    else this.store.undo()
+  }
+
+  /** Redoes one gesture, or an Accept. */
+  redo(): void {
+    if (this.accepts.canRedo) this.accept()
+    else this.store.redo()
   }
 
   /** Drops the result and keeps the regions. */
@@ -208,7 +231,7 @@ export class WidgetModel implements LivePorts {
 
   private editRequest(ghost: Ghost | null = null): EditRequest & { buffers: Buffers } {
     const params = { ...this.settings.asked }
-    return { params, rev: this.sync.rev, ...requestOf(this.store.regions, ghost) }
+    return { params, rev: this.sync.rev, ...requestOf(this.store.shown, ghost) }
   }
 
   private listen(): void {
@@ -225,7 +248,10 @@ export class WidgetModel implements LivePorts {
       live,
       progressed: (progress) => this.progressed(progress),
       runOver: () => this.runOver(),
-      report: (message, remedy) => this.report(message, remedy),
+      report: (message, remedy) => {
+        this.accepts.failed()
+        this.report(message, remedy)
+      },
       found: (message, buffers) => this.found(message, buffers),
       loadOriginal: (bytes) => void this.loadOriginal(bytes),
       loadResult: (bytes) => void this.loadResult(bytes),
@@ -280,6 +306,7 @@ export class WidgetModel implements LivePorts {
     if (loaded === "new") {
       this.live.reset()
       this.sync.reset(picture.width, picture.height)
+      this.accepts.arrived()
     }
     this.changed.emit()
   }

@@ -4,7 +4,7 @@ import type { Layer } from "../document/pair"
 import type { RegionStore } from "../document/store"
 import type { IconName } from "../dom/icons"
 import type { Point } from "../geometry/matrix"
-import type { Viewport } from "../geometry/viewport"
+import type { Size, Viewport } from "../geometry/viewport"
 
 /** A pointer event in picture coordinates. */
 export interface ToolEvent extends Point {
@@ -23,6 +23,8 @@ export interface ToolContext {
   /** Diameter of the brush in picture pixels. */
   readonly brushSize: number
   readonly viewport: Viewport
+  /** The drawing area in CSS pixels. */
+  readonly area: Size
   /** Shows a short message in the status line. */
   notify(message: string): void
 }
@@ -57,6 +59,8 @@ export interface Tool {
   keyDown?(key: string, shift: boolean, context: ToolContext): boolean
   /** The cursor at this position, if it depends on the position. */
   cursorAt?(event: ToolEvent, context: ToolContext): string
+  /** Whether a press here moves what lies under it, as the move tool does, instead of drawing. */
+  grabs?(event: ToolEvent, context: ToolContext): boolean
   /** Draws the tool's own marks, in CSS pixels. */
   paint?(g: CanvasRenderingContext2D, context: ToolContext): void
 }

@@ -2,7 +2,7 @@
 
 import type { Stage } from "../canvas/stage"
 import type { ViewState } from "../canvas/viewstate"
-import type { Layer, Pair } from "../document/pair"
+import type { Action, Layer, Pair } from "../document/pair"
 import {
   addPair,
   changePair,
@@ -80,15 +80,17 @@ export class Actions {
   undo(): void {
     if (this.state.tool.keyDown?.("undo", false, this.stage.context(this.notify))) return
     this.cancelTool()
+    if (!this.widget.canUndo) return
     this.showRegions()
-    this.widget.store.undo()
+    this.widget.undo()
   }
 
   /** Redoes one gesture. */
   redo(): void {
     this.cancelTool()
+    if (!this.widget.canRedo) return
     this.showRegions()
-    this.widget.store.redo()
+    this.widget.redo()
   }
 
   /** Begins a new pair. */
@@ -167,6 +169,28 @@ export class Actions {
     this.widget.store.commit(changePair(this.regions, index, fields))
   }
 
+  /** Chooses what happens to a pair's content. */
+  setAction(action: Action, index = this.regions.selected): void {
+    const pair = this.regions.pairs[index]
+    if (!pair || isEmpty(pair.handle)) return
+    if (pair.locked) return this.notify(`Pair ${index + 1} is locked`)
+    if (pair.action === action) return
+    this.cancelTool()
+    this.showRegions()
+    this.changePair(index, { action })
+    const words = {
+      move: "The object moves",
+      copy: "A copy moves, the original stays",
+      remove: "The object is removed and its place filled",
+    }
+    this.notify(words[action])
+  }
+
+  /** Puts the active pair's content where a matrix takes it. */
+  place(change: (pair: Pair) => NonNullable<Pair["matrix"]>): void {
+    this.transform(change)
+  }
+
   /** Copies the active pair. */
   copy(): void {
     clipboard = selectedPair(this.regions)
@@ -201,8 +225,8 @@ export class Actions {
 
   /** Ends the gesture under way without a change. */
   cancelTool(): void {
-    const { tool } = this.state
-    if (tool.active) tool.cancel(this.stage.context(this.notify))
+    // The tool in hand may have lent its gesture to the move tool.
+    for (const tool of this.state.tools) if (tool.active) tool.cancel(this.stage.context(this.notify))
   }
 
   /** Whatever changes regions also shows them: nothing happens behind a result. */
@@ -242,6 +266,9 @@ export class Actions {
       flipX: () => this.flip("x"),
       flipY: () => this.flip("y"),
       carry: () => this.switchCarry(),
+      copyInstead: () => this.toggleAction("copy"),
+      removeInstead: () => this.toggleAction("remove"),
+      fullscreen: () => this.fullscreen(),
       dragPreview: () => state.set({ dragPreview: !state.dragPreview }),
       compare: () => this.compare(state.compare === "slider" ? "off" : "slider"),
       help: () => state.set({ helpOpen: !state.helpOpen }),
@@ -262,6 +289,20 @@ export class Actions {
     if (this.widget.screen.showing !== "result") return
     this.state.set({ compare: mode })
     this.stage.fit()
+  }
+
+  /** Fills the screen with the view, or gives it back. */
+  fullscreen(): void {
+    const { root } = this.stage
+    if (document.fullscreenElement === root) void document.exitFullscreen()
+    else {
+      root.requestFullscreen?.().catch(() => this.notify("This page does not allow fullscreen"))
+      if (!root.requestFullscreen) this.notify("This browser has no fullscreen")
+    }
+  }
+
+  private toggleAction(action: Action): void {
+    this.setAction(selectedPair(this.regions)?.action === action ? "move" : action)
   }
 
   private step(by: number): void {
@@ -299,14 +340,16 @@ export class Actions {
     if (!pair || pair.locked || isEmpty(pair.handle)) return
     this.showRegions()
     if (!this.widget.canDraw) return
-    this.widget.store.commit(withMatrix(this.regions, this.regions.selected, change(pair)))
+    const next = withMatrix(this.regions, this.regions.selected, change(pair))
+    if (isEmpty(selectedPair(next)?.target ?? pair.target)) return this.notify("That is outside the picture")
+    this.widget.store.commit(next)
   }
 
   private escape(): void {
     const { state, widget } = this
     if (state.helpOpen || state.settingsOpen) state.set({ helpOpen: false, settingsOpen: false })
-    else if (state.tool.active || widget.store.stroke || widget.store.ghost) {
-      state.tool.cancel(this.stage.context(this.notify))
-    } else this.leave()
+    else if (state.tools.some(({ active }) => active)) this.cancelTool()
+    else if (widget.store.stroke || widget.store.ghost) widget.store.cancelGesture()
+    else this.leave()
   }
 }

@@ -64,7 +64,7 @@ export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSigna
     live.title = liveTitle(widget)
     setPressed(gauge, state.readout)
     setEnabled(gauge, !widget.readOnly)
-    bar.hidden = !busy
+    bar.hidden = !busy || widget.readOnly || widget.liveness === "gone"
     if (progress.total > 0 && progress.step > 0) bar.value = progress.step / progress.total
     else bar.removeAttribute("value")
     dot.dataset.state = now
@@ -88,6 +88,12 @@ export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSigna
   }
   signal.addEventListener("abort", () => clearTimeout(timer))
   widget.notified.on(notify, signal)
+  // A message about what was drawn is out of date once something else is.
+  widget.store.committed.on(() => {
+    if (said === "") return
+    said = ""
+    update()
+  }, signal)
   return { element, notify }
 }
 

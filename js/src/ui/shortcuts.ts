@@ -39,6 +39,9 @@ export type Simple =
   | "flipX"
   | "flipY"
   | "carry"
+  | "copyInstead"
+  | "removeInstead"
+  | "fullscreen"
   | "dragPreview"
   | "compare"
   | "help"
@@ -62,6 +65,7 @@ const PLAIN: Record<string, Simple> = {
   n: "new",
   f: "flipX",
   a: "carry",
+  z: "fullscreen",
   w: "dragPreview",
   "0": "fit",
   "1": "full",
@@ -97,6 +101,8 @@ const SHIFTED: Record<string, Simple> = {
   f: "flipY",
   c: "compare",
   x: "stop",
+  d: "copyInstead",
+  delete: "removeInstead",
   "?": "help",
   "+": "zoomIn",
 }
@@ -172,6 +178,8 @@ export const HELP_ROWS: readonly { readonly title: string; readonly rows: readon
       { keys: "Arrows", does: "Nudge 1 px; Shift 10 px" },
       { keys: "F  Shift+F", does: "Flip across, flip upside down" },
       { keys: "A", does: "Carry the object, or all that is painted" },
+      { keys: "Shift+D  Alt+drag", does: "Copy instead of moving" },
+      { keys: "Shift+Delete", does: "Remove the object, fill its place" },
       { keys: "Ctrl+C  Ctrl+V", does: "Copy, paste a pair" },
       { keys: "Ctrl+D", does: "Duplicate the pair" },
       { keys: "Delete", does: "Delete the pair" },
@@ -183,6 +191,7 @@ export const HELP_ROWS: readonly { readonly title: string; readonly rows: readon
       { keys: "Ctrl+wheel", does: "Zoom at the pointer" },
       { keys: "Space or H", does: "Hold to pan; middle button pans too" },
       { keys: "0  1", does: "Fit, 100 %" },
+      { keys: "Z", does: "Fullscreen" },
       { keys: "+  -", does: "Zoom in, out" },
       { keys: "W", does: "Preview the moved pixels" },
       { keys: "M or \\", does: "Hold to hide all regions" },
@@ -194,7 +203,7 @@ export const HELP_ROWS: readonly { readonly title: string; readonly rows: readon
     rows: [
       { keys: "Ctrl+Enter", does: "Run" },
       { keys: "Shift+X", does: "Stop" },
-      { keys: "Ctrl+Z  Ctrl+Shift+Z", does: "Undo, redo" },
+      { keys: "Ctrl+Z  Ctrl+Shift+Z", does: "Undo, redo; an Accept too" },
       { keys: "Enter  Esc", does: "Close, cancel a polygon" },
       { keys: "Esc", does: "Return the keyboard to the notebook" },
       { keys: "?", does: "This sheet" },

@@ -97,11 +97,23 @@ export function topBar(
   const fit = button({ label: "Fit", icon: "fit", title: "Fit to view (0)", signal, act: () => stage.fit() })
   const dragPreview = button({
     label: "Preview",
-    icon: "magic",
+    icon: "ghost",
     title: "Preview the moved pixels (W)",
     signal,
     act: () => state.set({ dragPreview: !state.dragPreview }),
   })
+  const fullscreen = button({
+    label: "Fullscreen",
+    icon: "expand",
+    title: "Fullscreen (Z)",
+    signal,
+    act: () => actions.fullscreen(),
+  })
+  document.addEventListener(
+    "fullscreenchange",
+    () => setPressed(fullscreen, document.fullscreenElement?.contains(fullscreen) === true),
+    { signal },
+  )
   const openPicture = button({
     label: "Open picture",
     icon: "open",
@@ -125,14 +137,13 @@ export function topBar(
   })
 
   const update = () => {
-    const { store } = widget
     const still = widget.picture === null || widget.readOnly
     for (const { layer, node } of layers) {
       setPressed(node, state.layer === layer && state.tool.id !== "move")
       setEnabled(node, !still)
     }
-    setEnabled(undo, !still && store.canUndo)
-    setEnabled(redo, !still && store.canRedo)
+    setEnabled(undo, !still && widget.canUndo)
+    setEnabled(redo, !still && widget.canRedo)
     setEnabled(openPicture, !widget.readOnly)
     setPressed(dragPreview, state.dragPreview)
     settings.setAttribute("aria-expanded", String(state.settingsOpen))
@@ -160,7 +171,7 @@ export function topBar(
     sized,
     el("span", { class: "rd-gap" }),
     el("div", { class: "rd-group" }, undo, redo),
-    el("div", { class: "rd-group" }, fit, zoom, dragPreview),
+    el("div", { class: "rd-group" }, fit, zoom, dragPreview, fullscreen),
     el("div", { class: "rd-group" }, openPicture, settings, help),
   )
 }

@@ -28,7 +28,13 @@ describe("a pair's pixels", () => {
 
   it("go where the matrix takes them, with no target to limit them", () => {
     const carried = carriedOf(pairOf(dragged), still)
-    expect(carried).toEqual({ mask: handle, target: null, matrix: translation(12, 3), along: null })
+    expect(carried).toEqual({
+      mask: handle,
+      target: null,
+      matrix: translation(12, 3),
+      along: null,
+      copied: false,
+    })
   })
 
   it("are those of the object, once that is known", () => {

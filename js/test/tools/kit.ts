@@ -17,6 +17,7 @@ export function setUp(layer: Layer = "handle") {
     layer,
     brushSize: 10,
     viewport: { scale: 1, x: 0, y: 0 },
+    area: { width: 10 * W, height: 10 * H },
     notify: vi.fn(),
   }
   const at = (x: number, y: number, held: Held = {}): ToolEvent => ({

@@ -112,7 +112,8 @@ class Kernel {
     const thumb = await painted(64, 48, "#2a9d8f", "image/jpeg")
     const id = `r${run}`
     const info = { id, run, seed: params.seed, seconds: 1.25, width, height, settings: params }
-    this.results.push({ info, png, pairs })
+    const before = Object.fromEntries(["_image", "_image_info", "_pairs", "_masks"].map((k) => [k, model.get(k)]))
+    this.results.push({ info, png, pairs, before })
     model.update({
       _result: KINDS.dataview(png),
       _result_info: info,
@@ -137,7 +138,16 @@ class Kernel {
   }
   restore(id) {
     const found = this.results.find((r) => r.info.id === id)
-    if (found) this.model.update({ _result: KINDS.dataview(found.png), _result_info: found.info })
+    if (!found) return
+    const { _image_info: info } = this.model.state
+    const picture = found.before._image_info.rev !== info.rev
+    const before = { ...found.before, _image_info: { ...found.before._image_info, rev: info.rev + 1 } }
+    const regions = { _selected: before._pairs.length - 1, _regions_rev: this.model.get("_regions_rev") + 1 }
+    this.model.update({
+      ...(picture ? { ...before, ...regions } : {}),
+      _result: KINDS.dataview(found.png),
+      _result_info: found.info,
+    })
   }
   async load({ mime, name }, [part]) {
     const bytes = new Uint8Array(part.buffer ?? part)
