@@ -38,12 +38,14 @@ from regiondrag_widget.widget.messages import (
     Ready,
     Restore,
     Run,
+    Select,
     Stats,
     Status,
     Stop,
     Visible,
 )
 from regiondrag_widget.widget.runs import EditRuns
+from regiondrag_widget.widget.selecting import Selecting
 from regiondrag_widget.widget.sent_regions import complete_pairs, protect_mask, sent_regions
 from regiondrag_widget.widget.settingsdict import known
 from regiondrag_widget.widget.upload import Uploads
@@ -67,16 +69,19 @@ class Handlers:
 
     Parameters
     ----------
-    document, runs, live
+    document, runs, live, selecting
         What the messages act on.
     page
         Where the answers go.
     """
 
-    def __init__(self, document: Document, runs: EditRuns, live: Live, page: Page) -> None:
+    def __init__(
+        self, document: Document, runs: EditRuns, live: Live, selecting: Selecting, page: Page
+    ) -> None:
         self._document = document
         self._runs = runs
         self._live = live
+        self._selecting = selecting
         self._page = page
         self._uploads = Uploads()
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -93,6 +98,7 @@ class Handlers:
             Load: self._load,
             Visible: self._visible,
             Ping: lambda m: page.send_message(Pong()),
+            Select: selecting.select,
             Stats: lambda m: live.switch_stats(m.on),
         }
 
@@ -132,6 +138,8 @@ class Handlers:
     def _refuse(self, message: Incoming, code: ErrorCode, words: str, remedy: str = "") -> None:
         if isinstance(message, Draft):  # a draft has one answer, and the page waits for it
             self._live.refuse(message.seq, words)
+        elif isinstance(message, Select):
+            self._selecting.refuse(message, words)
         else:
             self._page.send_message(Error(getattr(message, "run", None), code, words, remedy))
 

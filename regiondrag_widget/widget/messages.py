@@ -22,6 +22,10 @@ MAX_INTEGER = 2**53 - 1  # what a browser's number holds exactly
 Buffer: TypeAlias = "bytes | bytearray | memoryview"
 ErrorCode = Literal["bad-input", "memory", "engine", "protocol", "too-large", "kernel"]
 UndraftedReason = Literal["stale", "stopped", "memory", "error"]
+SelectHow = Literal[
+    "prepare", "piece", "click", "box", "brush", "wand", "path",
+    "grow", "shrink", "smooth", "fill_holes", "invert",
+]  # fmt: skip
 StateName = Literal["empty", "ready", "loading", "running", "stopping", "done", "error"]
 
 
@@ -184,9 +188,44 @@ class Stats:
     on: bool
 
 
+@dataclass(frozen=True)
+class Select:
+    """What would this select? Answered by one `Selected`; ``seq`` rises for the life of a page.
+
+    Attributes
+    ----------
+    rev
+        The number of the picture that is asked about.
+    how
+        "prepare" makes the picture ready for what follows; "piece" is the superpixel at a point, "click" the
+        object that clicks mean, "box" the object between two corners, "brush" the superpixels along a stroke,
+        "wand" what has the colour of a point, "path" the way along edges from a point to another; the rest
+        adjusts a mask.
+    points
+        (x, y) in pixels of the picture.
+    labels
+        For each point of a click, whether it lies in the object.
+    amount
+        The brush's radius, the wand's tolerance, or by how many pixels a mask is adjusted.
+    contiguous
+        Whether the wand takes only what hangs together.
+    mask
+        The packed mask that is adjusted.
+    """
+
+    seq: int
+    rev: int
+    how: SelectHow
+    points: tuple[tuple[float, float], ...] = ()
+    labels: tuple[bool, ...] = ()
+    amount: float = 0.0
+    contiguous: bool = True
+    mask: bytes = b""
+
+
 Incoming: TypeAlias = (
     "Hello | Run | Draft | DragEnded | Stop | Ack | Need | Accept | Discard | Restore | Load | Visible | Ping"
-    " | Stats"
+    " | Stats | Select"
 )
 
 
@@ -303,6 +342,28 @@ class Carried(Outgoing):
     def buffers(self) -> list[bytes]:
         """The mask, and the larger handle if there is one."""
         return [self.data] if self.larger is None else [self.data, self.larger]
+
+
+@dataclass(frozen=True)
+class Selected(Outgoing):
+    """The answer to a `Select`.
+
+    ``found`` is False where there is none: ``message`` says why, empty where the user is not to be told.
+    ``path`` are x and y in turn, of the way that was asked for. ``data`` is the packed mask, sent as a
+    buffer; there is no buffer where nothing is selected.
+    """
+
+    type: ClassVar[str] = "selected"
+    seq: int
+    how: SelectHow
+    found: bool
+    message: str = ""
+    path: tuple[int, ...] = ()
+    data: bytes = b""
+
+    def buffers(self) -> list[bytes]:
+        """The mask, if there is one."""
+        return [self.data] if self.data else []
 
 
 @dataclass(frozen=True)

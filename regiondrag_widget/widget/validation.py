@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast, get_args
 
 from regiondrag_widget.regions.limits import MAX_PAIRS
 from regiondrag_widget.regions.pair import ACTIONS
@@ -28,6 +28,8 @@ from regiondrag_widget.widget.messages import (
     ProtocolError,
     Restore,
     Run,
+    Select,
+    SelectHow,
     SentPair,
     Stats,
     Stop,
@@ -37,6 +39,17 @@ from regiondrag_widget.widget.regions_state import CARRIES, CHOSEN, PROTECT, Pai
 
 MAX_COLOR = 1000
 MAX_KEY = 100  # characters of a pair's key
+MAX_POINTS = 4096  # of a stroke
+MAX_AMOUNT = 10_000.0  # pixels that a mask is grown by, and the like
+# how many points each kind of selection takes
+_POINTS = {
+    "piece": (1, 1),
+    "click": (1, MAX_POINTS),
+    "box": (2, 2),
+    "brush": (1, MAX_POINTS),
+    "wand": (1, 1),
+    "path": (2, 2),
+}
 
 
 def read_message(content: object, buffers: Sequence[Buffer] | None = None) -> Incoming:
@@ -247,6 +260,31 @@ def _load(m: Fields) -> Load:
     return Load(m.text("name", ""), m.text("mime", ""), data[0], part, parts, m.text("upload", ""))
 
 
+def _select(m: Fields) -> Select:
+    how = m.content.get("how")
+    if not isinstance(how, str) or how not in get_args(SelectHow):
+        raise m.refuse("how", ", ".join(map(repr, get_args(SelectHow))))
+    points = m.points("points", MAX_POINTS)
+    least, most = _POINTS.get(how, (0, 0))
+    if not least <= len(points) <= most:
+        raise m.refuse("points", f"{least} to {most} points for {how!r}")
+    labels = m.flags("labels", len(points)) if how == "click" else ()
+    masks = m.blobs()
+    adjusts = how in ("grow", "shrink", "smooth", "fill_holes", "invert")
+    if len(masks) != adjusts:
+        raise m.refuse("the message", f"sent with {int(adjusts)} buffers, not {len(masks)}")
+    return Select(
+        seq=m.integer("seq"),
+        rev=m.integer("rev"),
+        how=cast("SelectHow", how),
+        points=points,
+        labels=labels,
+        amount=m.number("amount", most=MAX_AMOUNT, default=0.0),
+        contiguous=m.flag("contiguous", True),
+        mask=masks[0] if masks else b"",
+    )
+
+
 _READERS: dict[str, Callable[[Fields], Incoming]] = {
     "hello": _hello,
     "run": _run,
@@ -261,5 +299,6 @@ _READERS: dict[str, Callable[[Fields], Incoming]] = {
     "load": _load,
     "visible": lambda m: Visible(m.flag("visible")),
     "ping": lambda m: Ping(),
+    "select": _select,
     "stats": lambda m: Stats(m.flag("on")),
 }

@@ -6,7 +6,8 @@ newer job replaces the waiting one and cancels the running one. Runs go before d
 background jobs; equally urgent jobs are served in the order in which they came. Stopping is cooperative: the
 running job polls `InferenceWorker.should_stop`, or `Job.cancelled`, between denoising steps.
 
-A second thread of the same kind, the helper, does short work on pixels that needs no network.
+Two more threads of the same kind do short work on pixels that needs no network: the helper works out what
+handles carry, the selector answers the selection tools.
 """
 
 from __future__ import annotations
@@ -283,6 +284,7 @@ def shared_worker() -> InferenceWorker:
 
 
 _helper: InferenceWorker | None = None
+_selector: InferenceWorker | None = None
 
 
 def shared_helper() -> InferenceWorker:
@@ -293,3 +295,13 @@ def shared_helper() -> InferenceWorker:
             _helper = InferenceWorker("regiondrag-helper")
             atexit.register(_helper.shutdown)
         return _helper
+
+
+def shared_selector() -> InferenceWorker:
+    """The process's thread for the selection tools, whose answers the pointer waits for."""
+    global _selector
+    with _shared_lock:
+        if _selector is None:
+            _selector = InferenceWorker("regiondrag-selector")
+            atexit.register(_selector.shutdown)
+        return _selector

@@ -1,0 +1,201 @@
+"""Answering the selection tools: what a click, a stroke, a box or a wand selects, the moment it is asked."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from regiondrag_widget import select
+from regiondrag_widget.regions.codec import encode_mask
+from regiondrag_widget.widget.changes import Change
+from regiondrag_widget.widget.document import Document
+from regiondrag_widget.widget.host import Outbox
+from regiondrag_widget.widget.messages import Outgoing, Select, Selected
+from regiondrag_widget.widget.regions_state import Mask, read_mask
+from regiondrag_widget.widget.worker import InferenceWorker, Job
+
+log = logging.getLogger(__name__)
+
+HOVERING = ("piece", "path")  # asked with every move of the pointer: only the newest is answered
+MOST_WAITING = 16  # other requests that wait; with more the oldest is dropped
+KEPT_PIXELS = 12_000_000  # of larger pictures no second copy of the pixels is kept
+
+
+class Selecting:
+    """Answers the selection tools of one widget.
+
+    The work is done by a thread of its own, so that no message waits for it and it waits for no edit. The
+    picture is cut into superpixels once, when a tool is taken in hand.
+
+    Parameters
+    ----------
+    document
+        Whose picture is selected in.
+    worker
+        Does the work.
+    outbox
+        Delivers the answers.
+    send
+        Sends one message to the browser.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        worker: InferenceWorker,
+        outbox: Outbox,
+        send: Callable[[Outgoing], None],
+    ) -> None:
+        self._document, self._worker, self._outbox, self._send = document, worker, outbox, send
+        self._owner = ("selecting", id(document))
+        self._hovering: Select | None = None
+        self._waiting: deque[Select] = deque()
+        self._picture: _Picture | None = None
+
+    def select(self, message: Select) -> None:
+        """Answer a request, or drop it when a newer one makes it useless."""
+        document = self._document
+        with document.lock:
+            if message.rev != document.picture_rev:
+                return self.refuse(message, "")  # asked of the picture before this one
+            if message.how in HOVERING:
+                if self._hovering is not None:
+                    self.refuse(self._hovering, "")
+                self._hovering = message
+            else:
+                self._waiting.append(message)
+                if len(self._waiting) > MOST_WAITING:
+                    self.refuse(self._waiting.popleft(), "")
+        job = Job(self._owner, self._work)
+        if self._outbox.pump:  # nothing that another thread sends would arrive before the next message
+            self._work(job)
+        else:
+            self._worker.submit(job)
+        return None
+
+    def refuse(self, message: Select, words: str) -> None:
+        """Say that a request selects nothing; no words where the user is not to be told."""
+        self._send(Selected(message.seq, message.how, found=False, message=words))
+
+    def changed(self, what: Change) -> None:
+        """Forget what belongs to another picture."""
+        if Change.PICTURE in what:
+            self._forget()
+
+    def close(self) -> None:
+        """The widget is gone."""
+        self._forget()
+        self._worker.cancel(self._owner)
+
+    def _forget(self) -> None:
+        assert self._document.lock.held()
+        self._hovering, self._picture = None, None
+        self._waiting.clear()
+
+    def _next(self) -> tuple[Select, _Picture] | None:
+        """The next request: clicks before what the pointer only passes over."""
+        with self._document.lock:
+            if self._waiting:
+                message = self._waiting.popleft()
+            elif self._hovering is not None:
+                message, self._hovering = self._hovering, None
+            else:
+                return None
+            if self._picture is None:
+                self._picture = _Picture(self._document.picture.image)
+            return message, self._picture
+
+    def _work(self, job: Job) -> None:
+        while not job.cancelled and (found := self._next()) is not None:
+            message, picture = found
+            try:
+                answer = picture.answer(message)
+            except ValueError as error:
+                answer = Selected(message.seq, message.how, found=False, message=str(error))
+            except Exception:
+                log.warning("a selection failed", exc_info=True)
+                words = "The selection failed: try another tool."
+                answer = Selected(message.seq, message.how, found=False, message=words)
+            self._outbox.post(partial(self._send, answer))
+
+
+class _Picture:
+    """A picture that is selected in, and what is made of it once."""
+
+    def __init__(self, image: Image.Image) -> None:
+        self._image = image
+        self._pixels: NDArray[np.uint8] | None = None
+        self._superpixels: select.Superpixels | None = None
+        self._lasso: select.MagneticLasso | None = None
+
+    def answer(self, message: Select) -> Selected:
+        """Select as the message asks; ``ValueError`` where it asks for what is not there."""
+        if message.how == "prepare":
+            self._pieces()
+            return Selected(message.seq, message.how, found=True)
+        if message.how == "path":
+            way = np.rint(self._path(message)).astype(int)
+            return Selected(message.seq, message.how, found=True, path=tuple(way.ravel().tolist()))
+        mask = self._mask(message)
+        if not mask.any():
+            return Selected(message.seq, message.how, found=True)
+        return Selected(message.seq, message.how, found=True, data=encode_mask(mask))
+
+    def _mask(self, message: Select) -> Mask:
+        points, amount = message.points, message.amount
+        match message.how:
+            case "piece":
+                return self._pieces().piece_at(*points[0])
+            case "click":
+                return self._pieces().click(points, message.labels)
+            case "box":
+                (ax, ay), (bx, by) = points
+                return self._pieces().box(min(ax, bx), min(ay, by), max(ax, bx) + 1, max(ay, by) + 1)
+            case "brush":
+                return self._pieces().brush(points, amount)
+            case "wand":
+                return select.wand(self._rgb(), points[0], amount, message.contiguous)
+        shape = self._image.height, self._image.width
+        mask = read_mask(message.mask, shape)
+        match message.how:
+            case "grow":
+                return select.grow(mask, amount)
+            case "shrink":
+                return select.shrink(mask, amount)
+            case "smooth":
+                return select.smooth(mask, amount)
+            case "fill_holes":
+                return select.fill_holes(mask)
+            case _:
+                return select.invert(mask)
+
+    def _path(self, message: Select) -> NDArray[np.float64]:
+        """(n, 2): the way along edges from the first point to the second."""
+        anchor, place = message.points
+        lasso = self._lasso
+        if lasso is None:
+            lasso = self._lasso = select.MagneticLasso(self._rgb())
+        if lasso.anchors != [anchor]:
+            while lasso.anchors:
+                lasso.undo()
+            lasso.anchor(*anchor)
+        return lasso.path_to(*place)
+
+    def _pieces(self) -> select.Superpixels:
+        if self._superpixels is None:
+            self._superpixels = select.Superpixels(self._rgb())
+        return self._superpixels
+
+    def _rgb(self) -> NDArray[np.uint8]:
+        if self._pixels is not None:
+            return self._pixels
+        pixels = np.asarray(self._image.convert("RGB"))
+        if self._image.width * self._image.height <= KEPT_PIXELS:
+            self._pixels = pixels
+        return pixels
