@@ -17,6 +17,7 @@ from regiondrag_widget._version import __version__
 
 if TYPE_CHECKING:
     from regiondrag_widget import assets as examples
+    from regiondrag_widget import select
     from regiondrag_widget.api import carried, edit, load_pipeline
     from regiondrag_widget.engine.denoise import EditStep
     from regiondrag_widget.engine.result import EditResult
@@ -44,6 +45,7 @@ __all__ = [
     "load_pipeline",
     "load_regions",
     "save_regions",
+    "select",
     "views",
 ]
 
@@ -63,6 +65,7 @@ _WHERE: dict[str, tuple[str, str | None]] = {
     "load_pipeline": ("api", "load_pipeline"),
     "load_regions": ("regions.archive", "load_regions"),
     "save_regions": ("regions.archive", "save_regions"),
+    "select": ("select", None),
     "views": ("widget.views", None),
 }
 

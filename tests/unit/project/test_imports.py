@@ -24,13 +24,25 @@ MAY_IMPORT = {
     "regions": {"regions"},
     "imaging": {"imaging", "regions"},
     "models": {"models", "imaging", "regions"},
+    "select": {"select", "models", "imaging", "regions"},
     "engine": {"engine", "models", "imaging", "regions"},
     "pipeline": {"engine", "models", "imaging", "regions"},
     "api": {"pipeline", "engine", "models", "imaging", "regions"},
     "assets": {"assets", "imaging", "regions"},
-    "widget": {"widget", "api", "engine", "models", "imaging", "regions", "assets"},
-    "bench": {"bench", "api", "pipeline", "engine", "models", "imaging", "regions", "assets"},
-    "cli": {"cli", "bench", "api", "pipeline", "engine", "models", "imaging", "regions", "assets"},
+    "widget": {"widget", "api", "select", "engine", "models", "imaging", "regions", "assets"},
+    "bench": {"bench", "api", "pipeline", "select", "engine", "models", "imaging", "regions", "assets"},
+    "cli": {
+        "cli",
+        "bench",
+        "api",
+        "pipeline",
+        "select",
+        "engine",
+        "models",
+        "imaging",
+        "regions",
+        "assets",
+    },
 }
 ANYWHERE = {"", "_version", "__version__", "errors", "locks", "terminal", "text"}
 

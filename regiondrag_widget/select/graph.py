@@ -1,0 +1,139 @@
+"""The graph of superpixels, geodesic distances on it, and its cut into object and ground."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order, dijkstra, maximum_flow
+
+from regiondrag_widget.select.superpixels import Segmentation
+
+__all__ = ["Graph", "cut", "graph_of"]
+
+Bool = npt.NDArray[np.bool_]
+Float = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int32]
+
+UNIT = 4096.0  # whole numbers per unit of cost: scipy's maximum flow counts in integers
+MOST = 1e5  # the largest cost, which nothing outweighs
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Superpixels and their neighbours.
+
+    Attributes
+    ----------
+    colour : (n, 3) float32, mean CIELAB colour.
+    area : (n,) float32, pixels.
+    at : (n, 2) float32, centroid x, y.
+    rim : (n,) float32, pixels at the picture's edge.
+    a, b : (m,) int32, the two superpixels of each border.
+    length : (m,) float32, pixels of each border.
+    step : (m,) float32, mean difference of colour across it.
+    """
+
+    colour: Float
+    area: Float
+    at: Float
+    rim: Float
+    a: Indices
+    b: Indices
+    length: Float
+    step: Float
+
+    @property
+    def count(self) -> int:
+        """How many superpixels there are."""
+        return len(self.area)
+
+    @cached_property
+    def usual_step(self) -> float:
+        """The mean difference of colour across borders, weighted by their length; at least 1."""
+        total = float(self.length.sum())
+        return max(1.0, float((self.step * self.length).sum()) / total) if total else 1.0
+
+    def distance_from(self, seeds: Indices, cost: Float) -> Float:
+        """(n,) float32: the least sum of costs (m,) along any way from one of the seeds."""
+        if not len(self.a):
+            return np.where(np.isin(np.arange(self.count), seeds), 0, np.inf).astype(np.float32)
+        both = np.concatenate([self.a, self.b]), np.concatenate([self.b, self.a])
+        weights = np.maximum(np.concatenate([cost, cost]), 1e-6)
+        ways = csr_array((weights, both), shape=(self.count, self.count))
+        return np.asarray(dijkstra(ways, indices=seeds, min_only=True), np.float32)
+
+
+def graph_of(parts: Segmentation) -> Graph:
+    """The graph of a picture's superpixels."""
+    labels, count = parts.labels, parts.count
+    flat = labels.ravel()
+    area = np.bincount(flat, minlength=count).astype(np.float32)
+
+    def mean(values: npt.NDArray[np.generic]) -> Float:
+        return (np.bincount(flat, values.ravel(), minlength=count) / area).astype(np.float32)
+
+    ys, xs = np.mgrid[: labels.shape[0], : labels.shape[1]]
+    colour = np.stack([mean(parts.lab[..., i]) for i in range(3)], 1)
+    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    rim = np.bincount(edge, minlength=count).astype(np.float32)
+    sides = [_across(labels, parts.lab, axis) for axis in (0, 1)]
+    a, b, step = (np.concatenate(values) for values in zip(*sides, strict=True))
+    low, high = np.minimum(a, b).astype(np.int64), np.maximum(a, b)
+    codes, border = np.unique(low * count + high, return_inverse=True)
+    length = np.bincount(border, minlength=len(codes)).astype(np.float32)
+    steps = (np.bincount(border, step, minlength=len(codes)) / length).astype(np.float32)
+    first, second = np.divmod(codes, count)
+    at = np.stack([mean(xs), mean(ys)], 1)
+    return Graph(colour, area, at, rim, first.astype(np.int32), second.astype(np.int32), length, steps)
+
+
+def _across(labels: Indices, lab: Float, axis: int) -> tuple[Indices, Indices, Float]:
+    """The two superpixels and the step of colour at each place where a border crosses rows or columns.
+
+    Colours are compared one pixel further out on both sides: an edge is seldom sharper than that.
+    """
+    here = labels if axis == 0 else labels.T
+    colours = lab if axis == 0 else lab.transpose(1, 0, 2)
+    rows, columns = np.nonzero(here[1:] != here[:-1])
+    above, below = np.maximum(rows - 1, 0), np.minimum(rows + 2, len(here) - 1)
+    step = np.sqrt(((colours[above, columns] - colours[below, columns]) ** 2).sum(-1))
+    return here[rows, columns], here[rows + 1, columns], step.astype(np.float32)
+
+
+def cut(graph: Graph, object_cost: Float, ground_cost: Float, border_cost: Float) -> Bool:
+    """The cheapest division into object and ground: a minimum cut (Boykov, Jolly 2001).
+
+    Parameters
+    ----------
+    graph
+        n superpixels with m borders.
+    object_cost, ground_cost
+        (n,) at least 0, what it costs to call a superpixel object or ground.
+    border_cost
+        (m,) at least 0, what it costs where the two sides of a border are divided.
+
+    Returns
+    -------
+    (n,) bool
+        The object.
+    """
+    n = graph.count
+    source, sink = n, n + 1
+    every = np.arange(n, dtype=np.int32)
+    heads = np.concatenate([graph.a, graph.b, np.full(n, source, np.int32), every])
+    tails = np.concatenate([graph.b, graph.a, every, np.full(n, sink, np.int32)])
+    shared = np.minimum(object_cost, ground_cost)  # what both cost decides nothing
+    costs = np.concatenate([border_cost, border_cost, ground_cost - shared, object_cost - shared])
+    capacity = np.rint(np.clip(costs, 0, MOST) * UNIT).astype(np.int32)
+    ways = csr_array((capacity, (heads, tails)), shape=(n + 2, n + 2))
+    left = csr_array(ways - maximum_flow(ways, source, sink).flow)
+    left.data[left.data < 0] = 0
+    left.eliminate_zeros()
+    reached = breadth_first_order(left, source, return_predecessors=False)
+    object_ = np.zeros(n + 2, bool)
+    object_[reached] = True
+    return object_[:n]
