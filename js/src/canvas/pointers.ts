@@ -199,6 +199,7 @@ export class Pointers {
   private leave(): void {
     if (this.mode !== "idle") return
     this.hovered = null
+    this.state.tool.leave?.(this.context())
     this.area.invalidate()
   }
 

@@ -2,12 +2,14 @@
 
 import { el } from "../dom/elements"
 import { keyField } from "../dom/focus"
+import type { Mask } from "../geometry/mask"
 import type { Point } from "../geometry/matrix"
 import { bounded, fitIn, pan, type Size, toPicture, wheelScale, zoomAt } from "../geometry/viewport"
 import { mark } from "../model/marks"
 import type { WidgetModel } from "../model/widgetmodel"
 import type { ToolContext } from "../tools/tool"
 import { Painter } from "./painter"
+import { paintPiece } from "./piece"
 import { type PointerArea, Pointers } from "./pointers"
 import { ringCursor } from "./ring"
 import type { ViewState } from "./viewstate"
@@ -67,8 +69,11 @@ export class Stage implements PointerArea {
   }
 
   context(notify: (message: string) => void): ToolContext {
-    const { layer, brushSize, viewport } = this.state
-    return { store: this.widget.store, layer, brushSize, viewport, area: this.size, notify }
+    const { layer, brushSize, viewport, boxes, tolerance, contiguous } = this.state
+    const { store, selecting: select } = this.widget
+    const outline = (g: CanvasRenderingContext2D, mask: Mask) => paintPiece(g, mask, viewport)
+    const options = { layer, brushSize, boxes, tolerance, contiguous }
+    return { ...options, store, viewport, area: this.size, select, outline, notify }
   }
 
   /** Draws with the next animation frame. */

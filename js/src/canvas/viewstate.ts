@@ -20,6 +20,11 @@ export class ViewState {
   layer: Layer = "handle"
   /** Diameter of the brush in picture pixels. */
   brushSize = 32
+  /** Whether dragging with the select tool draws a box. */
+  boxes = false
+  /** By how much a channel of a colour may differ for the wand, and whether it takes only what hangs together. */
+  tolerance = 32
+  contiguous = true
   /** Whether the drag preview is shown. */
   dragPreview = true
   /** 0 to 1: how strongly regions are tinted. */

@@ -119,6 +119,16 @@ const FROM_KERNEL = {
     words: or(text, ""),
     larger: or(flag, false),
   },
+  /**
+   * The answer to `select`. One buffer, the mask, or none if nothing is selected; `path` are x and y in turn. Without
+   * `found` there is no answer; `message` is for the user, often empty.
+   */
+  selected: {
+    seq: integer,
+    found: or(flag, false),
+    message: or(text, ""),
+    path: or(list(number), []),
+  },
   /** How fast drafts are, and what they run on. */
   measured: {
     /** Median milliseconds of a draft in the kernel; null before the first. */
@@ -169,6 +179,21 @@ export function readMessage(content: unknown): AnyKernelMessage | string {
 
 // -- to the kernel ----------------------------------------------------------------------------------------------
 
+/** The kinds of selection; `Select` in `messages.py` says what each means. */
+export type SelectHow =
+  | "prepare"
+  | "piece"
+  | "click"
+  | "box"
+  | "brush"
+  | "wand"
+  | "path"
+  | "grow"
+  | "shrink"
+  | "smooth"
+  | "fill_holes"
+  | "invert"
+
 /** What to edit and how; masks are indices into the message's buffers. */
 export interface EditRequest {
   readonly params: Readonly<Record<string, unknown>>
@@ -194,6 +219,16 @@ export interface ToKernel {
   draft: EditRequest & { seq: number }
   /** The drag ended without a run: drafts up to `seq` are no longer wanted. */
   drag_ended: { seq: number }
+  /** What would this select? The answer is `selected`. `rev` is the picture's; a mask that is adjusted is the one buffer. */
+  select: {
+    seq: number
+    rev: number
+    how: SelectHow
+    points: readonly (readonly [x: number, y: number])[]
+    labels?: readonly boolean[]
+    amount?: number
+    contiguous?: boolean
+  }
   /** The measurements are on show, or no longer: `measured` messages are wanted, or not. */
   stats: { on: boolean }
   /** Bytes are missing here. */

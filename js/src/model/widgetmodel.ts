@@ -24,6 +24,7 @@ import { isBusy } from "./progress"
 import { Results } from "./results"
 import { Runs } from "./runs"
 import { Screen } from "./screen"
+import { Selecting } from "./selecting"
 import type { Settings } from "./settings"
 import { SettingsStore } from "./settingsstore"
 import { notReady, obstacleTo, statusOf } from "./status"
@@ -49,6 +50,7 @@ export class WidgetModel implements LivePorts {
   readonly screen: Screen
   readonly live: Live
   readonly accepts: Accepts
+  readonly selecting: Selecting
   readonly watch: KernelWatch
   /** What went wrong last, until it is dismissed. */
   failure: Failure | null = null
@@ -72,6 +74,7 @@ export class WidgetModel implements LivePorts {
     this.sync = new RegionSync(host, store, (message) => this.report(message, "Draw it again."))
     this.watch = new KernelWatch(host, () => changed.emit())
     const { runs, results } = this
+    this.selecting = new Selecting(host, (message) => this.notified.emit(message))
     this.accepts = new Accepts(host, store, results)
     this.screen = new Screen({
       store,
@@ -242,10 +245,11 @@ export class WidgetModel implements LivePorts {
         "Draw simpler or fewer regions, or open a smaller picture.",
       )
     })
-    const { runs, live } = this
+    const { runs, live, selecting } = this
     const handlers = handlersFor({
       runs,
       live,
+      selecting,
       progressed: (progress) => this.progressed(progress),
       runOver: () => this.runOver(),
       report: (message, remedy) => {
@@ -305,6 +309,7 @@ export class WidgetModel implements LivePorts {
     // The same picture sent again keeps its drawings and their history.
     if (loaded === "new") {
       this.live.reset()
+      this.selecting.reset()
       this.sync.reset(picture.width, picture.height)
       this.accepts.arrived()
     }

@@ -3,8 +3,10 @@
 import type { Layer } from "../document/pair"
 import type { RegionStore } from "../document/store"
 import type { IconName } from "../dom/icons"
+import type { Mask } from "../geometry/mask"
 import type { Point } from "../geometry/matrix"
 import type { Size, Viewport } from "../geometry/viewport"
+import type { Selecting } from "../model/selecting"
 
 /** A pointer event in picture coordinates. */
 export interface ToolEvent extends Point {
@@ -25,6 +27,15 @@ export interface ToolContext {
   readonly viewport: Viewport
   /** The drawing area in CSS pixels. */
   readonly area: Size
+  /** Asks the kernel what would be selected. */
+  readonly select: Pick<Selecting, "ask" | "isAsking">
+  /** Whether dragging with the select tool draws a box. */
+  readonly boxes: boolean
+  /** By how much a colour may differ for the wand, and whether it takes only what hangs together. */
+  readonly tolerance: number
+  readonly contiguous: boolean
+  /** Draws what would be selected, in CSS pixels. */
+  outline(g: CanvasRenderingContext2D, mask: Mask): void
   /** Shows a short message in the status line. */
   notify(message: string): void
 }
@@ -51,6 +62,10 @@ export interface Tool {
   release(event: ToolEvent, context: ToolContext): void
   /** The gesture is called off. */
   cancel(context: ToolContext): void
+  /** The tool is taken in hand. */
+  chosen?(context: ToolContext): void
+  /** The pointer leaves the drawing area, or another tool is taken in hand. */
+  leave?(context: ToolContext): void
   /** The pointer moves with no button down. */
   hover?(event: ToolEvent, context: ToolContext): void
   /** A double click. */

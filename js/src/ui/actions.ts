@@ -6,6 +6,7 @@ import type { Action, Layer, Pair } from "../document/pair"
 import {
   addPair,
   changePair,
+  maskOf,
   nudge,
   pastePair,
   type Regions,
@@ -14,12 +15,15 @@ import {
   withMask,
   withMatrix,
 } from "../document/regions"
-import { emptyMask, isEmpty } from "../geometry/mask"
+import { emptyMask, isEmpty, sameMask } from "../geometry/mask"
 import { IDENTITY } from "../geometry/matrix"
 import { flipped } from "../geometry/transform"
 import { carryOf, otherCarry } from "../model/carrying"
 import type { WidgetModel } from "../model/widgetmodel"
 import type { Command } from "./shortcuts"
+
+/** A press on Grow or Shrink moves the outline by the picture's longer side through this. */
+const ADJUST = 256
 
 /** Shared by the widgets of a page, so that a pair can go from one to another. */
 let clipboard: Pair | null = null
@@ -57,7 +61,10 @@ export class Actions {
     const { state } = this
     this.cancelTool()
     this.showRegions()
+    const context = this.stage.context(this.notify)
+    state.tool.leave?.(context)
     state.set({ tool: state.byId(id) })
+    state.tool.chosen?.(context)
     this.notify(state.tool.hint)
   }
 
@@ -129,6 +136,25 @@ export class Actions {
     if (this.state.layer !== "protect" && (!pair || pair.locked)) return
     this.showRegions()
     this.widget.store.commit(withMask(this.regions, selected, this.state.layer, emptyMask(width, height)))
+  }
+
+  /** Makes the active layer's mask larger, smaller, smoother or whole, or turns it round. */
+  adjust(how: "grow" | "shrink" | "smooth" | "fill_holes" | "invert"): void {
+    const { store, selecting } = this.widget
+    const { layer } = this.state
+    const mask = maskOf(store.regions, store.regions.selected, layer)
+    if (isEmpty(mask) || (layer !== "protect" && selectedPair(store.regions)?.locked)) return
+    this.cancelTool()
+    this.showRegions()
+    const { width, height } = store.regions
+    const amount = Math.max(1, Math.round(Math.max(width, height) / ADJUST))
+    void selecting.ask(how, { mask, amount: how === "smooth" ? 3 * amount : amount }).then((found) => {
+      // What was drawn meanwhile counts.
+      if (!found || !sameMask(maskOf(store.regions, store.regions.selected, layer), mask)) return
+      if (isEmpty(found.mask)) return this.notify("Nothing would be left")
+      if (sameMask(found.mask, mask)) return this.notify("That changes nothing")
+      store.commit(withMask(store.regions, store.regions.selected, layer, found.mask))
+    })
   }
 
   /** Flips the active pair's content. */

@@ -8,6 +8,7 @@ import { button, el, setEnabled } from "../dom/elements"
 import { isEmpty } from "../geometry/mask"
 import type { WidgetModel } from "../model/widgetmodel"
 import type { Actions } from "./actions"
+import { adjustRow } from "./adjustrow"
 import { carryLine, carryWords } from "./carryline"
 import { actionRow, numbersRow } from "./placerow"
 
@@ -137,6 +138,7 @@ export function pairsPanel(
     empty,
     actionRow(widget, actions, signal),
     numbersRow(widget, actions, signal),
+    adjustRow(widget, state, actions, signal),
     el("div", { class: "rd-row rd-pair-tools" }, flipX, flipY, home, el("span", { class: "rd-gap" }), clear),
     el("label", { class: "rd-row rd-opacity" }, el("span", {}, "Opacity"), opacity),
   )

@@ -43,7 +43,7 @@ export function resultBar(
   const side = button({
     label: "Side by side",
     icon: "side",
-    text: "Side by side",
+    text: "Side",
     title: "Original and result side by side",
     signal,
     act: () => toggle("side"),
@@ -73,7 +73,7 @@ export function resultBar(
   const again = button({
     label: "Another seed",
     icon: "dice",
-    text: "Another seed",
+    text: "Seed",
     title: "Run again with another seed",
     signal,
     act: () => widget.run({ seed: randomSeed() }),

@@ -72,6 +72,31 @@ export function topBar(
     signal,
   })
 
+  const pieces = button({
+    label: "Pieces",
+    text: "Pieces",
+    title: "A drag paints over pieces",
+    signal,
+    act: () => state.set({ boxes: false }),
+  })
+  const box = button({
+    label: "Box",
+    text: "Box",
+    title: "A drag draws a box around a thing",
+    signal,
+    act: () => state.set({ boxes: true }),
+  })
+  const tolerance = el("input", {
+    type: "range",
+    min: 0,
+    max: 128,
+    class: "rd-range",
+    "aria-label": "Tolerance of the wand",
+  })
+  tolerance.addEventListener("input", () => state.set({ tolerance: Number(tolerance.value) }), { signal })
+  const toleranceText = el("span", { class: "rd-number", "aria-hidden": "true" })
+  const contiguous = el("input", { type: "checkbox" })
+  contiguous.addEventListener("change", () => state.set({ contiguous: contiguous.checked }), { signal })
   const undo = button({
     label: "Undo",
     icon: "undo",
@@ -155,8 +180,33 @@ export function topBar(
     setText(zoom, `${Math.round(state.viewport.scale * 100)} %`)
     const brushes = state.tool.id === "brush" || state.tool.id === "eraser"
     sized.classList.toggle("rd-off", !brushes)
+    sized.hidden = boxes.hidden = wand.hidden = true
+    const options = { select: boxes, wand }[state.tool.id] ?? sized
+    options.hidden = false
+    setPressed(pieces, !state.boxes)
+    setPressed(box, state.boxes)
+    if (document.activeElement !== tolerance) tolerance.value = String(state.tolerance)
+    setText(toleranceText, String(state.tolerance))
+    contiguous.checked = state.contiguous
   }
   const sized = el("label", { class: "rd-sized" }, size, sizeText)
+  const boxes = el(
+    "div",
+    { class: "rd-group", role: "group", "aria-label": "What dragging selects" },
+    pieces,
+    box,
+  )
+  const wand = el(
+    "div",
+    { class: "rd-sized" },
+    el("label", { class: "rd-sized" }, "Tolerance", tolerance, toleranceText),
+    el(
+      "label",
+      { class: "rd-sized", title: "Only what hangs together with the place" },
+      contiguous,
+      "Connected",
+    ),
+  )
   state.changed.on(update, signal)
   widget.changed.on(update, signal)
   update()

@@ -3,6 +3,7 @@
 // `window.host` is what the tests drive: `host.open(options)`, `host.show(width)`, `host.hide()`, `host.sent`, ...
 
 import { Drafting } from "/drafts.js"
+import { Selections } from "/selections.js"
 
 const KINDS = {
   dataview: (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
@@ -77,10 +78,12 @@ class Kernel {
   constructor(model, { steps = 4, hold = 0, drafts = 20 } = {}) {
     Object.assign(this, { model, steps, hold, run: 0, acks: [], stopped: new Set(), results: [], go: () => {} })
     this.drafts = new Drafting(model, drafts)
+    this.selections = new Selections(model)
   }
   message(content, buffers) {
     const { model } = this
     this.drafts.hear(content, buffers)
+    void this.selections.hear(content, buffers)
     const answer = (type, fields = {}) => setTimeout(() => model.receive({ v: 1, type, ...fields }))
     if (content.type === "hello") answer("ready", { kernel: "mock", busy: false, run: this.run })
     if (content.type === "ping") answer("pong")
