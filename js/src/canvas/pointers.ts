@@ -79,6 +79,7 @@ export class Pointers {
       if (this.touches.size > 2) return
     }
     if (this.mode !== "idle") return
+    if (this.state.keyAt) this.state.set({ keyAt: null })
     event.preventDefault()
     this.penDown = event.pointerType === "pen"
     this.area.canvas.setPointerCapture(event.pointerId)
@@ -110,10 +111,14 @@ export class Pointers {
     return this.acting !== this.state.tool
   }
 
-  private toolAt(event: MouseEvent): Tool {
+  /** The tool that a press would work: see `acting`. */
+  toolFor(event: ToolEvent): Tool {
     const { tool } = this.state
-    const grabs = !tool.active && tool.grabs?.(this.toolEvent(event), this.context())
-    return grabs ? this.state.byId("move") : tool
+    return !tool.active && tool.grabs?.(event, this.context()) ? this.state.byId("move") : tool
+  }
+
+  private toolAt(event: MouseEvent): Tool {
+    return this.toolFor(this.toolEvent(event))
   }
 
   /** Whether the press reaches the regions behind a result or, in live editing, behind a run's frames. */

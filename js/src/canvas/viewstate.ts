@@ -2,6 +2,7 @@
 
 import type { Layer } from "../document/pair"
 import { Signal } from "../document/signal"
+import type { Point } from "../geometry/matrix"
 import { fitIn, type Viewport } from "../geometry/viewport"
 import type { Tool } from "../tools/tool"
 import { newTools } from "../tools/toolbox"
@@ -36,6 +37,8 @@ export class ViewState {
   compare: Compare = "off"
   /** Where the divider between original and result is, 0 to 1 of the width. */
   split = 0.5
+  /** Where the pointer that keys move is in the picture; null while it is not used. */
+  keyAt: Point | null = null
   /** Height of the drawing area in CSS pixels, as dragged; null for automatic. */
   height: number | null = null
   viewport: Viewport = fitIn({ width: 1, height: 1 }, { width: 1, height: 1 })

@@ -25,6 +25,7 @@ export class MagneticLasso implements Tool {
   readonly hint =
     "Click along an edge: the outline snaps to it. Backspace takes one back, double click closes"
   readonly cursor = "crosshair"
+  readonly taps = true
   private anchors: Anchor[] = []
   /** The way from the last anchor to the pointer. */
   private tip: readonly Point[] = []

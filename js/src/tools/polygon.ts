@@ -20,6 +20,7 @@ export class Polygon implements Tool {
   readonly key = "p"
   readonly hint = "Click points; Enter or double click closes. Drag a vertex to move it, Alt-click removes it"
   readonly cursor = "crosshair"
+  readonly taps = true
   private points: Point[] = []
   private tip: Point | null = null
   private cut = false

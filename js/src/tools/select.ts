@@ -38,6 +38,7 @@ export class Select implements Tool {
   readonly key = "s"
   readonly hint = "Click a thing, then drag it. Shift adds, Alt takes away; drag over pieces to paint them"
   readonly cursor = "crosshair"
+  readonly taps = true
   private readonly move = new Move()
   /** The piece under the pointer. */
   private piece: Mask | null = null

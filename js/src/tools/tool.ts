@@ -52,6 +52,8 @@ export interface Tool {
   readonly hint: string
   /** A CSS cursor; `none` shows the brush instead. */
   readonly cursor: string
+  /** Whether it is worked by single presses, as against one from press to release. */
+  readonly taps?: boolean
   /** True from the first press to the end of the gesture (a polygon's lasts over several presses). */
   readonly active: boolean
   /** A button goes down. */

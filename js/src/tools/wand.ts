@@ -11,6 +11,7 @@ export class Wand implements Tool {
   readonly key = "u"
   readonly hint = "Click a colour. Shift adds, Alt takes away"
   readonly cursor = "crosshair"
+  readonly taps = true
   readonly active = false
 
   press(event: ToolEvent, context: ToolContext): void {

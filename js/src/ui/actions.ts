@@ -287,7 +287,9 @@ export class Actions {
       paste: () => this.paste(),
       delete: () => tool("Delete") || this.removePair(),
       backspace: () => tool("Backspace") || this.removePair(),
-      enter: () => tool("Enter"),
+      enter: () => this.enter(false, false),
+      enterAdd: () => this.enter(true, false),
+      enterCut: () => this.enter(false, true),
       new: () => this.newPair(),
       flipX: () => this.flip("x"),
       flipY: () => this.flip("y"),
@@ -339,7 +341,16 @@ export class Actions {
     this.notify(`Pair ${index + 1} of ${n}`)
   }
 
+  /** Closes what is begun, or works the pointer that keys move. */
+  private enter(shift: boolean, alt: boolean): void {
+    const { state, stage } = this
+    if (!state.keyAt && state.tool.keyDown?.("Enter", shift, stage.context(this.notify))) return
+    this.showRegions()
+    stage.keyPointer.enter({ shift, alt })
+  }
+
   private nudge(dx: number, dy: number): boolean {
+    if (this.stage.keyPointer.move(dx, dy)) return true
     if (this.widget.live.on) this.showRegions()
     if (!this.widget.canDraw) return false
     const { regions } = this
@@ -374,6 +385,7 @@ export class Actions {
   private escape(): void {
     const { state, widget } = this
     if (state.helpOpen || state.settingsOpen) state.set({ helpOpen: false, settingsOpen: false })
+    else if (this.stage.keyPointer.end()) return
     else if (state.tools.some(({ active }) => active)) this.cancelTool()
     else if (widget.store.stroke || widget.store.ghost) widget.store.cancelGesture()
     else this.leave()

@@ -47,6 +47,8 @@ export type Simple =
   | "help"
   | "escape"
   | "enter"
+  | "enterAdd"
+  | "enterCut"
   | "backspace"
   | "hand"
   | "original"
@@ -98,6 +100,7 @@ const CONTROL: Record<string, Simple> = {
 
 const SHIFTED: Record<string, Simple> = {
   tab: "previous",
+  enter: "enterAdd",
   f: "flipY",
   c: "compare",
   x: "stop",
@@ -127,7 +130,7 @@ export function commandOf(chord: Chord): Command | null {
     const found = chord.shift ? undefined : CONTROL[key]
     return found ? { do: found } : null
   }
-  if (chord.alt) return null
+  if (chord.alt) return key === "enter" ? { do: "enterCut" } : null
   // With Shift, some keyboard layouts give a brace and others the bracket.
   if (key === "{" || (key === "[" && chord.shift)) return { do: "brush", factor: 0.5 }
   if (key === "}" || (key === "]" && chord.shift)) return { do: "brush", factor: 2 }
@@ -204,7 +207,8 @@ export const HELP_ROWS: readonly { readonly title: string; readonly rows: readon
       { keys: "Ctrl+Enter", does: "Run" },
       { keys: "Shift+X", does: "Stop" },
       { keys: "Ctrl+Z  Ctrl+Shift+Z", does: "Undo, redo; an Accept too" },
-      { keys: "Enter  Esc", does: "Close, cancel a polygon" },
+      { keys: "Enter  Esc", does: "Close, cancel a polygon or a lasso" },
+      { keys: "Enter", does: "A pointer for the keys: arrows move it, Enter presses and lets go" },
       { keys: "Esc", does: "Return the keyboard to the notebook" },
       { keys: "?", does: "This sheet" },
     ],
