@@ -197,9 +197,10 @@ class Select:
     rev
         The number of the picture that is asked about.
     how
-        "prepare" makes the picture ready for what follows; "piece" is the superpixel at a point, "click" the
-        object that clicks mean, "box" the object between two corners, "brush" the superpixels along a stroke,
-        "wand" what has the colour of a point, "path" the way along edges from a point to another; the rest
+        "prepare" makes the picture ready for what follows; "piece" is what a click at a point would
+        select, "click" the object that clicks mean, "box" the object between two corners, "brush" the
+        superpixels along a stroke, "wand" what has the colour of a point, "path" the way along edges from a
+        point to another; the rest
         adjusts a mask.
     points
         (x, y) in pixels of the picture.

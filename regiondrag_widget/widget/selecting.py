@@ -151,7 +151,7 @@ class _Picture:
         points, amount = message.points, message.amount
         match message.how:
             case "piece":
-                return self._pieces().piece_at(*points[0])
+                return self._pieces().click(points)
             case "click":
                 return self._pieces().click(points, message.labels)
             case "box":

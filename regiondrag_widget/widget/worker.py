@@ -164,6 +164,13 @@ class InferenceWorker:
         with self._wake:
             return self._unfinished
 
+    @property
+    def runs(self) -> int:
+        """How many runs wait or are under way, whosever they are."""
+        with self._wake:
+            jobs = [*self._waiting.values(), *([self._running] if self._running else [])]
+            return sum(job.urgency == Urgency.RUN for job in jobs)
+
     def is_current_thread(self) -> bool:
         """Whether the caller runs on the inference thread."""
         return self._thread is threading.current_thread()

@@ -98,6 +98,7 @@ export class KeyPointer {
 }
 
 function bounded({ x, y }: Point, width: number, height: number): Point {
-  const clamp = (v: number, size: number) => Math.min(size - 1, Math.max(0, Math.round(v)))
+  // The middle of an even size lies between two pixels: rounding errors must not decide which one is meant.
+  const clamp = (v: number, size: number) => Math.min(size - 1, Math.max(0, Math.round(v + 1e-6)))
   return { x: clamp(x, width), y: clamp(y, height) }
 }

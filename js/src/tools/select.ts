@@ -3,7 +3,7 @@
 import type { Layer } from "../document/pair"
 import { maskOf, withMask } from "../document/regions"
 import { type Combine, combined } from "../geometry/combine"
-import { emptyMask, has, isEmpty, type Mask, sameMask } from "../geometry/mask"
+import { emptyMask, isEmpty, type Mask, sameMask } from "../geometry/mask"
 import type { Point } from "../geometry/matrix"
 import { toScreen } from "../geometry/viewport"
 import { Move } from "./move"
@@ -13,6 +13,8 @@ import type { Tool, ToolContext, ToolEvent } from "./tool"
 
 /** CSS pixels that a click may move before it is a stroke. */
 const STILL = 4
+/** CSS pixels that the pointer moves before what is under it is asked again. */
+const STEP = 6
 /** Half the width of a stroke over pieces, in CSS pixels. */
 const REACH = 3
 /** Points of one stroke that are sent at most. */
@@ -40,8 +42,9 @@ export class Select implements Tool {
   readonly cursor = "crosshair"
   readonly taps = true
   private readonly move = new Move()
-  /** The piece under the pointer. */
+  /** What a click under the pointer would take, and where that was asked. */
   private piece: Mask | null = null
+  private askedAt: Point = { x: -1, y: -1 }
   private path: Point[] = []
   private how: Combine = "replace"
   private dragged = false
@@ -67,7 +70,9 @@ export class Select implements Tool {
     const [x, y] = [Math.round(event.x), Math.round(event.y)]
     const { width, height } = context.store.regions
     if (x < 0 || y < 0 || x >= width || y >= height) return this.show(null, context)
-    if ((this.piece && has(this.piece, x, y)) || context.select.isAsking("piece")) return
+    const moved = Math.hypot(x - this.askedAt.x, y - this.askedAt.y) * context.viewport.scale
+    if ((this.piece && moved < STEP) || context.select.isAsking("piece")) return
+    this.askedAt = { x, y }
     void context.select.ask("piece", { points: [event] }).then((found) => {
       if (found && !this.active) this.show(found.mask, context)
     })

@@ -219,6 +219,8 @@ export function topBar(
       ...layers.map((l) => l.node),
     ),
     sized,
+    boxes,
+    wand,
     el("span", { class: "rd-gap" }),
     el("div", { class: "rd-group" }, undo, redo),
     el("div", { class: "rd-group" }, fit, zoom, dragPreview, fullscreen),

@@ -216,7 +216,7 @@ describe("dragging", () => {
 })
 
 describe("hovering", () => {
-  it("asks for the piece under the pointer once for each piece, and not while an answer is to come", async () => {
+  it("asks for the piece under the pointer again only once the pointer has moved, and not while an answer is to come", async () => {
     const s = open()
     const tool = new Select()
     tool.hover(s.at(15, 15), s.context)
