@@ -1,4 +1,4 @@
-"""The command line: ``regiondrag edit``, ``regiondrag demo``, ``regiondrag info`` and ``regiondrag bench``.
+"""The command line: ``regiondrag edit``, ``select``, ``demo``, ``info`` and ``bench``.
 
 Exit codes: 0 done, 1 failure, 2 wrong input, 130 interrupted. An error is one sentence on stderr, never a
 traceback (``--debug`` shows it); results go to stdout, progress to stderr.
@@ -50,6 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(f"error: {_one_sentence(error)}", WRONG_INPUT if wrong_input else FAILURE)
 
 
+# options whose value may begin with a minus
+NEGATIVE = ("--move", "--rotate", "--select", "--point", "--not-point", "--box")
+
+
 class _Parser(argparse.ArgumentParser):
     """Prints errors in one line, without the usage."""
 
@@ -58,7 +62,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from regiondrag_widget.cli import bench, demo, edit, info
+    from regiondrag_widget.cli import bench, demo, edit, info, select
 
     parser = _Parser(
         prog="regiondrag", description="Drag regions of a picture to new places.", allow_abbrev=False
@@ -66,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"regiondrag {__version__}")
     commands: Any = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     # each command adds its arguments and sets run=, a function from args to an exit code
-    for add_parser in (edit.add_parser, demo.add_parser, info.add_parser):
+    for add_parser in (edit.add_parser, select.add_parser, demo.add_parser, info.add_parser):
         command: argparse.ArgumentParser = add_parser(commands)
         command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     bench.add_parser(commands)
@@ -77,7 +81,7 @@ def _join_negative_values(arguments: list[str]) -> list[str]:
     """Turn ``--move -40,10`` into ``--move=-40,10``: argparse would read the value as an option."""
     joined: list[str] = []
     for argument in arguments:
-        if joined and joined[-1] in ("--move", "--rotate") and re.match(r"-[\d.]", argument):
+        if joined and joined[-1] in NEGATIVE and re.match(r"-[\d.]", argument):
             joined[-1] += f"={argument}"
         else:
             joined.append(argument)

@@ -25,6 +25,7 @@ EXAMPLES = """examples:
   regiondrag edit photo.jpg --handle duck.png --target there.png -o out.png
   regiondrag edit photo.jpg --handle duck.png --move 120,-10 --scale 0.8 --rotate 15 -o out.png
   regiondrag edit photo.jpg --handle a.png --handle b.png --move 40,0 --move -40,0 -o out.png
+  regiondrag edit photo.jpg --select 120,80 --move 40,0 -o out.png
   regiondrag edit --regions edit.zip -o out.png"""
 
 CARRY = ("object", "painted")  # as `regions.pair.CARRY`: importing that would load numpy for --help
@@ -53,6 +54,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     where.add_argument(
         "--handle", action="append", default=[], metavar="MASK", help="white where the object is"
     )
+    where.add_argument("--select", action="append", default=[], type=_point, metavar="X,Y",
+                       help="the object at this place, instead of --handle")  # fmt: skip
     where.add_argument(
         "--target", action="append", default=[], metavar="MASK", help="white where it is to go"
     )
@@ -125,7 +128,7 @@ def _inputs(args: argparse.Namespace) -> tuple[Picture, RegionPairs]:
     from regiondrag_widget.imaging.picture import load_picture
     from regiondrag_widget.regions.pair import RegionPairs
 
-    drawn = args.handle or args.target or args.move or args.scale or args.rotate or args.carry
+    drawn = args.handle or args.select or args.target or args.move or args.scale or args.rotate or args.carry
     if args.regions is not None:
         if drawn:
             raise ValueError(
@@ -144,10 +147,12 @@ def _inputs(args: argparse.Namespace) -> tuple[Picture, RegionPairs]:
         return picture, pairs
     if args.photo is None:
         raise ValueError("no picture given: name one, or saved --regions")
-    if not args.handle:
-        raise ValueError("no region given: name what is to be moved with --handle MASK")
+    if not args.handle and not args.select:
+        raise ValueError(
+            "no region given: name what is to be moved with --handle MASK, or a place on it with --select X,Y"
+        )
     picture = load_picture(args.photo)
-    return picture, RegionPairs(_drawn_pairs(args, picture.size))
+    return picture, RegionPairs(_drawn_pairs(args, picture))
 
 
 def _protected(args: argparse.Namespace, picture: Picture) -> NDArray[np.bool_] | None:
@@ -162,42 +167,59 @@ def _protected(args: argparse.Namespace, picture: Picture) -> NDArray[np.bool_] 
     return protect
 
 
-def _drawn_pairs(args: argparse.Namespace, size: tuple[int, int]) -> list[Any]:
+def _drawn_pairs(args: argparse.Namespace, picture: Picture) -> list[Any]:
     from regiondrag_widget.imaging.mask_file import load_mask
     from regiondrag_widget.regions.pair import RegionPair
 
-    count = len(args.handle)
+    size = picture.size
+    count = len(args.handle) + len(args.select)
     moved = bool(args.move or args.scale or args.rotate)
     if moved == bool(args.target):
         raise ValueError("say where the handle goes: give either --target MASK or --move DX,DY")
     if args.target and len(args.target) != count:
-        raise ValueError(f"{count} --handle but {len(args.target)} --target: give one target for each handle")
-    handles = [load_mask(path, size) for path in args.handle]
+        wanted = "give one target for each handle"
+        raise ValueError(f"{_handles(count)} but {len(args.target)} --target: {wanted}")
+    names = [Path(path).stem for path in args.handle] + [f"{x:g},{y:g}" for x, y in args.select]
+    handles = [load_mask(path, size) for path in args.handle] + _selected(args.select, picture)
     carries = _for_each(args.carry, count, "--carry", None)
     if args.target:
         targets = [load_mask(path, size) for path in args.target]
         return [
-            RegionPair(handle, target, name=Path(path).stem, carry=carry)
-            for handle, target, path, carry in zip(handles, targets, args.handle, carries, strict=True)
+            RegionPair(handle, target, name=name, carry=carry)
+            for handle, target, name, carry in zip(handles, targets, names, carries, strict=True)
         ]
     moves = _for_each(args.move, count, "--move", (0.0, 0.0))
     scales = _for_each(args.scale, count, "--scale", 1.0)
     turns = _for_each(args.rotate, count, "--rotate", 0.0)
     return [
-        RegionPair.move(handle, dx, dy, scale, turn, name=Path(path).stem, carry=carry)
-        for handle, path, (dx, dy), scale, turn, carry in zip(
-            handles, args.handle, moves, scales, turns, carries, strict=True
+        RegionPair.move(handle, dx, dy, scale, turn, name=name, carry=carry)
+        for handle, name, (dx, dy), scale, turn, carry in zip(
+            handles, names, moves, scales, turns, carries, strict=True
         )
     ]
+
+
+def _selected(points: list[tuple[float, float]], picture: Picture) -> list[NDArray[np.bool_]]:
+    """The object at each of these places, (H, W) bool."""
+    if not points:
+        return []
+    from regiondrag_widget.select import Superpixels
+
+    superpixels = Superpixels(picture)  # made once for all places
+    return [superpixels.click([point]) for point in points]
 
 
 def _for_each(values: list[Any], count: int, option: str, default: Any) -> list[Any]:
     """Return one value for each handle, from one value each, one value for all, or the default."""
     if len(values) > 1 and len(values) != count:
         raise ValueError(
-            f"{count} --handle but {len(values)} {option}: give one for each handle, or one for all"
+            f"{_handles(count)} but {len(values)} {option}: give one for each handle, or one for all"
         )
     return values if len(values) > 1 else (values or [default]) * count
+
+
+def _handles(count: int) -> str:
+    return "1 handle" if count == 1 else f"{count} handles"
 
 
 def _check_output(args: argparse.Namespace, picture: Picture) -> None:
@@ -247,10 +269,18 @@ def _report(args: argparse.Namespace, path: Path, result: Any) -> dict[str, Any]
 
 
 def _two_numbers(text: str) -> tuple[float, float]:
+    return _pair_of_numbers(text, "DX,DY", "40,-15")
+
+
+def _point(text: str) -> tuple[float, float]:
+    return _pair_of_numbers(text, "X,Y", "120,80")
+
+
+def _pair_of_numbers(text: str, form: str, example: str) -> tuple[float, float]:
     try:
-        dx, dy = (float(part) for part in text.split(","))
+        first, second = (float(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not DX,DY: two numbers with a comma, such as 40,-15"
+            f"{text!r} is not {form}: two numbers with a comma, such as {example}"
         ) from None
-    return dx, dy
+    return first, second

@@ -4,14 +4,26 @@
 >>> result = rd.edit("photo.jpg", [rd.RegionPair.move(mask, 40, 0)])
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from regiondrag_widget.select.adjust import feather, fill_holes, grow, invert, shrink, smooth
+from regiondrag_widget.select.candidate import Candidate
 from regiondrag_widget.select.flood import wand
 from regiondrag_widget.select.live_wire import MagneticLasso
 from regiondrag_widget.select.picker import Superpixels
 from regiondrag_widget.select.shortcuts import at, box, click, lasso
 
+if TYPE_CHECKING:
+    from regiondrag_widget.select.selector import EmbeddedPicture, Selector
+
 __all__ = [
+    "Candidate",
+    "EmbeddedPicture",
     "MagneticLasso",
+    "Selector",
     "Superpixels",
     "at",
     "box",
@@ -25,3 +37,11 @@ __all__ = [
     "smooth",
     "wand",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("EmbeddedPicture", "Selector"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.selector")  # brings torch: only when asked for
+    value = globals()[name] = getattr(module, name)
+    return value

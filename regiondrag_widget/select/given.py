@@ -12,7 +12,7 @@ import numpy.typing as npt
 from regiondrag_widget.imaging.picture import PictureSource, load_picture
 from regiondrag_widget.regions.limits import check_pixels
 
-__all__ = ["Box", "Point", "checked_box", "checked_points", "rgb_of"]
+__all__ = ["Box", "Point", "checked_box", "checked_clicks", "checked_points", "rgb_of"]
 
 Point: TypeAlias = "tuple[float, float] | Sequence[float]"
 Box: TypeAlias = "tuple[float, float, float, float] | Sequence[float]"
@@ -47,6 +47,22 @@ def checked_points(points: Sequence[Point], shape: tuple[int, int]) -> list[tupl
             raise ValueError(f"point ({x:g}, {y:g}) lies outside the picture, which is {width}x{height} px")
         found.append((x, y))
     return found
+
+
+def checked_clicks(
+    points: Sequence[Point], labels: Sequence[bool] | None, shape: tuple[int, int]
+) -> list[tuple[float, float, bool]]:
+    """Points with their labels (x, y, in the object) of a picture of this (height, width).
+
+    Raises ``ValueError`` as `checked_points`, and unless there is one label for each point; None stands for
+    all True.
+    """
+    if labels is None:
+        labels = [True] * len(points)
+    if len(points) != len(labels):
+        raise ValueError(f"{len(points)} points but {len(labels)} labels: give one label for each point")
+    where = checked_points(points, shape)
+    return [(x, y, bool(label)) for (x, y), label in zip(where, labels, strict=True)]
 
 
 def checked_box(box: Box, shape: tuple[int, int]) -> tuple[float, float, float, float]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from regiondrag_widget.imaging.picture import PictureSource
 from regiondrag_widget.select.clicking import as_indices, object_at
-from regiondrag_widget.select.given import Point, checked_box, checked_points, rgb_of
+from regiondrag_widget.select.given import Point, checked_box, checked_clicks, checked_points, rgb_of
 from regiondrag_widget.select.graph import Graph, graph_of
 from regiondrag_widget.select.superpixels import Segmentation, segment
 
@@ -106,13 +106,10 @@ class Superpixels:
 
     def chosen(self, points: Sequence[Point], labels: Sequence[bool] | None = None) -> Bool:
         """(n,) bool: the superpixels that `click` selects; raises as `click` does."""
-        if labels is None:
-            labels = [True] * len(points)
-        if len(points) != len(labels):
-            raise ValueError(f"{len(points)} points but {len(labels)} labels: give one label for each point")
-        where = [self.index_at(x, y) for x, y in points]
-        inside = as_indices([i for i, label in zip(where, labels, strict=True) if label])
-        outside = as_indices([i for i, label in zip(where, labels, strict=True) if not label])
+        clicks = checked_clicks(points, labels, self.shape)
+        where = [(self.index_at(x, y), label) for x, y, label in clicks]
+        inside = as_indices([index for index, label in where if label])
+        outside = as_indices([index for index, label in where if not label])
         inside = np.setdiff1d(
             inside, outside
         )  # of two clicks on one superpixel the one that takes away counts

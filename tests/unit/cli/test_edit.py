@@ -236,9 +236,9 @@ WRONG = {
     "target and move": (["--handle", "h.png", "--target", "t.png", "--move", "1,1"], "give either --target"),
     "too few targets": (
         ["--handle", "h.png", "--handle", "h2.png", "--target", "t.png"],
-        "2 --handle but 1 --target",
+        "2 handles but 1 --target",
     ),
-    "too many moves": (["--handle", "h.png", "--move", "1,1", "--move", "2,2"], "1 --handle but 2 --move"),
+    "too many moves": (["--handle", "h.png", "--move", "1,1", "--move", "2,2"], "1 handle but 2 --move"),
     "a move that is none": (["--handle", "h.png", "--move", "left"], "'left' is not DX,DY"),
     "a scale of zero": (["--handle", "h.png", "--scale", "0"], "scale is 0"),
     "a move out of the picture": (["--handle", "h.png", "--move", "500,0"], "out of the picture"),
@@ -457,7 +457,7 @@ def test_another_number_of_carries_than_handles_is_refused(
 ):
     three = ("--carry", "object") * 3
     assert edit("--handle", "h.png", "--handle", "h2.png", "--move", "5,0", *three) == 2
-    assert "2 --handle but 3 --carry" in refused(capsys)
+    assert "2 handles but 3 --carry" in refused(capsys)
 
 
 def test_what_was_carried_is_said_on_stderr_and_in_the_json(
