@@ -6,12 +6,14 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from regiondrag_widget import select
+from regiondrag_widget.errors import first_line
 from regiondrag_widget.regions.codec import encode_mask
 from regiondrag_widget.widget.changes import Change
 from regiondrag_widget.widget.document import Document
@@ -57,6 +59,7 @@ class Selecting:
         self._hovering: Select | None = None
         self._waiting: deque[Select] = deque()
         self._picture: _Picture | None = None
+        self._models = _Models()
 
     def select(self, message: Select) -> None:
         """Answer a request, or drop it when a newer one makes it useless."""
@@ -91,6 +94,7 @@ class Selecting:
     def close(self) -> None:
         """The widget is gone."""
         self._forget()
+        self._models = _Models()
         self._worker.cancel(self._owner)
 
     def _forget(self) -> None:
@@ -108,7 +112,8 @@ class Selecting:
             else:
                 return None
             if self._picture is None:
-                self._picture = _Picture(self._document.picture.image)
+                self._picture = _Picture(self._document.picture.image, self._models)
+            self._picture.selector = self._document.settings.selector
             return message, self._picture
 
     def _work(self, job: Job) -> None:
@@ -125,10 +130,35 @@ class Selecting:
             self._outbox.post(partial(self._send, answer))
 
 
-class _Picture:
-    """A picture that is selected in, and what is made of it once."""
+class _Models:
+    """The Segment Anything model that was asked for last. For one thread."""
 
-    def __init__(self, image: Image.Image) -> None:
+    def __init__(self) -> None:
+        self._name = ""
+        self._model: Any = None
+
+    def get(self, name: str) -> Any:
+        """The model of that name, loaded once; ``ValueError`` or ``OSError`` in words, once, then None."""
+        if name != self._name:
+            self._name, self._model = name, None
+            if name:
+                self._model = select.Selector(name)
+        return self._model
+
+
+class _Picture:
+    """A picture that is selected in, and what is made of it once. For one thread.
+
+    Attributes
+    ----------
+    selector
+        Name of the Segment Anything model that finds things, or empty.
+    """
+
+    def __init__(self, image: Image.Image, models: _Models | None = None) -> None:
+        self.selector = ""
+        self._models = models or _Models()
+        self._seen: tuple[Any, Any] = (None, None)  # the model, and the picture as it has seen it
         self._image = image
         self._pixels: NDArray[np.uint8] | None = None
         self._superpixels: select.Superpixels | None = None
@@ -138,25 +168,37 @@ class _Picture:
         """Select as the message asks; ``ValueError`` where it asks for what is not there."""
         if message.how == "prepare":
             self._pieces()
-            return Selected(message.seq, message.how, found=True)
+            return Selected(message.seq, message.how, found=True, message=self._load())
         if message.how == "path":
             way = np.rint(self._path(message)).astype(int)
             return Selected(message.seq, message.how, found=True, path=tuple(way.ravel().tolist()))
+        trouble = self._load() if message.how in ("piece", "click", "box") else ""
         mask = self._mask(message)
-        if not mask.any():
-            return Selected(message.seq, message.how, found=True)
-        return Selected(message.seq, message.how, found=True, data=encode_mask(mask))
+        data = encode_mask(mask) if mask.any() else b""
+        return Selected(message.seq, message.how, found=True, message=trouble, data=data)
+
+    def _load(self) -> str:
+        """Let the model look at the picture, if there is one; why it cannot, in words, the first time."""
+        try:
+            model = self._models.get(self.selector)
+            if model is not self._seen[0]:
+                self._seen = model, None if model is None else model.embed(self._rgb())
+        except Exception as error:  # whatever is wrong with a model, the tool goes on without it
+            log.debug("the selector could not be loaded", exc_info=True)
+            self._seen = (None, None)
+            return f"{first_line(str(error))}. Selecting goes on without it."
+        return ""
 
     def _mask(self, message: Select) -> Mask:
         points, amount = message.points, message.amount
         match message.how:
             case "piece":
-                return self._pieces().click(points)
+                return self._finder().click(points)
             case "click":
-                return self._pieces().click(points, message.labels)
+                return self._finder().click(points, message.labels)
             case "box":
                 (ax, ay), (bx, by) = points
-                return self._pieces().box(min(ax, bx), min(ay, by), max(ax, bx) + 1, max(ay, by) + 1)
+                return self._finder().box(min(ax, bx), min(ay, by), max(ax, bx) + 1, max(ay, by) + 1)
             case "brush":
                 return self._pieces().brush(points, amount)
             case "wand":
@@ -186,6 +228,10 @@ class _Picture:
                 lasso.undo()
             lasso.anchor(*anchor)
         return lasso.path_to(*place)
+
+    def _finder(self) -> Any:
+        """What finds things: the model that has seen the picture, or else the superpixels."""
+        return self._seen[1] or self._pieces()
 
     def _pieces(self) -> select.Superpixels:
         if self._superpixels is None:

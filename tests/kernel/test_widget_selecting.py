@@ -253,3 +253,51 @@ def test_what_is_no_request_is_refused(browser: FakeBrowser, fields: dict[str, A
     assert browser.until("error")["code"] == "protocol"
     ask(browser, 2, "click", (60, 45))
     assert answer(browser, 2)[0]["found"] is True
+
+
+def test_a_selector_that_cannot_be_loaded_is_said_once_and_the_tool_goes_on(
+    browser: FakeBrowser, tmp_path: Any
+) -> None:
+    browser.widget.settings["selector"] = str(tmp_path / "nothing")
+    ask(browser, 1, "click", (60, 45))
+    content, mask = answer(browser, 1)
+    assert "there is no folder" in content["message"]
+    assert "goes on without it" in content["message"]
+    assert iou(mask, disc()) > 0.9
+    ask(browser, 2, "click", (60, 45))
+    assert answer(browser, 2)[0]["message"] == ""
+
+
+def test_a_selector_sees_a_picture_once_and_answers_clicks_and_boxes(
+    browser: FakeBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    class Embedded:
+        def click(self, points: Any, labels: Any = None) -> np.ndarray:
+            return disc(*points[0], 5)
+
+        def box(self, *corners: float) -> np.ndarray:
+            return disc(10, 10, 5)
+
+    class Selector:
+        def __init__(self, name: str) -> None:
+            seen.append(name)
+
+        def embed(self, rgb: Any) -> Embedded:
+            seen.append("picture")
+            return Embedded()
+
+    monkeypatch.setattr(selecting.select, "Selector", Selector, raising=False)
+    browser.widget.settings["selector"] = "some/model"
+    asked = ((1, "click", [(30, 30)]), (2, "box", [(5, 5), (15, 15)]), (3, "piece", [(50, 50)]))
+    for seq, how, points in asked:
+        ask(browser, seq, how, *points)
+        assert answer(browser, seq)[1] is not None
+    assert seen == ["some/model", "picture"]
+    assert np.array_equal(answer(browser, 1)[1], disc(30, 30, 5))
+    ask(browser, 4, "brush", (45, 45), (75, 45), amount=2)
+    assert answer(browser, 4)[1][45, 45:76].all()
+    browser.widget.settings["selector"] = ""
+    ask(browser, 5, "click", (60, 45))
+    assert iou(answer(browser, 5)[1], disc()) > 0.9
