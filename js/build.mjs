@@ -9,7 +9,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const out = join(root, "regiondrag_widget", "widget", "static")
 const watch = process.argv.includes("--watch")
 // The whole bundle travels in every widget's opening message, so it stays small.
-const limit = 150 * 1024
+const limit = 170_000
 
 // The one library inside is MIT licensed: its notice goes where its code goes.
 const notice = readFileSync(join(root, "node_modules", "fflate", "LICENSE"), "utf8").trim()

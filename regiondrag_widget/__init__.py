@@ -20,12 +20,19 @@ if TYPE_CHECKING:
     from regiondrag_widget import select
     from regiondrag_widget.api import carried, edit, load_pipeline
     from regiondrag_widget.engine.denoise import EditStep
+    from regiondrag_widget.engine.inversion import Inversion
     from regiondrag_widget.engine.result import EditResult
     from regiondrag_widget.engine.session import ImageSession
     from regiondrag_widget.pipeline import RegionDragPipeline
     from regiondrag_widget.regions.archive import load_regions, save_regions
-    from regiondrag_widget.regions.correspondence import Correspondence
+    from regiondrag_widget.regions.correspondence import (
+        Correspondence,
+        PixelMap,
+        cell_correspondence,
+        pixel_map,
+    )
     from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+    from regiondrag_widget.regions.polygon import polygon_matrix
     from regiondrag_widget.widget import views
     from regiondrag_widget.widget.widget import RegionDragWidget
 
@@ -34,16 +41,21 @@ __all__ = [
     "EditResult",
     "EditStep",
     "ImageSession",
+    "Inversion",
+    "PixelMap",
     "RegionDragPipeline",
     "RegionDragWidget",
     "RegionPair",
     "RegionPairs",
     "__version__",
     "carried",
+    "cell_correspondence",
     "edit",
     "examples",
     "load_pipeline",
     "load_regions",
+    "pixel_map",
+    "polygon_matrix",
     "save_regions",
     "select",
     "views",
@@ -55,15 +67,20 @@ _WHERE: dict[str, tuple[str, str | None]] = {
     "EditResult": ("engine.result", "EditResult"),
     "EditStep": ("engine.denoise", "EditStep"),
     "ImageSession": ("engine.session", "ImageSession"),
+    "Inversion": ("engine.inversion", "Inversion"),
+    "PixelMap": ("regions.correspondence", "PixelMap"),
     "RegionDragPipeline": ("pipeline", "RegionDragPipeline"),
     "RegionDragWidget": ("widget.widget", "RegionDragWidget"),
     "RegionPair": ("regions.pair", "RegionPair"),
     "RegionPairs": ("regions.pair", "RegionPairs"),
     "carried": ("api", "carried"),
+    "cell_correspondence": ("regions.correspondence", "cell_correspondence"),
     "edit": ("api", "edit"),
     "examples": ("assets", None),
     "load_pipeline": ("api", "load_pipeline"),
     "load_regions": ("regions.archive", "load_regions"),
+    "pixel_map": ("regions.correspondence", "pixel_map"),
+    "polygon_matrix": ("regions.polygon", "polygon_matrix"),
     "save_regions": ("regions.archive", "save_regions"),
     "select": ("select", None),
     "views": ("widget.views", None),

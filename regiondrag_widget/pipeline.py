@@ -18,7 +18,7 @@ from regiondrag_widget.engine.latent_edit import edit_latents
 from regiondrag_widget.engine.output import OUTPUT_TYPES, RegionDragOutput, decoded, pictured
 from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.engine.settings import lists_settings, resolve
-from regiondrag_widget.imaging.picture import PictureSource
+from regiondrag_widget.imaging.picture import PictureSource, load_picture
 from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.checkpoint import load_draft_vae
 from regiondrag_widget.models.linear_codec import LinearCodec
@@ -397,7 +397,8 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         image, pairs : picture, region pairs
             A picture (see `load_picture`) and the region pairs to carry.
         latents, correspondence : (1, C, h, w) Tensor, Correspondence
-            Instead of them: clean, scaled latents, and which cell comes from which.
+            Instead of them: clean, scaled latents, and which cell comes from which. A correspondence may also
+            stand for the pairs of a picture; its cells then are those of the picture at its own size.
         prompt_embeds : (1, tokens, dim) Tensor, optional
             The text condition itself, at guidance 1.
         generator : torch.Generator, optional
@@ -486,12 +487,18 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             )
             images = decoded(self.backbone, final, output_type, self.numpy_to_pil)
             return RegionDragOutput(images) if return_dict else (images,)
-        if image is None or pairs is None:
+        if handle_noise is not None or copy_until is not None:
+            raise ValueError("handle_noise and copy_until go with latents, not with a picture")
+        if image is None or (pairs is None and correspondence is None):
             raise ValueError("give a picture and region pairs: pipe(image, pairs)")
-        if correspondence is not None or handle_noise is not None or copy_until is not None:
-            raise ValueError(
-                "correspondence, handle_noise and copy_until go with latents, not with a picture"
-            )
+        if pairs is not None and correspondence is not None:
+            raise ValueError("give region pairs or a correspondence, not both")
+        if correspondence is not None:
+            image = load_picture(image)
+            height, width = image.shape
+            cell = self.backbone.cell
+            pairs = [correspondence.as_pair((height, width), (-(-height // cell), -(-width // cell)))]
+        assert pairs is not None
         session = ImageSession(
             self,
             image,

@@ -26,6 +26,7 @@ EXAMPLES = """examples:
   regiondrag edit photo.jpg --handle duck.png --move 120,-10 --scale 0.8 --rotate 15 -o out.png
   regiondrag edit photo.jpg --handle a.png --handle b.png --move 40,0 --move -40,0 -o out.png
   regiondrag edit photo.jpg --select 120,80 --move 40,0 -o out.png
+  regiondrag edit photo.jpg --handle tail.png --bend "60,90:60,90 120,90:120,60" -o out.png
   regiondrag edit --regions edit.zip -o out.png"""
 
 CARRY = ("object", "painted")  # as `regions.pair.CARRY`: importing that would load numpy for --help
@@ -66,6 +67,11 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     )
     where.add_argument("--rotate", action="append", default=[], type=float, metavar="DEG",
                        help="turn by DEG degrees as well, counter-clockwise")  # fmt: skip
+    where.add_argument("--bend", action="append", default=[], type=_pins, metavar="PINS",
+                       help="bend by pins X,Y:X,Y, from where to where, instead of --target")  # fmt: skip
+    where.add_argument("--perspective", action="append", default=[], type=_corners, metavar="CORNERS",
+                       help="where the corners of the handle's box go, X,Y four times, clockwise from the "
+                       "upper left, instead of --target")  # fmt: skip
     where.add_argument("--carry", action="append", default=[], choices=CARRY,
                        help="carry the object found in the handle, or all that is painted")  # fmt: skip
     where.add_argument("--regions", type=Path, metavar="FOLDER|ZIP", help="regions saved by save_regions")
@@ -128,7 +134,7 @@ def _inputs(args: argparse.Namespace) -> tuple[Picture, RegionPairs]:
     from regiondrag_widget.imaging.picture import load_picture
     from regiondrag_widget.regions.pair import RegionPairs
 
-    drawn = args.handle or args.select or args.target or args.move or args.scale or args.rotate or args.carry
+    drawn = args.handle or args.select or args.target or args.carry or any(_ways(args).values())
     if args.regions is not None:
         if drawn:
             raise ValueError(
@@ -173,9 +179,12 @@ def _drawn_pairs(args: argparse.Namespace, picture: Picture) -> list[Any]:
 
     size = picture.size
     count = len(args.handle) + len(args.select)
-    moved = bool(args.move or args.scale or args.rotate)
-    if moved == bool(args.target):
-        raise ValueError("say where the handle goes: give either --target MASK or --move DX,DY")
+    ways = {"--target": bool(args.target), **_ways(args)}
+    if sum(ways.values()) != 1:
+        raise ValueError(
+            "say where the handle goes: give either --target MASK or --move DX,DY or --bend PINS "
+            "or --perspective CORNERS"
+        )
     if args.target and len(args.target) != count:
         wanted = "give one target for each handle"
         raise ValueError(f"{_handles(count)} but {len(args.target)} --target: {wanted}")
@@ -188,6 +197,18 @@ def _drawn_pairs(args: argparse.Namespace, picture: Picture) -> list[Any]:
             RegionPair(handle, target, name=name, carry=carry)
             for handle, target, name, carry in zip(handles, targets, names, carries, strict=True)
         ]
+    if args.bend or args.perspective:
+        option, values = ("--bend", args.bend) if args.bend else ("--perspective", args.perspective)
+        each = zip(handles, names, _for_each(values, count, option, None), carries, strict=True)
+        made = []
+        for handle, name, points, carry in each:
+            if args.bend:
+                starts, ends = [pin[0] for pin in points], [pin[1] for pin in points]
+                pair = RegionPair.bend(handle, starts, ends, name=name, carry=carry)
+            else:
+                pair = RegionPair.perspective(handle, points, name=name, carry=carry)
+            made.append(pair)
+        return made
     moves = _for_each(args.move, count, "--move", (0.0, 0.0))
     scales = _for_each(args.scale, count, "--scale", 1.0)
     turns = _for_each(args.rotate, count, "--rotate", 0.0)
@@ -207,6 +228,12 @@ def _selected(points: list[tuple[float, float]], picture: Picture) -> list[NDArr
 
     superpixels = Superpixels(picture)  # made once for all places
     return [superpixels.click([point]) for point in points]
+
+
+def _ways(args: argparse.Namespace) -> dict[str, bool]:
+    """Which options say where the handles go, a target's mask apart."""
+    moved = bool(args.move or args.scale or args.rotate)
+    return {"--move": moved, "--bend": bool(args.bend), "--perspective": bool(args.perspective)}
 
 
 def _for_each(values: list[Any], count: int, option: str, default: Any) -> list[Any]:
@@ -260,12 +287,37 @@ def _report(args: argparse.Namespace, path: Path, result: Any) -> dict[str, Any]
                 "handle_pixels": int(pair.handle.sum()),
                 "target_pixels": int(pair.target.sum()),
                 "matrix": None if pair.matrix is None else pair.matrix.tolist(),
+                "deformation": None if pair.deformation is None else repr(pair.deformation),
             }
             for pair in result.pairs or []
         ],
         "notes": list(result.notes),
         **result.metadata,
     }
+
+
+def _pins(text: str) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    try:
+        pins = [tuple(_two_numbers(end) for end in pin.split(":")) for pin in text.split()]
+        if not pins or any(len(pin) != 2 for pin in pins):
+            raise ValueError
+    except (ValueError, argparse.ArgumentTypeError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of pins X,Y:X,Y with spaces between them, such as '60,90:60,80 9,9:9,9'"
+        ) from None
+    return pins  # type: ignore[return-value]
+
+
+def _corners(text: str) -> list[tuple[float, float]]:
+    try:
+        numbers = [float(part) for part in text.replace(" ", ",").split(",")]
+        if len(numbers) != 8:
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} are not the corners X,Y,X,Y,X,Y,X,Y: eight numbers with commas"
+        ) from None
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def _two_numbers(text: str) -> tuple[float, float]:

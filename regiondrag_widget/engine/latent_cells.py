@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from regiondrag_widget.imaging.window import Window
-from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs, cell_correspondence
+from regiondrag_widget.regions import Correspondence, RegionPairs, cell_correspondence
+from regiondrag_widget.regions.framing import padded_pairs
 
 __all__ = ["cells_of", "copied_cells", "moved_cells"]
 
@@ -64,10 +65,7 @@ def moved_cells(window: Window, pairs: RegionPairs, grid: Grid, method: str) -> 
     h, w = window.size
     inner_h, inner_w = window.inner
     if (h, w) != (inner_h, inner_w):  # the grid covers the padding too: the masks must
-        pad = ((0, round((h - inner_h) / window.scale)), (0, round((w - inner_w) / window.scale)))
-        pairs = RegionPairs(
-            RegionPair(np.pad(p.handle, pad), np.pad(p.target, pad), p.matrix, name=p.name) for p in pairs
-        )
+        pairs = padded_pairs(pairs, round((h - inner_h) / window.scale), round((w - inner_w) / window.scale))
     return cell_correspondence(pairs, grid, method=method)
 
 

@@ -13,6 +13,7 @@ from regiondrag_widget.engine.cache import ByteCache, CacheReport
 from regiondrag_widget.engine.coding import Coder
 from regiondrag_widget.engine.composites import Composites
 from regiondrag_widget.engine.edit_input import EditInput
+from regiondrag_widget.engine.encodings import encoded_once
 from regiondrag_widget.engine.inversion import Inversion, draw_path_noise, invert, thinned
 from regiondrag_widget.engine.prepared_window import PreparedWindow
 from regiondrag_widget.engine.preview import LatentColours
@@ -153,7 +154,7 @@ class PreparedPicture:
         sheet = Sheet.of(self._picture, window)
         with self._clock.stage("encode"):
             working = window.to_working(sheet.rgb.astype(np.float32))
-            latents = self.coder.encode(working)
+            latents = encoded_once(self._model.backbone, working, self.coder.encode)
         with self._clock.stage("inversion"):
             noise = self._path_noise
             if noise is None:

@@ -21,6 +21,7 @@ from regiondrag_widget.engine.edit_input import (
     checked_editable,
     checked_pairs,
 )
+from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.engine.notes import notes_of
 from regiondrag_widget.engine.passes import Passes
 from regiondrag_widget.engine.prepared import PreparedPicture
@@ -157,6 +158,33 @@ class ImageSession:
     def shrink_cache(self) -> None:
         """Halve what may be kept and drop what no longer fits. Also done where memory runs out."""
         self._prepared.shrink()
+
+    def inversion(self, pairs: RegionPairs | Sequence[RegionPair] | None = None) -> Inversion:
+        """The inversion that edits of these pairs start from, made if need be.
+
+        >>> found = session.inversion()
+        >>> found.latents[0], found.latents[-1]         # clean, and noised up to the start
+        >>> found.cache.keys, found.cache.values        # by layer; one tensor a level
+
+        Parameters
+        ----------
+        pairs : RegionPairs or sequence of RegionPair, optional
+            In a picture larger than the model's working size they decide which window is inverted; None
+            inverts the whole picture.
+
+        Returns
+        -------
+        Inversion
+            Latents, noise and residuals at each level, and the keys and values. Not to be written to.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `edit`.
+        """
+        given = None if pairs is None else checked_pairs(pairs, self.picture.shape)
+        with freeing_when_exhausted(self.shrink_cache):
+            return self._prepared.window_for(given if given else None).inversion
 
     def prepare(
         self,

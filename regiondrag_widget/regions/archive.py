@@ -15,17 +15,20 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from regiondrag_widget.regions.container import Reader, open_reader, write_folder, write_zip
+from regiondrag_widget.regions.deformation_file import deformation_as_json, read_deformation
 from regiondrag_widget.regions.limits import MAX_INDEX_BYTES, MAX_PAIRS, check_pixels, max_png_bytes
 from regiondrag_widget.regions.mask import as_mask
 from regiondrag_widget.regions.pair import RegionPair, RegionPairs
 
-VERSION = 1
+VERSION = 2  # what can be read; pairs without a deformation are written as version 1
 _INDEX = "regions.json"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protect: Any = None) -> Path:
     """Write ``regions.json``, ``image.png``, ``handle_0.png``, ``target_0.png`` ... and return the path.
+
+    Pins stand in ``regions.json``; a dense map is a file of its own, ``map_0.f32``.
 
     Parameters
     ----------
@@ -65,7 +68,7 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protec
             f"{picture.width}x{picture.height}: they must have the same size"
         )
     files = {"image.png": _png(picture)}
-    entries = []
+    entries, version = [], 1
     for index, pair in enumerate(region_pairs):
         entry: dict[str, Any] = {"name": pair.name}
         masks = {"handle": pair.handle}
@@ -80,10 +83,15 @@ def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protec
         for part, mask in masks.items():
             entry[part] = f"{part}_{index}.png"
             files[entry[part]] = _png(Image.fromarray(mask))
+        if pair.deformation is not None:
+            version = VERSION
+            described, data = deformation_as_json(pair.deformation, f"map_{index}.f32")
+            files |= data
+            entry |= described
         entries.append({**entry, "matrix": None if pair.matrix is None else pair.matrix.tolist()})
     index_json: dict[str, Any] = {
         "format": "regiondrag regions",
-        "version": VERSION,
+        "version": version,
         "size": [picture.width, picture.height],
         "image": "image.png",
         "pairs": entries,
@@ -131,7 +139,19 @@ def load_regions(path: str | os.PathLike[str]) -> tuple[Image.Image, RegionPairs
             try:
                 matrix = entry.get("matrix")
                 name = "" if label is None else label
-                pairs.append(RegionPair(**masks, matrix=matrix, name=name, carry=carry, action=action))
+                deformation = None
+                if action != "remove":
+                    deformation = read_deformation(entry, masks["handle"], lambda n, m: read(_plain(n), m))
+                pair = RegionPair(
+                    masks["handle"],
+                    masks.get("target"),
+                    matrix,
+                    name=name,
+                    carry=carry,
+                    action=action,
+                    deformation=deformation,
+                )
+                pairs.append(pair)
             except (ValueError, TypeError) as error:
                 raise ValueError(f"pair {number} in {_INDEX} cannot be used: {error}") from error
     return picture, pairs

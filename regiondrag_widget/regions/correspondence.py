@@ -82,6 +82,52 @@ class Correspondence:
     def __repr__(self) -> str:
         return f"Correspondence({len(self)} cells)"
 
+    def as_pair(self, shape: tuple[int, int], grid: tuple[int, int], *, name: str = "") -> RegionPair:
+        """Return the pair that moves the same cells of a picture: a correspondence of one's own on a picture.
+
+        >>> pair = rd.Correspondence(source_xy, target_xy).as_pair(shape=(512, 512), grid=(64, 64))
+        >>> result = rd.edit(picture, [pair])
+
+        Parameters
+        ----------
+        shape
+            (H, W) of the picture.
+        grid
+            (h, w), the cells that cover the whole picture: for a model with cells of 8 pixels, an eighth of
+            the shape.
+        name
+            A label.
+
+        Returns
+        -------
+        RegionPair
+            Its handle are the source cells, its target the target cells; all that is in the handle is
+            carried, each pixel from the same place within the source cell.
+
+        Raises
+        ------
+        ValueError
+            There are no cells, the grid does not fit the picture, or a cell lies outside it.
+        """
+        h, w = check_grid(grid, shape)
+        if not len(self):
+            raise ValueError("the correspondence has no cells: give at least one")
+        self.check_grid((h, w))
+        height, width = shape
+        column = cells_at(np.stack([np.arange(width), np.zeros(width)], axis=1), (h, w), shape)[:, 0]
+        row = cells_at(np.stack([np.zeros(height), np.arange(height)], axis=1), (h, w), shape)[:, 1]
+        size = np.array([width / w, height / h])
+        shift = np.full((h, w, 2), np.nan)
+        shift[self.target_xy[:, 1], self.target_xy[:, 0]] = (self.source_xy - self.target_xy) * size
+        is_source = np.zeros((h, w), dtype=np.bool_)
+        is_source[self.source_xy[:, 1], self.source_xy[:, 0]] = True
+        own = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
+        source_xy = own + shift[row[:, None], column]
+        # given, for a source at the edge of its cell may round to the cell beside it
+        target = np.isfinite(source_xy[..., 0])
+        handle = is_source[row[:, None], column]
+        return RegionPair.warp(handle, source_xy, target=target, name=name, carry="painted")
+
     def check_grid(self, grid: tuple[int, int]) -> None:
         """Raise ``ValueError`` when a cell lies outside the (h, w) grid."""
         for name, cells in (("source_xy", self.source_xy), ("target_xy", self.target_xy)):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from regiondrag_widget.regions.bend import Bend
 from regiondrag_widget.regions.box import Box, slices_of
+from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.mask import Mask
 from regiondrag_widget.regions.pair import RegionPair, RegionPairs
 
-__all__ = ["framed_mask", "framed_pairs"]
+__all__ = ["framed_mask", "framed_pairs", "padded_pairs"]
 
 
 def framed_pairs(pairs: RegionPairs, box: Box, shape: tuple[int, int] | None = None) -> RegionPairs:
@@ -27,7 +29,7 @@ def framed_pairs(pairs: RegionPairs, box: Box, shape: tuple[int, int] | None = N
     Returns
     -------
     RegionPairs
-        Masks (h, w), cut out and resized by `framed_mask`; matrices in the new pixels.
+        Masks (h, w), cut out and resized by `framed_mask`; matrices and deformations in the new pixels.
 
     Raises
     ------
@@ -46,17 +48,36 @@ def framed_pairs(pairs: RegionPairs, box: Box, shape: tuple[int, int] | None = N
         if isinstance(carry, np.ndarray):
             carry = framed_mask(carry, box, (h, w)) & handle
             carry = carry if carry.any() else handle
+        target, deformation = framed_mask(pair.target, box, (h, w)), pair.deformation
+        if isinstance(deformation, Bend):
+            deformation = deformation.framed(forth)
+        elif deformation is not None:
+            deformation = deformation.framed(forth, target)
         framed.append(
             RegionPair(
                 handle,
-                framed_mask(pair.target, box, (h, w)) if pair.moves else None,
+                target if pair.moves else None,
                 None if pair.matrix is None else forth @ pair.matrix @ back,
                 name=pair.name,
                 carry=carry,
                 action=pair.action,
+                deformation=deformation,
             )
         )
     return RegionPairs(framed)
+
+
+def padded_pairs(pairs: RegionPairs, below: int, right: int) -> RegionPairs:
+    """Return the pairs, without their carry, of a picture with so many pixels more below and to the right."""
+    padded = []
+    for pair in pairs:
+        pad = ((0, below), (0, right))
+        handle, deformation = np.pad(pair.handle, pad), pair.deformation
+        if isinstance(deformation, DenseMap):
+            deformation = deformation.padded((int(handle.shape[0]), int(handle.shape[1])))
+        target = np.pad(pair.target, pad)
+        padded.append(RegionPair(handle, target, pair.matrix, name=pair.name, deformation=deformation))
+    return RegionPairs(padded)
 
 
 def framed_mask(mask: Mask, box: Box, shape: tuple[int, int]) -> Mask:

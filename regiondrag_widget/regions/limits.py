@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = [
     "MAX_INDEX_BYTES",
     "MAX_PAIRS",
+    "MAX_PINS",
     "MAX_PIXELS",
     "MIN_SIDE",
     "check_pixels",
@@ -17,6 +18,7 @@ __all__ = [
 MIN_SIDE = 64  # pixels of a picture's shorter side: less holds nothing to edit
 MAX_PIXELS = 178_956_970  # of a picture or a mask, about 13,000 x 13,000: Pillow decodes no more either
 MAX_PAIRS = 512  # of one picture
+MAX_PINS = 64  # of one bent pair
 MAX_INDEX_BYTES = 4_000_000  # of regions.json, the index of saved regions
 
 

@@ -9,8 +9,19 @@ from typing import Any, cast, overload
 import numpy as np
 
 from regiondrag_widget.regions import matrix as mx
+from regiondrag_widget.regions.bend import Bend
+from regiondrag_widget.regions.densemap import DenseMap
+from regiondrag_widget.regions.given_points import as_points, is_convex, on_mask
 from regiondrag_widget.regions.mask import Mask, as_mask, require_pixels
+from regiondrag_widget.regions.polygon import polygon_matrix
 from regiondrag_widget.regions.region import Region
+from regiondrag_widget.regions.target import (
+    Deformation,
+    carried_by,
+    deformed_by,
+    require_in_front,
+    require_usable,
+)
 
 CARRY = ("object", "painted")
 ACTIONS = ("move", "copy", "remove")
@@ -26,8 +37,8 @@ class RegionPair:
         (H, W) mask of what is to be moved, at the picture's resolution; see :func:`~.mask.as_mask` for the
         types accepted. Copied and made read-only.
     target
-        (H, W) mask of the place it is to cover. May be left out when ``matrix`` is given: then it is the
-        handle carried by the matrix, cut off at the picture's edges.
+        (H, W) mask of the place it is to cover. May be left out when ``matrix`` or ``deformation`` is given:
+        then it is the handle carried by it, cut off at the picture's edges.
     matrix
         (3, 3) affine map or homography, handle pixel (x, y, 1) -> target pixel; integers are pixel centres, x
         to the right, y down. When both are given the matrix is the map and ``target`` is the region covered.
@@ -40,14 +51,17 @@ class RegionPair:
         "move" carries the content away and fills its place, "copy" leaves the original where it is, "remove"
         fills the handle's place and carries nothing: it takes no target and no matrix, and its ``target``
         reads as the handle.
+    deformation
+        Instead of a matrix: the map of a bent pair; `bend` and `warp` make it.
 
     Raises
     ------
     TypeError, ValueError
         The handle or the target is empty or not clearly two-valued, or their shapes differ; the matrix is
         singular or not finite, sends part of the handle through the horizon, or moves all of it out of the
-        picture; both target and matrix are missing, or given for a removal; the carry mask is empty, of
-        another size, or leaves the handle; or there is no such action.
+        picture; the same for the deformation; both or none of them are given and no target, or any of them
+        for a removal; the carry mask is empty, of another size, or leaves the handle; or there is no such
+        action.
     """
 
     handle: Mask
@@ -56,6 +70,7 @@ class RegionPair:
     name: str
     carry: str | Mask | None
     action: str
+    deformation: Deformation | None
 
     def __init__(
         self,
@@ -66,23 +81,29 @@ class RegionPair:
         name: str = "",
         carry: Any = None,
         action: str = "move",
+        deformation: Deformation | None = None,
     ) -> None:
         if not isinstance(name, str):
             raise TypeError(f"name must be a string, not {type(name).__name__}")
         check_action(action)
         handle = as_mask(handle, "handle")
         require_pixels(handle, "handle")
+        nowhere = target is None and matrix is None and deformation is None
         if action == "remove":
-            if target is not None or matrix is not None:
-                raise ValueError("a removal takes no target and no matrix: leave both out")
+            if not nowhere:
+                raise ValueError("a removal takes no target, no matrix and no deformation: leave them out")
             target = handle
-        elif target is None and matrix is None:
+        elif nowhere:
             raise ValueError("no target and no matrix given: say where the handle goes with one of them")
         if matrix is not None:
+            if deformation is not None:
+                raise ValueError("a pair has a matrix or a deformation, not both: leave one of them out")
             matrix = mx.as_matrix(matrix)
-            _require_in_front(matrix, handle)
+            require_in_front(matrix, handle)
+        if deformation is not None:
+            require_usable(deformation, handle)
         if target is None:
-            target = _carried(handle, matrix)
+            target = carried_by(handle, matrix) if deformation is None else deformed_by(handle, deformation)
         else:
             target = as_mask(target, "target")
             require_pixels(target, "target")
@@ -94,7 +115,7 @@ class RegionPair:
         carry = as_carry(carry, handle)
         values = {
             "handle": handle, "target": target, "matrix": matrix,
-            "name": name, "carry": carry, "action": action,
+            "name": name, "carry": carry, "action": action, "deformation": deformation,
         }  # fmt: skip
         for field, value in values.items():
             object.__setattr__(self, field, value)
@@ -103,8 +124,8 @@ class RegionPair:
     def move(
         cls,
         handle: Any,
-        dx: float,
-        dy: float,
+        dx: float = 0.0,
+        dy: float = 0.0,
         scale: float = 1.0,
         rotate: float = 0.0,
         *,
@@ -113,6 +134,9 @@ class RegionPair:
         action: str = "move",
     ) -> RegionPair:
         """Shift the handle by (dx, dy) pixels, after scaling and turning it about its centroid.
+
+        >>> rd.RegionPair.move(handle, dx=40)
+        >>> rd.RegionPair.move(handle, rotate=15)
 
         ``rotate`` is in degrees, counter-clockwise as seen on the screen; ``scale`` is above 0.
         """
@@ -137,6 +161,135 @@ class RegionPair:
         """Whether content arrives at the target; False for a removal."""
         return self.action != "remove"
 
+    @classmethod
+    def perspective(
+        cls, handle: Any, corners: Any, *, name: str = "", carry: Any = None, action: str = "move"
+    ) -> RegionPair:
+        """See the handle from another side: the corners of its bounding box go to four other points.
+
+        >>> rd.RegionPair.perspective(handle, [(100, 80), (220, 95), (220, 180), (100, 200)])
+
+        Parameters
+        ----------
+        handle
+            (H, W) mask.
+        corners
+            (4, 2) points x, y: where the box's upper left, upper right, lower right and lower left corner go.
+            The corners are the outer ones of the corner pixels.
+        name, carry, action
+            As `RegionPair` takes them.
+
+        Raises
+        ------
+        ValueError
+            The corners are not four points of a convex quadrilateral, in this order, or as for `RegionPair`.
+        """
+        mask = as_mask(handle, "handle")
+        require_pixels(mask, "handle")
+        goals = as_points(corners, "corners")
+        if len(goals) != 4:
+            raise ValueError(f"there are {len(goals)} corners: give 4 points (x, y)")
+        if not is_convex(goals):
+            raise ValueError(
+                "the corners do not form a convex quadrilateral: give upper left, upper right, lower right, "
+                "lower left"
+            )
+        region = Region.of(mask)
+        x0, y0 = region.x0 - 0.5, region.y0 - 0.5
+        x1, y1 = x0 + region.width, y0 + region.height
+        matrix = polygon_matrix([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], goals)
+        return cls(mask, matrix=matrix, name=name, carry=carry, action=action)
+
+    @classmethod
+    def bend(
+        cls,
+        handle: Any,
+        from_points: Any,
+        to_points: Any,
+        *,
+        matrix: Any = None,
+        target: Any = None,
+        name: str = "",
+        carry: Any = None,
+        action: str = "move",
+    ) -> RegionPair:
+        """Bend the handle by pins: each pin goes where it is pulled, and the rest follows smoothly.
+
+        >>> rd.RegionPair.bend(handle, [(60, 90), (120, 90)], [(60, 90), (120, 60)])
+
+        A pin that is to hold goes to where it is. One pin shifts the handle, two also turn it.
+
+        Parameters
+        ----------
+        handle
+            (H, W) mask.
+        from_points, to_points
+            (n, 2) pins x, y on the handle, and where they go, which may be outside the picture; n from 1
+            to 64.
+        matrix
+            (3, 3), handle pixel -> target pixel before the bending; the identity when left out.
+        target, name, carry, action
+            As `RegionPair` takes them.
+
+        Raises
+        ------
+        ValueError
+            Pins that are not on the handle, or within a pixel of each other before or after; pins pulled so
+            that the handle folds over itself; or as for `RegionPair` and `Bend`.
+        """
+        mask = as_mask(handle, "handle")
+        require_pixels(mask, "handle")
+        bend = Bend(from_points, to_points, matrix, handle=mask)
+        outside = ~on_mask(mask, bend.from_points)
+        if outside.any():
+            number = int(np.argmax(outside))
+            x, y = bend.from_points[number]
+            raise ValueError(f"pin {number + 1} at ({x:g}, {y:g}) is not on the handle: put it on the handle")
+        limit = 100 * np.array([mask.shape[1], mask.shape[0]])
+        if (np.abs(bend.to_points) > limit).any():
+            raise ValueError("a pin is pulled far out of the picture: pull it less far")
+        pair = cls(mask, target, name=name, carry=carry, action=action, deformation=bend)
+        if bend.folds(mask):
+            raise ValueError(
+                "the pins fold the handle over itself: pull them less far, or put more pins between them"
+            )
+        return pair
+
+    @classmethod
+    def warp(
+        cls,
+        handle: Any,
+        source_xy: Any,
+        *,
+        target: Any = None,
+        name: str = "",
+        carry: Any = None,
+        action: str = "move",
+    ) -> RegionPair:
+        """Move the handle by any dense map, such as an optical flow.
+
+        >>> y, x = np.mgrid[:height, :width]
+        >>> rd.RegionPair.warp(handle, np.stack([x - 40 - 6 * np.sin(y / 20), y], axis=-1))
+
+        Parameters
+        ----------
+        handle
+            (H, W) mask.
+        source_xy
+            (H, W, 2) numbers, columns x, y: where each pixel of the edited picture comes from. NaN, or a
+            place outside the handle, where the pixel is not part of the target.
+        target, name, carry, action
+            As `RegionPair` takes them.
+
+        Raises
+        ------
+        ValueError
+            The map has another shape, no pixel comes from the handle, or as for `RegionPair`.
+        """
+        mask = as_mask(handle, "handle")
+        require_pixels(mask, "handle")
+        return cls(mask, target, name=name, carry=carry, action=action, deformation=DenseMap(source_xy))
+
     @property
     def shape(self) -> tuple[int, int]:
         """(H, W) of the picture."""
@@ -152,7 +305,8 @@ class RegionPair:
             return False
         same_matrix = self.matrix is None or np.array_equal(self.matrix, np.asarray(other.matrix))
         same_masks = np.array_equal(self.handle, other.handle) and np.array_equal(self.target, other.target)
-        return same_matrix and same_masks and _same_carry(self.carry, other.carry)
+        same_map = same_matrix and self.deformation == other.deformation
+        return same_map and same_masks and _same_carry(self.carry, other.carry)
 
     def __hash__(self) -> int:
         return hash((self.shape, self.name, int(self.handle.sum()), int(self.target.sum())))
@@ -163,6 +317,8 @@ class RegionPair:
         if not self.moves:
             return f"RegionPair({label}{width}x{height}, {self.handle.sum()} px, remove)"
         exact = ", exact matrix" if self.matrix is not None else ""
+        if self.deformation is not None:
+            exact = f", {self.deformation!r}"
         copy = ", copy" if self.action == "copy" else ""
         sizes = f"{self.handle.sum()} -> {self.target.sum()} px"
         return f"RegionPair({label}{width}x{height}, {sizes}{exact}{copy})"
@@ -289,34 +445,3 @@ def _same_carry(a: str | Mask | None, b: str | Mask | None) -> bool:
 
 def _size(mask: Mask) -> str:
     return f"{mask.shape[1]}x{mask.shape[0]}"
-
-
-def _require_in_front(matrix: mx.Matrix, handle: Mask) -> None:
-    """Refuse a homography whose horizon crosses the handle (outer corners of its pixels included)."""
-    if mx.is_affine(matrix):
-        return
-    weight = mx.weights(matrix, Region.of(handle).corners)
-    if weight.min() * weight.max() <= 0 or np.abs(weight).min() < 1e-9 * np.abs(weight).max():
-        raise ValueError("matrix sends part of the handle to infinity: use a milder perspective")
-
-
-def _carried(handle: Mask, matrix: mx.Matrix) -> Mask:
-    """Return the handle carried by the matrix: the pixels whose origin lies in it. Read-only (H, W) bool."""
-    height, width = handle.shape
-    region = Region.of(handle)
-    carried = mx.apply(matrix, region.corners)
-    x0, y0 = np.maximum(np.floor(carried.min(axis=0)), 0).astype(int)
-    x1, y1 = np.minimum(np.ceil(carried.max(axis=0)) + 1, [width, height]).astype(int)
-    target = np.zeros_like(handle)
-    if x0 < x1 and y0 < y1:
-        x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float64), np.arange(y0, y1, dtype=np.float64))
-        origin = mx.apply(mx.inverse(matrix), np.stack([x.ravel(), y.ravel()], axis=1))
-        target[y0:y1, x0:x1] = region.contains(origin).reshape(x.shape)
-    if not target.any():  # too small to hit any pixel centre: take the pixels it falls on
-        points = np.floor(mx.apply(matrix, region.pixels.astype(np.float64)) + 0.5).astype(np.int64)
-        kept = points[((points >= 0) & (points < [width, height])).all(axis=1)]
-        target[kept[:, 1], kept[:, 0]] = True
-    if not target.any():
-        raise ValueError("matrix moves the whole handle out of the picture: choose a target inside it")
-    target.flags.writeable = False
-    return target

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from regiondrag_widget.regions import matrix as mx
+from regiondrag_widget.regions.bend import Bend
 from regiondrag_widget.regions.components import matched_components
 from regiondrag_widget.regions.contour import contour_map
 from regiondrag_widget.regions.mask import Points
@@ -38,12 +39,17 @@ class Piece:
 def pieces(pair: RegionPair, method: str = "auto") -> list[Piece]:
     """Split a pair into parts with one map each; together their targets are the pair's target.
 
-    An exact matrix is used as it is; ``method`` says how to infer the map of a pair without a matrix.
+    An exact matrix or a deformation is used as it is; ``method`` says how to infer the map of a pair
+    without one.
     """
     check_method(method)
     handle, target = Region.of(pair.handle), Region.of(pair.target)
     if pair.matrix is not None:
         return [_by_matrix(pair.matrix, handle, target)]
+    if pair.deformation is not None:
+        deformation = pair.deformation
+        dense = deformation.dense(pair.shape) if isinstance(deformation, Bend) else deformation
+        return [Piece(handle, target, dense.to_source)]
     if method == "scanline":
         return [Piece(handle, target, partial(scanline_map, handle, target))]
     if method == "polygon":

@@ -17,6 +17,7 @@ from PIL import Image
 
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.locks import OrderedLock, Rank
+from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.mask import as_mask
 from regiondrag_widget.widget.carried_answer import CarriedAnswers, CarriedRequest
 from regiondrag_widget.widget.changes import NOTHING, Change, DocumentListener, Listeners
@@ -45,12 +46,15 @@ class Snapshot:
         The number of the regions that this picture began with: older ones were drawn on another picture.
     settings
         Valid by construction.
+    maps
+        The dense maps that there are, as in `Regions`.
     """
 
     image: Image.Image
     picture_key: str
     first_rev: int
     settings: EditSettings
+    maps: Mapping[str, DenseMap]
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +156,9 @@ class Document:
     def snapshot(self) -> Snapshot:
         """The picture and the settings as they are now."""
         with self.lock:
-            return Snapshot(self.picture.image, self.picture_key(), self._first_rev, self.settings)
+            return Snapshot(
+                self.picture.image, self.picture_key(), self._first_rev, self.settings, self.regions.maps
+            )
 
     def protect(self) -> Mask | None:
         """(H, W) bool, set where nothing may change; None where everything may."""
@@ -264,7 +270,7 @@ class Document:
             entries = self.regions.entries if drawn.entries is None else drawn.entries
             masks = self.regions.masks if drawn.masks is None else drawn.masks
             what = Change.REGIONS | (NOTHING if _same_protect(self.regions.masks, masks) else Change.PROTECT)
-            self.regions = Regions(tuple(entries), dict(masks))
+            self.regions = Regions(tuple(entries), dict(masks), self.regions.maps)
             if drawn.rev is not None:
                 self.regions_rev = drawn.rev
             if drawn.selected is not None:
@@ -375,8 +381,8 @@ class Document:
             self.require_open()
             entry = self.history.get(key)
             # whether drafts follow the pointer, and what selects, depends on the machine, not on the result
-            own = {"live": self.settings.live, "selector": self.settings.selector}
-            asked = {**entry.request.settings.as_dict(), **own}
+            here = {"live": self.settings.live, "selector": self.settings.selector}
+            asked = {**entry.request.settings.as_dict(), **here}
             settings, own = self._fitting(self.settings.updated(asked))
             what = Change.RESTORED | Change.RESULT | Change.SETTINGS
             if entry.before.image is not self.picture.image:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
@@ -18,7 +18,7 @@ from regiondrag_widget.widget.editor import Editor
 from regiondrag_widget.widget.editor_cache import EditorCache, editor_key
 from regiondrag_widget.widget.encode import encode_jpeg
 from regiondrag_widget.widget.messages import Draft
-from regiondrag_widget.widget.sent_regions import drawn_pairs, protect_mask
+from regiondrag_widget.widget.sent_regions import Maps, drawn_pairs, protect_mask
 
 CALLS = 2  # network calls of a draft
 MAX_AGE = 1.0  # seconds after which a request is too old to be answered by a picture
@@ -36,6 +36,8 @@ class DraftRequest:
         As it came: its masks are decoded on the inference thread, only if the draft's turn comes.
     image, picture_key
         As of an `EditRequest`.
+    maps
+        The dense maps that there are, as in `Regions`.
     arrived
         Seconds of the clock that `make_draft` gets.
     """
@@ -46,6 +48,7 @@ class DraftRequest:
     picture_key: Hashable
     settings: EditSettings
     arrived: float
+    maps: Maps = field(default_factory=dict)
 
     @property
     def needs(self) -> Hashable:
@@ -101,7 +104,7 @@ def make_draft(request: DraftRequest, editors: EditorCache, watch: Watch) -> Dra
     What the engine raises passes through.
     """
     shape = request.image.height, request.image.width
-    pairs = drawn_pairs(request.message, shape)
+    pairs = drawn_pairs(request.message, shape, request.maps)
     protect = protect_mask(request.message, shape)
     if not pairs:
         raise NothingDrawn

@@ -120,6 +120,21 @@ class Fields:
             raise self.refuse(name, f"a list of {count} of true and false")
         return tuple(value)  # type: ignore[arg-type]
 
+    def rows(self, name: str, columns: int, most: int) -> tuple[tuple[float, ...], ...] | None:
+        """1 to ``most`` rows of ``columns`` finite numbers, or None."""
+        value = self.content.get(name)
+        if value is None:
+            return None
+
+        def listed(item: object, least: int, longest: int) -> bool:
+            is_list = isinstance(item, Sequence) and not isinstance(item, (str, bytes))
+            return is_list and least <= len(item) <= longest  # type: ignore[arg-type]
+
+        fits = listed(value, 1, most) and all(listed(row, columns, columns) for row in value)
+        if not fits or not all(is_finite_number(v) for row in value for v in row):
+            raise self.refuse(name, f"1 to {most} rows of {columns} finite numbers, or null")
+        return tuple(tuple(float(v) for v in row) for row in value)
+
     def index(self, name: str) -> int:
         """The index of a buffer that came along."""
         value = self.integer(name)

@@ -182,10 +182,10 @@ class Handlers:
             run=message.run,
             image=document.picture.image,
             picture_key=document.picture_key(),
-            pairs=complete_pairs(message, document.shape),
+            pairs=complete_pairs(message, document.shape, document.regions.maps),
             protect=protect_mask(message, document.shape),
             settings=document.settings.updated(known(message.params)),
-            regions=sent_regions(message, document.regions.entries),
+            regions=sent_regions(message, document.regions),
         )
 
     def _need(self, message: Need) -> None:

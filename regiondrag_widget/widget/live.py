@@ -86,7 +86,9 @@ class Live:
                 settings = now.settings.updated(known(message.params))
             except (ValueError, TypeError) as error:
                 return self._drafts.refuse(message.seq, str(error))
-            request = DraftRequest(message.seq, message, now.image, now.picture_key, settings, self._clock())
+            request = DraftRequest(
+                message.seq, message, now.image, now.picture_key, settings, self._clock(), now.maps
+            )
         self._drafts.request(request)
         return None
 

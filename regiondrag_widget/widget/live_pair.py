@@ -49,28 +49,32 @@ class LivePair(_Live, RegionPair):
     """
 
     def __init__(self, pair: RegionPair, drawing: Drawing, key: str) -> None:
-        for name in ("handle", "target", "matrix", "name", "carry", "action"):
+        for name in ("handle", "target", "matrix", "name", "carry", "action", "deformation"):
             object.__setattr__(self, name, getattr(pair, name))
         self._join(drawing, key)
 
     def __reduce__(self) -> Any:
-        return _plain, (self.handle, self.target, self.matrix, self.name, self.carry, self.action)
+        parts = self.handle, self.target, self.matrix, self.name, self.carry, self.action, self.deformation
+        return _plain, parts
 
 
 class LiveUnfinishedPair(_Live, UnfinishedPair):
     """An unfinished pair of a widget, of which ``carry`` can be assigned."""
 
     def __init__(self, pair: UnfinishedPair, drawing: Drawing, key: str) -> None:
-        for name in ("handle", "target", "matrix", "name", "missing", "carry", "action"):
+        for name in ("handle", "target", "matrix", "name", "missing", "carry", "action", "deformation"):
             object.__setattr__(self, name, getattr(pair, name))
         self._join(drawing, key)
 
 
-def _plain(handle: Mask, target: Mask, matrix: Any, name: str, carry: Any, action: str) -> RegionPair:
+def _plain(
+    handle: Mask, target: Mask, matrix: Any, name: str, carry: Any, action: str, deformation: Any
+) -> RegionPair:
     """A copy of a drawn pair belongs to no drawing."""
     if action == "remove":
         return RegionPair.remove(handle, name=name, carry=carry)
-    return RegionPair(handle, target, matrix, name=name, carry=carry, action=action)
+    how = {"name": name, "carry": carry, "action": action, "deformation": deformation}
+    return RegionPair(handle, target, matrix, **how)
 
 
 def joined(pair: AnyPair, drawing: Drawing, key: str) -> AnyPair:

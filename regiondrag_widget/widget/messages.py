@@ -20,6 +20,7 @@ MAX_TEXT = 10_000  # characters of any one string field
 MAX_INTEGER = 2**53 - 1  # what a browser's number holds exactly
 
 Buffer: TypeAlias = "bytes | bytearray | memoryview"
+Pins: TypeAlias = "tuple[tuple[float, float, float, float], ...]"  # x, y on the handle; x, y where it goes
 ErrorCode = Literal["bad-input", "memory", "engine", "protocol", "too-large", "kernel"]
 UndraftedReason = Literal["stale", "stopped", "memory", "error"]
 SelectHow = Literal[
@@ -66,7 +67,7 @@ class SentPair:
     """A region pair of a `Run` or `Draft`.
 
     ``handle``, ``target`` and ``chosen`` are indices into the message's buffers, ``matrix`` the nine numbers
-    row by row; ``carry`` and ``action`` are as in `PairEntry`.
+    row by row; ``carry``, ``action``, ``pins`` and ``dense`` are as in `PairEntry`.
     """
 
     key: str
@@ -77,6 +78,8 @@ class SentPair:
     carry: str | None = None
     chosen: int | None = None
     action: str = "move"
+    pins: Pins | None = None
+    dense: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from regiondrag_widget.regions.bend import Bend
 from regiondrag_widget.regions.codec import decode_mask, encode_mask
+from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.pair import CARRY, RegionPair
+from regiondrag_widget.regions.target import Deformation
+from regiondrag_widget.widget.messages import Pins
 
 Mask = NDArray[np.bool_]
 PROTECT = "protect"
@@ -36,6 +40,7 @@ class UnfinishedPair:
     missing: str
     carry: str | Mask | None = None
     action: str = "move"
+    deformation: Deformation | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -61,6 +66,11 @@ class PairEntry:
         The user's label.
     matrix
         Nine numbers row by row, handle pixel -> target pixel; None where the target was painted.
+    pins
+        Pins that bend the target: x and y on the handle, and where they go. The matrix, or the identity, is
+        the map before the bending.
+    dense
+        The key of the dense map that moves the handle, among `Regions.maps`.
     color
         The number of its shade.
     visible, locked
@@ -85,6 +95,8 @@ class PairEntry:
     has_target: bool = False
     carry: str | None = None
     action: str = "move"
+    pins: Pins | None = None
+    dense: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The entry in the ``_pairs`` trait; `validation.read_entry` reads it."""
@@ -99,6 +111,8 @@ class PairEntry:
             "hasTarget": self.has_target,
             "carry": self.carry,
             "action": self.action,
+            "pins": None if self.pins is None else [list(pin) for pin in self.pins],
+            "dense": self.dense,
         }
 
     @property
@@ -119,10 +133,21 @@ class PairEntry:
 
 @dataclass(frozen=True)
 class Regions:
-    """All pairs and the protect mask; ``masks`` are encoded (see `regions.codec`)."""
+    """All pairs and the protect mask.
+
+    Attributes
+    ----------
+    entries
+        The pairs, without their masks.
+    masks
+        By key, encoded (see `regions.codec`).
+    maps
+        Dense maps by their key. They stay here: the page knows their keys alone.
+    """
 
     entries: tuple[PairEntry, ...] = ()
     masks: Mapping[str, bytes] = field(default_factory=dict)
+    maps: Mapping[str, DenseMap] = field(default_factory=dict)
 
     def mask(self, key: str, shape: tuple[int, int]) -> Mask:
         """(H, W) bool; all False when there is none."""
@@ -136,15 +161,24 @@ class Regions:
     def inserted(self, index: int, pair: RegionPair) -> Regions:
         """With one more pair, in the first shade not in use."""
         used = {entry.color for entry in self.entries}
+        matrix, deformation, maps = pair.matrix, pair.deformation, self.maps
+        pins = None
+        if isinstance(deformation, Bend):
+            matrix = deformation.matrix
+            pins = tuple(map(tuple, np.hstack([deformation.from_points, deformation.to_points]).tolist()))
+        elif deformation is not None:
+            maps = {**maps, deformation.key: deformation}
         entry = PairEntry(
             key=uuid.uuid4().hex[:12],
             name=pair.name,
-            matrix=None if pair.matrix is None else tuple(float(v) for v in pair.matrix.ravel()),
+            matrix=None if matrix is None else tuple(float(v) for v in matrix.ravel()),
             color=next(shade for shade in range(len(self.entries) + 1) if shade not in used),
             rev=1,
             has_target=pair.moves,
             carry=_word(pair.carry),
             action=pair.action,
+            pins=pins,
+            dense=deformation.key if isinstance(deformation, DenseMap) else None,
         )
         entries = list(self.entries)
         entries.insert(index, entry)
@@ -153,7 +187,7 @@ class Regions:
             added[entry.target_key] = encode_mask(pair.target)
         if isinstance(pair.carry, np.ndarray):
             added[entry.chosen_key] = encode_mask(pair.carry)
-        return Regions(tuple(entries), {**self.masks, **added})
+        return Regions(tuple(entries), {**self.masks, **added}, maps)
 
     def removed(self, index: int | slice) -> Regions:
         """Without the pair or pairs at ``index``; ``IndexError`` when there is none."""
@@ -161,7 +195,7 @@ class Regions:
         gone = entries[index] if isinstance(index, slice) else [entries[index]]
         del entries[index]
         keys = {key for e in gone for key in (e.handle_key, e.target_key, e.chosen_key)}
-        return Regions(tuple(entries), {k: v for k, v in self.masks.items() if k not in keys})
+        return Regions(tuple(entries), {k: v for k, v in self.masks.items() if k not in keys}, self.maps)
 
     def carrying(self, key: str, carry: str | Mask | None) -> Regions:
         """With another ``carry`` of one pair; ``KeyError`` when there is no such pair."""
@@ -170,7 +204,7 @@ class Regions:
         masks = {name: data for name, data in self.masks.items() if name != entry.chosen_key}
         if isinstance(carry, np.ndarray):
             masks[entry.chosen_key] = encode_mask(carry)
-        return Regions(tuple(new if e is entry else e for e in self.entries), masks)
+        return Regions(tuple(new if e is entry else e for e in self.entries), masks, self.maps)
 
     def entry(self, key: str) -> PairEntry:
         """The entry of one pair; ``KeyError`` when there is no such pair."""
@@ -184,7 +218,7 @@ class Regions:
         masks = {key: data for key, data in self.masks.items() if key != PROTECT}
         if mask is not None and mask.any():
             masks[PROTECT] = encode_mask(mask)
-        return Regions(self.entries, masks)
+        return Regions(self.entries, masks, self.maps)
 
     def pair(self, index: int, shape: tuple[int, int]) -> AnyPair:
         """Decode one pair."""
@@ -193,7 +227,7 @@ class Regions:
         carry: str | Mask | None = entry.carry
         if carry == CHOSEN:
             carry = self.mask(entry.chosen_key, shape)
-        return make_pair(handle, target, entry.matrix, entry.name, carry, entry.action)
+        return make_pair(handle, target, entry, self.maps, carry)
 
 
 def read_mask(data: bytes, shape: tuple[int, int]) -> Mask:
@@ -215,13 +249,36 @@ def read_mask(data: bytes, shape: tuple[int, int]) -> Mask:
     return mask
 
 
+class Described(Protocol):
+    """What a `PairEntry` and a `SentPair` say of a pair besides its masks."""
+
+    @property
+    def name(self) -> str:
+        """The user's label."""
+
+    @property
+    def matrix(self) -> tuple[float, ...] | None:
+        """As `PairEntry.matrix`."""
+
+    @property
+    def pins(self) -> Pins | None:
+        """As `PairEntry.pins`."""
+
+    @property
+    def dense(self) -> str | None:
+        """As `PairEntry.dense`."""
+
+    @property
+    def action(self) -> str:
+        """As `PairEntry.action`."""
+
+
 def make_pair(
     handle: Mask,
     target: Mask,
-    numbers: tuple[float, ...] | None,
-    name: str,
+    described: Described,
+    maps: Mapping[str, DenseMap],
     carry: str | Mask | None = None,
-    action: str = "move",
 ) -> AnyPair:
     """A `RegionPair`, or an `UnfinishedPair` that says what is missing.
 
@@ -229,33 +286,63 @@ def make_pair(
     ----------
     handle, target
         (H, W) bool.
-    numbers
-        The matrix's nine, row by row; None where there is none.
-    name
-        The user's label.
+    described
+        Everything else.
+    maps
+        The dense maps that there are.
     carry
         As `RegionPair` takes it. What of a mask was erased from the handle since is cut off; when nothing is
         left, nothing is said.
-    action
-        As `RegionPair` takes it. A removal leaves its target and its matrix unused.
+
+    Notes
+    -----
+    A removal leaves its target and its matrix unused.
     """
     if isinstance(carry, np.ndarray):
         carry = carry & handle
         carry = carry if carry.any() else None
-    matrix = None if numbers is None else np.array(numbers, np.float64).reshape(3, 3)
+    matrix = None if described.matrix is None else np.array(described.matrix, np.float64).reshape(3, 3)
     missing = "handle is empty: draw what is to be moved"
     if handle.any():
-        if action == "remove":
-            return RegionPair.remove(handle, name=name, carry=carry)
+        if described.action == "remove":
+            return RegionPair.remove(handle, name=described.name, carry=carry)
         try:
-            return RegionPair(
-                handle, target if target.any() else None, matrix, name=name, carry=carry, action=action
-            )
+            return _finished(handle, target if target.any() else None, matrix, described, maps, carry)
         except ValueError as error:
-            empty = not target.any() and matrix is None
+            given = matrix, described.pins, described.dense
+            empty = not target.any() and all(part is None for part in given)
             missing = "target is empty: drag the handle, or paint where it goes" if empty else str(error)
     handle.flags.writeable = target.flags.writeable = False
-    return UnfinishedPair(handle, target, matrix, name, missing, carry, action)
+    return UnfinishedPair(handle, target, matrix, described.name, missing, carry, described.action)
+
+
+def _finished(
+    handle: Mask,
+    target: Mask | None,
+    matrix: NDArray[np.float64] | None,
+    described: Described,
+    maps: Mapping[str, DenseMap],
+    carry: str | Mask | None,
+) -> RegionPair:
+    name, action = described.name, described.action
+    if described.pins is not None:
+        pins = np.array(described.pins, np.float64)
+        return RegionPair.bend(
+            handle,
+            pins[:, :2],
+            pins[:, 2:],
+            matrix=matrix,
+            target=target,
+            name=name,
+            carry=carry,
+            action=action,
+        )
+    if described.dense is None:
+        return RegionPair(handle, target, matrix, name=name, carry=carry, action=action)
+    if described.dense not in maps:
+        raise ValueError("its dense map is gone: make the pair again with rd.RegionPair.warp")
+    route = maps[described.dense]
+    return RegionPair(handle, target, name=name, carry=carry, action=action, deformation=route)
 
 
 def _word(carry: str | Mask | None) -> str | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +130,16 @@ class Selecting:
             self._outbox.post(partial(self._send, answer))
 
 
+class _Finder(Protocol):
+    """What finds things in a picture: superpixels, or a model that has seen it."""
+
+    def click(self, points: Sequence[tuple[float, float]], labels: Sequence[bool] | None = None) -> Mask:
+        """(H, W) bool: the object that clicks mean."""
+
+    def box(self, x0: float, y0: float, x1: float, y1: float) -> Mask:
+        """(H, W) bool: the object in a box."""
+
+
 class _Models:
     """The Segment Anything model that was asked for last. For one thread."""
 
@@ -158,7 +168,7 @@ class _Picture:
     def __init__(self, image: Image.Image, models: _Models | None = None) -> None:
         self.selector = ""
         self._models = models or _Models()
-        self._seen: tuple[Any, Any] = (None, None)  # the model, and the picture as it has seen it
+        self._seen: tuple[Any, _Finder | None] = (None, None)  # the model, and the picture as it has seen it
         self._image = image
         self._pixels: NDArray[np.uint8] | None = None
         self._superpixels: select.Superpixels | None = None
@@ -229,7 +239,7 @@ class _Picture:
             lasso.anchor(*anchor)
         return lasso.path_to(*place)
 
-    def _finder(self) -> Any:
+    def _finder(self) -> _Finder:
         """What finds things: the model that has seen the picture, or else the superpixels."""
         return self._seen[1] or self._pieces()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
-from regiondrag_widget.regions.limits import MAX_PAIRS
+from regiondrag_widget.regions.limits import MAX_PAIRS, MAX_PINS
 from regiondrag_widget.regions.pair import ACTIONS
 from regiondrag_widget.text import is_text, shown
 from regiondrag_widget.widget.fields import Fields
@@ -146,6 +146,8 @@ def read_entry(fields: Fields) -> PairEntry:
         has_target=fields.flag("hasTarget", False),
         carry=_carry(fields),
         action=_action(fields),
+        pins=fields.rows("pins", 4, MAX_PINS),  # type: ignore[arg-type]
+        dense=None if fields.content.get("dense") is None else fields.text("dense", most=MAX_KEY),
     )
 
 
@@ -168,7 +170,18 @@ def _sent_pair(fields: Fields) -> SentPair:
     entry = read_entry(fields)
     handle, target = fields.index("handle"), fields.optional_index("target")
     chosen = fields.index("chosen") if entry.carry == CHOSEN else None
-    return SentPair(entry.key, entry.name, entry.matrix, handle, target, entry.carry, chosen, entry.action)
+    return SentPair(
+        key=entry.key,
+        name=entry.name,
+        matrix=entry.matrix,
+        handle=handle,
+        target=target,
+        carry=entry.carry,
+        chosen=chosen,
+        action=entry.action,
+        pins=entry.pins,
+        dense=entry.dense,
+    )
 
 
 def _each(fields: Fields, name: str) -> list[Fields]:

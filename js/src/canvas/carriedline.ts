@@ -2,9 +2,9 @@
 import type { Pair } from "../document/pair"
 import { type Carried, carriedOf, type Gesture } from "../document/placement"
 import { isEmpty, type Mask } from "../geometry/mask"
-import { isAffine, type Matrix, multiply } from "../geometry/matrix"
+import { type Matrix, multiply } from "../geometry/matrix"
+import { type Mesh, warpByMesh } from "../geometry/mesh"
 import type { Viewport } from "../geometry/viewport"
-import { warpMask } from "../geometry/warp"
 import { CARRIED, css } from "./colors"
 import { canvasMatrix } from "./placing"
 import { maskOutline } from "./sprites"
@@ -29,19 +29,24 @@ export function carriedOutlines(pair: Pair, gesture: Gesture): Placed[] {
   return arrives ? [here, arrival(carried)] : [here]
 }
 
-/** Where carried pixels arrive; under a projective matrix the mask is warped, once for each target. */
-function arrival({ mask, target, matrix, along }: Carried): Placed {
-  if (isAffine(matrix)) return { mask, matrix: along ? multiply(along, matrix) : matrix }
-  const key = target ?? mask
-  const known = warped.get(key)
-  if (known?.mask === mask && known.matrix.every((n, i) => n === matrix[i]))
-    return { mask: known.at, matrix: along }
-  const at = warpMask(mask, matrix)
-  warped.set(key, { mask, matrix, at })
-  return { mask: at, matrix: along }
+/** Where carried pixels arrive. */
+export function arrival({ mask, matrix, along, mesh }: Carried): Placed {
+  if (mesh) return { mask: throughMesh(mask, mesh), matrix: null }
+  return { mask, matrix: along ? multiply(along, matrix) : matrix }
 }
 
-const warped = new WeakMap<Mask, { mask: Mask; matrix: Matrix; at: Mask }>()
+const warped = new WeakMap<Mesh, WeakMap<Mask, Mask>>()
+
+/** Where a mask arrives by a mesh, as it is shown; worked out once for each mesh. */
+export function throughMesh(mask: Mask, mesh: Mesh): Mask {
+  const ofMesh = warped.get(mesh) ?? new WeakMap<Mask, Mask>()
+  warped.set(mesh, ofMesh)
+  const known = ofMesh.get(mask)
+  if (known) return known
+  const at = warpByMesh(mask, mesh, true)
+  ofMesh.set(mask, at)
+  return at
+}
 
 /** Draws the line round one of them. */
 export function paintCarriedLine(

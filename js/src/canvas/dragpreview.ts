@@ -1,30 +1,30 @@
 /** The drag preview: the carried pixels at their new place, drawn by the browser at once, without the kernel. */
 import type { Carried } from "../document/placement"
 import { isEmpty, type Mask } from "../geometry/mask"
-import { apply, invert, isAffine, type Matrix } from "../geometry/matrix"
 import type { Viewport } from "../geometry/viewport"
 import type { Picture } from "../model/pictures"
+import { paintThroughMesh } from "./meshpixels"
 import { drawPlaced, WHITE } from "./placing"
 import { maskSprite, type Surface, surface } from "./sprites"
 
 const carriedPixels = new WeakMap<Mask, { picture: Picture; canvas: Surface }>()
-const gatheredOnce = new WeakMap<Mask, { mask: Mask; picture: Picture; matrix: Matrix; canvas: Surface }>()
+const clipped = new WeakMap<Mask, { mask: Mask; picture: Picture; canvas: Surface }>()
 
-/** Draws what is carried where the matrix takes them. */
+/** Draws what is carried where the matrix or the mesh takes it. */
 export function paintCarried(
   g: CanvasRenderingContext2D,
   one: Carried,
   picture: Picture,
   viewport: Viewport,
+  ratio: number,
 ): void {
-  const { mask, target, matrix, along } = one
+  const { mask, target, matrix, along, mesh } = one
+  const pixels = pixelsOf(mask, picture)
   g.save()
   g.imageSmoothingEnabled = true
-  if (isAffine(matrix) && !target) {
-    drawPlaced(g, pixelsOf(mask, picture), mask, matrix, viewport)
-  } else if (target && !isEmpty(target)) {
-    drawPlaced(g, gathered(one, picture, target), target, along, viewport)
-  }
+  if (mesh) paintThroughMesh(g, { pixels, mask, target, along, mesh }, viewport, ratio)
+  else if (!target) drawPlaced(g, pixels, mask, matrix, viewport)
+  else if (!isEmpty(target)) drawPlaced(g, stretched(one, pixels, picture, target), target, along, viewport)
   g.restore()
 }
 
@@ -40,37 +40,15 @@ function pixelsOf(mask: Mask, picture: Picture): Surface {
   return canvas
 }
 
-/** The target's pixels, gathered one by one: for a projective matrix, or a painted target that the matrix only approximates. */
-function gathered({ mask, matrix }: Carried, picture: Picture, target: Mask): Surface {
-  const known = gatheredOnce.get(target)
-  if (
-    known &&
-    known.mask === mask &&
-    known.picture === picture &&
-    known.matrix.every((n, i) => n === matrix[i])
-  ) {
-    return known.canvas
-  }
-  const source = pixelsOf(mask, picture)
-  const sg = source.getContext("2d") as CanvasRenderingContext2D
-  const from = new Uint32Array(sg.getImageData(0, 0, source.width, source.height).data.buffer)
+/** The target's pixels where only a guess of the map is known: the handle's box laid onto the target's. */
+function stretched({ mask, matrix }: Carried, pixels: Surface, picture: Picture, target: Mask): Surface {
+  const known = clipped.get(target)
+  if (known?.picture === picture && known.mask === mask) return known.canvas
   const [canvas, g] = surface(target.w, target.h)
-  const image = g.createImageData(canvas.width, canvas.height)
-  const into = new Uint32Array(image.data.buffer)
-  const back = invert(matrix)
-  for (let row = 0; back && row < target.h; row++) {
-    for (let col = 0; col < target.w; col++) {
-      const p = apply(back, { x: target.x0 + col, y: target.y0 + row })
-      const x = Math.floor(p.x + 0.5) - mask.x0
-      const y = Math.floor(p.y + 0.5) - mask.y0
-      if (x >= 0 && y >= 0 && x < mask.w && y < mask.h)
-        into[row * target.w + col] = from[y * mask.w + x] as number
-    }
-  }
-  g.putImageData(image, 0, 0)
+  drawPlaced(g, pixels, mask, matrix, { scale: 1, x: -target.x0, y: -target.y0 })
   g.globalCompositeOperation = "destination-in"
   g.drawImage(maskSprite(target, WHITE), 0, 0)
-  gatheredOnce.set(target, { mask, picture, matrix, canvas })
+  clipped.set(target, { mask, picture, canvas })
   return canvas
 }
 

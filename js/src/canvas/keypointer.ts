@@ -88,7 +88,7 @@ export class KeyPointer {
   }
 
   private event({ x, y }: Point): ToolEvent {
-    return { x, y, ...this.held, secondary: false, pressure: 1 }
+    return { x, y, ...this.held, ctrl: false, secondary: false, pressure: 1 }
   }
 
   private say(): void {

@@ -1,16 +1,17 @@
 /** The upper canvas: regions, arrows, numbers, and the drag preview. */
 
 import type { Findings } from "../document/findings"
-import type { Layer, Pair } from "../document/pair"
-import { carriedOf, type Ghost } from "../document/placement"
+import { type Layer, meshOf, type Pair } from "../document/pair"
+import { carriedOf, type Ghost, pairAt } from "../document/placement"
 import type { Regions } from "../document/regions"
 import type { Stroke } from "../document/store"
 import { centroid, isEmpty, type Mask } from "../geometry/mask"
 import { apply, type Matrix, type Point } from "../geometry/matrix"
+import { toTarget } from "../geometry/mesh"
 import { toScreen, type Viewport } from "../geometry/viewport"
 import type { ShownDraft } from "../model/drafts"
 import type { Picture } from "../model/pictures"
-import { carriedOutlines, paintCarriedLine } from "./carriedline"
+import { carriedOutlines, paintCarriedLine, throughMesh } from "./carriedline"
 import { css, type Rgb, shade } from "./colors"
 import { paintCarried } from "./dragpreview"
 import { canvasMatrix, drawPlaced } from "./placing"
@@ -52,7 +53,7 @@ export function paintOverlay(
   const carried = previews ? shown.flatMap(({ pair }) => carriedOf(pair, scene) ?? []) : []
   if (scene.hatched && carried.length > 0)
     vacated.paint(g, carried, scene.shownDraft?.draft ?? null, viewport, ratio)
-  for (const one of carried) paintCarried(g, one, scene.picture, viewport)
+  for (const one of carried) paintCarried(g, one, scene.picture, viewport, ratio)
   const tint = scene.faint || whole ? 0 : scene.opacity
   const paint = (one: Painted) => paintMask(g, one, scene.stroke, viewport)
   const { protect } = scene.regions
@@ -73,7 +74,9 @@ export function paintOverlay(
     const ghost = scene.ghost?.pairId === pair.id ? scene.ghost : null
     if (ghost) {
       const moved = ghost.painted ? pair.target : pair.handle
-      outlined(g, moved, ghost.matrix, shade("target", pair.color), viewport, true)
+      const mesh = ghost.painted ? null : meshOf(pairAt(pair, ghost))
+      const there = mesh ? throughMesh(moved, mesh) : moved
+      outlined(g, there, mesh ? null : ghost.matrix, shade("target", pair.color), viewport, true)
     }
     for (const layer of ["target", "handle"] as const) {
       if (layer === "target" && (ghost || pair.action === "remove")) continue
@@ -158,7 +161,9 @@ function annotate(
   const ghost = scene.ghost?.pairId === pair.id ? scene.ghost : null
   const there = pair.action === "remove" ? null : centroid(pair.target)
   const before = ghost && !ghost.painted ? from : there
-  const to = ghost && before ? apply(ghost.matrix, before) : before
+  const mesh = ghost && !ghost.painted ? meshOf(pairAt(pair, ghost)) : null
+  const moved = mesh ? toTarget(mesh, from) : null
+  const to = moved ?? (ghost && before ? apply(ghost.matrix, before) : before)
   const start = toScreen(viewport, from)
   if (to) arrow(g, start, toScreen(viewport, to), shade("target", pair.color))
   badge(g, start, String(index + 1), shade("handle", pair.color), active)

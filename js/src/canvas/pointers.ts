@@ -89,7 +89,7 @@ export class Pointers {
     this.acting = this.toolAt(event)
     if (event.button === 1 || this.state.hand) this.mode = "pan"
     else if (this.seizes(event, at)) {
-      if (this.widget.live.on) this.widget.live.seize(this.acting.id === "move")
+      if (this.widget.live.on) this.widget.live.seize(this.acting.drags === true)
       else this.widget.screen.showRegions()
       this.mode = "tool"
       this.acting.press(this.toolEvent(event), this.context())
@@ -130,7 +130,7 @@ export class Pointers {
     const behind = showing === "result" ? result : widget.live.on && widget.runs.busy
     // A hovering pointer has no button: this also decides on its cursor.
     if (!behind || event.button > 0) return false
-    return this.acting.id === "move" ? this.takesHold(event) : !this.refusal()
+    return this.acting.drags ? this.takesHold(event) : !this.refusal()
   }
 
   private takesHold(event: PointerEvent): boolean {
@@ -141,7 +141,7 @@ export class Pointers {
   private refusal(): string {
     const { regions } = this.widget.store
     const pair = selectedPair(regions)
-    if (!pair || this.state.layer === "protect" || this.acting.id === "move") return ""
+    if (!pair || this.state.layer === "protect" || this.acting.drags) return ""
     if (pair.locked) return `Pair ${regions.selected + 1} is locked`
     return pair.visible ? "" : `Pair ${regions.selected + 1} is hidden`
   }
@@ -271,6 +271,7 @@ export class Pointers {
       ...p,
       shift: whole.shiftKey,
       alt: whole.altKey,
+      ctrl: whole.ctrlKey || whole.metaKey,
       secondary,
       pressure: pen && event.pressure > 0 ? event.pressure : 1,
     }

@@ -1,9 +1,10 @@
 /** The vacated places during a drag: hatched, or filled with what the newest draft has put in them. */
 import type { Carried } from "../document/placement"
 import { isEmpty, type Mask } from "../geometry/mask"
-import { isAffine, type Matrix } from "../geometry/matrix"
+import type { Matrix } from "../geometry/matrix"
 import type { Viewport } from "../geometry/viewport"
 import type { Draft } from "../model/drafts"
+import { arrival } from "./carriedline"
 import { drawPlaced, WHITE } from "./placing"
 import { maskSprite, type Surface, surface } from "./sprites"
 
@@ -65,9 +66,9 @@ export class VacatedPainter {
       drawPlaced(h, maskSprite(mask, WHITE), mask, matrix, viewport)
     for (const { mask } of left) place(mask, null)
     h.globalCompositeOperation = "destination-out"
-    for (const { mask, target, matrix, along } of lists.flat()) {
-      if (target) place(target, along)
-      else if (isAffine(matrix)) place(mask, matrix)
+    for (const one of lists.flat()) {
+      const there = one.target ? { mask: one.target, matrix: one.along } : arrival(one)
+      place(there.mask, there.matrix)
     }
     h.globalCompositeOperation = "source-in"
     draw(h)

@@ -2,10 +2,12 @@
  * Where the pairs' pixels go, the drag under the pointer included. The one answer for all who ask: the canvas
  * (`carriedOf`), a request to the kernel (`pairAt`), and live editing (`placementKey`).
  */
+import type { Pin } from "../geometry/bend"
 import { emptyMask, isEmpty, type Mask, shifted } from "../geometry/mask"
 import { IDENTITY, type Matrix, snapTranslation } from "../geometry/matrix"
+import { type Mesh, movedMesh } from "../geometry/mesh"
 import type { Findings } from "./findings"
-import type { Action, Layer, Pair } from "./pair"
+import { type Action, hasRoute, type Layer, meshOf, type Pair, pinsAlong } from "./pair"
 import type { Regions } from "./regions"
 
 /** A drag under the pointer: the pair and the matrix that its ghost has now. */
@@ -18,6 +20,8 @@ export interface Ghost {
   readonly action?: Action
   /** The pair that this drag makes, as by copying; it exists once the drag ends. */
   readonly newPair?: Pair
+  /** The pins while they are pulled; left out, they go along with the matrix. */
+  readonly pins?: readonly Pin[]
 }
 
 /** What the gesture under the pointer has changed so far. */
@@ -27,6 +31,8 @@ export interface Gesture {
   /** The layer that is being painted, and whose; null for none. */
   readonly stroke: { readonly pairId: string; readonly layer: Layer } | null
   readonly ghost: Ghost | null
+  /** How painted targets and dense maps go, as far as the kernel has told. */
+  readonly routes?: { of(pair: Pair): Mesh | null }
 }
 
 /** One region being carried, as far as the browser knows. */
@@ -40,6 +46,8 @@ export interface Carried {
   readonly along: Matrix | null
   /** Whether the original stays where it is. */
   readonly copied: boolean
+  /** How the pixels go, where no affine matrix says it. */
+  readonly mesh: Mesh | null
 }
 
 /** The pair as it would be if the ghost were let go now; a target that follows from its matrix is left empty. */
@@ -49,31 +57,38 @@ export function pairAt(pair: Pair, ghost: Ghost | null): Pair {
   const action = ghost.action ?? (pair.action === "remove" ? "move" : pair.action)
   if (painted) return { ...pair, action, target: shifted(pair.target, matrix[2], matrix[5]) }
   const { width, height } = pair.handle
-  return { ...pair, action, matrix: snapTranslation(matrix), target: emptyMask(width, height) }
+  const pins = ghost.pins ?? pinsAlong(pair, matrix)
+  const placed = { matrix: snapTranslation(matrix), pins, dense: null }
+  return { ...pair, ...placed, action, target: emptyMask(width, height) }
 }
 
 /** Where the pair's pixels go now, or null while there is nowhere for them to go. */
-export function carriedOf(pair: Pair, { stroke, ghost, findings }: Gesture): Carried | null {
-  const { handle, target, matrix } = pair
+export function carriedOf(pair: Pair, { stroke, ghost, findings, routes }: Gesture): Carried | null {
+  const { handle, target } = pair
   if (isEmpty(handle)) return null
   const found = findings.of(pair)?.mask
   const mask = found && !isEmpty(found) ? found : handle
   const dragged = ghost?.pairId === pair.id ? ghost : null
   const copied = (dragged?.action ?? pair.action) === "copy"
-  if (dragged && !dragged.painted) return { mask, target: null, matrix: dragged.matrix, along: null, copied }
+  if (dragged && !dragged.painted) return byRoute(pairAt(pair, dragged), mask)
   // While a mask is being painted, the carried pixels would lag behind the pointer.
   if (stroke?.pairId === pair.id && stroke.layer !== "protect") return null
   if (pair.action === "remove" && !dragged) {
     const nowhere = emptyMask(handle.width, handle.height)
-    return { mask, target: nowhere, matrix: IDENTITY, along: null, copied }
+    return { mask, target: nowhere, matrix: IDENTITY, along: null, mesh: null, copied }
   }
   if (isEmpty(target)) return null
-  if (matrix) {
-    const affine = matrix[6] === 0 && matrix[7] === 0
-    return { mask, target: affine ? null : target, matrix, along: null, copied }
-  }
+  if (hasRoute(pair)) return byRoute(pair, mask)
+  const along = dragged?.matrix ?? null
+  const known = routes?.of(pair) ?? null
   const box = boxMatrix(handle, target)
-  return box ? { mask, target, matrix: box, along: dragged?.matrix ?? null, copied } : null
+  if (!box) return null
+  return { mask, target, matrix: box, along, mesh: known && along ? movedMesh(known, along) : known, copied }
+}
+
+function byRoute(pair: Pair, mask: Mask): Carried {
+  const copied = pair.action === "copy"
+  return { mask, target: null, matrix: pair.matrix ?? IDENTITY, along: null, mesh: meshOf(pair), copied }
 }
 
 /** Where the pixels of all pairs go now. */
@@ -84,8 +99,9 @@ export function allCarried(regions: Regions, gesture: Gesture): Carried[] {
 /** A text that is the same as long as everything is in the same place. */
 export function placementKey(regions: Regions, ghost: Ghost | null): string {
   const parts = regions.pairs.map((pair) => {
-    const { id, action, matrix, target } = pairAt(pair, ghost)
-    return `${id}:${action}:${matrix ?? [target.x0, target.y0, target.w, target.h]}`
+    const { id, action, matrix, pins, dense, target } = pairAt(pair, ghost)
+    const bent = pins.map(({ x, y, toX, toY }) => [x, y, toX, toY])
+    return `${id}:${action}:${matrix ?? [target.x0, target.y0, target.w, target.h]};${bent}${dense ?? ""}`
   })
   return parts.join(" ")
 }

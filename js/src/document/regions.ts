@@ -1,4 +1,5 @@
 /** What the user has drawn on one picture: pairs of regions and a protected area. Immutable data and pure edits. */
+import type { Pin } from "../geometry/bend"
 import { emptyMask, isEmpty, type Mask } from "../geometry/mask"
 import type { Matrix } from "../geometry/matrix"
 import {
@@ -13,6 +14,7 @@ import {
   placedBy,
   withHandle,
   withHandleMoved,
+  withPins,
   withTarget,
   withTargetMoved,
 } from "./pair"
@@ -106,6 +108,11 @@ export function withMask(
 /** Carries a pair's handle by a matrix; the target follows exactly. */
 export function withMatrix(regions: Regions, index: number, matrix: Matrix): Regions {
   return edited(regions, index, (pair) => placedBy(pair, matrix))
+}
+
+/** Replaces a pair's pins; the target follows. */
+export function withPinsOf(regions: Regions, index: number, pins: readonly Pin[]): Regions {
+  return edited(regions, index, (pair) => withPins(pair, pins))
 }
 
 /** Moves a pair's handle or target by whole pixels, as the arrow keys do; nothing without a handle. */

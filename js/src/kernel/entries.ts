@@ -1,9 +1,9 @@
 /** The regions in the form that goes over the wire: as traits, and as the masks of one request. */
-import { isComplete, type Pair } from "../document/pair"
+import { hasRoute, isComplete, type Pair, routed } from "../document/pair"
 import { type Ghost, pairAt } from "../document/placement"
 import type { Regions } from "../document/regions"
+import { type Pin, samePins } from "../geometry/bend"
 import { emptyMask, isEmpty, type Mask, sameMask } from "../geometry/mask"
-import { warpMask } from "../geometry/warp"
 import { decodeMask, encodeMask } from "./codec"
 import { bytesOf } from "./fields"
 import type { Buffers, Host } from "./host"
@@ -37,12 +37,13 @@ export function requestOf(regions: Regions, ghost: Ghost | null = null): Request
   const pairs = regions.pairs.map((pair) => pairAt(pair, ghost)).filter(ready)
   return {
     pairs: pairs.map((pair): RequestedPair => {
-      const { id, name, matrix, carry, action } = pair
+      const { id, name, matrix, carry, action, dense } = pair
       const target = action === "remove" ? emptyMask(pair.handle.width, pair.handle.height) : pair.target
       const handle = add(pair.handle)
       const chosen = carry === "mask" ? add(pair.chosen) : null
       // The kernel works it out from the matrix: warping and packing masks here would delay the pointer.
-      return { id, name, matrix, carry, action, handle, target: isEmpty(target) ? null : add(target), chosen }
+      const at = isEmpty(target) ? null : add(target)
+      return { id, name, matrix, pins: pinRows(pair), dense, carry, action, handle, target: at, chosen }
     }),
     protect: isEmpty(regions.protect) ? null : add(regions.protect),
     buffers,
@@ -70,12 +71,15 @@ export function regionsFrom(host: Host, before: Regions, report: (message: strin
     const painted = mask(`t:${entry.id}`, old?.target)
     const chosen = mask(`c:${entry.id}`, old?.chosen)
     const { hasTarget: _, color, ...fields } = entry
+    const sent = pinsFrom(entry.pins)
+    const pins = old && samePins(old.pins, sent) ? old.pins : sent
     // A pair made in Python may come with its matrix alone.
-    const target = entry.matrix && isEmpty(painted) ? warpMask(handle, entry.matrix) : painted
+    const route = { handle, matrix: entry.matrix, pins }
+    const target = hasRoute(route) && isEmpty(painted) && !isEmpty(handle) ? routed(route) : painted
     const outlines = { ...old?.outlines }
     if (handle !== old?.handle) delete outlines.handle
     if (target !== old?.target) delete outlines.target
-    return { ...fields, color: color ?? index, handle, target, chosen, outlines }
+    return { ...fields, pins, color: color ?? index, handle, target, chosen, outlines }
   })
   const protect = mask("protect", before.protect)
   const selected = Math.min(pairs.length - 1, host.get("_selected") ?? pairs.length - 1)
@@ -83,6 +87,16 @@ export function regionsFrom(host: Host, before: Regions, report: (message: strin
   return { width, height, pairs, protect, protectOutline, selected }
 }
 
-function entryOf({ id, name, color, matrix, visible, locked, rev, target, carry, action }: Pair): PairEntry {
-  return { id, name, color, matrix, visible, locked, rev, hasTarget: !isEmpty(target), carry, action }
+function entryOf(pair: Pair): PairEntry {
+  const { id, name, color, matrix, dense, visible, locked, rev, carry, action } = pair
+  const [pins, hasTarget] = [pinRows(pair), !isEmpty(pair.target)]
+  return { id, name, color, matrix, pins, dense, visible, locked, rev, hasTarget, carry, action }
+}
+
+function pinRows({ pins }: Pair): PairEntry["pins"] {
+  return pins.length === 0 ? null : pins.map(({ x, y, toX, toY }) => [x, y, toX, toY] as const)
+}
+
+function pinsFrom(rows: PairEntry["pins"]): readonly Pin[] {
+  return (rows ?? []).map(([x, y, toX, toY]) => ({ x, y, toX, toY }))
 }

@@ -36,6 +36,14 @@ const corners: Reader<Corners> = (value) =>
 
 const matrix: Reader<Matrix | null> = (value) => matrixFrom(value)
 
+/** A pin: x, y on the handle, and x, y where it goes. */
+export type PinRow = readonly [x: number, y: number, toX: number, toY: number]
+
+const pinRow: Reader<PinRow> = (value) =>
+  Array.isArray(value) && value.length === 4 && value.every((n) => number(n) !== undefined)
+    ? (value as unknown as PinRow)
+    : undefined
+
 // -- shared by messages and traits ------------------------------------------------------------------------------
 
 /** The state of an edit: a `status` message, and the `_state` trait. */
@@ -61,6 +69,10 @@ const PAIR_ENTRY = {
   color: nullable(number),
   /** Row by row; null if the target was painted, or there is none. */
   matrix,
+  /** Pins that bend the target; the matrix is the map before the bending. */
+  pins: nullable(list(pinRow)),
+  /** The key of the kernel's dense map that moves the handle. */
+  dense: nullable(text),
   visible: or(flag, true),
   locked: or(flag, false),
   rev: or(number, 0),
@@ -75,7 +87,8 @@ const PAIR_ENTRY = {
 export type PairEntry = Parsed<typeof PAIR_ENTRY>
 
 /** A pair as `run` and `draft` messages have it: its masks are indices into the message's buffers. */
-export interface RequestedPair extends Pick<PairEntry, "id" | "name" | "matrix" | "carry" | "action"> {
+export interface RequestedPair
+  extends Pick<PairEntry, "id" | "name" | "matrix" | "pins" | "dense" | "carry" | "action"> {
   readonly handle: number
   /** Null if the kernel is to work the target out from the matrix. */
   readonly target: number | null

@@ -1,10 +1,11 @@
 /** Moves, scales and turns a pair's ghost; the target and its matrix follow. */
 
-import type { Action, Pair } from "../document/pair"
+import { type Action, hasRoute, type Pair } from "../document/pair"
 import type { Ghost } from "../document/placement"
 import { addPair, changePair, nudge, type Regions, selectedPair, withMatrix } from "../document/regions"
 import { has, isEmpty } from "../geometry/mask"
 import { IDENTITY, type Matrix, type Point, translation } from "../geometry/matrix"
+import { cornerDragged } from "../geometry/perspective"
 import {
   broughtHome,
   dragged,
@@ -43,8 +44,9 @@ export class Move implements Tool {
   readonly label = "Move region"
   readonly key = "v"
   readonly hint =
-    "Drag a handle to its place. Corners scale, the knob turns, Shift keeps it straight, Alt copies"
+    "Drag a handle to its place. Corners scale, with Ctrl in perspective; the knob turns, Shift keeps it straight, Alt copies"
   readonly cursor = "default"
+  readonly drags = true
   private held: Held | null = null
   private by: Point = { x: 0, y: 0 }
 
@@ -63,6 +65,10 @@ export class Move implements Tool {
     context.store.select(index)
     if (found.pair.locked) {
       context.notify(`Pair ${index + 1} is locked`)
+      return
+    }
+    if (found.pair.dense && found.painted) {
+      context.notify(`Pair ${index + 1} goes by a dense map, made in Python: change it there`)
       return
     }
     this.by = { x: 0, y: 0 }
@@ -93,9 +99,8 @@ export class Move implements Tool {
     if (!pair) return this.cancel(context)
     this.by = { x: Math.round(event.x - held.from.x), y: Math.round(event.y - held.from.y) }
     const { painted } = held
-    const matrix = painted
-      ? translation(this.by.x, this.by.y)
-      : dragged(pair.handle, held.start, held.grip, held.from, event, event)
+    const matrix = painted ? translation(this.by.x, this.by.y) : placedAt(pair, held, event)
+    if (!matrix) return // a corner stops where it would turn the ghost over
     context.store.ghost = this.ghost(matrix)
     context.store.changed.emit()
   }
@@ -211,7 +216,7 @@ export class Move implements Tool {
     const move = { kind: "move" } as const
     const target = order.find((p) => p.action !== "remove" && has(p.target, x, y))
     if (target) {
-      const painted = target.matrix === null
+      const painted = !hasRoute(target)
       return { pair: target, grip: move, start: target.matrix ?? IDENTITY, painted }
     }
     const handle = order.find((p) => has(p.handle, x, y))
@@ -232,11 +237,21 @@ export class Move implements Tool {
 }
 
 /** The pair again, as one of its own that leaves the original. */
-function copyOf({ name, carry, chosen, handle }: Pair, context: ToolContext): Pair | null {
-  const fields = { name, carry, chosen, handle, action: "copy" } as const
+function copyOf({ name, carry, chosen, handle, matrix, pins }: Pair, context: ToolContext): Pair | null {
+  const fields = { name, carry, chosen, handle, matrix, pins, action: "copy" } as const
   return addPair(context.store.regions, fields).pairs.at(-1) ?? null
 }
 
 function changedAction(regions: Regions, index: number, action: Action): Regions {
   return regions.pairs[index]?.action === action ? regions : changePair(regions, index, { action })
 }
+
+/** The ghost's matrix while it is dragged; with Ctrl a corner goes alone. Null if that would turn the ghost over. */
+function placedAt(pair: Pair, { start, grip, from }: Held, event: ToolEvent): Matrix | null {
+  const corner = event.ctrl && grip.kind === "scale" ? CORNERS.indexOf(`${grip.sx} ${grip.sy}`) : -1
+  if (corner >= 0) return cornerDragged(pair.handle, start, corner, event)
+  return dragged(pair.handle, start, grip, from, event, event)
+}
+
+/** Clockwise from the upper left. */
+const CORNERS = ["-1 -1", "1 -1", "1 1", "-1 1"]

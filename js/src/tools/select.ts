@@ -54,7 +54,7 @@ export class Select implements Tool {
     return this.path.length > 0
   }
 
-  chosen(context: ToolContext): void {
+  taken(context: ToolContext): void {
     void context.select.ask("prepare")
   }
 

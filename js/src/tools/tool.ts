@@ -12,6 +12,8 @@ import type { Selecting } from "../model/selecting"
 export interface ToolEvent extends Point {
   readonly shift: boolean
   readonly alt: boolean
+  /** Ctrl, or Cmd on a Mac. */
+  readonly ctrl: boolean
   /** The right button, or the eraser end of a pen, which do the opposite. */
   readonly secondary: boolean
   /** 0 to 1 for a pen, 1 for everything else. */
@@ -54,6 +56,8 @@ export interface Tool {
   readonly cursor: string
   /** Whether it is worked by single presses, as against one from press to release. */
   readonly taps?: boolean
+  /** True where it moves regions and paints nothing. */
+  readonly drags?: boolean
   /** True from the first press to the end of the gesture (a polygon's lasts over several presses). */
   readonly active: boolean
   /** A button goes down. */
@@ -65,7 +69,7 @@ export interface Tool {
   /** The gesture is called off. */
   cancel(context: ToolContext): void
   /** The tool is taken in hand. */
-  chosen?(context: ToolContext): void
+  taken?(context: ToolContext): void
   /** The pointer leaves the drawing area, or another tool is taken in hand. */
   leave?(context: ToolContext): void
   /** The pointer moves with no button down. */

@@ -5,6 +5,7 @@ import { Eraser } from "./eraser"
 import { Lasso } from "./lasso"
 import { MagneticLasso } from "./magnetic"
 import { Move } from "./move"
+import { Pins } from "./pins"
 import { Polygon } from "./polygon"
 import { Rectangle } from "./rectangle"
 import { Select } from "./select"
@@ -24,6 +25,7 @@ export function newTools(): [Tool, ...Tool[]] {
     new Rectangle(),
     new Ellipse(),
     new Move(),
+    new Pins(),
   ]
 }
 

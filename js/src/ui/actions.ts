@@ -64,7 +64,7 @@ export class Actions {
     const context = this.stage.context(this.notify)
     state.tool.leave?.(context)
     state.set({ tool: state.byId(id) })
-    state.tool.chosen?.(context)
+    state.tool.taken?.(context)
     this.notify(state.tool.hint)
   }
 
@@ -72,8 +72,8 @@ export class Actions {
   chooseLayer(layer: Layer): void {
     this.cancelTool()
     this.showRegions()
-    // Choosing a layer means painting on it: the move tool is replaced by the brush.
-    const tool = this.state.tool.id === "move" ? this.state.byId("brush") : this.state.tool
+    // Choosing a layer means painting on it: a tool that drags is replaced by the brush.
+    const tool = this.state.tool.drags ? this.state.byId("brush") : this.state.tool
     this.state.set({ layer, tool })
     const words = {
       handle: "Paint what should move",
@@ -360,7 +360,10 @@ export class Actions {
       this.notify(`Pair ${regions.selected + 1} is locked`)
       return true
     }
-    const what = this.state.tool.id === "move" || this.state.layer === "target" ? "target" : "handle"
+    const arrow = dx < 0 ? "ArrowLeft" : dx > 0 ? "ArrowRight" : dy < 0 ? "ArrowUp" : "ArrowDown"
+    const far = Math.abs(dx + dy) > 1
+    if (this.state.tool.keyDown?.(arrow, far, this.stage.context(this.notify))) return true
+    const what = this.state.tool.drags || this.state.layer === "target" ? "target" : "handle"
     this.widget.store.commit(nudge(regions, regions.selected, what, dx, dy))
     return true
   }

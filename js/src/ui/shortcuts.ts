@@ -168,7 +168,8 @@ export const HELP_ROWS: readonly { readonly title: string; readonly rows: readon
       { keys: "[  ]", does: "Brush size; Shift doubles or halves; Alt+wheel" },
       { keys: "Right button", does: "Erase while any drawing tool is in hand" },
       { keys: "Shift", does: "Straight stroke, square, circle, 15° turn" },
-      { keys: "Alt", does: "Subtract with a shape; scale about the middle" },
+      { keys: "Alt", does: "Subtract with a shape; scale about the middle; remove a pin" },
+      { keys: "Ctrl", does: "Drag one corner of a region alone, in perspective" },
     ],
   },
   {

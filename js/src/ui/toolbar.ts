@@ -164,7 +164,7 @@ export function topBar(
   const update = () => {
     const still = widget.picture === null || widget.readOnly
     for (const { layer, node } of layers) {
-      setPressed(node, state.layer === layer && state.tool.id !== "move")
+      setPressed(node, state.layer === layer && !state.tool.drags)
       setEnabled(node, !still)
     }
     setEnabled(undo, !still && widget.canUndo)

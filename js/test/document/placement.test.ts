@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest"
 import type { Pair } from "../../src/document/pair"
 import { allCarried, carriedOf, pairAt, placementKey } from "../../src/document/placement"
 import { addPair, emptyRegions, withMask, withMatrix } from "../../src/document/regions"
-import { isEmpty } from "../../src/geometry/mask"
-import { apply, type Matrix, translation } from "../../src/geometry/matrix"
+import { area, isEmpty } from "../../src/geometry/mask"
+import { apply, type Matrix, type Point, translation } from "../../src/geometry/matrix"
+import { toTarget, warpByMesh } from "../../src/geometry/mesh"
 import { disc, textOf } from "../masks"
 
 const [W, H] = [40, 30]
@@ -33,6 +34,7 @@ describe("a pair's pixels", () => {
       target: null,
       matrix: translation(12, 3),
       along: null,
+      mesh: null,
       copied: false,
     })
   })
@@ -43,9 +45,19 @@ describe("a pair's pixels", () => {
     expect(carriedOf(pairOf(dragged), { ...still, findings })?.mask).toBe(mask)
   })
 
-  it("stay within the target of a projective matrix", () => {
+  it("go by a mesh under a projective matrix", () => {
     const tilted = withMatrix(drawn, 0, [1, 0, 10, 0, 1, 0, 0.001, 0, 1])
-    expect(carriedOf(pairOf(tilted), still)?.target).toBe(pairOf(tilted).target)
+    const mesh = carriedOf(pairOf(tilted), still)?.mesh
+    if (!mesh) throw new Error("no mesh")
+    expect(Math.abs(area(warpByMesh(handle, mesh)) - area(pairOf(tilted).target))).toBeLessThan(3)
+  })
+
+  it("go by the pins under the pointer", () => {
+    const pins = [{ x: handle.x0 + 2, y: handle.y0 + 2, toX: handle.x0 + 9, toY: handle.y0 + 4 }]
+    const ghost = { ...ghostOf(pairOf(dragged), translation(12, 3)), pins }
+    const mesh = carriedOf(pairOf(dragged), { ...still, ghost })?.mesh
+    expect(mesh && toTarget(mesh, pins[0] as Point).x).toBeCloseTo(handle.x0 + 9, 6)
+    expect(pairAt(pairOf(dragged), ghost).pins).toBe(pins)
   })
 
   it("go from box to box where the target was painted", () => {
@@ -59,7 +71,7 @@ describe("a pair's pixels", () => {
   it("follow the ghost under the pointer, a painted target and all that lands in it too", () => {
     const moved = translation(5, 1)
     const byMatrix = { ...still, ghost: ghostOf(pairOf(dragged), moved) }
-    expect(carriedOf(pairOf(dragged), byMatrix)?.matrix).toBe(moved)
+    expect(carriedOf(pairOf(dragged), byMatrix)?.matrix).toEqual(moved)
     const asPainted = { ...still, ghost: ghostOf(pairOf(painted), moved, true) }
     expect(carriedOf(pairOf(painted), asPainted)?.along).toBe(moved)
   })

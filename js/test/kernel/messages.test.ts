@@ -95,6 +95,8 @@ describe("a trait", () => {
       name: "",
       color: null,
       carry: null,
+      pins: null,
+      dense: null,
       visible: true,
       locked: false,
       rev: 0,

@@ -30,6 +30,7 @@ export function setUp(layer: Layer = "handle") {
     y,
     shift: false,
     alt: false,
+    ctrl: false,
     secondary: false,
     pressure: 1,
     ...held,

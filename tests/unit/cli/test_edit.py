@@ -228,6 +228,19 @@ def test_a_warning_of_the_engine_is_one_line(
     assert capsys.readouterr().err == "regiondrag: warning: the prompt is not used\n"
 
 
+@pytest.mark.usefixtures("folder")
+def test_pins_bend_and_corners_tilt(engine: FakeEngine):
+    handle = np.asarray(Image.open("h.png")) > 0
+    assert edit("--handle", "h.png", "--bend", "12,20:12,20 22,20:22,18 32,20:36,12") == 0
+    goals = [(12, 20), (22, 18), (36, 12)]
+    bent = rd.RegionPair.bend(handle, [(12, 20), (22, 20), (32, 20)], goals, name="h")
+    assert list(engine.asked["pairs"]) == [bent]
+    assert edit("--handle", "h.png", "--perspective", "40,10,70,14,70,40,40,36") == 0
+    corners = [(40, 10), (70, 14), (70, 40), (40, 36)]
+    tilted = rd.RegionPair.perspective(handle, corners, name="h")
+    assert list(engine.asked["pairs"]) == [tilted]
+
+
 # ---- what it refuses: exit code 2 ----
 
 WRONG = {
@@ -239,6 +252,14 @@ WRONG = {
         "2 handles but 1 --target",
     ),
     "too many moves": (["--handle", "h.png", "--move", "1,1", "--move", "2,2"], "1 handle but 2 --move"),
+    "bend and move": (["--handle", "h.png", "--move", "1,1", "--bend", "5,5:6,6"], "either --target"),
+    "pins that are none": (["--handle", "h.png", "--bend", "5,5"], "not a list of pins"),
+    "three corners": (["--handle", "h.png", "--perspective", "0,0,9,0,9,9"], "eight numbers"),
+    "a pin beside the handle": (["--handle", "h.png", "--bend", "0,0:6,6"], "is not on the handle"),
+    "corners in no order": (
+        ["--handle", "h.png", "--perspective", "0,0 9,0 0,9 9,9"],
+        "do not form a convex quadrilateral",
+    ),
     "a move that is none": (["--handle", "h.png", "--move", "left"], "'left' is not DX,DY"),
     "a scale of zero": (["--handle", "h.png", "--scale", "0"], "scale is 0"),
     "a move out of the picture": (["--handle", "h.png", "--move", "500,0"], "out of the picture"),

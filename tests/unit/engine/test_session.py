@@ -316,3 +316,58 @@ def test_the_notes_of_several_pairs_name_them(session: rd.ImageSession):
 def test_an_edit_without_pairs_has_no_notes(session: rd.ImageSession):
     with pytest.warns(UserWarning, match="no region pairs"):
         assert run(session, []).notes == ()
+
+
+# ---- bends, dense maps and a correspondence of one's own ----
+
+
+def test_a_bent_pair_goes_through_the_whole_edit(session: rd.ImageSession):
+    handle = box(SHAPE, 20, 30, 60, 60)
+    pins = [(24, 45), (40, 45), (56, 45)]
+    pair = rd.RegionPair.bend(handle, pins, [(24, 45), (40, 42), (58, 30)])
+    for content in ("pixels", "latents"):
+        result = run(session, [pair], content=content)
+        changed = (np.asarray(result.image) != np.asarray(result.before)).any(axis=2)
+        assert changed.any()
+        assert not changed[~(pair.handle | pair.target)].any()
+
+
+def test_a_dense_map_of_a_shift_edits_as_the_shift_does(session: rd.ImageSession):
+    moved = rd.RegionPair.move(box(SHAPE, 20, 30, 60, 60), 24, 8)
+    x, y = np.meshgrid(np.arange(SHAPE[1]), np.arange(SHAPE[0]))
+    dense = rd.RegionPair.warp(moved.handle, np.stack([x - 24, y - 8], axis=-1))
+    a, b = (np.asarray(run(session, [pair]).image).astype(int) for pair in (moved, dense))
+    assert np.abs(a - b).max() <= 1
+
+
+def test_another_bend_of_the_same_masks_is_another_composite(session: rd.ImageSession):
+    handle = box(SHAPE, 20, 30, 60, 60)
+    pins = [(24, 45), (40, 45), (56, 45)]
+    one = rd.RegionPair.bend(handle, pins, [(24, 45), (44, 45), (56, 45)])
+    other = rd.RegionPair.bend(handle, pins, [(24, 45), (36, 45), (56, 45)], target=one.target)
+    a, b = (np.asarray(run(session, [pair]).image).astype(int) for pair in (one, other))
+    assert np.abs(a - b).max() > 2
+
+
+# ---- another seed, and what is kept by public names ----
+
+
+def test_another_seed_prompt_or_schedule_does_not_encode_the_picture_again(pipe: Any):
+    seen = picture(97, 121)
+    run(rd.ImageSession(pipe, seen, seed=1), [box_pair((97, 121), dx=30)], content="latents")
+    with counted(pipe) as counts:
+        first = run(rd.ImageSession(pipe, seen, seed=2), [box_pair((97, 121), dx=30)], content="latents")
+    assert counts["encode"] == 0
+    again = rd.ImageSession(tiny_pipeline(), seen, seed=2)
+    alone = run(again, [box_pair((97, 121), dx=30)], content="latents")
+    assert np.array_equal(np.asarray(first.image), np.asarray(alone.image))
+
+
+def test_the_inversion_can_be_read(pipe: Any, session: rd.ImageSession):
+    found = session.inversion()
+    assert isinstance(found, rd.Inversion)
+    assert found.latents.shape[0] == len(session.levels) + 1
+    assert found.cache.keys
+    with counted(pipe) as counts:
+        run(session, NEAR)
+    assert counts["unet"] == LEVELS

@@ -229,6 +229,11 @@ def test_a_call_after_an_interrupted_one_runs_to_its_end(pipe: Any):
     ("given", "message"),
     [
         ({}, "give a picture and region pairs"),
+        (
+            {"image": picture(64, 64), "pairs": [], "correspondence": CELLS},
+            "region pairs or a correspondence, not both",
+        ),
+        ({"image": picture(64, 64), "correspondence": CELLS}, "outside the latent grid"),
         ({"latents": LATENTS}, "latents need a correspondence"),
         ({"latents": LATENTS, "correspondence": CELLS, "image": picture(64, 64)}, "not both"),
         ({"latents": LATENTS[0], "correspondence": CELLS}, r"latents must be \(1, C, h, w\)"),
@@ -280,3 +285,12 @@ def test_a_prediction_type_nobody_knows_is_refused():
 
 def test_the_embeddings_of_the_tests_are_fixed():
     assert torch.equal(tiny_embeds(), tiny_embeds())
+
+
+def test_a_correspondence_of_cells_edits_a_picture(pipe: Any):
+    given = picture(*SHAPE)
+    result = pipe(given, correspondence=CELLS, seed=3).result
+    (pair,) = result.pairs
+    changed = (np.asarray(result.image) != np.asarray(given)).any(axis=2)
+    assert changed.any()
+    assert not changed[~(pair.handle | pair.target)].any()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_the_readmes_commands_are_ones_the_command_line_takes(repository: Path):
     lines = re.findall(r"^regiondrag (.+?)(?:\s+#.*)?$", text, flags=re.MULTILINE)
     assert len(lines) >= 5
     for line in lines:
-        assert callable(_parser().parse_args(_join_negative_values(line.split())).run)
+        assert callable(_parser().parse_args(_join_negative_values(shlex.split(line))).run)
 
 
 def test_the_readmes_files_and_folders_exist(repository: Path):

@@ -358,3 +358,68 @@ def test_a_carry_mask_that_leaves_the_handle_is_refused(saved: Path):
     rewrite(saved, with_pair(carry_mask="target_0.png"))
     with pytest.raises(ValueError, match=r"pair 0 in regions\.json cannot be used: carry mask leaves"):
         load_regions(saved)
+
+
+# --- deformations
+
+
+@pytest.fixture
+def deformed() -> RegionPairs:
+    handle = np.zeros((32, 48), dtype=bool)
+    handle[10:20, 5:25] = True
+    x, y = np.meshgrid(np.arange(48), np.arange(32))
+    return RegionPairs(
+        [
+            RegionPair.bend(handle, [(7, 15), (15, 15), (22, 15)], [(7, 15), (15, 14), (24, 10)], name="arm"),
+            RegionPair.warp(handle, np.stack([x - 6 - y / 9, y - 3 * np.sin(x / 8)], axis=-1)),
+            RegionPair(handle, handle),
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", ["session", "session.zip"])
+def test_bends_and_dense_maps_come_back(
+    tmp_path: Path, picture: Image.Image, deformed: RegionPairs, name: str
+):
+    saved = save_regions(tmp_path / name, picture, deformed)
+    assert load_regions(saved)[1] == deformed
+
+
+def test_only_what_needs_it_is_written_as_the_new_version(saved: Path, tmp_path: Path, deformed: RegionPairs):
+    picture, pairs = load_regions(saved)
+    for given, version in ((pairs, 1), (deformed, 2)):
+        path = save_regions(tmp_path / f"v{version}", picture, given)
+        assert json.loads((path / "regions.json").read_text())["version"] == version
+
+
+@pytest.mark.parametrize(
+    ("number", "field", "value", "words"),
+    [
+        (0, "bend", [1, 2], "its bend is no object"),
+        (0, "bend", {"from": [[1, 2]], "to": [[1, 2], [3, 4]]}, "1 from_points but 2 to_points"),
+        (0, "bend", {"from": [[1, "x"]], "to": [[1, 2]]}, "not numbers"),
+        (0, "bend", {"from": [[1, 2]], "to": [[1, 2]], "matrix": 3}, "matrix"),
+        (1, "map", {"file": "map_1.f32"}, "no box"),
+        (1, "map", {"file": "map_1.f32", "box": [0, 0, 49, 32]}, "outside its 48x32 pixels"),
+        (1, "map", {"file": "map_1.f32", "box": [0, 0, 48, 32]}, "cut short"),
+        (1, "map", {"file": "map_1.f32", "box": [0, 0, 2, 2]}, "larger than the 32 bytes"),
+        (1, "map", {"file": "../x.f32", "box": [0, 0, 2, 2]}, "only plain names"),
+        (1, "map", {"file": "gone.f32", "box": [0, 0, 2, 2]}, "gone.f32 is missing"),
+        (1, "map", {"box": [0, 0, 2, 2]}, "only plain names"),
+    ],
+)
+def test_a_damaged_deformation_is_refused(
+    tmp_path: Path,
+    picture: Image.Image,
+    deformed: RegionPairs,
+    number: int,
+    field: str,
+    value: object,
+    words: str,
+):
+    path = save_regions(tmp_path / "session", picture, deformed)
+    index = json.loads((path / "regions.json").read_text())
+    index["pairs"][number][field] = value
+    (path / "regions.json").write_text(json.dumps(index))
+    with pytest.raises(ValueError, match=words):
+        load_regions(path)
