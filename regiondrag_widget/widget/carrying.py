@@ -1,15 +1,15 @@
-"""Telling the page what every handle will carry, the moment it is drawn."""
+"""Telling the page of every pair what it cannot work out itself, the moment it is drawn."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Protocol
 
 from PIL import Image
 
-from regiondrag_widget.widget.carried_answer import CarriedRequest
 from regiondrag_widget.widget.changes import Change
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.host import Outbox
@@ -23,13 +23,20 @@ log = logging.getLogger(__name__)
 class _Wanted:
     """What a page is to be told of one pair."""
 
-    request: CarriedRequest
+    request: Any
     rev: int
     told: bool = False
 
 
+class Answer(Protocol):
+    """What was worked out of one pair."""
+
+    def message(self, pair: str, rev: int) -> Outgoing:
+        """As the page is told."""
+
+
 class Carrying:
-    """Tells the page of one widget what its handles carry.
+    """Tells the page of one widget one thing of its pairs: what their handles carry, or how they go.
 
     Nothing is worked out until a page is there. The work is done by a helper thread, so that no message and
     no network waits for it; what is no longer wanted when it is known is not sent.
@@ -38,6 +45,11 @@ class Carrying:
     ----------
     document
         What is drawn.
+    requests
+        Returns what to work out, by the pair's key; called with the document's lock held. Equal requests have
+        equal answers.
+    answer
+        Works one out, on its picture.
     worker
         Does the work.
     outbox
@@ -49,12 +61,15 @@ class Carrying:
     def __init__(
         self,
         document: Document,
+        requests: Callable[[], Mapping[str, Any]],
+        answer: Callable[[Any, Image.Image], Answer],
         worker: InferenceWorker,
         outbox: Outbox,
         send: Callable[[Outgoing], None],
     ) -> None:
         self._document, self._worker, self._outbox, self._send = document, worker, outbox, send
-        self._owner = ("carrying", id(document))
+        self._requests, self._answer = requests, answer
+        self._owner = ("carrying", id(self))
         self._wanted: dict[str, _Wanted] = {}
         self._greeted = False
 
@@ -80,7 +95,7 @@ class Carrying:
         """Ask for what has changed."""
         assert self._document.lock.held()
         before, self._wanted = self._wanted, {}
-        for key, request in self._document.carried_requests().items():
+        for key, request in self._requests().items():
             known = before.get(key)
             same = known is not None and known.request == request
             self._wanted[key] = (
@@ -100,9 +115,9 @@ class Carrying:
             key, wanted, image = found
             wanted.told = True  # also when it fails: it would fail again
             try:
-                answer = self._document.carried.get(wanted.request, image)
-            except Exception:  # the page goes on showing the handle
-                log.warning("what a handle carries could not be worked out", exc_info=True)
+                answer = self._answer(wanted.request, image)
+            except Exception:  # the page goes on showing what it knows
+                log.warning("something of a pair could not be worked out for the page", exc_info=True)
             else:
                 message = answer.message(key, wanted.rev)
                 self._outbox.post(partial(self._tell, key, wanted, message))

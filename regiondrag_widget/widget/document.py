@@ -28,6 +28,7 @@ from regiondrag_widget.widget.failures import Failure
 from regiondrag_widget.widget.history import History, HistoryEntry
 from regiondrag_widget.widget.pair_list import PairList, checked
 from regiondrag_widget.widget.regions_state import PROTECT, Mask, PairEntry, Regions, read_mask
+from regiondrag_widget.widget.route_answer import RouteRequest
 from regiondrag_widget.widget.run_state import RunState, idle_state
 from regiondrag_widget.widget.validation import DrawnState
 
@@ -176,6 +177,16 @@ class Document:
         """What to work out of every pair that has a handle, by the pair's key."""
         with self.lock:
             found = {entry.key: self._carried_request(entry) for entry in self.regions.entries}
+            return {key: request for key, request in found.items() if request is not None}
+
+    def route_requests(self) -> dict[str, RouteRequest]:
+        """What to work out of every pair whose map the page does not know, by the pair's key."""
+        with self.lock:
+            method = self.settings.method
+            found = {
+                entry.key: RouteRequest.of(self.regions, entry, self.shape, method)
+                for entry in self.regions.entries
+            }
             return {key: request for key, request in found.items() if request is not None}
 
     def carried_mask(self, key: str) -> Mask:

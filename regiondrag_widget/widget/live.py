@@ -61,7 +61,12 @@ class Live:
         self._shown = False
         self._readout = Readout(self._report, self._measured, clock)
         self._warm = WarmUp(document.lock, worker, self._timed, self._unprepared, clock)
-        self._carrying = Carrying(document, shared_helper(), outbox, send)
+        helper = shared_helper()
+        rest = helper, outbox, send
+        self._told = (
+            Carrying(document, document.carried_requests, document.carried.get, *rest),
+            Carrying(document, document.route_requests, lambda request, _: request.answer(), *rest),
+        )
         self._drafts = DraftQueue(
             document,
             worker,
@@ -106,7 +111,8 @@ class Live:
         """A page came, or came back: tell it what was measured and what the handles carry."""
         with self._document.lock:
             self._readout.greet()
-            self._carrying.greet()
+            for told in self._told:
+                told.greet()
 
     def show(self, visible: bool) -> None:
         """Some view is on the screen, or none; a picture that is looked at is prepared for an edit."""
@@ -135,7 +141,8 @@ class Live:
 
     def changed(self, what: Change) -> None:
         """Follow the document."""
-        self._carrying.changed(what)
+        for told in self._told:
+            told.changed(what)
         if Change.PICTURE in what:
             self._picture_changed()
         if Change.SETTINGS in what:
@@ -152,7 +159,8 @@ class Live:
             self._shown = False
             self._drafts.void("stopped")
             self._warm.cancel()
-            self._carrying.close()
+            for told in self._told:
+                told.close()
             self._leave(self._settings.model)
 
     def _run_ended(self) -> None:

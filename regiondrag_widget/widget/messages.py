@@ -322,6 +322,32 @@ class Undrafted(Outgoing):
 
 
 @dataclass(frozen=True)
+class Mapped(Outgoing):
+    """How a pair's handle goes to a painted target, or by a dense map: what the page cannot work out itself.
+
+    ``pair`` and ``rev`` are as in `Carried`. ``edges`` are the left, top, right and bottom edge of a lattice
+    over the target, of so many ``columns`` and ``rows`` of cells. ``data``, sent as a buffer, is the source
+    x, y of each of its points, row by row, little-endian float32.
+    """
+
+    type: ClassVar[str] = "mapped"
+    pair: str
+    rev: int
+    edges: tuple[float, float, float, float]
+    columns: int
+    rows: int
+    data: bytes
+
+    def content(self) -> dict[str, Any]:
+        """The JSON object that is sent."""
+        return {**super().content(), "edges": list(self.edges)}
+
+    def buffers(self) -> list[bytes]:
+        """The points."""
+        return [self.data]
+
+
+@dataclass(frozen=True)
 class Carried(Outgoing):
     """What a pair's handle will carry, known before any run.
 

@@ -23,7 +23,7 @@ from playwright.sync_api import Page, sync_playwright
 from tests.browser.mock_host.page import Point, Widget
 from tests.browser.mock_host.serving import open_host
 
-TOOLS = "beslgupriov"
+TOOLS = "beslguprovi"
 KEYS = [
     "x",
     "t",

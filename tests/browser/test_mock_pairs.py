@@ -125,7 +125,7 @@ def test_every_control_has_a_name(two: Widget) -> None:
 
 def test_the_names_that_tests_rely_on(two: Widget) -> None:
     drawing = ["Lasso", "Magnetic lasso", "Polygon", "Rectangle", "Ellipse"]
-    tools = ["Brush", "Eraser", "Select", "Magic wand", *drawing, "Move region"]
+    tools = ["Brush", "Eraser", "Select", "Magic wand", *drawing, "Move region", "Bend with pins"]
     layers = ["Handle", "Target", "Protect"]
     buttons = ["Run", "Stop", "Undo", "Redo", "New pair", "Delete pair", "Help"]
     results = ["Accept", "Discard", "Compare"]

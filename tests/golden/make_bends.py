@@ -11,13 +11,14 @@ import numpy as np
 
 from regiondrag_widget.regions import RegionPair, pixel_map
 from regiondrag_widget.regions.codec import encode_mask
+from regiondrag_widget.regions.lattice import lattice_of
 
 SHAPE = (150, 200)
 EVERY = 5  # a row of a hundred numbers says as much as a thousand
 REMARK = (
     "Each pair: its handle and target as encoded masks in base64, its matrix, its pins as rows x, y, to x, "
-    "to y (empty for none), the corners for a perspective, and rows x, y, source x, source y of some target "
-    "pixels."
+    "to y (empty for none), the corners for a perspective, the lattice that the page is told (its sources in "
+    "base64, float32), and rows x, y, source x, source y of some target pixels."
 )
 
 
@@ -56,7 +57,26 @@ def samples() -> dict[str, tuple[RegionPair, dict[str, Any]]]:
         "on top of a matrix": bent(bar, row, [(66, 84), (111, 72), (150, 24)], turned),
         "out of the picture": bent(disc, [(60, 70), (120, 70)], [(0, 20), (58, 14)]),
         "perspective": (perspective, {"corners": corners}),
+        "a painted bend": painted(RegionPair(bar, crescent(60, 106, 76))),
+        "a painted shift and stretch": painted(RegionPair(disc, (x - 120) ** 2 / 2 + (y - 80) ** 2 < 900)),
+        "a dense map": painted(RegionPair.warp(bar, np.stack([x - 8 - y / 9, y - 6 * np.sin(x / 25)], -1))),
     }
+
+
+def crescent(middle: int, base: int, reach: int) -> Any:
+    """A bar bent along a parabola."""
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    along = middle + (x - 95) ** 2 * (base - middle) / reach**2
+    return (np.abs(y - along) < 9) & (np.abs(x - 95) < reach - 6)
+
+
+def painted(pair: RegionPair) -> tuple[RegionPair, dict[str, Any]]:
+    """A pair whose map the page is told, and what it is told."""
+    found = lattice_of(pair)
+    rows, columns, _ = found.source.shape
+    source = base64.b64encode(found.source.astype("<f4").tobytes()).decode()
+    lattice = {"edges": found.edges, "columns": columns - 1, "rows": rows - 1, "source": source}
+    return pair, {"matrix": None, "pins": [], "lattice": lattice}
 
 
 def bent(handle: Any, pins: Any, goals: Any, matrix: Any = None) -> tuple[RegionPair, dict[str, Any]]:

@@ -10,6 +10,7 @@ import pytest
 import regiondrag_widget as rd
 from regiondrag_widget.regions import encode_mask
 from regiondrag_widget.widget.regions_state import UnfinishedPair
+from tests.kernel.fake_browser import until
 
 
 @pytest.fixture
@@ -130,3 +131,56 @@ def test_a_bent_pair_is_run_and_saved_with_its_map(w, handle, inside, tmp_path):
     rd.save_regions(tmp_path / "s.zip", w.image, result.pairs)
     _, pairs = rd.load_regions(tmp_path / "s.zip")
     assert pairs == result.pairs
+
+
+# -- what the page is told of maps that it cannot work out ---------------------------------------------------
+
+
+@pytest.fixture
+def page(browser):
+    """A browser that has greeted the kernel."""
+    browser.send({"type": "hello", "view": "v", "have": {}})
+    return browser
+
+
+def lattices(page, number):
+    """The newest of at least so many `mapped` messages: its content, and the sources of its points."""
+    until(lambda: len(page.of("mapped")) >= number)
+    content, (data,) = [m for m in page.messages if m[0]["type"] == "mapped"][-1]
+    return content, np.frombuffer(data, "<f4").reshape(content["rows"] + 1, content["columns"] + 1, 2)
+
+
+def test_the_page_is_told_how_a_painted_target_goes(w, page, handle, target):
+    page.draw("a", handle, target)
+    content, source = lattices(page, 1)
+    assert (content["pair"], content["rev"]) == ("a", w._regions_rev)
+    left, top, right, bottom = content["edges"]
+    x, y = np.meshgrid(
+        np.linspace(left, right, content["columns"] + 1), np.linspace(top, bottom, content["rows"] + 1)
+    )
+    found = rd.pixel_map(w.pairs[0]).source_xy
+    inside = np.zeros(x.shape, bool)
+    on_picture = (x >= 0) & (y >= 0) & (x < 127) & (y < 95)
+    inside[on_picture] = target[y[on_picture].astype(int), x[on_picture].astype(int)]
+    off = np.linalg.norm(source - found[y.astype(int).clip(0, 95), x.astype(int).clip(0, 127)], axis=-1)
+    assert off[inside].mean() < 1
+
+
+def test_the_page_is_told_how_a_dense_map_goes_and_nothing_of_a_matrix(w, page, handle, inside):
+    w.add_pair(handle, matrix=[[1, 0, 50], [0, 1, 0], [0, 0, 1]])
+    w.pairs.append(rd.RegionPair.bend(handle, *inside))
+    w.pairs.append(rd.RegionPair.warp(handle, dense_of(handle)))
+    content, source = lattices(page, 1)
+    assert content["pair"] == w._pairs[2]["id"]
+    assert len(page.of("mapped")) == 1
+    left, top, *_ = content["edges"]
+    assert np.allclose(source[0, 0], [left - 40, top], atol=0.51)
+
+
+def test_another_target_is_told_again_and_the_same_one_is_not(w, page, handle, target):
+    page.draw("a", handle, target)
+    lattices(page, 1)
+    page.write(_selected=0)
+    page.draw("a", handle, np.roll(target, 5, axis=0))
+    lattices(page, 2)
+    assert len(page.of("mapped")) == 2

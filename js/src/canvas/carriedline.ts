@@ -31,7 +31,7 @@ export function carriedOutlines(pair: Pair, gesture: Gesture): Placed[] {
 
 /** Where carried pixels arrive. */
 export function arrival({ mask, matrix, along, mesh }: Carried): Placed {
-  if (mesh) return { mask: throughMesh(mask, mesh), matrix: null }
+  if (mesh) return { mask: throughMesh(mask, mesh), matrix: along }
   return { mask, matrix: along ? multiply(along, matrix) : matrix }
 }
 

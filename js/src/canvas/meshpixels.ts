@@ -33,7 +33,7 @@ export function paintThroughMesh(
   const { canvas, found } = fresh ?? warped(one, step, mask.width, mask.height)
   if (!fresh) made.set(mesh, { pixels: one.pixels, step, canvas, found })
   if (found.w === 0 || found.h === 0) return
-  const { a, b, c, d, e, f } = canvasMatrix(null, viewport)
+  const { a, b, c, d, e, f } = canvasMatrix(one.along, viewport)
   g.save()
   g.transform(a, b, c, d, e, f)
   // A sample stands for the pixels around it, of which it is the first when there is one.
@@ -43,12 +43,7 @@ export function paintThroughMesh(
   g.restore()
 }
 
-function warped(
-  { pixels, mask, target, along, mesh }: MeshPixels,
-  step: number,
-  width: number,
-  height: number,
-) {
+function warped({ pixels, mask, target, mesh }: MeshPixels, step: number, width: number, height: number) {
   const found = gather(mesh, width, height, step)
   const from = wordsOf(pixels)
   const [canvas, g] = surface(found.w, found.h)
@@ -63,7 +58,7 @@ function warped(
     g.globalCompositeOperation = "destination-in"
     const offset = (first: number) => 0.5 - (first + 0.5) / step
     const placed = { scale: 1 / step, x: offset(found.x0), y: offset(found.y0) }
-    drawPlaced(g, maskSprite(target, WHITE), target, along, placed)
+    drawPlaced(g, maskSprite(target, WHITE), target, null, placed)
   }
   return { canvas, found }
 }

@@ -4,6 +4,7 @@ import type { Findings } from "../document/findings"
 import { type Layer, meshOf, type Pair } from "../document/pair"
 import { carriedOf, type Ghost, pairAt } from "../document/placement"
 import type { Regions } from "../document/regions"
+import type { Routes } from "../document/routes"
 import type { Stroke } from "../document/store"
 import { centroid, isEmpty, type Mask } from "../geometry/mask"
 import { apply, type Matrix, type Point } from "../geometry/matrix"
@@ -26,6 +27,8 @@ export interface OverlayScene {
   readonly ghost: Ghost | null
   /** What of the handles will be carried, as far as it is known. */
   readonly findings: Pick<Findings, "of">
+  /** How painted targets and dense maps go, as far as the kernel has told. */
+  readonly routes: Pick<Routes, "of">
   /** Whether the drag preview is shown, and whether the vacated place will be filled. */
   readonly dragPreview: boolean
   readonly hatched: boolean

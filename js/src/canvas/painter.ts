@@ -65,6 +65,7 @@ export class Painter {
         stroke: store.stroke,
         ghost: store.ghost,
         findings: store.findings,
+        routes: store.routes,
         dragPreview: state.dragPreview,
         hatched: widget.settings.current.vacated !== "keep",
         opacity: state.opacity,

@@ -5,10 +5,11 @@
 import type { Pin } from "../geometry/bend"
 import { emptyMask, isEmpty, type Mask, shifted } from "../geometry/mask"
 import { IDENTITY, type Matrix, snapTranslation } from "../geometry/matrix"
-import { type Mesh, movedMesh } from "../geometry/mesh"
+import type { Mesh } from "../geometry/mesh"
 import type { Findings } from "./findings"
 import { type Action, hasRoute, type Layer, meshOf, type Pair, pinsAlong } from "./pair"
 import type { Regions } from "./regions"
+import type { Routes } from "./routes"
 
 /** A drag under the pointer: the pair and the matrix that its ghost has now. */
 export interface Ghost {
@@ -32,7 +33,7 @@ export interface Gesture {
   readonly stroke: { readonly pairId: string; readonly layer: Layer } | null
   readonly ghost: Ghost | null
   /** How painted targets and dense maps go, as far as the kernel has told. */
-  readonly routes?: { of(pair: Pair): Mesh | null }
+  readonly routes: Pick<Routes, "of">
 }
 
 /** One region being carried, as far as the browser knows. */
@@ -80,10 +81,9 @@ export function carriedOf(pair: Pair, { stroke, ghost, findings, routes }: Gestu
   if (isEmpty(target)) return null
   if (hasRoute(pair)) return byRoute(pair, mask)
   const along = dragged?.matrix ?? null
-  const known = routes?.of(pair) ?? null
   const box = boxMatrix(handle, target)
   if (!box) return null
-  return { mask, target, matrix: box, along, mesh: known && along ? movedMesh(known, along) : known, copied }
+  return { mask, target, matrix: box, along, mesh: routes.of(pair), copied }
 }
 
 function byRoute(pair: Pair, mask: Mask): Carried {

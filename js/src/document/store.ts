@@ -5,6 +5,7 @@ import { Findings } from "./findings"
 import type { Layer, Outline, Pair } from "./pair"
 import type { Ghost } from "./placement"
 import { addPair, emptyRegions, maskOf, type Regions, withMask } from "./regions"
+import { Routes } from "./routes"
 import { Signal } from "./signal"
 import { UndoStack } from "./undo"
 
@@ -30,6 +31,8 @@ export class RegionStore {
   stroke: Stroke | null = null
   /** What the kernel has found in the handles. */
   readonly findings = new Findings()
+  /** What the kernel has told of how handles go. */
+  readonly routes = new Routes()
   /** The drag under the pointer, or null. */
   ghost: Ghost | null = null
   private readonly undoStack = new UndoStack<Regions>(emptyRegions(0, 0))

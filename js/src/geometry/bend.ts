@@ -4,7 +4,7 @@
  */
 import { eachRun, type Mask } from "./mask"
 import { apply, type Matrix, type Point } from "./matrix"
-import { type Corners, type Mesh, meshOver, toTarget, triangleAt, triangles } from "./mesh"
+import { applyAll, type Mesh, meshOver, toTarget, triangleAt } from "./mesh"
 
 /** A pin: a point of the handle, and where it goes. */
 export interface Pin extends Point {
@@ -25,40 +25,55 @@ const APART = 1.5
 /** Square pixels: keeps a pin's own weight finite. */
 const NEAR = 1e-6
 
-/** Where the points go of a region that a matrix moves and pins bend: rigid moving least squares (Schaefer et al. 2006). */
-export function bentBy(matrix: Matrix, pins: readonly Pin[]): (p: Point) => Point {
-  const rest = pins.map((pin) => apply(matrix, pin))
-  return (point) => {
-    const z = apply(matrix, point)
-    const weights = rest.map((p) => 1 / ((z.x - p.x) ** 2 + (z.y - p.y) ** 2 + NEAR))
-    const whole = weights.reduce((sum, w) => sum + w, 0)
+/**
+ * Where points go, x, y one after the other, of a region that a matrix moves and pins bend: rigid moving least squares
+ * (Schaefer, McPhail, Warren: Image Deformation Using Moving Least Squares, 2006).
+ */
+export function bentBy(matrix: Matrix, pins: readonly Pin[], points: Float64Array): Float64Array {
+  const moved = applyAll(matrix, points)
+  const rest = applyAll(matrix, Float64Array.from(pins.flatMap(({ x, y }) => [x, y])))
+  const goals = Float64Array.from(pins.flatMap(({ toX, toY }) => [toX, toY]))
+  const shares = new Float64Array(pins.length)
+  for (let i = 0; i < moved.length; i += 2) {
+    const x = moved[i] as number
+    const y = moved[i + 1] as number
+    let whole = 0
+    for (let k = 0; k < shares.length; k++) {
+      const weight = 1 / ((x - (rest[2 * k] as number)) ** 2 + (y - (rest[2 * k + 1] as number)) ** 2 + NEAR)
+      shares[k] = weight
+      whole += weight
+    }
     let [mx, my, gx, gy] = [0, 0, 0, 0]
-    rest.forEach((p, i) => {
-      const pin = pins[i] as Pin
-      const share = (weights[i] as number) / whole
-      mx += share * p.x
-      my += share * p.y
-      gx += share * pin.toX
-      gy += share * pin.toY
-    })
+    for (let k = 0; k < shares.length; k++) {
+      const share = (shares[k] as number) / whole
+      shares[k] = share
+      mx += share * (rest[2 * k] as number)
+      my += share * (rest[2 * k + 1] as number)
+      gx += share * (goals[2 * k] as number)
+      gy += share * (goals[2 * k + 1] as number)
+    }
     let [cos, sin] = [0, 0]
-    rest.forEach((p, i) => {
-      const pin = pins[i] as Pin
-      const share = (weights[i] as number) / whole
-      const [ux, uy, vx, vy] = [p.x - mx, p.y - my, pin.toX - gx, pin.toY - gy]
+    for (let k = 0; k < shares.length; k++) {
+      const share = shares[k] as number
+      const ux = (rest[2 * k] as number) - mx
+      const uy = (rest[2 * k + 1] as number) - my
+      const vx = (goals[2 * k] as number) - gx
+      const vy = (goals[2 * k + 1] as number) - gy
       cos += share * (ux * vx + uy * vy)
       sin += share * (ux * vy - uy * vx)
-    })
+    }
     const size = Math.hypot(cos, sin)
-    const [c, s] = size > 1e-12 ? [cos / size, sin / size] : [1, 0]
-    const [dx, dy] = [z.x - mx, z.y - my]
-    return { x: gx + dx * c - dy * s, y: gy + dx * s + dy * c }
+    const c = size > 1e-12 ? cos / size : 1
+    const s = size > 1e-12 ? sin / size : 0
+    moved[i] = gx + (x - mx) * c - (y - my) * s
+    moved[i + 1] = gy + (x - mx) * s + (y - my) * c
   }
+  return moved
 }
 
 /** The map is sharply curved at a pin: there the mesh is moved by what it misses. */
 function bentMesh(handle: Mask, matrix: Matrix, pins: readonly Pin[]): Mesh {
-  const mesh = meshOver(handle, bentBy(matrix, pins))
+  const mesh = meshOver(handle, (points) => bentBy(matrix, pins, points))
   const { target } = mesh
   for (let round = 0; round < ROUNDS; round++) {
     for (const pin of pins) {
@@ -81,7 +96,8 @@ const meshes = new WeakMap<Mask, { matrix: Matrix; pins: readonly Pin[]; mesh: M
 export function routeMesh(handle: Mask, matrix: Matrix, pins: readonly Pin[]): Mesh {
   const known = meshes.get(handle)
   if (known && samePins(known.pins, pins) && known.matrix.every((n, i) => n === matrix[i])) return known.mesh
-  const mesh = pins.length > 0 ? bentMesh(handle, matrix, pins) : meshOver(handle, (p) => apply(matrix, p))
+  const mesh =
+    pins.length > 0 ? bentMesh(handle, matrix, pins) : meshOver(handle, (points) => applyAll(matrix, points))
   meshes.set(handle, { matrix, pins, mesh })
   return mesh
 }
@@ -91,22 +107,27 @@ export function folds(handle: Mask, matrix: Matrix, pins: readonly Pin[]): boole
   const near = (a: Pin, b: Pin) =>
     Math.min(Math.hypot(a.x - b.x, a.y - b.y), Math.hypot(a.toX - b.toX, a.toY - b.toY)) < APART
   if (pins.some((a, i) => pins.slice(i + 1).some((b) => near(a, b)))) return true
-  const mesh = bentMesh(handle, matrix, pins)
+  const mesh = routeMesh(handle, matrix, pins)
   const missed = pins.some((pin) => {
     const at = toTarget(mesh, pin)
     return !(Math.hypot(at.x - pin.toX, at.y - pin.toY) <= HELD)
   })
   if (missed) return true
-  const before = meshOver(handle, (p) => apply(matrix, p))
-  return touchedCells(handle, mesh).some(([column, row]) =>
-    triangles(mesh, column, row).some(
-      (corners) => !(area(mesh.target, corners) / area(before.target, corners) >= LEAST_STRETCH),
-    ),
-  )
+  const before = applyAll(matrix, mesh.source)
+  const touched = touchedCells(handle, mesh)
+  const below = mesh.columns + 1
+  const sound = (i: number, j: number, k: number) =>
+    area(mesh.target, i, j, k) / area(before, i, j, k) >= LEAST_STRETCH
+  for (let cell = 0; cell < touched.length; cell++) {
+    if (!touched[cell]) continue
+    const a = Math.floor(cell / mesh.columns) * below + (cell % mesh.columns)
+    if (!sound(a, a + 1, a + below + 1) || !sound(a, a + below + 1, a + below)) return true
+  }
+  return false
 }
 
-/** The cells that hold a pixel of the handle. */
-function touchedCells(handle: Mask, { columns, rows }: Mesh): [number, number][] {
+/** Which cells hold a pixel of the handle, row by row. */
+function touchedCells(handle: Mask, { columns, rows }: Mesh): Uint8Array {
   const touched = new Uint8Array(columns * rows)
   const column = (x: number) =>
     Math.min(columns - 1, Math.floor(((x - handle.x0 + 0.5) * columns) / handle.w))
@@ -114,14 +135,10 @@ function touchedCells(handle: Mask, { columns, rows }: Mesh): [number, number][]
     const row = Math.min(rows - 1, Math.floor(((y - handle.y0 + 0.5) * rows) / handle.h))
     touched.fill(1, row * columns + column(first), row * columns + column(last) + 1)
   })
-  const cells: [number, number][] = []
-  touched.forEach((set, i) => {
-    if (set) cells.push([i % columns, Math.floor(i / columns)])
-  })
-  return cells
+  return touched
 }
 
-function area(vertices: Float64Array, [i, j, k]: Corners): number {
+function area(vertices: Float64Array, i: number, j: number, k: number): number {
   const at = (n: number) => vertices[n] as number
   const [bx, by] = [at(2 * j) - at(2 * i), at(2 * j + 1) - at(2 * i + 1)]
   const [cx, cy] = [at(2 * k) - at(2 * i), at(2 * k + 1) - at(2 * i + 1)]

@@ -3,7 +3,7 @@
  * triangles (`regiondrag_widget/regions/mesh.py`).
  */
 import { emptyMask, has, type Mask, stride } from "./mask"
-import { apply, type Matrix, type Point } from "./matrix"
+import type { Matrix, Point } from "./matrix"
 
 /** Cells of columns x rows; `source` and `target` hold x, y of the (columns + 1) * (rows + 1) vertices, row by row. */
 export interface Mesh {
@@ -19,36 +19,32 @@ const MOST_CELLS = 64
 /** By how much a pixel's centre may lie beyond a triangle's side, against gaps from rounding. */
 const EDGE = 1e-7
 
-/** A mesh over a mask's bounding box, whose vertices `place` moves. */
-export function meshOver(mask: Mask, place: (p: Point) => Point): Mesh {
+/** A mesh over a mask's bounding box; `place` moves its vertices, x, y one after the other. */
+export function meshOver(mask: Mask, place: (source: Float64Array) => Float64Array): Mesh {
   const columns = Math.min(MOST_CELLS, Math.ceil(mask.w / CELL))
   const rows = Math.min(MOST_CELLS, Math.ceil(mask.h / CELL))
-  const count = (columns + 1) * (rows + 1)
-  const source = new Float64Array(2 * count)
-  const target = new Float64Array(2 * count)
+  const source = new Float64Array(2 * (columns + 1) * (rows + 1))
   let at = 0
   for (let row = 0; row <= rows; row++) {
     for (let column = 0; column <= columns; column++) {
-      const p = { x: mask.x0 - 0.5 + (mask.w * column) / columns, y: mask.y0 - 0.5 + (mask.h * row) / rows }
-      const q = place(p)
-      source[at] = p.x
-      target[at++] = q.x
-      source[at] = p.y
-      target[at++] = q.y
+      source[at++] = mask.x0 - 0.5 + (mask.w * column) / columns
+      source[at++] = mask.y0 - 0.5 + (mask.h * row) / rows
     }
   }
-  return { columns, rows, source, target }
+  return { columns, rows, source, target: place(source) }
 }
 
-/** The mesh with its target taken along by a matrix. */
-export function movedMesh(mesh: Mesh, matrix: Matrix): Mesh {
-  const target = new Float64Array(mesh.target.length)
-  for (let i = 0; i < target.length; i += 2) {
-    const p = apply(matrix, { x: mesh.target[i] as number, y: mesh.target[i + 1] as number })
-    target[i] = p.x
-    target[i + 1] = p.y
+/** Points taken along by a matrix, x, y one after the other. */
+export function applyAll(m: Matrix, points: Float64Array): Float64Array {
+  const moved = new Float64Array(points.length)
+  for (let i = 0; i < points.length; i += 2) {
+    const x = points[i] as number
+    const y = points[i + 1] as number
+    const w = m[6] * x + m[7] * y + m[8]
+    moved[i] = (m[0] * x + m[1] * y + m[2]) / w
+    moved[i + 1] = (m[3] * x + m[4] * y + m[5]) / w
   }
-  return { ...mesh, target }
+  return moved
 }
 
 /** Three vertices, as indices. */
@@ -75,9 +71,21 @@ export interface Gathered {
   readonly source: Float32Array
 }
 
+/** A grid of every `step`-th pixel of a picture, over what a mesh reaches. */
+type Grid = Omit<Gathered, "source">
+
 /** Where the pixels of a picture come from that the mesh reaches; every `step`-th of them each way. */
 export function gather(mesh: Mesh, width: number, height: number, step = 1): Gathered {
-  const { target } = mesh
+  const grid = gridOver(mesh, width, height, step)
+  const source = new Float32Array(2 * grid.w * grid.h).fill(Number.NaN)
+  fill(mesh, grid, (at, x, y) => {
+    source[2 * at] = x
+    source[2 * at + 1] = y
+  })
+  return { ...grid, source }
+}
+
+function gridOver({ target }: Mesh, width: number, height: number, step: number): Grid {
   let left = Number.POSITIVE_INFINITY
   let top = Number.POSITIVE_INFINITY
   let right = Number.NEGATIVE_INFINITY
@@ -92,17 +100,29 @@ export function gather(mesh: Mesh, width: number, height: number, step = 1): Gat
   const y0 = Math.max(0, Math.ceil(top))
   const w = Math.max(0, Math.floor((Math.min(width - 1, right) - x0) / step) + 1)
   const h = Math.max(0, Math.floor((Math.min(height - 1, bottom) - y0) / step) + 1)
-  const source = new Float32Array(2 * w * h).fill(Number.NaN)
-  const out = { x0, y0, step, w, h, source }
-  for (let row = 0; row < mesh.rows; row++) {
-    for (let column = 0; column < mesh.columns; column++) {
-      for (const triangle of triangles(mesh, column, row)) fill(out, mesh, triangle)
-    }
-  }
-  return out
+  return { x0, y0, step, w, h }
 }
 
-function fill({ x0, y0, step, w, h, source }: Gathered, mesh: Mesh, [i, j, k]: Corners): void {
+/** Calls `visit` with every point of the grid that a triangle reaches, and the source x, y of it. */
+function fill(mesh: Mesh, grid: Grid, visit: (at: number, x: number, y: number) => void): void {
+  const below = mesh.columns + 1
+  for (let row = 0; row < mesh.rows; row++) {
+    for (let column = 0; column < mesh.columns; column++) {
+      const a = row * below + column
+      fillTriangle(mesh, grid, a, a + 1, a + below + 1, visit)
+      fillTriangle(mesh, grid, a, a + below + 1, a + below, visit)
+    }
+  }
+}
+
+function fillTriangle(
+  mesh: Mesh,
+  { x0, y0, step, w, h }: Grid,
+  i: number,
+  j: number,
+  k: number,
+  visit: (at: number, x: number, y: number) => void,
+): void {
   const t = mesh.target
   const s = mesh.source
   const ax = t[2 * i] as number
@@ -113,16 +133,17 @@ function fill({ x0, y0, step, w, h, source }: Gathered, mesh: Mesh, [i, j, k]: C
   const cy = (t[2 * k + 1] as number) - ay
   const area = bx * cy - by * cx
   if (!(Math.abs(area) > 1e-12)) return
+  const firstRow = Math.max(0, Math.ceil((ay + Math.min(0, by, cy) - y0) / step))
+  const lastRow = Math.min(h - 1, Math.floor((ay + Math.max(0, by, cy) - y0) / step))
+  const first = Math.max(0, Math.ceil((ax + Math.min(0, bx, cx) - x0) / step))
+  const last = Math.min(w - 1, Math.floor((ax + Math.max(0, bx, cx) - x0) / step))
+  if (firstRow > lastRow || first > last) return
   const px = s[2 * i] as number
   const py = s[2 * i + 1] as number
   const qx = (s[2 * j] as number) - px
   const qy = (s[2 * j + 1] as number) - py
   const rx = (s[2 * k] as number) - px
   const ry = (s[2 * k + 1] as number) - py
-  const firstRow = Math.max(0, Math.ceil((ay + Math.min(0, by, cy) - y0) / step))
-  const lastRow = Math.min(h - 1, Math.floor((ay + Math.max(0, by, cy) - y0) / step))
-  const first = Math.max(0, Math.ceil((ax + Math.min(0, bx, cx) - x0) / step))
-  const last = Math.min(w - 1, Math.floor((ax + Math.max(0, bx, cx) - x0) / step))
   for (let row = firstRow; row <= lastRow; row++) {
     const dy = y0 + row * step - ay
     for (let column = first; column <= last; column++) {
@@ -130,54 +151,52 @@ function fill({ x0, y0, step, w, h, source }: Gathered, mesh: Mesh, [i, j, k]: C
       const b = (dx * cy - dy * cx) / area
       const c = (bx * dy - by * dx) / area
       if (b < -EDGE || c < -EDGE || b + c > 1 + EDGE) continue
-      const at = 2 * (row * w + column)
-      source[at] = px + b * qx + c * rx
-      source[at + 1] = py + b * qy + c * ry
+      visit(row * w + column, px + b * qx + c * rx, py + b * qy + c * ry)
     }
   }
 }
 
 /** Masks above this many pixels are worked out on a coarser grid while they are dragged. */
-const FINE = 400_000
+const FINE = 150_000
 
 /** The pixels that come from a pixel of the mask; `coarse` allows blocks instead of pixels where it is large. */
 export function warpByMesh(mask: Mask, mesh: Mesh, coarse = false): Mask {
   const { width, height } = mask
-  let found = gather(mesh, width, height, coarse ? 32 : 1)
-  if (coarse) {
-    const area = found.w * found.h * 32 * 32
-    found = gather(mesh, width, height, Math.max(1, Math.ceil(Math.sqrt(area / FINE))))
-  }
-  const { step, source } = found
-  const inside = (column: number, row: number) => {
-    const at = 2 * (row * found.w + column)
-    const x = source[at] as number
-    return !Number.isNaN(x) && has(mask, Math.floor(x + 0.5), Math.floor((source[at + 1] as number) + 0.5))
-  }
-  let [x0, x1, y0, y1] = [found.w, 0, found.h, 0]
-  const set = new Uint8Array(found.w * found.h)
-  for (let row = 0; row < found.h; row++) {
-    for (let column = 0; column < found.w; column++) {
-      if (!inside(column, row)) continue
-      set[row * found.w + column] = 1
-      x0 = Math.min(x0, column)
-      x1 = Math.max(x1, column + 1)
-      y0 = Math.min(y0, row)
-      y1 = row + 1
-    }
+  let grid = gridOver(mesh, width, height, 1)
+  const step = coarse ? Math.ceil(Math.sqrt((grid.w * grid.h) / FINE)) : 1
+  if (step > 1) grid = gridOver(mesh, width, height, step)
+  const set = new Uint8Array(grid.w * grid.h)
+  fill(mesh, grid, (at, x, y) => {
+    // The last triangle to arrive decides.
+    set[at] = has(mask, Math.floor(x + 0.5), Math.floor(y + 0.5)) ? 1 : 0
+  })
+  let [x0, x1, y0, y1] = [grid.w, 0, grid.h, 0]
+  for (let row = 0; row < grid.h; row++) {
+    const line = set.subarray(row * grid.w, (row + 1) * grid.w)
+    const first = line.indexOf(1)
+    if (first < 0) continue
+    x0 = Math.min(x0, first)
+    x1 = Math.max(x1, line.lastIndexOf(1) + 1)
+    y0 = Math.min(y0, row)
+    y1 = row + 1
   }
   if (x1 <= x0) return emptyMask(width, height)
-  const left = found.x0 + x0 * step
-  const top = found.y0 + y0 * step
-  const w = Math.min(width - left, (x1 - x0) * step)
-  const h = Math.min(height - top, (y1 - y0) * step)
+  const left = grid.x0 + x0 * grid.step
+  const top = grid.y0 + y0 * grid.step
+  const w = Math.min(width - left, (x1 - x0) * grid.step)
+  const h = Math.min(height - top, (y1 - y0) * grid.step)
   const bytes = stride(w)
   const bits = new Uint8Array(bytes * h)
   for (let y = 0; y < h; y++) {
-    const row = (y0 + Math.floor(y / step)) * found.w + x0
+    const at = y * bytes
+    if (y % grid.step > 0) {
+      bits.copyWithin(at, at - bytes, at)
+      continue
+    }
+    const from = (y0 + y / grid.step) * grid.w + x0
     for (let x = 0; x < w; x++) {
-      if (!set[row + Math.floor(x / step)]) continue
-      bits[y * bytes + (x >> 3)] = (bits[y * bytes + (x >> 3)] as number) | (128 >> (x & 7))
+      const one = grid.step === 1 ? x : Math.floor(x / grid.step)
+      if (set[from + one]) bits[at + (x >> 3)] = (bits[at + (x >> 3)] as number) | (128 >> (x & 7))
     }
   }
   return { width, height, x0: left, y0: top, w, h, bits }

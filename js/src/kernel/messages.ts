@@ -142,6 +142,12 @@ const FROM_KERNEL = {
     message: or(text, ""),
     path: or(list(number), []),
   },
+  /**
+   * How a pair's handle goes to a painted target, or by a dense map, worked out when the regions were at `rev`. `edges`
+   * are those of a lattice over the target, x0, y0, x1, y1; one buffer has the source x, y of each of its points, row by
+   * row, in float32.
+   */
+  mapped: { pair: text, rev: integer, edges: corners, columns: integer, rows: integer },
   /** How fast drafts are, and what they run on. */
   measured: {
     /** Median milliseconds of a draft in the kernel; null before the first. */

@@ -21,6 +21,8 @@ export interface HandlerPorts {
   report(message: string, remedy: string): void
   /** What a handle will carry is known. */
   found(message: KernelMessage<"carried">, buffers: Buffers): void
+  /** How a handle goes is known. */
+  mapped(message: KernelMessage<"mapped">, buffers: Buffers): void
   /** The bytes that were asked for have come. */
   loadOriginal(bytes: Uint8Array<ArrayBuffer>): void
   loadResult(bytes: Uint8Array<ArrayBuffer>): void
@@ -53,6 +55,7 @@ export function handlersFor(ports: HandlerPorts): Handlers {
     undrafted: (message) => live.undrafted(message),
     carried: (message, buffers) => ports.found(message, buffers),
     selected: (message, buffers) => ports.selecting.answered(message, buffers),
+    mapped: (message, buffers) => ports.mapped(message, buffers),
     measured: (message) => live.measure(message),
     error: ({ run, message, remedy }) => {
       if (!runs.fail(run, message)) return

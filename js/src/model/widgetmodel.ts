@@ -18,6 +18,7 @@ import { Accepts } from "./accepts"
 import { carryOf, findingIn, sentence, surpriseIn } from "./carrying"
 import { dispatch, handlersFor } from "./handlers"
 import { Live, type LivePorts } from "./live"
+import { meshIn } from "./mapping"
 import { Original } from "./original"
 import type { Picture } from "./pictures"
 import { isBusy } from "./progress"
@@ -87,6 +88,7 @@ export class WidgetModel implements LivePorts {
     this.live = new Live(this)
     store.changed.on(() => {
       store.findings.follow(store.regions, this.sync.rev)
+      store.routes.follow(store.regions, this.sync.rev)
       changed.emit()
     })
     this.listen()
@@ -257,6 +259,7 @@ export class WidgetModel implements LivePorts {
         this.report(message, remedy)
       },
       found: (message, buffers) => this.found(message, buffers),
+      mapped: (message, buffers) => this.mapped(message, buffers),
       loadOriginal: (bytes) => void this.loadOriginal(bytes),
       loadResult: (bytes) => void this.loadResult(bytes),
     })
@@ -288,6 +291,13 @@ export class WidgetModel implements LivePorts {
     if (pair?.id !== message.pair) return
     const surprise = surpriseIn(finding, carryOf(pair, settings.current.matte))
     if (surprise) this.notified.emit(sentence(surprise))
+  }
+
+  /** How a handle goes is known. */
+  private mapped(message: KernelMessage<"mapped">, buffers: Buffers): void {
+    const mesh = meshIn(message, buffers)
+    if (!mesh) return console.warn("regiondrag: how a region goes could not be read")
+    if (this.store.routes.take(message.pair, message.rev, mesh)) this.changed.emit()
   }
 
   private runOver(): void {

@@ -28,8 +28,7 @@ export class Pins implements Tool {
   readonly icon = "pin"
   readonly label = "Bend with pins"
   readonly key = "i"
-  readonly hint =
-    "Click a region to put a pin, pull a pin to bend; the others hold. Delete or Alt-click removes one"
+  readonly hint = "Click puts a pin, pulling one bends the region; the others hold. Delete removes one"
   readonly cursor = "crosshair"
   readonly drags = true
   private held: Held | null = null

@@ -13,7 +13,7 @@ const drawn = withMask(addPair(emptyRegions(W, H)), 0, "handle", handle)
 const dragged = withMatrix(drawn, 0, translation(12, 3))
 const painted = withMask(drawn, 0, "target", disc(W, H, 28, 12, 8))
 const nothing = { of: () => null }
-const still = { stroke: null, ghost: null, findings: nothing }
+const still = { stroke: null, ghost: null, findings: nothing, routes: nothing }
 const pairOf = (regions: typeof drawn) => regions.pairs[0] as Pair
 const ghostOf = (pair: Pair, matrix: Matrix, isPainted = false) => ({
   pairId: pair.id,
