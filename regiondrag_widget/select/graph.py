@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, dijkstra, maximum_flow
+from scipy.sparse.csgraph import breadth_first_order, connected_components, dijkstra, maximum_flow
 
 from regiondrag_widget.select.superpixels import Segmentation
 
@@ -16,10 +17,13 @@ __all__ = ["Graph", "cut", "graph_of"]
 
 Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float32]
+Costs = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.int32]
 
 UNIT = 4096.0  # whole numbers per unit of cost: scipy's maximum flow counts in integers
-MOST = 1e5  # the largest cost, which nothing outweighs
+MOST = 1e4  # the largest cost, which nothing outweighs
+SHADES = 64  # colours that a picture's colours are told by
+ALIKE = 6.0  # of CIELAB's units: how far a colour counts for those beside it
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +61,63 @@ class Graph:
         total = float(self.length.sum())
         return max(1.0, float((self.step * self.length).sum()) / total) if total else 1.0
 
+    @cached_property
+    def shades(self) -> Float:
+        """(n, k) float32: how near each superpixel is to the picture's k main colours; rows sum to 1."""
+        cv2.setRNGSeed(0)  # k-means draws from OpenCV's own generator
+        stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 10, 1.0)
+        count = min(SHADES, self.count)
+        _, _, centres = cv2.kmeans(self.colour, count, None, stop, 1, cv2.KMEANS_PP_CENTERS)
+        apart = ((self.colour[:, None] - centres[None]) ** 2).sum(-1)
+        near = np.exp(-(apart - apart.min(1, keepdims=True)) / (2 * ALIKE**2))
+        return np.asarray(near / near.sum(1, keepdims=True), np.float32)
+
+    @cached_property
+    def neighbours(self) -> csr_array:
+        """(n, n) float32, sparse: 1 for each two superpixels that share a border."""
+        both = np.concatenate([self.a, self.b]), np.concatenate([self.b, self.a])
+        return csr_array((np.ones(2 * len(self.a), np.float32), both), shape=(self.count, self.count))
+
+    @cached_property
+    def network(self) -> tuple[csr_array, Indices]:
+        """The pattern of `cut`'s flow network, and where in its data each capacity goes.
+
+        It has n + 2 nodes, source and sink the last, and each edge in both directions.
+        """
+        n, every = self.count, np.arange(self.count, dtype=np.int32)
+        source, sink = np.full(n, n, np.int32), np.full(n, n + 1, np.int32)
+        heads = np.concatenate([self.a, self.b, source, every, every, sink])
+        tails = np.concatenate([self.b, self.a, every, sink, source, every])
+        numbers = np.arange(1, len(heads) + 1, dtype=np.int32)
+        pattern = csr_array((numbers, (heads, tails)), shape=(n + 2, n + 2))
+        return pattern, pattern.data - 1
+
     def distance_from(self, seeds: Indices, cost: Float) -> Float:
         """(n,) float32: the least sum of costs (m,) along any way from one of the seeds."""
-        if not len(self.a):
+        if not len(self.a) or not len(seeds):
             return np.where(np.isin(np.arange(self.count), seeds), 0, np.inf).astype(np.float32)
         both = np.concatenate([self.a, self.b]), np.concatenate([self.b, self.a])
         weights = np.maximum(np.concatenate([cost, cost]), 1e-6)
         ways = csr_array((weights, both), shape=(self.count, self.count))
         return np.asarray(dijkstra(ways, indices=seeds, min_only=True), np.float32)
+
+    def joined(self, members: Bool, seeds: Indices) -> Bool:
+        """(n,) bool: the members (n,) bool that hang together with one of the seeds, which are members."""
+        part = self._parts(members)
+        return members & np.isin(part, part[seeds[members[seeds]]])
+
+    def filled(self, members: Bool) -> Bool:
+        """(n,) bool: the members (n,) bool and all that they enclose."""
+        part = self._parts(~members)
+        free = np.unique(part[~members & (self.rim > 0)])
+        return members | ~np.isin(part, free)
+
+    def _parts(self, members: Bool) -> Indices:
+        """(n,) int32: equal for members that hang together."""
+        inner = members[self.a] & members[self.b]
+        pairs = self.a[inner], self.b[inner]
+        links = csr_array((np.ones(len(pairs[0]), np.int8), pairs), shape=(self.count, self.count))
+        return np.asarray(connected_components(links, directed=False)[1], np.int32)
 
 
 def graph_of(parts: Segmentation) -> Graph:
@@ -104,7 +157,7 @@ def _across(labels: Indices, lab: Float, axis: int) -> tuple[Indices, Indices, F
     return here[rows, columns], here[rows + 1, columns], step.astype(np.float32)
 
 
-def cut(graph: Graph, object_cost: Float, ground_cost: Float, border_cost: Float) -> Bool:
+def cut(graph: Graph, object_cost: Costs, ground_cost: Costs, border_cost: Costs) -> Bool:
     """The cheapest division into object and ground: a minimum cut (Boykov, Jolly 2001).
 
     Parameters
@@ -122,18 +175,18 @@ def cut(graph: Graph, object_cost: Float, ground_cost: Float, border_cost: Float
         The object.
     """
     n = graph.count
-    source, sink = n, n + 1
-    every = np.arange(n, dtype=np.int32)
-    heads = np.concatenate([graph.a, graph.b, np.full(n, source, np.int32), every])
-    tails = np.concatenate([graph.b, graph.a, every, np.full(n, sink, np.int32)])
     shared = np.minimum(object_cost, ground_cost)  # what both cost decides nothing
-    costs = np.concatenate([border_cost, border_cost, ground_cost - shared, object_cost - shared])
-    capacity = np.rint(np.clip(costs, 0, MOST) * UNIT).astype(np.int32)
-    ways = csr_array((capacity, (heads, tails)), shape=(n + 2, n + 2))
-    left = csr_array(ways - maximum_flow(ways, source, sink).flow)
-    left.data[left.data < 0] = 0
+    nothing = np.zeros(n, np.float32)
+    costs = np.concatenate(
+        [border_cost, border_cost, ground_cost - shared, object_cost - shared, nothing, nothing]
+    )
+    pattern, where = graph.network
+    capacity = np.rint(np.clip(costs, 0, MOST) * UNIT).astype(np.int32)[where]
+    ways = csr_array((capacity, pattern.indices, pattern.indptr), shape=pattern.shape)
+    flow = maximum_flow(ways, n, n + 1).flow
+    left = csr_array(ways - flow)
     left.eliminate_zeros()
-    reached = breadth_first_order(left, source, return_predecessors=False)
+    reached = breadth_first_order(left, n, return_predecessors=False)
     object_ = np.zeros(n + 2, bool)
     object_[reached] = True
     return object_[:n]

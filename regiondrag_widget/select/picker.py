@@ -10,12 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.imaging.picture import PictureSource
-from regiondrag_widget.select.clicking import as_indices, object_at
-from regiondrag_widget.select.given import Point, checked_box, checked_clicks, checked_points, rgb_of
+from regiondrag_widget.select.candidate import Candidate
+from regiondrag_widget.select.clicking import Click, Regions, corrected, different, regions_at, regions_in
+from regiondrag_widget.select.given import Box, Point, checked_box, checked_clicks, checked_points, rgb_of
 from regiondrag_widget.select.graph import Graph, graph_of
+from regiondrag_widget.select.merge_tree import MergeTree, merge_tree
 from regiondrag_widget.select.superpixels import Segmentation, segment
 
 __all__ = ["Superpixels"]
+
+KEPT = 64  # answers that are kept, so that one more click corrects the last answer and nothing is done twice
 
 Bool = npt.NDArray[np.bool_]
 
@@ -43,6 +47,7 @@ class Superpixels:
         rgb = rgb_of(image)
         self.shape: tuple[int, int] = (rgb.shape[0], rgb.shape[1])
         self._parts = segment(rgb)
+        self._answers: dict[tuple[tuple[Click, ...], bytes], Regions] = {}
 
     @property
     def labels(self) -> npt.NDArray[np.int32]:
@@ -64,6 +69,15 @@ class Superpixels:
         """The superpixels as neighbours."""
         return graph_of(self._parts)
 
+    @cached_property
+    def tree(self) -> MergeTree:
+        """The regions that superpixels merge into."""
+        return merge_tree(self.graph)
+
+    def prepare(self) -> None:
+        """Make all that clicks need, so that the first is as quick as the others."""
+        _ = self.tree, self.graph.shades, self.graph.neighbours, self.graph.network
+
     def index_at(self, x: float, y: float) -> int:
         """The superpixel at a place of the picture.
 
@@ -82,12 +96,13 @@ class Superpixels:
         return self.mask(np.arange(self.count) == self.index_at(x, y))
 
     def click(self, points: Sequence[Point], labels: Sequence[bool] | None = None) -> Bool:
-        """Select the object that clicks mean.
+        """Select the object that clicks mean; the best of `candidates`.
 
         Parameters
         ----------
         points
-            (x, y) in pixels of the picture.
+            (x, y) in pixels of the picture, in the order in which they were clicked: each corrects what the
+            ones before it selected.
         labels
             For each point, True where it lies in the object and False where it does not; all True when left
             out.
@@ -104,35 +119,49 @@ class Superpixels:
         """
         return self.mask(self.chosen(points, labels))
 
-    def chosen(self, points: Sequence[Point], labels: Sequence[bool] | None = None) -> Bool:
-        """(n,) bool: the superpixels that `click` selects; raises as `click` does."""
-        clicks = checked_clicks(points, labels, self.shape)
-        where = [(self.index_at(x, y), label) for x, y, label in clicks]
-        inside = as_indices([index for index, label in where if label])
-        outside = as_indices([index for index, label in where if not label])
-        inside = np.setdiff1d(
-            inside, outside
-        )  # of two clicks on one superpixel the one that takes away counts
-        if not len(inside):
-            return np.zeros(self.count, bool)
-        return object_at(self.graph, inside, outside)
+    def chosen(
+        self, points: Sequence[Point] = (), labels: Sequence[bool] | None = None, box: Box | None = None
+    ) -> Bool:
+        """(n,) bool: the superpixels of the best of `candidates`; raises as that does."""
+        found = self._regions(points, labels, box)
+        return np.zeros(self.count, bool) if found is None else found.members[0]
 
     def box(self, x0: float, y0: float, x1: float, y1: float) -> Bool:
         """(H, W) bool: the object in a box of the picture; x1 and y1 are one past its last pixel.
 
-        Raises ``ValueError`` for a box outside the picture or without a pixel.
+        Raises ``ValueError`` for a box without a pixel of the picture.
         """
-        x0, y0, x1, y1 = checked_box((x0, y0, x1, y1), self.shape)
-        height, width = self.labels.shape
-        sx, sy = width / self.shape[1], height / self.shape[0]
-        top, left = int(y0 * sy), int(x0 * sx)
-        inside = np.zeros(self.labels.shape, bool)
-        inside[top : max(top + 1, round(y1 * sy)), left : max(left + 1, round(x1 * sx))] = True
-        share = np.bincount(self.labels.ravel(), inside.ravel(), self.count) / self.graph.area
-        outside = np.flatnonzero(share < 0.5).astype(np.int32)
-        middle = self.index_at((x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2)
-        outside = outside[outside != middle]
-        return self.mask(object_at(self.graph, as_indices([middle]), outside))
+        return self.mask(self.chosen(box=(x0, y0, x1, y1)))
+
+    def candidates(
+        self, points: Sequence[Point] = (), labels: Sequence[bool] | None = None, box: Box | None = None
+    ) -> list[Candidate]:
+        """What clicks, a box or both may mean, the best first.
+
+        Parameters
+        ----------
+        points, labels
+            As `click` takes them.
+        box
+            (x0, y0, x1, y1) in pixels of the picture, around the object.
+
+        Returns
+        -------
+        list of Candidate
+            At most three, which differ clearly. Empty when there is no box and no point lies in the object.
+
+        Raises
+        ------
+        ValueError
+            As `click` and `box` do.
+        """
+        found = self._regions(points, labels, box)
+        if found is None:
+            return []
+        return [
+            Candidate(self.mask(found.members[i]), float(np.clip(found.scores[i], 0, 1)))
+            for i in different(self.graph, found)
+        ]
 
     def brush(self, points: Sequence[Point], radius: float) -> Bool:
         """(H, W) bool: the superpixels that a round brush touches on its way.
@@ -158,10 +187,7 @@ class Superpixels:
         points = checked_points(points, self.shape)
         height, width = self.labels.shape
         scale = width / self.shape[1]
-        way = [
-            (round((x + 0.5) * width / self.shape[1] - 0.5), round((y + 0.5) * height / self.shape[0] - 0.5))
-            for x, y in points
-        ]
+        way = [tuple(round(v) for v in self._to_work(x, y)) for x, y in points]
         stroke = np.zeros((height, width), np.uint8)
         for start, end in zip(way, [*way[1:], way[-1]] if way else [], strict=True):
             cv2.line(stroke, start, end, 1, max(1, round(2 * radius * scale)), cv2.LINE_8)
@@ -178,3 +204,52 @@ class Superpixels:
         full = cv2.resize(soft, self.shape[::-1], interpolation=cv2.INTER_LINEAR)
         cv2.threshold(full, 127, 1, cv2.THRESH_BINARY, dst=full)
         return np.asarray(full).view(np.bool_)
+
+    def _regions(
+        self, points: Sequence[Point], labels: Sequence[bool] | None, box: Box | None
+    ) -> Regions | None:
+        """What clicks and a box may mean; None where nothing is asked for."""
+        clicks = [
+            Click(self.index_at(x, y), *self._to_work(x, y), label)
+            for x, y, label in checked_clicks(points, labels, self.shape)
+        ]
+        if box is not None:
+            inside = self._inside(checked_box(box, self.shape))
+        elif any(click.takes for click in clicks):
+            inside = np.zeros(0, bool)
+            first = next(i for i, click in enumerate(clicks) if click.takes)
+            clicks.insert(0, clicks.pop(first))  # there must be something to take away from
+        else:
+            return None
+        return self._answer(tuple(clicks), inside)
+
+    def _answer(self, clicks: tuple[Click, ...], inside: Bool) -> Regions:
+        key = clicks, inside.tobytes()
+        if key not in self._answers:
+            if len(self._answers) >= KEPT:
+                self._answers.pop(next(iter(self._answers)))
+            self._answers[key] = self._made(clicks, inside)
+        return self._answers[key]
+
+    def _made(self, clicks: tuple[Click, ...], inside: Bool) -> Regions:
+        if not clicks:
+            return regions_in(self.graph, self.tree, inside)
+        if len(clicks) == 1 and not len(inside):
+            return regions_at(self.graph, self.tree, clicks[0])
+        before = self._answer(clicks[:-1], inside).members[0]
+        return corrected(self.graph, self.tree, before, clicks)
+
+    def _inside(self, box: tuple[float, float, float, float]) -> Bool:
+        """(n,) bool: the superpixels of which most lies in a box; at least the one in its middle."""
+        (left, top), (right, bottom) = self._to_work(box[0], box[1]), self._to_work(box[2], box[3])
+        height, width = self.labels.shape
+        rows, columns = np.arange(height)[:, None], np.arange(width)
+        cells = (rows >= top) & (rows <= bottom - 1) & (columns >= left) & (columns <= right - 1)
+        found = np.bincount(self.labels.ravel(), cells.ravel(), self.count) > 0.5 * self.graph.area
+        found[self.index_at((box[0] + box[2] - 1) / 2, (box[1] + box[3] - 1) / 2)] = True
+        return np.asarray(found)
+
+    def _to_work(self, x: float, y: float) -> tuple[float, float]:
+        """A place of the picture at the working size; an integer is a pixel's centre in both."""
+        height, width = self.labels.shape
+        return (x + 0.5) * width / self.shape[1] - 0.5, (y + 0.5) * height / self.shape[0] - 0.5

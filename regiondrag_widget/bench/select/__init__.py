@@ -1,0 +1,1 @@
+"""Selecting by clicks, compared with outlines drawn by hand."""
