@@ -198,11 +198,11 @@ export function topBar(
   )
   const wand = el(
     "div",
-    { class: "rd-sized" },
-    el("label", { class: "rd-sized" }, "Tolerance", tolerance, toleranceText),
+    { class: "rd-option" },
+    el("label", { class: "rd-option" }, "Tolerance", tolerance, toleranceText),
     el(
       "label",
-      { class: "rd-sized", title: "Only what hangs together with the place" },
+      { class: "rd-option", title: "Only what hangs together with the place" },
       contiguous,
       "Connected",
     ),
