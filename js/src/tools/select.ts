@@ -8,7 +8,7 @@ import type { Point } from "../geometry/matrix"
 import { toScreen } from "../geometry/viewport"
 import { Move } from "./move"
 import { marching } from "./shape"
-import { combineBy, take, withSelection } from "./taking"
+import { combineBy, take, tell, withSelection } from "./taking"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
 /** CSS pixels that a click may move before it is a stroke. */
@@ -168,6 +168,7 @@ export class Select implements Tool {
           : withSelection(store.regions, layer, mask, asked.how === "replace" ? "replace" : "in place"),
       )
       this.clicks = { ...asked, mask: now(), committed: true }
+      tell(context)
     })
   }
 

@@ -2,7 +2,7 @@
 import type { Layer, Pair } from "../document/pair"
 import { addPair, maskOf, type Regions, selectedPair, withMask } from "../document/regions"
 import { type Combine, combined } from "../geometry/combine"
-import { isEmpty, type Mask, sameMask } from "../geometry/mask"
+import { area, isEmpty, type Mask, sameMask } from "../geometry/mask"
 import type { ToolContext, ToolEvent } from "./tool"
 
 /** What the keys held with a press ask for. */
@@ -33,6 +33,14 @@ export function withSelection(
 export function take(mask: Mask, how: Combine, context: ToolContext): void {
   if (isEmpty(mask)) return context.notify("Nothing is selected here")
   context.store.commit(withSelection(context.store.regions, context.layer, mask, how))
+  tell(context)
+}
+
+/** Says how much is selected now, for those who do not see it. */
+export function tell({ store, layer, notify }: ToolContext): void {
+  const { regions } = store
+  const share = area(maskOf(regions, regions.selected, layer)) / (regions.width * regions.height)
+  notify(`Selected: ${share < 0.01 ? "under 1" : Math.round(100 * share)} % of the picture`)
 }
 
 function hasPlace({ handle, target, action }: Pair): boolean {
