@@ -20,21 +20,14 @@ Indices = npt.NDArray[np.int32]
 
 TOUCH = 0.35  # of the usual step: from one superpixel to the next, up to this much is no way to go
 LEAST_WAY = 0.05  # of the usual step: what each border costs all the same
-LEVELS = (
-    0.1,
-    0.3,
-    0.4,
-    0.5,
-    0.6,
-    0.7,
-    0.8,
-)  # of the way from the click to the ground: where an object may end
+LEVELS = (0.2, 0.4, 0.55, 0.7)  # of the way from the click to the ground: where an object may end
 NEARNESS, COLOUR = 0.8, 0.8  # what distance and colour count, per pixel of a superpixel's side
 LEAST_BORDER = 0.05  # what a pixel of border costs where it lies on the steepest edge; on even ground, 1
 BOX_COLOUR, BOX_ROUNDS = 2.0, 3  # what colour counts in a box, and how often it is learned anew
 PLACES = ((0.5, 0.5), (0.5, 0.3), (0.5, 0.7), (0.3, 0.5), (0.7, 0.5))  # in a box, where its object may be
 FIT = 1.0  # what it counts that a region reaches all sides of its box
 CANDIDATES, DIFFERENT = 3, 0.7  # how many are offered, and their largest overlap
+WHOLE = 0.5  # what it counts in a correction how much the whole selection looks like a thing
 MOST_PICTURE = 0.85  # of the picture that a thing may take
 
 
@@ -162,16 +155,21 @@ def corrected(graph: Graph, tree: MergeTree, before: Bool, clicks: Sequence[Clic
         kept = [np.arange(graph.count) == click.superpixel]
     changed = np.array(kept)
     members = changed | before if click.takes else ~changed & before
-    return Regions(members, scores(graph, changed, click.x, click.y)).sorted()
+    judged = scores(graph, changed, click.x, click.y)
+    first = next(c for c in clicks if c.takes) if any(c.takes for c in clicks) else click
+    some = members.any(1)
+    judged[some] += WHOLE * scores(graph, members[some], first.x, first.y)
+    return Regions(members, judged).sorted()
 
 
 def _proposals(graph: Graph, tree: MergeTree, click: Click, far: Indices) -> list[Bool]:
     """Regions around a click, each once: cuts at several levels, and the tree's."""
     seed = np.array([click.superpixel], np.int32)
-    found = [graph.filled(region) for region in tree.regions_of(click.superpixel)]
-    found += [graph.filled(graph.joined(region, seed)) for region in _cuts(graph, seed, far[far != seed])]
+    cuts = [graph.joined(region, seed) for region in _unique(_cuts(graph, seed, far[far != seed]))]
+    found = _unique(tree.regions_of(click.superpixel) + cuts)
     most = MOST_PICTURE * float(graph.area.sum())
-    return _unique([region for region in found if float(graph.area[region].sum()) < most] or found[:1])
+    found = [region for region in found if float(graph.area[region].sum()) < most] or found[:1]
+    return _unique([graph.filled(region) for region in found])
 
 
 def _cuts(graph: Graph, seed: Indices, far: Indices) -> list[Bool]:

@@ -34,6 +34,18 @@ class MergeTree:
     stop: Indices
     parent: Indices
 
+    def region_when(self, count: int) -> Indices:
+        """(n,) int32: for each superpixel the region it is in when so many are left, from 0."""
+        n = len(self.order)
+        done = n + max(0, n - count)  # the regions made by then
+        region = np.arange(n, dtype=np.int32)
+        while True:
+            parent = self.parent[region]
+            larger = (parent >= 0) & (parent < done)
+            if not larger.any():
+                return np.unique(region, return_inverse=True)[1].astype(np.int32)
+            region = np.where(larger, parent, region)
+
     def regions_of(self, superpixel: int) -> list[Bool]:
         """The regions, (n,) bool each, that a superpixel is a part of, from itself to the largest."""
         found = []

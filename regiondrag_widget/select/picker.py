@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import cv2
 import numpy as np
@@ -15,10 +14,11 @@ from regiondrag_widget.select.clicking import Click, Regions, corrected, differe
 from regiondrag_widget.select.given import Box, Point, checked_box, checked_clicks, checked_points, rgb_of
 from regiondrag_widget.select.graph import Graph, graph_of
 from regiondrag_widget.select.merge_tree import MergeTree, merge_tree
-from regiondrag_widget.select.superpixels import Segmentation, segment
+from regiondrag_widget.select.superpixels import merged, segment
 
 __all__ = ["Superpixels"]
 
+MOST = 1200  # superpixels that are left when the most alike have been merged: a cut takes time for each
 KEPT = 64  # answers that are kept, so that one more click corrects the last answer and nothing is done twice
 
 Bool = npt.NDArray[np.bool_]
@@ -46,7 +46,13 @@ class Superpixels:
     def __init__(self, image: PictureSource) -> None:
         rgb = rgb_of(image)
         self.shape: tuple[int, int] = (rgb.shape[0], rgb.shape[1])
-        self._parts = segment(rgb)
+        fine = segment(rgb)
+        graph = graph_of(fine)
+        self._parts = merged(fine, merge_tree(graph).region_when(MOST))
+        self._graph = graph_of(self._parts)
+        self._tree = merge_tree(self._graph)
+        # made here, so that the first click is as quick as the others
+        _ = self._graph.shades, self._graph.neighbours, self._graph.network
         self._answers: dict[tuple[tuple[Click, ...], bytes], Regions] = {}
 
     @property
@@ -60,23 +66,14 @@ class Superpixels:
         return self._parts.count
 
     @property
-    def segmentation(self) -> Segmentation:
-        """The superpixels and colours at the working size."""
-        return self._parts
-
-    @cached_property
     def graph(self) -> Graph:
         """The superpixels as neighbours."""
-        return graph_of(self._parts)
+        return self._graph
 
-    @cached_property
+    @property
     def tree(self) -> MergeTree:
         """The regions that superpixels merge into."""
-        return merge_tree(self.graph)
-
-    def prepare(self) -> None:
-        """Make all that clicks need, so that the first is as quick as the others."""
-        _ = self.tree, self.graph.shades, self.graph.neighbours, self.graph.network
+        return self._tree
 
     def index_at(self, x: float, y: float) -> int:
         """The superpixel at a place of the picture.
@@ -160,7 +157,7 @@ class Superpixels:
             return []
         return [
             Candidate(self.mask(found.members[i]), float(np.clip(found.scores[i], 0, 1)))
-            for i in different(self.graph, found)
+            for i in different(self._graph, found)
         ]
 
     def brush(self, points: Sequence[Point], radius: float) -> Bool:
@@ -233,11 +230,11 @@ class Superpixels:
 
     def _made(self, clicks: tuple[Click, ...], inside: Bool) -> Regions:
         if not clicks:
-            return regions_in(self.graph, self.tree, inside)
+            return regions_in(self._graph, self._tree, inside)
         if len(clicks) == 1 and not len(inside):
-            return regions_at(self.graph, self.tree, clicks[0])
+            return regions_at(self._graph, self._tree, clicks[0])
         before = self._answer(clicks[:-1], inside).members[0]
-        return corrected(self.graph, self.tree, before, clicks)
+        return corrected(self._graph, self._tree, before, clicks)
 
     def _inside(self, box: tuple[float, float, float, float]) -> Bool:
         """(n,) bool: the superpixels of which most lies in a box; at least the one in its middle."""
@@ -245,7 +242,7 @@ class Superpixels:
         height, width = self.labels.shape
         rows, columns = np.arange(height)[:, None], np.arange(width)
         cells = (rows >= top) & (rows <= bottom - 1) & (columns >= left) & (columns <= right - 1)
-        found = np.bincount(self.labels.ravel(), cells.ravel(), self.count) > 0.5 * self.graph.area
+        found = np.bincount(self.labels.ravel(), cells.ravel(), self.count) > 0.5 * self._graph.area
         found[self.index_at((box[0] + box[2] - 1) / 2, (box[1] + box[3] - 1) / 2)] = True
         return np.asarray(found)
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Segmentation", "segment"]
+__all__ = ["Segmentation", "merged", "segment"]
 
 Float = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -59,6 +59,11 @@ def segment(rgb: Pixels, spacing: int = SPACING) -> Segmentation:
     labels = _without_lines(flooded, lab)
     used, numbers = np.unique(labels, return_inverse=True)
     return Segmentation(numbers.reshape(slope.shape).astype(np.int32), lab, slope, len(used))
+
+
+def merged(parts: Segmentation, region: Labels) -> Segmentation:
+    """Return the segmentation with each superpixel's number replaced by its region's, (n,) int32 from 0."""
+    return Segmentation(region[parts.labels], parts.lab, parts.slope, int(region.max()) + 1)
 
 
 def _reduced(rgb: Pixels) -> Pixels:

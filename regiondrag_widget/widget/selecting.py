@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -15,6 +16,8 @@ from PIL import Image
 from regiondrag_widget import select
 from regiondrag_widget.errors import first_line
 from regiondrag_widget.regions.codec import encode_mask
+from regiondrag_widget.select.flood import WORK_SIDE as WAND_SIDE
+from regiondrag_widget.select.given import checked_points
 from regiondrag_widget.widget.changes import Change
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.host import Outbox
@@ -171,6 +174,7 @@ class _Picture:
         self._seen: tuple[Any, _Finder | None] = (None, None)  # the model, and the picture as it has seen it
         self._image = image
         self._pixels: NDArray[np.uint8] | None = None
+        self._reduced: NDArray[np.uint8] | None = None
         self._superpixels: select.Superpixels | None = None
         self._lasso: select.MagneticLasso | None = None
 
@@ -212,7 +216,7 @@ class _Picture:
             case "brush":
                 return self._pieces().brush(points, amount)
             case "wand":
-                return select.wand(self._rgb(), points[0], amount, message.contiguous)
+                return self._wand(points[0], amount, message.contiguous)
         shape = self._image.height, self._image.width
         mask = read_mask(message.mask, shape)
         match message.how:
@@ -226,6 +230,18 @@ class _Picture:
                 return select.fill_holes(mask)
             case _:
                 return select.invert(mask)
+
+    def _wand(self, point: tuple[float, float], tolerance: float, contiguous: bool) -> Mask:
+        """What has the colour of a point, found in a picture that was reduced once."""
+        x, y = checked_points([point], (self._image.height, self._image.width))[0]
+        small = self._small()
+        scale = small.shape[1] / self._image.width, small.shape[0] / self._image.height
+        at = (x + 0.5) * scale[0] - 0.5, (y + 0.5) * scale[1] - 0.5
+        found = select.wand(small, at, tolerance, contiguous)
+        if found.shape == (self._image.height, self._image.width):
+            return found
+        full = cv2.resize(found.view(np.uint8) * 255, self._image.size, interpolation=cv2.INTER_LINEAR)
+        return np.asarray(full > 127)
 
     def _path(self, message: Select) -> NDArray[np.float64]:
         """(n, 2): the way along edges from the first point to the second."""
@@ -247,6 +263,17 @@ class _Picture:
         if self._superpixels is None:
             self._superpixels = select.Superpixels(self._rgb())
         return self._superpixels
+
+    def _small(self) -> NDArray[np.uint8]:
+        """The picture at the size at which the wand compares colours."""
+        if self._reduced is None:
+            rgb = self._rgb()
+            scale = WAND_SIDE / max(rgb.shape[:2])
+            if scale < 1:
+                size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
+                rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+            self._reduced = rgb
+        return self._reduced
 
     def _rgb(self) -> NDArray[np.uint8]:
         if self._pixels is not None:

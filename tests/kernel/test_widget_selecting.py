@@ -301,3 +301,17 @@ def test_a_selector_sees_a_picture_once_and_answers_clicks_and_boxes(
     browser.widget.settings["selector"] = ""
     ask(browser, 5, "click", (60, 45))
     assert iou(answer(browser, 5)[1], disc()) > 0.9
+
+
+def test_a_large_picture_is_reduced_once_for_the_wand(engine: Any) -> None:
+    rgb = np.full((1600, 2600, 3), (120, 160, 120), np.uint8)
+    rgb[400:1200, 500:1500] = (200, 60, 40)
+    browser = FakeBrowser(RegionDragWidget(Image.fromarray(rgb)))
+    for seq in (1, 2):
+        ask(browser, seq, "wand", (600, 500), amount=20)
+        mask = answer(browser, seq)[1]
+        assert mask is not None
+        assert mask.shape == (1600, 2600)
+        assert iou(mask, rgb[..., 0] == 200) > 0.995
+    ask(browser, 3, "wand", (2700, 500), amount=20)
+    assert "outside the picture" in answer(browser, 3)[0]["message"]

@@ -64,8 +64,6 @@ def run_select(args: argparse.Namespace) -> int:
         if thing.photo not in ready:
             rgb = np.array(thing.image())
             ready[thing.photo] = rd.select.Superpixels(rgb) if selector is None else selector.embed(rgb)
-            if selector is None:
-                ready[thing.photo].prepare()
         trials.append(select_by_clicks(thing, ready[thing.photo].click))
         print(f"\r{len(trials)} of {len(objects)}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
@@ -79,9 +77,7 @@ def _table(trials: Sequence[Trial]) -> str:
     import numpy as np
 
     lines = ["object          one click    +1    +2    +3"]
-    lines += [
-        f"{trial.name:20} " + "  ".join(f"{value:.2f}" for value in trial.overlaps) for trial in trials
-    ]
+    lines += [f"{trial.name:20} " + "  ".join(f"{value:.2f}" for value in trial.overlaps) for trial in trials]
     for kind, words in KINDS.items():
         of = [trial.overlaps for trial in trials if kind in trial.kind]
         if of:
