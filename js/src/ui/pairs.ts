@@ -82,7 +82,7 @@ export function pairsPanel(
   })
   opacity.addEventListener("input", () => state.set({ opacity: Number(opacity.value) }), { signal })
   const list = el("ol", { class: "rd-list", "aria-label": "Pairs" })
-  const empty = el("p", { class: "rd-empty" }, "No pairs yet. Paint what should move.")
+  const empty = el("p", { class: "rd-empty" }, "No pairs yet. Click or paint what should move.")
 
   let shown: readonly Pair[] | null = null
   let selected = -2

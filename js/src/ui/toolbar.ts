@@ -94,7 +94,6 @@ export function topBar(
     "aria-label": "Tolerance of the wand",
   })
   tolerance.addEventListener("input", () => state.set({ tolerance: Number(tolerance.value) }), { signal })
-  const toleranceText = el("span", { class: "rd-number", "aria-hidden": "true" })
   const contiguous = el("input", { type: "checkbox" })
   contiguous.addEventListener("change", () => state.set({ contiguous: contiguous.checked }), { signal })
   const undo = button({
@@ -186,7 +185,7 @@ export function topBar(
     setPressed(pieces, !state.boxes)
     setPressed(box, state.boxes)
     if (document.activeElement !== tolerance) tolerance.value = String(state.tolerance)
-    setText(toleranceText, String(state.tolerance))
+    tolerance.title = `A colour may differ by ${state.tolerance}`
     contiguous.checked = state.contiguous
   }
   const sized = el("label", { class: "rd-sized" }, size, sizeText)
@@ -199,7 +198,7 @@ export function topBar(
   const wand = el(
     "div",
     { class: "rd-option" },
-    el("label", { class: "rd-option" }, "Tolerance", tolerance, toleranceText),
+    el("label", { class: "rd-option" }, "Tolerance", tolerance),
     el(
       "label",
       { class: "rd-option", title: "Only what hangs together with the place" },
