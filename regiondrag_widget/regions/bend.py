@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -95,6 +95,10 @@ class Bend:
     def __hash__(self) -> int:
         return hash(self.key)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy works the mesh out again: it would be many times as large."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def __repr__(self) -> str:
         return f"Bend({len(self)} pin{'s' if len(self) != 1 else ''})"
 
@@ -151,14 +155,15 @@ class Bend:
 
     def dense(self, shape: tuple[int, int]) -> DenseMap:
         """Where each pixel of a picture (H, W) comes from; ``ValueError`` if none comes from the mesh."""
-        known: dict[tuple[int, int], DenseMap] = self.__dict__.setdefault("_dense", {})
-        if shape not in known:
-            box, source = self.mesh.sources(shape)
-            if not np.isfinite(source).any():
-                raise ValueError("the pins leave nothing of the handle in the picture: pull them less far")
-            known.clear()
-            known[shape] = DenseMap.of_box(shape, box[0], box[1], source)
-        return known[shape]
+        known: DenseMap | None = self.__dict__.get("_dense")
+        if known is not None and known.shape == shape:
+            return known
+        box, source = self.mesh.sources(shape)
+        if not np.isfinite(source).any():
+            raise ValueError("the pins leave nothing of the handle in the picture: pull them less far")
+        dense = DenseMap.of_box(shape, box[0], box[1], source)
+        self.__dict__["_dense"] = dense  # one edit asks for it several times
+        return dense
 
     def folds(self, handle: Mask) -> bool:
         """Whether the handle (H, W) is folded over or flattened anywhere, or the mesh misses a pin."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -88,6 +88,10 @@ class DenseMap:
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy works out again what follows from the map."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def __repr__(self) -> str:
         return f"DenseMap({int(self.mapped.sum())} pixels)"

@@ -332,6 +332,21 @@ def test_a_bent_pair_goes_through_the_whole_edit(session: rd.ImageSession):
         assert not changed[~(pair.handle | pair.target)].any()
 
 
+def test_a_bent_pair_is_drafted_and_edited_in_a_window_of_a_large_picture(pipe: Any):
+    shape = (400, 1200)
+    handle = box(shape, 100, 100, 420, 220)
+    pins = [(120, 160), (260, 160), (400, 160)]
+    pair = rd.RegionPair.bend(handle, pins, [(120, 160), (260, 150), (410, 110)])
+    large = rd.ImageSession(pipe, picture(*shape))
+    for _ in large.draft([pair], calls=1):
+        pass
+    assert large.drafted is not None
+    result = run(large, [pair])
+    changed = (np.asarray(result.image) != np.asarray(result.before)).any(axis=2)
+    assert changed[pair.target & ~pair.handle].mean() > 0.5
+    assert not changed[~(pair.handle | pair.target)].any()
+
+
 def test_a_dense_map_of_a_shift_edits_as_the_shift_does(session: rd.ImageSession):
     moved = rd.RegionPair.move(box(SHAPE, 20, 30, 60, 60), 24, 8)
     x, y = np.meshgrid(np.arange(SHAPE[1]), np.arange(SHAPE[0]))
