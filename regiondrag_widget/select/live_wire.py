@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +16,9 @@ __all__ = ["MagneticLasso"]
 Bool = npt.NDArray[np.bool_]
 Points = npt.NDArray[np.float64]
 
-WORK_SIDE = 1024  # pixels of the longer side that edges are followed at, whatever the picture's size
-WINDOW = 256  # pixels at that size on each side of an anchor that are searched for a way
+# pixels of the longer side that edges are followed at, and on each side of an anchor how many of them are
+# searched: closely near the anchor, coarsely in the whole picture
+CLOSE, COARSE = (1024, 256), (512, 512)
 SUBPIXEL = 4  # bits of a pixel's fraction when the outline is filled
 
 
@@ -45,14 +48,9 @@ class MagneticLasso:
     def __init__(self, image: PictureSource) -> None:
         rgb = rgb_of(image)
         self.shape: tuple[int, int] = (rgb.shape[0], rgb.shape[1])
-        self._scale = min(1.0, WORK_SIDE / max(self.shape))
-        if self._scale < 1:
-            size = tuple(max(1, round(n * self._scale)) for n in self.shape[::-1])
-            rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-        self._rgb = rgb
+        self._wires = _Wire(rgb, *CLOSE), _Wire(rgb, *COARSE)
         self._anchors: list[tuple[float, float]] = []
         self._paths: list[Points] = []  # one to each anchor but the first
-        self._mapped: tuple[cv2.segmentation.IntelligentScissorsMB, tuple[int, int]] | None = None
 
     @property
     def anchors(self) -> list[tuple[float, float]]:
@@ -75,13 +73,11 @@ class MagneticLasso:
         if self._anchors:
             self._paths.append(self.path_to(x, y))
         self._anchors.append((x, y))
-        self._mapped = None
 
     def undo(self) -> None:
         """Take the last anchor back; without one nothing happens."""
         if self._anchors:
             self._anchors.pop()
-            self._mapped = None
         if self._paths:
             self._paths.pop()
 
@@ -101,18 +97,12 @@ class MagneticLasso:
         ((x, y),) = checked_points([(x, y)], self.shape)
         if not self._anchors:
             raise ValueError("the lasso has no anchor yet: set one first")
-        if self._mapped is None:
-            self._mapped = self._map(*self._anchors[-1])
-        scissors, (left, top) = self._mapped
-        column, row = self._cell(x, y)
-        inner_column, inner_row = column - left, row - top
-        height, width = self._window_shape(left, top)
-        if not (0 <= inner_column < width and 0 <= inner_row < height):
-            inner_column, inner_row = min(max(0, inner_column), width - 1), min(max(0, inner_row), height - 1)
-        contour = scissors.getContour((inner_column, inner_row))
-        corner = np.array([left, top], np.float64)
-        cells = np.asarray(contour, np.float64).reshape(-1, 2)[1:-1] + corner
-        return np.concatenate([(cells + 0.5) / self._scale - 0.5, [[x, y]]])
+        anchor = self._anchors[-1]
+        close, coarse = self._wires
+        way = close.way(anchor, (x, y))
+        if way is None:
+            way = coarse.way(anchor, (x, y))
+        return np.array([[x, y]]) if way is None else np.concatenate([way, [[x, y]]])
 
     def close(self) -> Bool:
         """Close the outline and return what it encloses.
@@ -129,25 +119,48 @@ class MagneticLasso:
             cv2.fillPoly(mask, [fixed], 1, cv2.LINE_8, SUBPIXEL)
         return mask.view(np.bool_)
 
-    def _cell(self, x: float, y: float) -> tuple[int, int]:
-        height, width = self._rgb.shape[:2]
-        return (
-            min(width - 1, int((x + 0.5) * width / self.shape[1])),
-            min(height - 1, int((y + 0.5) * height / self.shape[0])),
-        )
 
-    def _window_shape(self, left: int, top: int) -> tuple[int, int]:
-        height, width = self._rgb.shape[:2]
-        return min(height - top, 2 * WINDOW + 1), min(width - left, 2 * WINDOW + 1)
+class _Wire:
+    """Ways along the edges of a picture at one working size, in a window around their start."""
 
-    def _map(self, x: float, y: float) -> tuple[cv2.segmentation.IntelligentScissorsMB, tuple[int, int]]:
-        """The scissors that know the way from an anchor to any cell near it, and their window's corner."""
-        column, row = self._cell(x, y)
-        left, top = max(0, column - WINDOW), max(0, row - WINDOW)
-        height, width = self._window_shape(left, top)
+    def __init__(self, rgb: npt.NDArray[np.uint8], side: int, window: int) -> None:
+        self._window = window
+        height, width = rgb.shape[:2]
+        scale = min(1.0, side / max(height, width))
+        if scale < 1:
+            size = max(1, round(width * scale)), max(1, round(height * scale))
+            rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+        self._rgb = rgb
+        self._scale = np.array([rgb.shape[1] / width, rgb.shape[0] / height])
+        self._start: tuple[int, int] | None = None
+        self._corner = (0, 0)
+        self._shape = (0, 0)  # of the window, width and height
+        self._scissors: Any = None
+
+    def way(self, start: tuple[float, float], end: tuple[float, float]) -> Points | None:
+        """(n, 2) float64: the points of the picture between two places; None beyond the window."""
+        self._look_around(self._cell(start))
+        column, row = (c - corner for c, corner in zip(self._cell(end), self._corner, strict=True))
+        if not (0 <= column < self._shape[0] and 0 <= row < self._shape[1]):
+            return None
+        contour = np.asarray(self._scissors.getContour((column, row)), np.float64)
+        cells = contour.reshape(-1, 2)[1:-1] + np.array(self._corner, np.float64)
+        return np.asarray((cells + 0.5) / self._scale - 0.5, np.float64)
+
+    def _cell(self, place: tuple[float, float]) -> tuple[int, int]:
+        column, row = (np.add(place, 0.5) * self._scale).astype(int).tolist()
+        return min(column, self._rgb.shape[1] - 1), min(row, self._rgb.shape[0] - 1)
+
+    def _look_around(self, start: tuple[int, int]) -> None:
+        """Learn the way from a cell to each one in the window around it, once."""
+        if start == self._start:
+            return
+        left, top = (max(0, c - self._window) for c in start)
+        part = self._rgb[top : start[1] + self._window + 1, left : start[0] + self._window + 1]
         scissors = cv2.segmentation.IntelligentScissorsMB()
         scissors.setEdgeFeatureCannyParameters(32, 100)
         scissors.setGradientMagnitudeMaxLimit(200)
-        scissors.applyImage(np.ascontiguousarray(self._rgb[top : top + height, left : left + width]))
-        scissors.buildMap((column - left, row - top))
-        return scissors, (left, top)
+        scissors.applyImage(np.ascontiguousarray(part))
+        scissors.buildMap((start[0] - left, start[1] - top))
+        self._scissors, self._corner, self._shape = scissors, (left, top), (part.shape[1], part.shape[0])
+        self._start = start

@@ -12,13 +12,11 @@ from regiondrag_widget.imaging.picture import PictureSource
 from regiondrag_widget.select.candidate import Candidate
 from regiondrag_widget.select.clicking import Click, Regions, corrected, different, regions_at, regions_in
 from regiondrag_widget.select.given import Box, Point, checked_box, checked_clicks, checked_points, rgb_of
-from regiondrag_widget.select.graph import Graph, graph_of
-from regiondrag_widget.select.merge_tree import MergeTree, merge_tree
-from regiondrag_widget.select.superpixels import merged, segment
+from regiondrag_widget.select.proposals import pieces_of
+from regiondrag_widget.select.superpixels import segment
 
 __all__ = ["Superpixels"]
 
-MOST = 1200  # superpixels that are left when the most alike have been merged: a cut takes time for each
 KEPT = 64  # answers that are kept, so that one more click corrects the last answer and nothing is done twice
 
 Bool = npt.NDArray[np.bool_]
@@ -46,34 +44,20 @@ class Superpixels:
     def __init__(self, image: PictureSource) -> None:
         rgb = rgb_of(image)
         self.shape: tuple[int, int] = (rgb.shape[0], rgb.shape[1])
-        fine = segment(rgb)
-        graph = graph_of(fine)
-        self._parts = merged(fine, merge_tree(graph).region_when(MOST))
-        self._graph = graph_of(self._parts)
-        self._tree = merge_tree(self._graph)
-        # made here, so that the first click is as quick as the others
-        _ = self._graph.shades, self._graph.neighbours, self._graph.network
+        parts = segment(rgb)
+        self._labels, self._count = parts.labels, parts.count
+        self._pieces = pieces_of(parts)
         self._answers: dict[tuple[tuple[Click, ...], bytes], Regions] = {}
 
     @property
     def labels(self) -> npt.NDArray[np.int32]:
         """(h, w) int32: the superpixel of each pixel at the working size, from 0."""
-        return self._parts.labels
+        return self._labels
 
     @property
     def count(self) -> int:
         """How many superpixels there are."""
-        return self._parts.count
-
-    @property
-    def graph(self) -> Graph:
-        """The superpixels as neighbours."""
-        return self._graph
-
-    @property
-    def tree(self) -> MergeTree:
-        """The regions that superpixels merge into."""
-        return self._tree
+        return self._count
 
     def index_at(self, x: float, y: float) -> int:
         """The superpixel at a place of the picture.
@@ -157,7 +141,7 @@ class Superpixels:
             return []
         return [
             Candidate(self.mask(found.members[i]), float(np.clip(found.scores[i], 0, 1)))
-            for i in different(self._graph, found)
+            for i in different(self._pieces.graph, found)
         ]
 
     def brush(self, points: Sequence[Point], radius: float) -> Bool:
@@ -230,11 +214,11 @@ class Superpixels:
 
     def _made(self, clicks: tuple[Click, ...], inside: Bool) -> Regions:
         if not clicks:
-            return regions_in(self._graph, self._tree, inside)
+            return regions_in(self._pieces, inside)
         if len(clicks) == 1 and not len(inside):
-            return regions_at(self._graph, self._tree, clicks[0])
+            return regions_at(self._pieces, clicks[0])
         before = self._answer(clicks[:-1], inside).members[0]
-        return corrected(self._graph, self._tree, before, clicks)
+        return corrected(self._pieces, before, clicks)
 
     def _inside(self, box: tuple[float, float, float, float]) -> Bool:
         """(n,) bool: the superpixels of which most lies in a box; at least the one in its middle."""
@@ -242,7 +226,7 @@ class Superpixels:
         height, width = self.labels.shape
         rows, columns = np.arange(height)[:, None], np.arange(width)
         cells = (rows >= top) & (rows <= bottom - 1) & (columns >= left) & (columns <= right - 1)
-        found = np.bincount(self.labels.ravel(), cells.ravel(), self.count) > 0.5 * self._graph.area
+        found = np.bincount(self.labels.ravel(), cells.ravel(), self.count) > 0.5 * self._pieces.graph.area
         found[self.index_at((box[0] + box[2] - 1) / 2, (box[1] + box[3] - 1) / 2)] = True
         return np.asarray(found)
 

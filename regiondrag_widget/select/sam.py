@@ -87,6 +87,8 @@ def load_sam(model: str | os.PathLike[str], device: torch.device) -> Sam:
     if missing:
         raise ValueError(f"{name} lacks weights, {missing[0]} among them: fetch the model again, whole")
     about = _json(source, local, "preprocessor_config.json", needed=False)
+    if not about:  # as newer versions of transformers save it
+        about = _json(source, local, "processor_config.json", needed=False).get("image_processor", {})
     return Sam(
         network.eval().to(device),
         _side(network.config),

@@ -19,6 +19,7 @@ FOLDERS = (
     "regiondrag_widget/engine",
     "regiondrag_widget/models",
     "regiondrag_widget/regions",
+    "regiondrag_widget/select",
     "regiondrag_widget/widget",
     "scripts",
     "training",

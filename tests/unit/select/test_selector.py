@@ -70,11 +70,11 @@ VIT = {
 HIERA = {
     "hidden_size": 8,
     "image_size": [SIDE, SIDE],
-    "blocks_per_stage": [1, 1, 1, 1],
+    "blocks_per_stage": [1, 1, 2, 1],
     "embed_dim_per_stage": [8, 16, 16, 16],
     "num_attention_heads_per_stage": [1, 1, 1, 1],
     "window_size_per_stage": [4, 4, 4, 4],
-    "global_attention_blocks": [2],
+    "global_attention_blocks": [3],
     "window_positional_embedding_background_size": [4, 4],
 }
 SIZES = [[16, 16], [8, 8], [4, 4]]
@@ -238,3 +238,24 @@ def test_code_of_a_model_is_never_run(folders: dict[str, Path], tmp_path: Path):
     (tmp_path / "m" / "evil.py").write_text(f"open({str(ran)!r}, 'w').write('ran')\n")
     rd.select.Selector(tmp_path / "m", device="cpu").embed(picture()).click([(1, 1)])
     assert not ran.exists()
+
+
+def test_a_hub_id_that_cannot_be_fetched_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object) -> None:
+        raise OSError("no way to the hub\nand more lines")
+
+    monkeypatch.setattr("regiondrag_widget.select.sam.hf_hub_download", fail)
+    with pytest.raises(ValueError, match=r"^nobody/nothing .*no way to the hub") as refused:
+        rd.select.Selector("nobody/nothing")
+    assert "\n" not in str(refused.value)
+
+
+def test_colours_are_normalised_as_the_model_says(folders: dict[str, Path], tmp_path: Path):
+    for file in folders["sam"].iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    own = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25]}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(own))
+    assert rd.select.Selector(tmp_path, device="cpu")._sam.mean == (0.5, 0.5, 0.5)
+    (tmp_path / "preprocessor_config.json").unlink()
+    (tmp_path / "processor_config.json").write_text(json.dumps({"image_processor": own}))
+    assert rd.select.Selector(tmp_path, device="cpu")._sam.std == (0.25, 0.25, 0.25)

@@ -1,0 +1,136 @@
+"""Regions that a click may mean: minimum cuts around it, and the merge tree's regions that it lies in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from regiondrag_widget.select.graph import MOST, Graph, cut, graph_of
+from regiondrag_widget.select.merge_tree import MergeTree, merge_tree
+from regiondrag_widget.select.superpixels import Segmentation, merged
+
+__all__ = ["Pieces", "cuts_around", "pieces_of", "proposals", "unique", "unlike_outside"]
+
+Bool = npt.NDArray[np.bool_]
+Float = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int32]
+
+COARSE = 1000  # regions that a cut divides: its time grows with their number
+TOUCH = 0.35  # of the usual step: from one region to the next, up to this much is no way to go
+LEAST_WAY = 0.05  # of the usual step: what each border costs all the same
+LEVELS = (0.15, 0.3, 0.45, 0.6, 0.75)  # of the way from the click to the ground: where an object may end
+NEARNESS, COLOUR = 0.8, 0.8  # what distance and colour count, per pixel of a region's side
+LEAST_BORDER = 0.05  # what a pixel of border costs where it lies on the steepest edge; on even ground, 1
+BOX_COLOUR, BOX_ROUNDS = 2.0, 3  # what colour counts in a box, and how often it is learned anew
+MOST_PICTURE = 0.85  # of the picture that a thing may take
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """A picture's n superpixels.
+
+    Attributes
+    ----------
+    graph : the superpixels and their neighbours.
+    tree : the regions they merge into.
+    coarse : fewer, larger regions, for cuts.
+    region : (n,) int32, the coarse region of each superpixel.
+    """
+
+    graph: Graph
+    tree: MergeTree
+    coarse: Graph
+    region: Indices
+
+
+def pieces_of(parts: Segmentation) -> Pieces:
+    """Make all that clicks need of a picture's superpixels."""
+    graph = graph_of(parts)
+    tree = merge_tree(graph)
+    region = tree.region_when(COARSE)
+    coarse = graph_of(merged(parts, region))
+    for each in (graph, coarse):  # made here, so that the first click is as quick as the others
+        _ = each.shades, each.neighbours, each.network
+    return Pieces(graph, tree, coarse, region)
+
+
+def proposals(pieces: Pieces, superpixel: int, far: Indices) -> list[Bool]:
+    """Regions, (n,) bool each, that a superpixel is a part of; at least one.
+
+    Parameters
+    ----------
+    pieces
+        The picture's n superpixels.
+    superpixel
+        Where the click was.
+    far
+        Superpixels that are thought to be ground.
+    """
+    graph, seed = pieces.graph, np.array([superpixel], np.int32)
+    cuts = [graph.joined(region, seed) for region in unique(cuts_around(pieces, superpixel, far))]
+    found = unique(pieces.tree.regions_of(superpixel) + cuts)
+    most = MOST_PICTURE * float(graph.area.sum())
+    found = [region for region in found if float(graph.area[region].sum()) < most] or found[:1]
+    return unique([graph.filled(region) for region in found])
+
+
+def cuts_around(pieces: Pieces, superpixel: int, far: Indices) -> list[Bool]:
+    """Minimum cuts around a superpixel, (n,) bool: at each level by distance alone, then by colours too."""
+    graph = pieces.coarse
+    here = int(pieces.region[superpixel])
+    ground = np.setdiff1d(pieces.region[far], [here]).astype(np.int32)
+    if not len(ground):
+        return []
+    seed, usual = np.array([here], np.int32), graph.usual_step
+    way = np.maximum(graph.step / usual - TOUCH, 0) + LEAST_WAY
+    near, rest = graph.distance_from(seed, way), graph.distance_from(ground, way)
+    share = near / np.maximum(near + rest, 1e-6)  # 0 at the click, 1 at the ground
+    border, size = _border(graph), np.sqrt(graph.area)
+    found = []
+    for level in LEVELS:
+        most = NEARNESS * size / max(level, 1 - level)
+        object_cost, ground_cost = most * np.maximum(share - level, 0), most * np.maximum(level - share, 0)
+        object_cost[seed], ground_cost[seed] = 0, MOST
+        region = cut(graph, object_cost, ground_cost, border)
+        like = _likeness(graph, region)
+        object_cost += COLOUR * size * (1 - like)
+        ground_cost += COLOUR * size * like
+        object_cost[seed], ground_cost[seed] = 0, MOST
+        found += [region, cut(graph, object_cost, ground_cost, border)]
+    return [region[pieces.region] for region in found]
+
+
+def unlike_outside(pieces: Pieces, inside: Bool) -> Bool:
+    """(n,) bool: what in a box, (n,) bool, has other colours than what is outside it."""
+    graph = pieces.graph
+    border, size = _border(graph), np.sqrt(graph.area)
+    region = inside
+    for _ in range(BOX_ROUNDS):
+        like = _likeness(graph, region)
+        object_cost, ground_cost = BOX_COLOUR * size * (1 - like), BOX_COLOUR * size * like
+        object_cost[~inside], ground_cost[~inside] = MOST, 0
+        smaller = cut(graph, object_cost, ground_cost, border)
+        if not smaller.any():
+            break
+        region = smaller
+    return region
+
+
+def unique(regions: list[Bool]) -> list[Bool]:
+    """Each of the regions once, in their order."""
+    return list({region.tobytes(): region for region in regions}.values())
+
+
+def _border(graph: Graph) -> Float:
+    """(m,) float32: what it costs to divide the two sides of each border."""
+    relative = graph.step / graph.usual_step
+    return np.asarray(graph.length * (np.exp(-(relative**2) / 2) + LEAST_BORDER), np.float32)
+
+
+def _likeness(graph: Graph, region: Bool) -> Float:
+    """(n,) float32 in 0..1: how much more each one's colours are the region's than the others'."""
+    own, other = (graph.shades.T @ (graph.area * side) for side in (region, ~region))
+    own, other = own / max(1.0, own.sum()) + 1e-4, other / max(1.0, other.sum()) + 1e-4
+    return np.asarray(graph.shades @ (own / (own + other)), np.float32)
