@@ -209,6 +209,8 @@ class Select:
         (x, y) in pixels of the picture.
     labels
         For each point of a click, whether it lies in the object.
+    choice
+        Which of the objects that clicks may mean: 0 for the likeliest. Counted round where there are fewer.
     amount
         The brush's radius, the wand's tolerance, or by how many pixels a mask is adjusted.
     contiguous
@@ -222,6 +224,7 @@ class Select:
     how: SelectHow
     points: tuple[tuple[float, float], ...] = ()
     labels: tuple[bool, ...] = ()
+    choice: int = 0
     amount: float = 0.0
     contiguous: bool = True
     mask: bytes = b""

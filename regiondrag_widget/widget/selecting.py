@@ -142,6 +142,11 @@ class _Finder(Protocol):
     def box(self, x0: float, y0: float, x1: float, y1: float) -> Mask:
         """(H, W) bool: the object in a box."""
 
+    def candidates(
+        self, points: Sequence[tuple[float, float]] = (), labels: Sequence[bool] | None = None
+    ) -> list[select.Candidate]:
+        """All that clicks may mean, the likeliest first."""
+
 
 class _Models:
     """The Segment Anything model that was asked for last. For one thread."""
@@ -209,7 +214,10 @@ class _Picture:
             case "piece":
                 return self._finder().click(points)
             case "click":
-                return self._finder().click(points, message.labels)
+                if message.choice == 0:
+                    return self._finder().click(points, message.labels)
+                found = self._finder().candidates(points, message.labels)
+                return found[message.choice % len(found)].mask if found else np.zeros(self._shape, bool)
             case "box":
                 (ax, ay), (bx, by) = points
                 return self._finder().box(min(ax, bx), min(ay, by), max(ax, bx) + 1, max(ay, by) + 1)
@@ -217,8 +225,7 @@ class _Picture:
                 return self._pieces().brush(points, amount)
             case "wand":
                 return self._wand(points[0], amount, message.contiguous)
-        shape = self._image.height, self._image.width
-        mask = read_mask(message.mask, shape)
+        mask = read_mask(message.mask, self._shape)
         match message.how:
             case "grow":
                 return select.grow(mask, amount)
@@ -231,14 +238,18 @@ class _Picture:
             case _:
                 return select.invert(mask)
 
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self._image.height, self._image.width
+
     def _wand(self, point: tuple[float, float], tolerance: float, contiguous: bool) -> Mask:
         """What has the colour of a point, found in a picture that was reduced once."""
-        x, y = checked_points([point], (self._image.height, self._image.width))[0]
+        x, y = checked_points([point], self._shape)[0]
         small = self._small()
         scale = small.shape[1] / self._image.width, small.shape[0] / self._image.height
         at = (x + 0.5) * scale[0] - 0.5, (y + 0.5) * scale[1] - 0.5
         found = select.wand(small, at, tolerance, contiguous)
-        if found.shape == (self._image.height, self._image.width):
+        if found.shape == self._shape:
             return found
         full = cv2.resize(found.view(np.uint8) * 255, self._image.size, interpolation=cv2.INTER_LINEAR)
         return np.asarray(full > 127)

@@ -292,6 +292,7 @@ def _select(m: Fields) -> Select:
         how=cast("SelectHow", how),
         points=points,
         labels=labels,
+        choice=m.integer("choice", most=1000, default=0),
         amount=m.number("amount", most=MAX_AMOUNT, default=0.0),
         contiguous=m.flag("contiguous", True),
         mask=masks[0] if masks else b"",

@@ -315,3 +315,13 @@ def test_a_large_picture_is_reduced_once_for_the_wand(engine: Any) -> None:
         assert iou(mask, rgb[..., 0] == 200) > 0.995
     ask(browser, 3, "wand", (2700, 500), amount=20)
     assert "outside the picture" in answer(browser, 3)[0]["message"]
+
+
+def test_another_choice_is_another_candidate_counted_round(
+    browser: FakeBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [select.Candidate(disc(radius=r), 0.5) for r in (20, 10)]
+    monkeypatch.setattr(select.Superpixels, "candidates", lambda self, points, labels: found)
+    for seq, choice, radius in ((1, 1, 10), (2, 2, 20), (3, 3, 10)):
+        ask(browser, seq, "click", (60, 45), choice=choice)
+        assert np.array_equal(answer(browser, seq)[1], disc(radius=radius))

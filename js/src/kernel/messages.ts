@@ -245,6 +245,7 @@ export interface ToKernel {
     how: SelectHow
     points: readonly (readonly [x: number, y: number])[]
     labels?: readonly boolean[]
+    choice?: number
     amount?: number
     contiguous?: boolean
   }

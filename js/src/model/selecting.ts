@@ -11,6 +11,8 @@ export interface Question {
   readonly points?: readonly Point[]
   /** For each point of a click, whether it lies in the object. */
   readonly labels?: readonly boolean[]
+  /** Which of the things that clicks may mean; 0 is the likeliest. */
+  readonly choice?: number
   /** The brush's radius, the wand's tolerance, or by how many pixels a mask is adjusted. */
   readonly amount?: number
   readonly contiguous?: boolean

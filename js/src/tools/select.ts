@@ -27,6 +27,8 @@ interface Clicks {
   readonly how: Combine
   readonly points: readonly Point[]
   readonly labels: readonly boolean[]
+  /** Which of the things that they may mean. */
+  readonly choice: number
   readonly mask: Mask
   /** Whether that mask is in the regions: otherwise the first answer is still to come. */
   readonly committed: boolean
@@ -38,7 +40,8 @@ export class Select implements Tool {
   readonly icon = "select"
   readonly label = "Select"
   readonly key = "s"
-  readonly hint = "Click a thing, then drag it. Shift adds, Alt takes away; drag over pieces to paint them"
+  readonly hint =
+    "Click a thing, then drag it. Shift adds, Alt takes away; drag over pieces to paint them, Tab tries another"
   readonly cursor = "crosshair"
   readonly taps = true
   private readonly move = new Move()
@@ -110,6 +113,27 @@ export class Select implements Tool {
     context.store.changed.emit()
   }
 
+  /** Tab tries the next thing that the clicks may mean. */
+  keyDown(key: string, _shift: boolean, context: ToolContext): boolean {
+    const { clicks } = this
+    const { store, layer } = context
+    const now = () => maskOf(store.regions, store.regions.selected, layer)
+    if (key !== "Tab" || !clicks?.committed || clicks.layer !== layer || !sameMask(clicks.mask, now()))
+      return false
+    const { points, labels } = clicks
+    const choice = clicks.choice + 1
+    void context.select.ask("click", { points, labels, choice }).then((found) => {
+      if (!found || this.clicks !== clicks || !sameMask(now(), clicks.mask)) return
+      const mask = combined(clicks.before, found.mask, clicks.how)
+      if (isEmpty(found.mask) || sameMask(mask, clicks.mask))
+        return context.notify("Nothing else is meant here")
+      store.commit(withMask(store.regions, store.regions.selected, layer, mask))
+      this.clicks = { ...clicks, mask: now(), choice }
+      tell(context)
+    })
+    return true
+  }
+
   cancel(context: ToolContext): void {
     this.path = []
     context.store.changed.emit()
@@ -153,7 +177,12 @@ export class Select implements Tool {
     const series = goesOn ? known : this.begun(now(), context)
     // The first click of a series means the thing under it, also where that is to be taken away.
     const label = !goesOn || (this.how === "add") !== (series.how === "cut")
-    const asked = { ...series, points: [...series.points, point], labels: [...series.labels, label] }
+    const asked = {
+      ...series,
+      choice: 0,
+      points: [...series.points, point],
+      labels: [...series.labels, label],
+    }
     this.clicks = asked
     void context.select.ask("click", { points: asked.points, labels: asked.labels }).then((found) => {
       if (!found || !sameMask(now(), asked.mask)) {
@@ -175,7 +204,7 @@ export class Select implements Tool {
   private begun(now: Mask, { store, layer }: ToolContext): Clicks {
     const { width, height } = store.regions
     const before = this.how === "replace" ? emptyMask(width, height) : now
-    return { layer, before, how: this.how, points: [], labels: [], mask: now, committed: false }
+    return { layer, before, how: this.how, points: [], labels: [], choice: 0, mask: now, committed: false }
   }
 }
 

@@ -305,6 +305,7 @@ export class Actions {
       original: () => state.set({ original: true }),
       bare: () => state.set({ bare: true }),
     }
+    if (name === "next" && tool("Tab")) return true
     // Tab with fewer than two pairs moves on to the next control, as everywhere.
     if ((name === "next" || name === "previous") && this.regions.pairs.length < 2) return false
     acts[name]()

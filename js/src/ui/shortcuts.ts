@@ -178,7 +178,10 @@ export const HELP_ROWS: readonly { readonly title: string; readonly rows: readon
       { keys: "T", does: "Paint the handle or the target" },
       { keys: "K", does: "Paint what must not change" },
       { keys: "N", does: "New pair" },
-      { keys: "Tab  Shift+Tab", does: "Next, previous pair" },
+      {
+        keys: "Tab  Shift+Tab",
+        does: "Next, previous pair; after a click with Select, another thing it may mean",
+      },
       { keys: "Arrows", does: "Nudge 1 px; Shift 10 px" },
       { keys: "F  Shift+F", does: "Flip across, flip upside down" },
       { keys: "A", does: "Carry the object, or all that is painted" },

@@ -153,6 +153,27 @@ describe("clicks with Shift and Alt", () => {
   })
 })
 
+describe("Tab after a click", () => {
+  it("takes the next thing that the click may mean, until something else is drawn", async () => {
+    const s = open()
+    const tool = new Select()
+    expect(tool.keyDown("Tab", false, s.context)).toBe(false)
+    click(s, tool, 15, 15)
+    await s.last().answer(THING)
+    expect(tool.keyDown("Tab", false, s.context)).toBe(true)
+    expect(s.last().question).toMatchObject({ labels: [true], choice: 1 })
+    await s.last().answer(OTHER)
+    expect(textOf(s.handle())).toEqual(textOf(OTHER))
+    tool.keyDown("Tab", false, s.context)
+    expect(s.last().question.choice).toBe(2)
+    await s.last().answer(OTHER)
+    expect(s.context.notify).toHaveBeenLastCalledWith("Nothing else is meant here")
+    s.store.undo()
+    expect(textOf(s.handle())).toEqual(textOf(THING))
+    expect(tool.keyDown("Tab", false, s.context)).toBe(false)
+  })
+})
+
 describe("dragging", () => {
   it("paints over pieces", async () => {
     const s = open()
