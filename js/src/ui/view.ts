@@ -85,12 +85,17 @@ function watchSight(root: HTMLElement, id: string, widget: WidgetModel, signal: 
   tell()
 }
 
+/** Pixels of the window that everything around the drawing area takes, and what the row of tools needs. */
+const AROUND = 320
+const TALL = 430
+
 /** Makes the drawing area as high as the picture needs at this width and the window allows, within limits. */
 function fitHeight(widget: WidgetModel, state: ViewState, stage: Stage): void {
   const height = state.height ?? widget.host.get("_height") ?? 0
   // A frame may be as high as what is in it: its height says nothing about the window's.
   const room = window.parent === window ? window.innerHeight : window.screen.availHeight
   stage.element.style.setProperty("--rd-window", `${room}px`)
+  stage.root.classList.toggle("rd-low", (height > 0 ? height : room - AROUND) < TALL)
   const { picture } = widget
   const shape = picture ? picture.width / picture.height : 1.5
   stage.element.style.setProperty("--rd-shape", String(Math.min(3, Math.max(0.6, shape))))
