@@ -2,21 +2,26 @@
 # but for Debian's chromium, which the browser tests drive, when it is missing and apt-get is there.
 
 VENV   ?= .venv
-PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3; do \
-	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+PYTHON ?= $(shell sh scripts/find-python.sh 3.11 3.12 3.13 3.10)
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check
 # torch first and alone: with a CPU wheel at hand (or TORCH_INDEX=https://download.pytorch.org/whl/cpu) that one is taken
 TORCH_ARGS := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 STAMPS := $(VENV)/.stamps
+# the environment with Colab's versions: its Python is 3.13, its torch 2.11
+COLAB        ?= .venv-colab
+COLAB_PYTHON ?= $(shell sh scripts/find-python.sh 3.13 3.12 3.11 3.10)
+COLAB_TORCH  ?= $(filter torch==%,$(shell grep '^torch==' constraints.txt))
+COLAB_TOOLS  := check-jsonschema flip-evaluator hypothesis ipykernel ipython matplotlib nbclient pytest pytest-timeout pyyaml
 
-.PHONY: help demo test test-py test-js bench-truth bench-latency lab lint settings build-js chromium clean
+.PHONY: help demo test test-py test-js test-colab bench-truth bench-latency lab lint settings build-js chromium clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo      edit the bundled photographs with the bundled model, into demo-out/"
 	@echo "make lab       open JupyterLab on the notebooks"
 	@echo "make test      front end, engine, kernel and browser tests (test-js, test-py: one half)"
+	@echo "make test-colab   unit and kernel tests with the versions that Google Colab has, in $(COLAB)"
 	@echo "make bench-truth PHOTOS=DIR   run the benchmark of truth and write its figures into docs and README"
 	@echo "make bench-latency            measure the speed of edits on this machine, likewise"
 	@echo "make lint      ruff, mypy, the workflow's schema, the generated settings, the front end's linter and types"
@@ -39,6 +44,9 @@ test-js: node_modules/.package-lock.json
 
 test-py: $(STAMPS)/test build-js chromium
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+test-colab: $(COLAB)/.stamps/test build-js
+	$(COLAB)/bin/python -m pytest $(or $(COLAB_TESTS),tests/unit tests/kernel) $(PYTEST_ARGS)
 
 bench-truth: $(STAMPS)/test
 	@test -d "$(PHOTOS)" || { echo "make: say which photographs: make bench-truth PHOTOS=DIR"; exit 1; }
@@ -80,6 +88,21 @@ $(STAMPS)/runtime: pyproject.toml constraints.txt $(STAMPS)/torch
 $(STAMPS)/lab $(STAMPS)/test $(STAMPS)/dev: pyproject.toml constraints.txt $(STAMPS)/torch
 	$(PIP) install -q -c constraints.txt -e '.[$(@F)]'
 	@touch $@ $(STAMPS)/runtime
+
+# pip for torch, which finds a CPU wheel on this machine or in TORCH_INDEX; uv for the rest, in seconds
+$(COLAB)/.stamps/torch: constraints-colab.txt
+	@test -n "$(COLAB_PYTHON)" || { echo "make: no Python 3.10 to 3.13 found; say make COLAB_PYTHON=/path/to/python"; exit 1; }
+	@echo "installing torch into $(COLAB)"
+	$(COLAB_PYTHON) -m venv --clear $(COLAB)
+	$(COLAB)/bin/python -m pip --disable-pip-version-check install -q uv
+	$(COLAB)/bin/python -m pip --disable-pip-version-check install -q -c constraints-colab.txt $(TORCH_ARGS) $(COLAB_TORCH)
+	@mkdir -p $(@D) && touch $@
+
+$(COLAB)/.stamps/test: pyproject.toml $(COLAB)/.stamps/torch
+	@echo "installing regiondrag-widget with Colab's versions into $(COLAB)"
+	$(COLAB)/bin/uv pip install -q --python $(COLAB)/bin/python -c constraints-colab.txt -e . $(COLAB_TOOLS)
+	$(COLAB)/bin/uv pip check -q --python $(COLAB)/bin/python
+	@touch $@
 
 # -- front end ----------------------------------------------------------------------------------------------------------------
 

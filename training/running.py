@@ -124,5 +124,5 @@ def log(folder: Path, **record: float) -> None:
     """Print a line of figures and append it to `folder`/log.jsonl."""
     line = json.dumps({k: round(v, 5) for k, v in record.items()})
     print(line, flush=True)
-    with open(folder / "log.jsonl", "a") as file:
+    with open(folder / "log.jsonl", "a", encoding="utf-8") as file:
         file.write(line + "\n")

@@ -281,7 +281,8 @@ def main(argv: list[str] | None = None) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
-    train(args.photos, args.out, json.loads(args.config.read_text()), args.minutes, args.seed, args.init)
+    config = json.loads(args.config.read_text("utf-8"))
+    train(args.photos, args.out, config, args.minutes, args.seed, args.init)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ traceback (``--debug`` shows it); results go to stdout, progress to stderr.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import sys
@@ -21,6 +22,7 @@ from regiondrag_widget.terminal import DONE, FAILURE, INTERRUPTED, WRONG_INPUT, 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    _print_any_name()
     arguments = _join_negative_values(list(sys.argv[1:] if argv is None else argv))
     try:
         parser = _parser()
@@ -52,6 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 # options whose value may begin with a minus
 NEGATIVE = ("--move", "--rotate", "--select", "--point", "--not-point", "--box")
+
+
+def _print_any_name() -> None:
+    """Escape what the terminal's encoding lacks: a redirected output on Windows has no Chinese file names."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.imaging.cutout import Cutout
-from regiondrag_widget.imaging.fill import Fill, exemplar_fill, mixed_fill, smooth_fill
+from regiondrag_widget.imaging.fill import Fill, exemplar_fill, mixed_fill
 from regiondrag_widget.imaging.palette import onto_palette
+from regiondrag_widget.imaging.smooth import smooth_fill
 from regiondrag_widget.regions.box import slices_of
 
 __all__ = ["Background", "empty"]

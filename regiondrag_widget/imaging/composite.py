@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from regiondrag_widget.imaging.background import Background
 from regiondrag_widget.imaging.cutout import Cutout
+from regiondrag_widget.imaging.membrane import rim_correction
 from regiondrag_widget.regions import RegionPair, RegionPairs, pixel_map
 from regiondrag_widget.regions.box import Box, bounding_box, slices_of
 from regiondrag_widget.regions.framing import framed_pairs
@@ -114,7 +115,10 @@ def compose(
         if editable is not None:
             cover *= editable[at]
         if result_alpha is None or alpha is None:
-            _lay(result[at], _taken(cutout.rgb, cutout.box, box, xy), cover)
+            moved = _taken(cutout.rgb, cutout.box, box, xy)
+            if cutout.verdict == "painted" and cutout.palette is None:
+                moved = _met(moved, cover > 0.05, pair.target[at], result[at])
+            _lay(result[at], moved, cover)
         else:
             visible = np.asarray(alpha[slices_of(cutout.box)] / 255, np.float32)
             shown = np.asarray(_taken(visible, cutout.box, box, xy), np.float32)
@@ -131,6 +135,12 @@ def compose(
         if result_alpha is not None and alpha is not None:
             result_alpha[staying] = alpha[staying]
     return Composite(result, result_alpha, carried, hole, background.source_offset, background.doubt)
+
+
+def _met(moved: Float | Pixels, content: Bool, target: Bool, under: Float) -> Float | Pixels:
+    """What is moved, brought to its new surroundings where it was cut along the handle."""
+    correction = rim_correction(np.asarray(moved, np.float32), content, target, under)
+    return moved if correction is None else np.asarray(moved + correction, np.float32).clip(0, 255)
 
 
 def _stays(box: Box, pair: RegionPair, xy: _Sources) -> bool:

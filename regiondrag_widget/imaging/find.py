@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -89,7 +90,9 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     colours = surroundings_of(part, inside)
     if colours is None:
         return None
-    by_colour, by_depth = _cut(part, _colour_labels(inside, colours)), _cut(part, _depth_labels(inside))
+    ways = _colour_labels(inside, colours), _depth_labels(inside)
+    with ThreadPoolExecutor(len(ways)) as threads:  # GrabCut takes one core, and one generator a thread
+        by_colour, by_depth = threads.map(lambda labels: _cut(part, labels), ways)
     cut = by_colour | by_depth
     object_ = _tidied(cut, inside)
     object_ |= inside & (reach_of_surroundings(part, inside, object_) < SHUT_OFF)

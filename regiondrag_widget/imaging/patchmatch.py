@@ -29,14 +29,16 @@ class PatchSearch:
     picture
         (h, w, C) float32, the hole holding a first content.
     hole, forbidden
-        (h, w) bool After `run`: `picture` holds the hole's vote, `voted` that of the hole's rim too, and
-        `mismatch` (h, w) float32 the root mean square difference between each pixel's patch and the one it
-        was copied from.
+        (h, w) bool.
+
+    After `run`, `picture` holds the hole's vote, `voted` that of the hole's rim too, and `mismatch` (h, w)
+    float32 the root mean square difference between each pixel's patch and the one it was copied from.
     """
 
     def __init__(self, picture: Float, hole: Bool, forbidden: Bool, rng: np.random.Generator) -> None:
-        self.picture, self.hole, self.rng = picture, hole, rng
+        self.hole, self.rng = hole, rng
         self.height, self.width = hole.shape
+        self._show(picture)
         side = 2 * RADIUS + 1
         kernel = np.ones((side, side), np.uint8)
         blocked = (hole | forbidden).astype(np.uint8)
@@ -125,14 +127,17 @@ class PatchSearch:
         self, best: Int, cost: Float, candidate: Int, targets: Float, weights: Float, share: float
     ) -> tuple[Int, Float]:
         """Take a candidate that costs less than `share` of what is there."""
-        new = self._cost(candidate, targets, weights)
-        won = new < share * cost
-        return np.where(won, candidate, best), np.where(won, new, cost).astype(np.float32)
+        other = np.flatnonzero(candidate != best)  # neighbours mostly agree: what is the same costs the same
+        new = self._cost(candidate[other], targets[other], weights[other])
+        won = new < share * cost[other]
+        best, cost = best.copy(), cost.copy()
+        best[other[won]], cost[other[won]] = candidate[other[won]], new[won]
+        return best, cost
 
     def _cost(self, match: Int, targets: Float, weights: Float) -> Float:
         difference = self._patches(match) - targets
-        cost = np.einsum("npc,npc,np->n", difference, difference, weights, optimize=True)
-        return np.asarray(cost, np.float32)
+        squares = np.einsum("npc,npc->np", difference, difference)
+        return np.asarray(np.einsum("np,np->n", squares, weights), np.float32)
 
     def _vote(self, match: Int) -> None:
         targets, weights = self._patches(self.targets), self._weights()
@@ -152,14 +157,17 @@ class PatchSearch:
         voted = (total / np.maximum(count, 1e-30)[:, None]).reshape(-1, self.stride, total.shape[-1])
         voted = voted[RADIUS:-RADIUS, RADIUS:-RADIUS]
         self.voted = voted.astype(np.float32)
-        self.picture = np.where(self.hole[..., None], voted, self.picture).astype(np.float32)
+        self._show(np.where(self.hole[..., None], voted, self.picture).astype(np.float32))
+
+    def _show(self, picture: Float) -> None:
+        self.picture = picture
+        self._pixels = self._padded(picture).reshape(-1, picture.shape[-1])
 
     def _weights(self) -> Float:
         return np.asarray(self.confidence.ravel()[self._pad_index(self.targets)[:, None] + self.patch])
 
     def _patches(self, centres: Int) -> Float:
-        pixels = self._padded(self.picture).reshape(-1, self.picture.shape[-1])
-        return np.asarray(pixels[self._pad_index(centres)[:, None] + self.patch])
+        return np.asarray(self._pixels[self._pad_index(centres)[:, None] + self.patch])
 
     def _padded(self, a: Float) -> Float:
         return np.asarray(cv2.copyMakeBorder(a, *(RADIUS,) * 4, borderType=cv2.BORDER_REFLECT), np.float32)

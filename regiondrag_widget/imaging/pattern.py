@@ -19,6 +19,7 @@ LEAST_PERIOD = 4
 LEAST_SHARE = 0.2  # of the known pixels that must overlap for a shift to be judged
 ALIKE = 0.1  # of the difference between unrelated pixels, that a period leaves at most
 RISE = 4.0  # times as different halfway through a period
+FLATTEST = 0.6  # of the picture's spread: flatter overlaps are not judged
 LEAST_SPREAD = 4.0  # grey levels; flatter surroundings have no pattern
 REACH = 24  # periods away that are copied from
 
@@ -80,8 +81,7 @@ def periods(rgb: Float, known: Bool) -> list[tuple[int, int]]:
     spread = float((values[seen > 0] ** 2).mean())
     if spread < LEAST_SPREAD**2:
         return []
-    error, judged = _differences(values, seen)
-    error /= 2 * spread
+    error, judged = _differences(values, seen, spread)
     found: list[tuple[int, int]] = []
     for dy, dx in _minima(error, judged):
         if all(abs(dy * v - dx * u) > 0.2 * math.hypot(dy, dx) * math.hypot(u, v) for u, v in found):
@@ -91,18 +91,24 @@ def periods(rgb: Float, known: Bool) -> list[tuple[int, int]]:
     return found if ratio == 1 else [_refined(rgb, known, step, ratio) for step in found]
 
 
-def _differences(values: Float, seen: Float) -> tuple[Float, Bool]:
-    """Mean squared difference for each shift, (2h, 2w) with the zero shift first, and which are judged."""
+def _differences(values: Float, seen: Float, spread: float) -> tuple[Float, Bool]:
+    """Squared difference for each shift, (2h, 2w) with the zero shift first, and which are judged.
+
+    As a share of what unrelated pixels of the same overlap would differ by. An overlap far flatter than the
+    picture, whose own spread is `spread`, is not judged: paper says nothing about the text beside it.
+    """
     shape = [cv2.getOptimalDFTSize(2 * n) for n in seen.shape]
     mask = np.fft.rfft2(seen, shape)
     squares = np.fft.rfft2((values**2).mean(-1) * seen, shape)
     overlap = np.fft.irfft2(np.abs(mask) ** 2, shape)
-    both = 2 * np.fft.irfft2((np.conj(mask) * squares).real, shape)
+    own = 2 * np.fft.irfft2((np.conj(mask) * squares).real, shape)
+    both = own.copy()
     for channel in range(values.shape[-1]):
         power = np.abs(np.fft.rfft2(values[..., channel] * seen, shape)) ** 2
         both -= 2 / values.shape[-1] * np.fft.irfft2(power, shape)
     judged = overlap > LEAST_SHARE * seen.sum()
-    return np.where(judged, both / np.maximum(overlap, 1), np.inf).astype(np.float32), judged
+    judged &= own > FLATTEST * 2 * spread * overlap
+    return np.where(judged, both / np.maximum(own, 1e-6), np.inf).astype(np.float32), judged
 
 
 def _minima(error: Float, judged: Bool) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import splu
 
-__all__ = ["harmonic", "plain_fill"]
+__all__ = ["harmonic", "onto_paper", "plain_fill"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
@@ -16,7 +16,11 @@ Bool = npt.NDArray[np.bool_]
 WORK_SIDE = 160
 BAND = 5  # pixels around the hole that must be plain
 BROAD = 6.0  # pixels of the blur that tones are told from
-MOST = 7.0  # grey levels by which nine tenths of the band may stand off from their tones
+MOST, MOSTLY = 7.0, 0.85  # grey levels by which the band may stand off from its tones, and how much of it
+
+PAPER_SHARE = 0.5  # of the surroundings that have one colour: paper, a screen, a drawing's ground
+PAPER_NEAR = 12.0  # grey levels from it by which a filled pixel is meant to be that colour
+LOOKED_AT = 8192  # pixels, at least
 
 
 def plain_fill(rgb: Float, hole: Bool, forbidden: Bool) -> Float | None:
@@ -38,17 +42,43 @@ def plain_fill(rgb: Float, hole: Bool, forbidden: Bool) -> Float | None:
     band = ~gap & (near <= BAND)
     if gap.all() or band.sum() < 24:
         return None
-    known = (~gap).astype(np.float32)
-    share = np.maximum(cv2.GaussianBlur(known, (0, 0), BROAD), 1e-3)[..., None]
-    tones = cv2.GaussianBlur(small * known[..., None], (0, 0), BROAD) / share
-    if float(np.quantile(np.abs(small - tones).max(-1)[band], 0.9)) > MOST:
+    beside = band.astype(np.float32)  # what stands farther off, as a door's frame, is not asked
+    share = np.maximum(cv2.GaussianBlur(beside, (0, 0), BROAD), 1e-3)[..., None]
+    tones = cv2.GaussianBlur(small * beside[..., None], (0, 0), BROAD) / share
+    if float(np.quantile(np.abs(small - tones).max(-1)[band], MOSTLY)) > MOST:
         return None
+    known = (~gap).astype(np.float32)
     seen = cv2.GaussianBlur(known, (0, 0), 1.5)[..., None]  # noise of single pixels would run into the hole
     calm = cv2.GaussianBlur(small * known[..., None], (0, 0), 1.5) / np.maximum(seen, 1e-3)
     filled = harmonic(np.where(gap[..., None], 0, calm).astype(np.float32), gap)
     if ratio > 1:
         filled = np.asarray(cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
     return np.where(hole[..., None], filled, rgb).astype(np.float32)
+
+
+def onto_paper(filled: Float, rgb: Float, known: Bool) -> Float:
+    """What was filled in, its pixels that are nearly the paper's colour made exactly so.
+
+    Parameters
+    ----------
+    filled
+        (n, m, 3) float32.
+    rgb
+        (h, w, 3) float32, a window.
+    known
+        (h, w) bool, the pixels to look at. Where no colour has half of them nothing is changed.
+    """
+    seen = rgb[known]
+    if not len(seen):
+        return filled
+    whole = np.rint(seen[:: max(1, len(seen) // LOOKED_AT)]).astype(np.int32)
+    values, counts = np.unique(whole @ np.array([65536, 256, 1]), return_counts=True)
+    colour = int(values[counts.argmax()])
+    paper = np.array([colour >> 16, (colour >> 8) & 255, colour & 255])
+    if float((np.abs(whole - paper).max(-1) <= 1).mean()) < PAPER_SHARE:
+        return filled
+    near = np.abs(filled - paper).max(-1) <= PAPER_NEAR
+    return np.where(near[..., None], paper, filled).astype(np.float32)
 
 
 def harmonic(values: Float, gap: Bool) -> Float:

@@ -104,7 +104,7 @@ def _index_of(folder: Path) -> dict[str, Any]:
     if not (folder / "model_index.json").is_file():
         raise ValueError(f"{folder} has no model_index.json: it is not a diffusers model folder")
     try:
-        index = json.loads((folder / "model_index.json").read_text())
+        index = json.loads((folder / "model_index.json").read_text("utf-8"))
     except (ValueError, UnicodeDecodeError):
         raise ValueError(
             f"{folder / 'model_index.json'} is not readable JSON: fetch the model again"

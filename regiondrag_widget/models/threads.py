@@ -54,11 +54,11 @@ def available_cpus(cgroup: Path = CGROUP) -> int:
 def _quota(cgroup: Path) -> float | None:
     """Processors' worth of time that a container gets; None without a limit."""
     try:
-        limit, period = (cgroup / "cpu.max").read_text().split()[:2]
+        limit, period = (cgroup / "cpu.max").read_text("utf-8").split()[:2]
     except (OSError, ValueError):
         try:
-            limit = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text().strip()
-            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text().strip()
+            limit = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text("utf-8").strip()
+            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text("utf-8").strip()
         except OSError:
             return None
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL import Image
@@ -305,13 +305,14 @@ class Document:
         self.picture_rev += 1
         self.shown = None
         what = self._put_regions(Regions())
+        self.regions = Regions()
         self._first_rev = self.regions_rev
         return what | Change.PICTURE | Change.RESULT
 
     def _put_regions(self, regions: Regions) -> Change:
         assert self.lock.held()
         same = _same_protect(self.regions.masks, regions.masks)
-        self.regions = regions
+        self.regions = replace(regions, maps={**self.regions.maps, **regions.maps})  # the page may undo
         self.regions_rev += 1
         count = len(regions.entries)
         self.selected = min(max(self.selected, 0), count - 1)

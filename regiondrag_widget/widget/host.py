@@ -1,4 +1,4 @@
-"""What differs between notebook hosts: whether messages sent by a background thread arrive.
+"""What differs between notebook hosts: how widgets are displayed, and whether a background thread is heard.
 
 In JupyterLab, Notebook and VS Code they do, in order. In Colab they are not shown
 (googlecolab/colabtools#3373), and ipykernel 7.0 raises in user threads (ipykernel#1450). There the widget
@@ -13,6 +13,9 @@ import queue
 import sys
 from collections.abc import Callable
 
+import ipywidgets
+
+IPYWIDGETS_7 = int(ipywidgets.__version__.split(".")[0]) < 8  # as Colab has
 PUMP_VARIABLE = "REGIONDRAG_WIDGET_PUMP"
 POLL = 0.02  # seconds between two looks of a blocked main thread at the outbox
 

@@ -73,10 +73,13 @@ def replay(result: Any, *, max_size: int = 384) -> ipywidgets.VBox:
     >>> rd.views.replay(w.result)
 
     Every frame is a canvas of its own, drawn once; player, scrubber and frames are linked in the browser, so
-    playing goes on while the kernel is busy, or gone.
+    playing goes on while the kernel is busy, or gone. With ipywidgets 7, which has no stack, the frames are
+    the pages of tabs.
     """
     import ipycanvas
     import ipywidgets
+
+    from regiondrag_widget.widget.host import IPYWIDGETS_7
 
     frames = replay_frames(result, max_size)
     pictures = [(_pixels(frame), caption) for frame, caption in frames]
@@ -98,7 +101,10 @@ def replay(result: Any, *, max_size: int = 384) -> ipywidgets.VBox:
         canvas.on_client_ready(redraw(index))
 
     last = len(frames) - 1
-    stack = ipywidgets.Stack(canvases, selected_index=0)
+    stack = (ipywidgets.Tab if IPYWIDGETS_7 else ipywidgets.Stack)(canvases, selected_index=0)
+    if IPYWIDGETS_7:
+        for index in range(len(frames)):
+            stack.set_title(index, str(index + 1))
     play = ipywidgets.Play(min=0, max=last, value=0, interval=max(60, 3000 // len(frames)), show_repeat=True)
     scrubber = ipywidgets.IntSlider(
         min=0, max=last, value=0, readout=False, description="Step", style={"description_width": "initial"}

@@ -19,6 +19,7 @@ from regiondrag_widget.engine.keywords import check_keywords
 from regiondrag_widget.engine.settings import EditSettings, lists_settings, names
 from regiondrag_widget.regions.pair import RegionPair
 from regiondrag_widget.widget.encode import ShownPicture
+from regiondrag_widget.widget.host import IPYWIDGETS_7
 from regiondrag_widget.widget.mirror import DocumentMirror
 from regiondrag_widget.widget.regions_state import Regions
 from regiondrag_widget.widget.user_pipelines import model_name
@@ -245,7 +246,7 @@ class RegionDragWidget(DocumentMirror):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The live view, and a picture for places that show the saved notebook but run no widgets."""
-        shown = super()._repr_mimebundle_(**kwargs)
+        shown = None if self.comm is None else super()._repr_mimebundle_(**kwargs)
         if shown is None:
             return None
         data, metadata = shown
@@ -258,6 +259,18 @@ class RegionDragWidget(DocumentMirror):
         except Exception:  # whatever is wrong with the picture, the widget itself must appear
             log.debug("the widget has no still picture", exc_info=True)
         return data, metadata
+
+    if IPYWIDGETS_7:  # there IPython asks this method first, and Colab marks only what is displayed by it
+
+        def _ipython_display_(self, **kwargs: Any) -> None:
+            """Display the widget together with its picture."""
+            from IPython.display import display
+
+            shown = self._repr_mimebundle_()
+            if shown is not None:
+                data, metadata = shown
+                display(data, metadata=metadata, raw=True)
+                self._handle_displayed(**kwargs)
 
     def close(self) -> None:
         """Stop what runs and take the widget off the page. Closing twice does no harm.

@@ -12,6 +12,7 @@ import numpy as np
 
 from regiondrag_widget import RegionDragWidget
 from regiondrag_widget.regions import encode_mask
+from tests.kernel.fake_comm import FakeComm, connect
 
 
 def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
@@ -36,6 +37,8 @@ class FakeBrowser:
         Names of the threads that sent.
     acknowledge
         Answer every preview at once, as a fast browser does.
+    comm
+        The widget's comm; a test that stands between sets its ``publish``.
     """
 
     widget: RegionDragWidget
@@ -43,13 +46,13 @@ class FakeBrowser:
     messages: list[tuple[dict[str, Any], list[bytes]]] = field(default_factory=list)
     updates: list[dict[str, Any]] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
+    comm: FakeComm = field(init=False)
 
     def __post_init__(self) -> None:
-        self.widget.comm.publish_msg = self._receive
+        self.comm = connect(self.widget, self.receive)
 
-    def _receive(
-        self, msg_type: str, data: Any = None, metadata: Any = None, buffers: Any = None, **_: Any
-    ) -> None:
+    def receive(self, msg_type: str, data: Any = None, buffers: Any = None) -> None:
+        """Take what the widget sends."""
         self.threads.add(threading.current_thread().name)
         if msg_type != "comm_msg":
             return

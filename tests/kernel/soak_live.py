@@ -61,8 +61,8 @@ class Page(FakeBrowser):
         self.newest = 0
         self.run_over = threading.Event()
 
-    def _receive(self, msg_type: str, data: Any = None, **rest: Any) -> None:
-        super()._receive(msg_type, data, **rest)
+    def receive(self, msg_type: str, data: Any = None, buffers: Any = None) -> None:
+        super().receive(msg_type, data, buffers)
         self.updates.clear()
         while self.messages:
             self._hear(self.messages.pop(0)[0])

@@ -19,11 +19,11 @@ pytestmark = pytest.mark.kernel
 ROOT = Path(__file__).resolve().parents[2]
 
 SETUP = """
-import sys; sys.path.insert(0, {root!r})
+import sys; sys.path[:0] = [{root!r}, {here!r}]
 import numpy as np
 import regiondrag_widget as rd
 from regiondrag_widget.widget import editor_cache
-from tests.kernel.fake_editor import FakeEngine
+from fake_editor import FakeEngine  # not by way of `tests`: IPython 7 has a package of that name on the path
 engine = FakeEngine(seconds=0.05)
 editor_cache.install_editors(engine)
 y, x = np.mgrid[0:96, 0:128]
@@ -39,7 +39,7 @@ class Kernel:
     def __init__(self) -> None:
         self.manager, self.client = start_new_kernel(kernel_name="python3")
         self.seen: list[dict[str, Any]] = []
-        self.execute(SETUP.format(root=str(ROOT)))
+        self.execute(SETUP.format(root=str(ROOT), here=str(Path(__file__).parent)))
 
     def close(self) -> None:
         self.client.stop_channels()

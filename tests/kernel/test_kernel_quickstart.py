@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-import nbformat
 import pytest
-from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from tests.kernel.notebooks import execute, outputs, read
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
-    root = Path(__file__).resolve().parents[2]
-    notebook = nbformat.read(root / "notebooks" / "quickstart.ipynb", 4)
-    environment = {**os.environ, "PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": ""}
-    client = NotebookClient(
-        notebook, timeout=240, resources={"metadata": {"path": str(tmp_path_factory.mktemp("nb"))}}
-    )
-    with client.setup_kernel(env=environment):
-        for index, cell in enumerate(notebook.cells):
-            client.execute_cell(cell, index)
-        client.set_widgets_metadata()
-    return notebook
-
-
-def outputs(notebook: nbformat.NotebookNode, text: str) -> list[nbformat.NotebookNode]:
-    """The outputs of the cell that contains ``text``."""
-    return next(cell.outputs for cell in notebook.cells if cell.cell_type == "code" and text in cell.source)
+def executed(tmp_path_factory: pytest.TempPathFactory) -> NotebookNode:
+    return execute("quickstart.ipynb", tmp_path_factory.mktemp("nb"))
 
 
 def test_it_has_fewer_than_ten_cells(executed):
@@ -37,8 +20,7 @@ def test_it_has_fewer_than_ten_cells(executed):
 
 
 def test_it_is_kept_without_outputs():
-    path = Path(__file__).resolve().parents[2] / "notebooks" / "quickstart.ipynb"
-    assert not any(cell.get("outputs") for cell in nbformat.read(path, 4).cells)
+    assert not any(cell.get("outputs") for cell in read("quickstart.ipynb").cells)
 
 
 def test_it_shows_the_widget(executed):

@@ -116,6 +116,16 @@ def test_a_dense_map_comes_back_when_the_page_undoes_its_removal(w, browser, han
     assert w.pairs[0] == pair
 
 
+def test_a_dense_map_is_there_for_undo_after_other_pairs_were_set(w, browser, handle, target):
+    pair = rd.RegionPair.warp(handle, dense_of(handle))
+    w.pairs.append(pair)
+    entry = dict(browser.updates[-1]["state"]["_pairs"][0])
+    w.pairs = [rd.RegionPair(handle, target)]
+    masks = {f"h:{entry['id']}": encode_mask(pair.handle), f"t:{entry['id']}": encode_mask(pair.target)}
+    browser.write(_pairs=[entry], _masks=masks, _regions_rev=w._regions_rev + 1)
+    assert w.pairs[0] == pair
+
+
 def test_a_dense_map_of_another_kernel_is_gone_and_says_so(w, browser, handle, target):
     entry = {"id": "p1", "dense": "0123", "rev": 1}
     masks = {"h:p1": encode_mask(handle), "t:p1": encode_mask(target)}

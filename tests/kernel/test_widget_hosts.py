@@ -113,7 +113,7 @@ def test_messages_and_reports_on_two_threads_lose_no_notification(w, engine, han
     """A subshell's thread writes state while the inference thread reports: traitlets alone would lose
     some.
     """
-    FakeBrowser(w)
+    browser = FakeBrowser(w)
     engine.seconds = 0.001
     w.settings["steps"] = 300
     heard = {"pairs": 0, "settings": 0}
@@ -123,7 +123,6 @@ def test_messages_and_reports_on_two_threads_lose_no_notification(w, engine, han
 
     w.observe(count, ["pairs", "settings"])
     masks = [encode_mask(handle), encode_mask(target)]
-    browser = w.comm.publish_msg.__self__
 
     def draw():
         for turn in range(150):

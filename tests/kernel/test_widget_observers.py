@@ -188,14 +188,14 @@ def test_what_the_widget_reports_cannot_be_set(w, name):
 
 def test_a_page_that_cannot_be_reached_does_not_undo_a_change_or_block_later_ones(drawn, caplog):
     browser = FakeBrowser(drawn)
-    receive, broken = drawn.comm.publish_msg, [True]
+    broken = [True]
 
-    def publish(*args, **kwargs):
+    def publish(*message):
         if broken[0]:
             raise OSError("the socket is closed")
-        receive(*args, **kwargs)
+        browser.receive(*message)
 
-    drawn.comm.publish_msg = publish
+    browser.comm.publish = publish
     drawn.settings["seed"] = 5
     broken[0] = False
     assert drawn.settings["seed"] == 5

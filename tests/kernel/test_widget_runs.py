@@ -57,14 +57,13 @@ def test_without_a_protect_mask_everything_may_be_changed(drawn, engine):
 def test_the_result_reaches_the_browser_as_png_before_it_is_told_that_the_run_is_done(drawn, engine):
     browser = FakeBrowser(drawn)
     seen_at_done = []
-    receive = drawn.comm.publish_msg
 
-    def watch(msg_type, data=None, **rest):
+    def watch(msg_type, data, buffers):
         if data and data.get("content", {}).get("type") == "done":
             seen_at_done.append(dict(drawn._result_info))
-        receive(msg_type, data=data, **rest)
+        browser.receive(msg_type, data, buffers)
 
-    drawn.comm.publish_msg = watch
+    browser.comm.publish = watch
     result = drawn.run(wait=True)
     (done,) = browser.of("done")
     assert seen_at_done[0]["id"] == done["result"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from unittest import mock
 
 import nbformat
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 
 import regiondrag_widget as rd
 from regiondrag_widget.regions import RegionPairs
+from regiondrag_widget.widget.host import IPYWIDGETS_7
 from regiondrag_widget.widget.still import MAX_SIDE, still
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -21,7 +23,15 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 def shown(w):
     """What IPython makes of a cell whose last line is the widget: data and metadata."""
-    return DisplayFormatter().format(w)
+    data, metadata = DisplayFormatter().format(w)
+    if not IPYWIDGETS_7:
+        return data, metadata
+    assert (data, metadata) == ({}, {})  # it has displayed itself
+    with mock.patch("IPython.display.display") as display:
+        w._ipython_display_()
+    (data,), options = display.call_args
+    assert options.pop("raw")
+    return data, options["metadata"]
 
 
 def picture(w):
@@ -88,6 +98,12 @@ def test_a_picture_that_fails_does_not_take_the_widget_along(w, monkeypatch):
     data, _ = shown(w)
     assert WIDGET in data
     assert "image/png" not in data
+
+
+def test_a_closed_widget_shows_nothing_and_raises_nothing(w):
+    w.close()
+    assert w._repr_mimebundle_ is None or w._repr_mimebundle_() is None
+    assert WIDGET not in DisplayFormatter().format(w)[0]
 
 
 def test_an_export_without_widget_state_shows_the_picture(w):

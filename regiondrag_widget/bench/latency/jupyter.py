@@ -55,7 +55,8 @@ class LabServer:
         self.notebooks.mkdir(parents=True)
         news = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
         news.parent.mkdir(parents=True)
-        news.write_text('{"fetchNews": "false", "checkForUpdates": false}')  # no dialog over the page
+        no_dialogs = {"fetchNews": "false", "checkForUpdates": False}
+        news.write_text(json.dumps(no_dialogs), "utf-8")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -113,15 +114,18 @@ class LabServer:
             except OSError:
                 time.sleep(0.1)
         self.close()
-        log = (self.folder / "server.log").read_text(errors="replace")[-3000:]
+        log = (self.folder / "server.log").read_text("utf-8", "replace")[-3000:]
         raise RuntimeError(f"JupyterLab did not start:\n{log}")
 
     def close(self) -> None:
-        """End the server and its kernels, which are one process group."""
-        for ending in (signal.SIGTERM, signal.SIGKILL):
+        """End the server and its kernels, which are one process group where there are such."""
+        for forced in (False, True):
             if self._process.poll() is not None:
                 break
-            os.killpg(self._process.pid, ending)
+            if sys.platform == "win32":
+                self._process.terminate()
+            else:
+                os.killpg(self._process.pid, signal.SIGKILL if forced else signal.SIGTERM)
             try:
                 self._process.wait(10)
             except subprocess.TimeoutExpired:
@@ -146,4 +150,4 @@ class LabServer:
             "nbformat": 4,
             "nbformat_minor": 5,
         }
-        (self.notebooks / name).write_text(json.dumps(notebook))
+        (self.notebooks / name).write_text(json.dumps(notebook), "utf-8")

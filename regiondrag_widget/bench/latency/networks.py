@@ -258,8 +258,8 @@ def _tokenizer() -> Any:
     words = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
     with tempfile.TemporaryDirectory() as folder:
         vocabulary, merges = Path(folder, "vocab.json"), Path(folder, "merges.txt")
-        vocabulary.write_text(json.dumps({word: i for i, word in enumerate(words)}))
-        merges.write_text("#version: 0.2\n")
+        vocabulary.write_text(json.dumps({word: i for i, word in enumerate(words)}), "utf-8")
+        merges.write_text("#version: 0.2\n", "utf-8")
         return CLIPTokenizer(str(vocabulary), str(merges), model_max_length=77)
 
 

@@ -128,7 +128,7 @@ def write_scene(scene: Scene, folder: Path) -> None:
     described |= transform_to_json(scene.pairs[0].transform)
     if len(scene.pairs) > 1:
         described["pairs"] = [transform_to_json(pair.transform) for pair in scene.pairs]
-    (folder / "scene.json").write_text(json.dumps(described, indent=1) + "\n")
+    (folder / "scene.json").write_text(json.dumps(described, indent=1) + "\n", "utf-8")
 
 
 def read_scene(folder: Path, name: str | None = None) -> Scene:
@@ -150,7 +150,7 @@ def read_scene(folder: Path, name: str | None = None) -> Scene:
     if missing:
         raise SceneError(f"scene {name} lacks {', '.join(missing)}: add them or remove the folder")
     try:
-        described = json.loads((folder / "scene.json").read_text())
+        described = json.loads((folder / "scene.json").read_text("utf-8"))
         if not isinstance(described, dict):
             raise ValueError("scene.json is not an object")
         before, after = (_read_rgb(folder / file) for file in ("before.png", "after.png"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -75,6 +76,16 @@ def test_wrong_input_is_told_without_loading_torch(tmp_path: Path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.strip() == "False"
+
+
+def test_what_the_output_cannot_encode_is_escaped(monkeypatch: pytest.MonkeyPatch):
+    """On Windows a redirected output takes only the characters of the system's code page."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(info, "_hub_cache_path", lambda: "模型")
+    assert main(["info"]) == 0
+    out.flush()
+    assert b"\\u6a21\\u578b" in out.buffer.getvalue()
 
 
 # ---- info ----

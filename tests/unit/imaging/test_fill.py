@@ -5,9 +5,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
+from regiondrag_widget.bench.handles.cases import cases
+from regiondrag_widget.bench.handles.methods import ours
+from regiondrag_widget.bench.handles.objects import load_objects
 from regiondrag_widget.imaging.cutout import cut_out
-from regiondrag_widget.imaging.fill import exemplar_fill, mixed_fill, smooth_fill
+from regiondrag_widget.imaging.fill import exemplar_fill, mixed_fill
+from regiondrag_widget.imaging.pattern import periods
+from regiondrag_widget.imaging.smooth import smooth_fill
 from tests.unit.engine_kit import box, picture
 
 SHAPE = (96, 128)
@@ -280,3 +286,26 @@ def test_mixed_fill_keeps_most_of_the_texture():
     rng = np.random.default_rng(0)
     rough = (128 + 30 * rng.standard_normal((*SHAPE, 1))).repeat(3, -1).astype(np.float32)
     assert slope(mixed(rough, HOLE)) > 0.6 * slope(rough) > slope(smooth_fill(rough, HOLE))
+
+
+def test_a_wall_goes_on_and_not_the_door_frame_near_it():
+    """Found on a photograph of a sign beside a door: the frame was copied in as a pale ghost."""
+    (sign,) = (thing for thing in load_objects("train") if thing.name == "stair-panel")
+    (case,) = (case for case in cases([sign]) if case.kind == "lasso")
+    assert case.judged(ours(case.rgb, case.pair)).left < 0.005
+
+
+def test_a_line_of_text_is_no_pattern_and_paper_keeps_its_colour():
+    paper = (250, 248, 240)
+    page = Image.new("RGB", (480, 160), paper)
+    font = ImageFont.load_default(28)
+    draw = ImageDraw.Draw(page)
+    draw.text((30, 60), "the quick brown fox jumps", font=font, fill=(20, 20, 20))
+    left, right = (30 + int(draw.textlength(words, font=font)) for words in ("the quick ", "the quick brown"))
+    hole = np.zeros((160, 480), bool)
+    hole[58:98, left - 4 : right + 4] = True
+    rgb = np.array(page, np.float32)
+    window = slice(0, 160), slice(left - 100, right + 100)
+    assert periods(rgb[window], ~hole[window]) == []
+    filled = mixed_fill(rgb, hole).rgb
+    assert (filled[hole] == np.float32(paper)).all(-1).mean() > 0.9

@@ -50,7 +50,7 @@ def test_ci_is_an_executable_script(repository: Path):
     subprocess.run(["bash", "-n", str(script)], check=True)
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "lab", "lint", "build-js", "clean"])
+@pytest.mark.parametrize("target", ["demo", "test", "test-colab", "lab", "lint", "build-js", "clean"])
 def test_the_promised_make_targets_exist(repository: Path, target: str):
     done = subprocess.run(["make", "-n", target], cwd=repository, capture_output=True, text=True, timeout=30)
     assert "No rule to make target" not in done.stderr.replace("package", ""), done.stderr

@@ -200,10 +200,7 @@ def test_a_child_that_fails_says_why(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("missing", ["playwright", "jupyterlab"])
 def test_without_a_browser_or_lab_the_row_says_what_to_install(missing: str, monkeypatch: pytest.MonkeyPatch):
-    real = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *a: None if name == missing else real(name, *a)
-    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == missing else "here")
     found = pointer.pointer_to_pixels({"model": "mini"}, 256, 5)
     assert missing in found["problem"]
     assert "pip install" in found["problem"]
@@ -214,6 +211,7 @@ def test_a_browser_that_does_not_start_is_a_row_too(monkeypatch: pytest.MonkeyPa
     def fail(cell: str) -> Any:
         raise RuntimeError("JupyterLab did not start:\nlong log")
 
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: "here")
     monkeypatch.setattr(pointer, "_page", fail)
     assert pointer.pointer_to_pixels({}, 256, 5) == {"problem": "RuntimeError: JupyterLab did not start:"}
 

@@ -1,0 +1,50 @@
+"""The same hole at two sizes: masks made smaller, small arrays enlarged, pixels looked up."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["enlarged", "hole_window", "pixels_at", "shrink"]
+
+Float = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
+Window = tuple[slice, slice]
+
+
+def hole_window(hole: Bool, least: int, share: float) -> Window:
+    """Rows and columns of the hole's bounding box, widened by a share of its longer side or by `least`."""
+    ys, xs = np.nonzero(hole.any(1))[0], np.nonzero(hole.any(0))[0]
+    pad = int(max(least, share * max(ys[-1] - ys[0], xs[-1] - xs[0])))
+    return (
+        slice(max(0, int(ys[0]) - pad), min(hole.shape[0], int(ys[-1]) + pad + 1)),
+        slice(max(0, int(xs[0]) - pad), min(hole.shape[1], int(xs[-1]) + pad + 1)),
+    )
+
+
+def shrink(mask: Bool, size: tuple[int, int]) -> Bool:
+    """A mask (H, W) at size (w, h); a pixel that any of it falls into belongs to it."""
+    if (mask.shape[1], mask.shape[0]) == size:
+        return mask
+    area = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(area > 1e-3)
+
+
+def enlarged(a: Float, shape: tuple[int, int], box: Window, how: int) -> Float:
+    """A small window's array (h, w[, c]) at the full shape, of which only the box is computed."""
+    rows, columns = box
+    step_y, step_x = a.shape[0] / shape[0], a.shape[1] / shape[1]
+    if step_x == 1 and step_y == 1:
+        return np.asarray(a[box], np.float32)
+    xs = ((np.arange(columns.start, columns.stop) + 0.5) * step_x - 0.5).astype(np.float32)
+    ys = ((np.arange(rows.start, rows.stop) + 0.5) * step_y - 0.5).astype(np.float32)
+    map_x, map_y = np.meshgrid(xs, ys)
+    return np.asarray(cv2.remap(a, map_x, map_y, how, borderMode=cv2.BORDER_REPLICATE), np.float32)
+
+
+def pixels_at(rgb: Float, map_x: Float, map_y: Float) -> Float:
+    """The picture at whole-pixel coordinates."""
+    if max(rgb.shape[:2]) < 32000:  # the largest that cv2.remap takes
+        return np.asarray(cv2.remap(rgb, map_x, map_y, cv2.INTER_NEAREST), np.float32)
+    return rgb[map_y.astype(np.int64), map_x.astype(np.int64)]
