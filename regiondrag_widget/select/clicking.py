@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from regiondrag_widget.select.correcting import change_scores, depth_of
 from regiondrag_widget.select.graph import Graph
 from regiondrag_widget.select.objectness import scores
 from regiondrag_widget.select.proposals import Pieces, cuts_around, proposals, unique, unlike_outside
@@ -20,7 +21,7 @@ Float = npt.NDArray[np.float32]
 PLACES = ((0.5, 0.5), (0.5, 0.3), (0.5, 0.7), (0.3, 0.5), (0.7, 0.5))  # in a box, where its object may be
 FIT, GOOD_FIT = 1.0, 0.8  # what it counts that a region reaches all sides of its box, and when it does
 CANDIDATES, DIFFERENT = 3, 0.7  # how many are offered, and their largest overlap
-WHOLE = 0.5  # what it counts in a correction how much the whole selection looks like a thing
+NEAR = (0.8, 1.3, 2.0)  # depths of a correcting click: discs that may be what it means
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def regions_in(pieces: Pieces, inside: Bool) -> Regions:
         if (across, down) == PLACES[0]:
             found += [region & inside for region in cuts_around(pieces, seed, ground)]
     found.append(unlike_outside(pieces, inside))
-    members = np.array(unique([region for region in map(graph.filled, found) if region.any()]))
+    members = np.array(unique(list(graph.filled(np.array([region for region in found if region.any()])))))
     middle = (low + high) / 2
     span = np.maximum(high - low, 1)
     fit = [1 - np.abs((_span(graph, region) - (low, high)) / span).max() for region in members]
@@ -118,24 +119,28 @@ def corrected(pieces: Pieces, before: Bool, clicks: Sequence[Click]) -> Regions:
     clicks
         All clicks; the last is the new one.
     """
-    graph = pieces.graph
-    click, earlier = clicks[-1], clicks[:-1]
-    free = ~before if click.takes else before  # what may change sides
-    free = free.copy()
-    free[click.superpixel] = True
-    against = np.array([c.superpixel for c in earlier if c.takes != click.takes], np.int32)
+    click = clicks[-1]
+    if bool(before[click.superpixel]) == click.takes:  # as it is asked for already
+        return Regions(before[None], np.ones(1, np.float32))
+    changed = changes(pieces, before, clicks)
+    members = changed | before if click.takes else ~changed & before
+    first = next((c for c in clicks if c.takes), click)
+    judged = change_scores(pieces.graph, before, changed, (click.x, click.y), (first.x, first.y))
+    return Regions(members, judged).sorted()
+
+
+def changes(pieces: Pieces, before: Bool, clicks: Sequence[Click]) -> Bool:
+    """(k, n) bool: the parts around the last click that may change sides; parameters as `corrected`."""
+    graph, click = pieces.graph, clicks[-1]
+    free = before != click.takes
+    against = np.array([c.superpixel for c in clicks[:-1] if c.takes != click.takes], np.int32)
     against = against[against != click.superpixel]
     far = np.union1d(np.flatnonzero(graph.rim > 0), against) if click.takes else against
-    seed = np.array([click.superpixel], np.int32)
     found = proposals(pieces, click.superpixel, far.astype(np.int32))
+    away = np.hypot(graph.at[:, 0] - click.x, graph.at[:, 1] - click.y)
+    depth = depth_of(graph, before, not click.takes, (click.x, click.y))
+    found += [away <= max(share * depth, float(away[click.superpixel])) for share in NEAR]
+    seed = np.array([click.superpixel], np.int32)
     parts = unique([graph.joined(region & free, seed) for region in found])
     kept = [part for part in parts if not part[against].any()]
-    if not kept:
-        kept = [np.arange(graph.count) == click.superpixel]
-    changed = np.array(kept)
-    members = changed | before if click.takes else ~changed & before
-    judged = scores(graph, changed, click.x, click.y)
-    first = next(c for c in clicks if c.takes) if any(c.takes for c in clicks) else click
-    some = members.any(1)
-    judged[some] += WHOLE * scores(graph, members[some], first.x, first.y)
-    return Regions(members, judged).sorted()
+    return np.array(kept or [np.arange(graph.count) == click.superpixel])

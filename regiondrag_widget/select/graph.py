@@ -106,11 +106,18 @@ class Graph:
         part = self._parts(members)
         return members & np.isin(part, part[seeds[members[seeds]]])
 
-    def filled(self, members: Bool) -> Bool:
-        """(n,) bool: the members (n,) bool and all that they enclose."""
-        part = self._parts(~members)
-        free = np.unique(part[~members & (self.rim > 0)])
-        return members | ~np.isin(part, free)
+    def filled(self, regions: Bool) -> Bool:
+        """(k, n) bool: regions (k, n) bool, each with all that it encloses."""
+        count, n = regions.shape
+        free = ~regions
+        which, border = np.nonzero(free[:, self.a] & free[:, self.b])
+        # one graph of k copies, so that it is searched once
+        pairs = which * n + self.a[border], which * n + self.b[border]
+        links = csr_array((np.ones(len(which), np.int8), pairs), shape=(count * n, count * n))
+        part = connected_components(links, directed=False)[1].reshape(count, n)
+        open_ = np.zeros(int(part.max()) + 1, bool)
+        open_[part[free & (self.rim > 0)]] = True
+        return np.asarray(regions | ~open_[part])
 
     def _parts(self, members: Bool) -> Indices:
         """(n,) int32: equal for members that hang together."""

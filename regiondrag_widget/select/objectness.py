@@ -12,27 +12,21 @@ __all__ = ["measures", "scores"]
 Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float32]
 
-WEAK = 0.6  # of the usual step: a border with less is no edge
-SAME = 0.85  # overlap, as intersection over union, from which two regions count as the same
 MOST_STEP, MOST_CENTRE = 4.0, 0.6  # of the usual step, and of the region's radius: more makes no difference
 
 # measure -> its weight: a ridge regression of the overlap with the true object, on clicks into the training
 # part of the handles benchmark
 WEIGHTS = {
-    "step": 0.017,
-    "step squared": 0.019,
-    "weak": -0.056,
-    "alike": -0.215,
-    "size": -0.054,
-    "size squared": -0.127,
-    "rim": -0.727,
-    "round": 0.589,
-    "stable": 0.136,
-    "centre": 0.291,
-    "offset": -0.167,
-    "step alike": -0.127,
+    "step": 0.005,
+    "alike": -0.514,
+    "size": -0.056,
+    "size squared": -0.16,
+    "rim": -1.055,
+    "round": 0.584,
+    "centre": 0.2,
+    "offset": -0.163,
 }
-BIAS = 0.204
+BIAS = 0.519
 
 
 def scores(graph: Graph, regions: Bool, x: float, y: float) -> Float:
@@ -57,11 +51,10 @@ def measures(graph: Graph, regions: Bool, x: float, y: float) -> dict[str, Float
     Returns
     -------
     dict
-        step: how steep the outline is, over the usual step; weak: how much of it is no edge; alike: how much
-        of the region's colours are around it too; size: logarithm of its share of the picture; rim: how much
-        of the outline is the picture's edge; round: 1 for a disc, less for what is long or ragged; stable:
-        logarithm of how many of the regions are about the same; centre: how deep the click lies, in radii;
-        offset: how far it is from the centroid, in radii.
+        step: how steep the outline is, over the usual step; alike: how much of the region's colours are
+        around it too; size: logarithm of its share of the picture; rim: how much of the outline is the
+        picture's edge; round: 1 for a disc, less for what is long or ragged; centre: how deep the click
+        lies, in radii; offset: how far it is from the centroid, in radii.
     """
     members = regions.astype(np.float32)
     area = members @ graph.area
@@ -70,8 +63,6 @@ def measures(graph: Graph, regions: Bool, x: float, y: float) -> dict[str, Float
     inner_length = outline @ graph.length
     rim = members @ graph.rim
     length = np.maximum(inner_length, 1e-3)
-    step = np.minimum(MOST_STEP, outline @ (graph.length * relative) / length)
-    weak = outline @ (graph.length * (relative < WEAK)) / length
     ring = _beside(graph, regions)
     wide = ring | _beside(graph, regions | ring)
     own, around = (members * graph.area) @ graph.shades, (wide * graph.area) @ graph.shades
@@ -80,23 +71,16 @@ def measures(graph: Graph, regions: Bool, x: float, y: float) -> dict[str, Float
     from_click = np.hypot(graph.at[:, 0] - x, graph.at[:, 1] - y)
     nearest = np.where(ring, from_click, np.inf).min(1)
     centroid = (members * graph.area) @ graph.at / area[:, None]
-    both = (members * graph.area) @ members.T
-    overlap = both / (area[:, None] + area[None] - both)
     size = np.log(area / graph.area.sum())
-    alike = np.minimum(own, around).sum(1)
     found = {
-        "step": step,
-        "step squared": step**2 / 4,
-        "weak": weak,
-        "alike": alike,
+        "step": np.minimum(MOST_STEP, outline @ (graph.length * relative) / length),
+        "alike": np.minimum(own, around).sum(1),
         "size": size,
         "size squared": size**2 / 10,
         "rim": rim / (length + rim),
         "round": 4 * np.pi * area / (length + rim) ** 2,
-        "stable": np.log1p((overlap > SAME).sum(1)),
         "centre": np.minimum(MOST_CENTRE, nearest / radius),
         "offset": np.hypot(centroid[:, 0] - x, centroid[:, 1] - y) / radius,
-        "step alike": step * alike,
     }
     return {name: np.asarray(values, np.float32) for name, values in found.items()}
 

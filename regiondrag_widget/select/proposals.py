@@ -68,12 +68,11 @@ def proposals(pieces: Pieces, superpixel: int, far: Indices) -> list[Bool]:
     far
         Superpixels that are thought to be ground.
     """
-    graph, seed = pieces.graph, np.array([superpixel], np.int32)
-    cuts = [graph.joined(region, seed) for region in unique(cuts_around(pieces, superpixel, far))]
-    found = unique(pieces.tree.regions_of(superpixel) + cuts)
+    graph = pieces.graph
+    found = unique(pieces.tree.regions_of(superpixel) + cuts_around(pieces, superpixel, far))
     most = MOST_PICTURE * float(graph.area.sum())
     found = [region for region in found if float(graph.area[region].sum()) < most] or found[:1]
-    return unique([graph.filled(region) for region in found])
+    return unique(list(graph.filled(np.array(found))))
 
 
 def cuts_around(pieces: Pieces, superpixel: int, far: Indices) -> list[Bool]:
@@ -99,7 +98,7 @@ def cuts_around(pieces: Pieces, superpixel: int, far: Indices) -> list[Bool]:
         ground_cost += COLOUR * size * like
         object_cost[seed], ground_cost[seed] = 0, MOST
         found += [region, cut(graph, object_cost, ground_cost, border)]
-    return [region[pieces.region] for region in found]
+    return [graph.joined(region, seed)[pieces.region] for region in unique(found)]
 
 
 def unlike_outside(pieces: Pieces, inside: Bool) -> Bool:

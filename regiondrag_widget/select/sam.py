@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import transformers
 from huggingface_hub import hf_hub_download
+from safetensors import SafetensorError
 
 from regiondrag_widget.errors import first_line
 
@@ -81,7 +82,7 @@ def load_sam(model: str | os.PathLike[str], device: torch.device) -> Sam:
         network, report = loader.from_pretrained(
             source, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{name} could not be loaded: {first_line(error)}") from error
     missing = sorted(report["missing_keys"])
     if missing:

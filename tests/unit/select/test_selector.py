@@ -71,7 +71,7 @@ HIERA = {
     "hidden_size": 8,
     "image_size": [SIDE, SIDE],
     "blocks_per_stage": [1, 1, 2, 1],
-    "embed_dim_per_stage": [8, 16, 16, 16],
+    "embed_dim_per_stage": [8, 16, 24, 32],
     "num_attention_heads_per_stage": [1, 1, 1, 1],
     "window_size_per_stage": [4, 4, 4, 4],
     "global_attention_blocks": [3],
@@ -96,7 +96,7 @@ def tiny(kind: str) -> Any:
         )
     if kind == "sam2":
         vision = t.Sam2VisionConfig(
-            backbone_config=t.Sam2HieraDetConfig(**HIERA), backbone_channel_list=[16, 16, 16, 8], **NECK
+            backbone_config=t.Sam2HieraDetConfig(**HIERA), backbone_channel_list=[32, 24, 16, 8], **NECK
         )
         return t.Sam2Model(
             t.Sam2Config(vision_config=vision, prompt_encoder_config=PROMPTS, mask_decoder_config=DECODER)

@@ -1,0 +1,90 @@
+"""How much changes of a selection look like the correction that somebody clicked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from regiondrag_widget.select.graph import Graph
+from regiondrag_widget.select.objectness import scores
+
+__all__ = ["change_measures", "change_scores", "depth_of"]
+
+Bool = npt.NDArray[np.bool_]
+Float = npt.NDArray[np.float32]
+Place = tuple[float, float]
+
+# measure -> its weight: as those of `objectness`, a ridge regression of what each change wins
+WEIGHTS: dict[str, float] = {"thing": 0.3, "better": 0.5, "thicker": -0.3, "larger": -0.1}
+
+
+def change_scores(graph: Graph, before: Bool, changed: Bool, click: Place, first: Place) -> Float:
+    """(k,) float32: how much each change is expected to win.
+
+    Parameters
+    ----------
+    graph
+        n superpixels.
+    before
+        (n,) bool, what was selected.
+    changed
+        (k, n) bool, the superpixels that change sides, at least one each; all from the same side.
+    click, first
+        Where the new click and the first were, x, y at the working size.
+    """
+    found = change_measures(graph, before, changed, click, first)
+    return np.asarray(sum(WEIGHTS[name] * found[name] for name in WEIGHTS), np.float32)
+
+
+def change_measures(
+    graph: Graph, before: Bool, changed: Bool, click: Place, first: Place
+) -> dict[str, Float]:
+    """What `change_scores` judges by, (k,) float32 each; parameters as there.
+
+    Returns
+    -------
+    dict
+        thing: how much the change itself looks like a thing; better: how much more than before the whole
+        does; thicker: by how much the change is thicker than the click is deep in what may change,
+        logarithm; thinner: the reverse; larger: its area over that of the selection before, logarithm;
+        touching: how much of its outline is the outline before; gone: how steep that part is, over the
+        usual step; new: how steep the rest is.
+    """
+    after = before ^ changed
+    some = after.any(1)
+    whole = np.zeros(len(changed), np.float32)
+    whole[some] = scores(graph, after[some], *first)
+    was = float(scores(graph, before[None], *first)[0]) if before.any() else 0.0
+    area = changed.astype(np.float32) @ graph.area
+    outline = changed[:, graph.a] != changed[:, graph.b]
+    old = outline & (before[graph.a] != before[graph.b])
+    fresh = outline & ~old
+    relative = np.minimum(graph.step / graph.usual_step, 4)
+    length, shared = (np.maximum(part @ graph.length, 1e-3) for part in (outline, old))
+    thick = 2 * area / (length + changed.astype(np.float32) @ graph.rim)
+    depth = depth_of(graph, before, bool(before[changed[0]][0]), click)
+    ratio = np.log(np.maximum(thick, 0.5) / depth)
+    found = {
+        "thing": scores(graph, changed, *click),
+        "better": whole - was,
+        "thicker": np.maximum(ratio, 0),
+        "thinner": np.maximum(-ratio, 0),
+        "larger": np.log(area / max(1.0, float(graph.area[before].sum()))),
+        "touching": shared / length,
+        "gone": (old @ (graph.length * relative)) / length,
+        "new": (fresh @ (graph.length * relative)) / length,
+        "weak": (fresh @ (graph.length * np.exp(-(relative**2)))) / np.sqrt(area),
+        "mended": (old @ (graph.length * np.exp(-(relative**2)))) / np.sqrt(area),
+    }
+    return {name: np.asarray(values, np.float32) for name, values in found.items()}
+
+
+def depth_of(graph: Graph, before: Bool, side: bool, click: Place) -> float:
+    """How far a click is from the superpixels of the other side, in pixels, at least 1.
+
+    People click into the middle of what is wrong, and that ends at the selection's outline or before.
+    """
+    other = graph.at[before != side]
+    if not len(other):
+        return max(1.0, float(np.hypot(*np.ptp(graph.at, 0))))
+    return max(1.0, float(np.hypot(other[:, 0] - click[0], other[:, 1] - click[1]).min()))
