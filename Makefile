@@ -7,6 +7,8 @@ PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check
 # torch first and alone: with a CPU wheel at hand (or TORCH_INDEX=https://download.pytorch.org/whl/cpu) that one is taken
 TORCH_ARGS := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+# JupyterLab refuses root unless it is told that root is meant, as in containers
+AS_ROOT := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
 STAMPS := $(VENV)/.stamps
 # the environment with Colab's versions: its Python is 3.13, its torch 2.11
 COLAB        ?= .venv-colab
@@ -14,7 +16,7 @@ COLAB_PYTHON ?= $(shell sh scripts/find-python.sh 3.13 3.12 3.11 3.10)
 COLAB_TORCH  ?= $(filter torch==%,$(shell grep '^torch==' constraints.txt))
 COLAB_TOOLS  := check-jsonschema flip-evaluator hypothesis ipykernel ipython matplotlib nbclient pytest pytest-timeout pyyaml
 
-.PHONY: help demo test test-py test-js test-colab bench-truth bench-latency lab lint settings build-js chromium clean
+.PHONY: help demo test test-py test-js test-colab bench-truth bench-latency fuzz lab lint settings build-js chromium clean
 .DELETE_ON_ERROR:
 
 help:
@@ -24,6 +26,7 @@ help:
 	@echo "make test-colab   unit and kernel tests with the versions that Google Colab has, in $(COLAB)"
 	@echo "make bench-truth PHOTOS=DIR   run the benchmark of truth and write its figures into docs and README"
 	@echo "make bench-latency            measure the speed of edits on this machine, likewise"
+	@echo "make fuzz      throw damaged messages, sessions and pictures at the widget, for some minutes"
 	@echo "make lint      ruff, mypy, the workflow's schema, the generated settings, the front end's linter and types"
 	@echo "make settings  write the drawer's half of the table of settings"
 	@echo "make build-js  build the front end into regiondrag_widget/widget/static"
@@ -33,7 +36,7 @@ demo: $(STAMPS)/runtime
 	$(VENV)/bin/regiondrag demo --out demo-out
 
 lab: $(STAMPS)/lab build-js
-	$(VENV)/bin/jupyter lab $(LAB_ARGS) $(or $(wildcard notebooks),.)
+	$(VENV)/bin/jupyter lab $(AS_ROOT) $(LAB_ARGS) $(or $(wildcard notebooks),.)
 
 test: test-js test-py
 
@@ -56,6 +59,9 @@ bench-truth: $(STAMPS)/test
 bench-latency: $(STAMPS)/test chromium build-js
 	$(VENV)/bin/regiondrag bench latency --pointer -o docs/benchmarks $(BENCH_ARGS)
 	$(PY) scripts/publish_latency.py
+
+fuzz: $(STAMPS)/test
+	$(PY) -m tests.fuzz $(FUZZ_ARGS)
 
 lint: $(STAMPS)/dev node_modules/.package-lock.json
 	$(VENV)/bin/ruff check .

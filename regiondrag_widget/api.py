@@ -6,7 +6,7 @@ import inspect
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,11 @@ from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.models.model import Model
 from regiondrag_widget.pipeline import RegionDragPipeline
 from regiondrag_widget.regions import RegionPair, RegionPairs
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from regiondrag_widget.engine.options import CallOptions
 
 __all__ = ["carried", "edit", "load_pipeline"]
 
@@ -126,7 +131,7 @@ def edit(
     device: Any = None,
     dtype: Any = None,
     callback: Callable[[EditStep], None] | None = None,
-    **settings: Any,
+    **settings: Unpack[CallOptions],
 ) -> EditResult:
     """Carry the content of every handle to its target, fill what it leaves, and return the `EditResult`.
 

@@ -9,13 +9,23 @@ No lock is held while code of the user runs: callbacks and observers are called 
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Callable
 from enum import IntEnum
 from types import TracebackType
 from typing import Protocol
 
-__all__ = ["LockOrderError", "OrderedLock", "Rank", "check_order", "note_release", "note_taken"]
+__all__ = [
+    "LockOrderError",
+    "OrderedLock",
+    "Rank",
+    "check_order",
+    "note_release",
+    "note_taken",
+    "put_right_after_fork",
+]
 
 
 class Rank(IntEnum):
@@ -32,6 +42,7 @@ class Rank(IntEnum):
     RECORDED_CALLS = 80  # recorded calls of a network; never waited for
     CACHE = 90  # what a session keeps
     REGISTRY = 100  # small tables: the lock of each network, the shared inference thread
+    MASKS = 110  # which masks are unpacked
 
 
 class LockOrderError(RuntimeError):
@@ -76,6 +87,30 @@ def note_release(lock: Ranked) -> None:
     _held.locks.remove(lock)
 
 
+class Forked(Protocol):
+    """What has to be put right in a forked child."""
+
+    def after_fork(self) -> None:
+        """Called in the child, by its only thread."""
+
+
+_all: weakref.WeakSet[Forked] = weakref.WeakSet()
+
+
+def put_right_after_fork(one: Forked) -> None:
+    """Call the `after_fork` of an object in every forked child, as long as the object lives."""
+    _all.add(one)
+
+
+def _after_fork() -> None:
+    for one in list(_all):
+        one.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 class OrderedLock:
     """A lock with a rank; see `Rank` for the order.
 
@@ -100,6 +135,7 @@ class OrderedLock:
         self._lock = threading.Lock()
         self._owner: int | None = None
         self._depth = 0
+        _all.add(self)
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock, as `threading.Lock.acquire`; whether it was taken.
@@ -141,6 +177,11 @@ class OrderedLock:
         return self._owner == threading.get_ident()
 
     _is_owned = held  # `threading.Condition` asks by this name
+
+    def after_fork(self) -> None:
+        """In a forked child: release the lock where another thread held it, for no other thread is left."""
+        if not self.held():
+            self._lock, self._owner, self._depth = threading.Lock(), None, 0
 
     def __enter__(self) -> bool:
         return self.acquire()

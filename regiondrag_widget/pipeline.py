@@ -9,21 +9,29 @@ from typing import Any, ClassVar
 
 import torch
 from diffusers import DiffusionPipeline
-from diffusers.loaders import StableDiffusionLoraLoaderMixin, TextualInversionLoaderMixin
+from diffusers.loaders import TextualInversionLoaderMixin
 from torch import Tensor
 
-from regiondrag_widget.engine.denoise import EditStep
-from regiondrag_widget.engine.keywords import names_near_misses
+from regiondrag_widget.engine.diffusers_call import (
+    StepCallback,
+    check_tensor_inputs,
+    offloading_afterwards,
+    reporting,
+    seed_from,
+)
+from regiondrag_widget.engine.keywords import check_keywords, names_near_misses
 from regiondrag_widget.engine.latent_edit import edit_latents
 from regiondrag_widget.engine.output import OUTPUT_TYPES, RegionDragOutput, decoded, pictured
 from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.engine.settings import lists_settings, resolve
 from regiondrag_widget.imaging.picture import PictureSource, load_picture
 from regiondrag_widget.models.backbone import Condition
-from regiondrag_widget.models.checkpoint import load_draft_vae
+from regiondrag_widget.models.borrowing import borrowed_parts
 from regiondrag_widget.models.linear_codec import LinearCodec
-from regiondrag_widget.models.loading import load_pretrained
+from regiondrag_widget.models.loading import OPTIONS, load_pretrained
 from regiondrag_widget.models.model import Model
+from regiondrag_widget.models.named_loras import NamedLoras
+from regiondrag_widget.models.placement import moving_turn
 from regiondrag_widget.models.profile import MINI_PROFILE, BackboneProfile, stable_diffusion_profile
 from regiondrag_widget.models.prompt import encode_prompt
 from regiondrag_widget.models.unet import UNetBackbone, UNetNetwork
@@ -31,8 +39,21 @@ from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs
 
 __all__ = ["RegionDragOutput", "RegionDragPipeline"]
 
+# refused elsewhere, in words of their own; `torch_dtype` is diffusers' former name of `dtype`
+NAMED_WHEN_LOADING = ("torch_dtype", "trust_remote_code", "custom_pipeline")
+PARTS = (
+    "vae",
+    "unet",
+    "scheduler",
+    "text_encoder",
+    "tokenizer",
+    "text_encoder_2",
+    "tokenizer_2",
+    "draft_vae",
+)
 
-class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, TextualInversionLoaderMixin):
+
+class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMixin):
     """Drag regions of a picture with a latent diffusion model, in one pass (RegionDrag, ECCV 2024).
 
     Built from the parts of a Stable Diffusion 1.5, 2.1 or SDXL pipeline, or from the bundled model: see
@@ -97,6 +118,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         self._loras: dict[str, str] = {}  # what `load_lora_weights` loaded, by the adapter's name
         self._profile: BackboneProfile | None = None  # where it is not told by the parts
         self._parts: tuple[Any, ...] = ()
+        self._compile: bool | str = "auto"
         self._own_name = "custom"
         self._model = self._made_of("custom")
 
@@ -142,10 +164,11 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         model.profile = self._profile_of(model.name, self.backbone.cell)
 
     def _present_parts(self) -> tuple[Any, ...]:
-        return self.vae, self.unet, self.scheduler
+        return self.vae, self.unet, self.scheduler, self.draft_vae
 
     def _made_of(self, name: str) -> Model:
         backbone = UNetBackbone(self.vae, self.unet, self.scheduler, self.draft_vae)
+        backbone.accelerate(self._compile)
         self._parts = self._present_parts()
         reads = self.text_encoder is not None or self.text_encoder_2 is not None
         profile = self._profile_of(name, backbone.cell)
@@ -160,7 +183,8 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
 
     def _encoded(self, prompt: str) -> Condition:
         side = self.profile.side
-        return encode_prompt(self.components, prompt, (side, side))
+        with moving_turn(self.text_encoder or self.text_encoder_2, self.unet):
+            return encode_prompt(self.components, prompt, (side, side), self.maybe_convert_prompt)
 
     # -- making one ----
 
@@ -197,13 +221,17 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             LoRA weights to add permanently, such as few-step ones (LCM, Hyper-SD): a .safetensors file, a
             folder, a hub id, or "owner/name/file.safetensors"; and their strength.
         **options
-            Passed on to diffusers (`variant`, `revision`, `cache_dir`, `local_files_only`...).
+            Passed on to diffusers: `variant`, `revision`, `cache_dir`, `local_files_only`, `device_map`...;
+            and parts to take instead of the model's (`vae=`, `scheduler=`...).
 
         Raises
         ------
         ValueError, FileNotFoundError
             In one sentence: missing parts, pickled weights, a wrong id, no such device.
+        TypeError
+            A keyword that does not exist.
         """
+        check_keywords("from_pretrained", options, [*NAMED_WHEN_LOADING, *OPTIONS, *PARTS])
         load: Callable[..., Any] = super().from_pretrained
         pipe: RegionDragPipeline = load_pretrained(
             cls,
@@ -220,9 +248,8 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         return pipe
 
     @classmethod
-    @names_near_misses
     def from_pipe(
-        cls, pipeline: Any, *, compile: bool | str = "auto", draft_vae: Any = None
+        cls, pipeline: Any, *, compile: bool | str = "auto", draft_vae: Any = None, **parts: Any
     ) -> RegionDragPipeline:
         """Edit with the parts of a pipeline that is already loaded.
 
@@ -237,63 +264,25 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             See `accelerate`.
         draft_vae : str, path, AutoencoderTiny or None
             As `from_pretrained` takes it.
+        **parts
+            Parts to take instead of the pipeline's, by their names: `unet`, `vae`, `scheduler`...
 
         Raises
         ------
         ValueError
-            The pipeline lacks a UNet, an autoencoder or a scheduler.
+            The pipeline lacks a UNet, an autoencoder or a scheduler, or has a part that an edit would have to
+            leave out, such as a ControlNet.
         TypeError
-            A keyword that does not exist.
+            It is not a pipeline; a keyword that does not exist.
         """
-        components = pipeline.components
-        for part in ("vae", "unet", "scheduler"):
-            if components.get(part) is None:
-                raise ValueError(
-                    f"this pipeline has no {part}: RegionDrag needs a Stable Diffusion pipeline with a UNet"
-                )
-        wanted = {k: components.get(k) for k in inspect.signature(cls.__init__).parameters if k != "self"}
-        scheduler = wanted["scheduler"]
-        wanted["scheduler"] = type(scheduler).from_config(scheduler.config)
-        if draft_vae is not None:
-            unet = wanted["unet"]
-            tiny = load_draft_vae(draft_vae, wanted["vae"], unet.dtype)
-            wanted["draft_vae"] = None if tiny is None else tiny.to(unet.device)
+        check_keywords("from_pipe", parts, [*inspect.signature(cls.from_pipe).parameters, *PARTS])
+        wanted = borrowed_parts(pipeline, PARTS, parts, draft_vae)
         pipe = cls(**wanted)
         pipe.accelerate(compile)
         loras = getattr(wanted["unet"], "peft_config", {})  # the pipeline's own LoRA adapters, by their names
         named = str(getattr(pipeline, "name_or_path", "") or type(pipeline).__name__)
         pipe.name = " + ".join([named, *loras])
         return pipe
-
-    def load_lora_weights(
-        self, pretrained_model_name_or_path_or_dict: Any, adapter_name: str | None = None, **options: Any
-    ) -> None:
-        """Add LoRA weights as diffusers does (see its ``load_lora_weights``; PEFT must be installed).
-
-        Few-step weights that their name tells (LCM, Hyper-SD, Lightning, "4step") change `edit_defaults`.
-        """
-        before = set(getattr(self.unet, "peft_config", {}))
-        super().load_lora_weights(pretrained_model_name_or_path_or_dict, adapter_name, **options)
-        told = pretrained_model_name_or_path_or_dict
-        words = [str(told)] if isinstance(told, (str, os.PathLike)) else []
-        words += [str(options["weight_name"])] if options.get("weight_name") else []
-        for adapter in set(getattr(self.unet, "peft_config", {})) - before:
-            self._loras[adapter] = "/".join(words) or adapter
-        self._use_as_named()
-
-    def unload_lora_weights(self, *args: Any, **options: Any) -> None:
-        """Remove all LoRA weights that `load_lora_weights` added."""
-        super().unload_lora_weights(*args, **options)
-        if not self.num_fused_loras:  # fused weights stay when their adapters go
-            self._loras.clear()
-        self._use_as_named()
-
-    def delete_adapters(self, adapter_names: list[str] | str) -> None:
-        """Remove LoRA weights by their adapters' names."""
-        super().delete_adapters(adapter_names)
-        for adapter in [adapter_names] if isinstance(adapter_names, str) else adapter_names:
-            self._loras.pop(adapter, None)
-        self._use_as_named()
 
     def set_draft_vae(self, draft_vae: Any) -> None:
         """Encode and decode drafts by another small autoencoder.
@@ -310,6 +299,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         """
         self.backbone.set_draft_vae(draft_vae)
         self.register_modules(draft_vae=draft_vae)
+        self._parts = self._present_parts()
 
     # -- speed ----
 
@@ -331,6 +321,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             Anything else.
         """
         self.backbone.accelerate(compile)
+        self._compile = compile
 
     @property
     def acceleration(self) -> str:
@@ -355,6 +346,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         return self.model.network(prompt, prompt_embeds)  # type: ignore[return-value]
 
     @names_near_misses
+    @offloading_afterwards
     @lists_settings()
     def __call__(
         self,
@@ -369,7 +361,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         start: float | None = None,
         stop: float | None = None,
         seed: int = 0,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
         handle_noise_scale: float | None = None,
         attention_swap: bool | str | Callable[[str], bool] | None = None,
         content: str | None = None,
@@ -382,14 +374,14 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         editable: Any = None,
         preset: str = "default",
         output_type: str = "pil",
-        callback_on_step_end: Callable[[Any, int, int, dict[str, Any]], dict[str, Any] | None] | None = None,
+        callback_on_step_end: StepCallback | None = None,
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
         levels: Sequence[int] | None = None,
         path_noise: Tensor | None = None,
         handle_noise: Tensor | None = None,
         copy_until: float | None = None,
         return_dict: bool = True,
-    ) -> Any:
+    ) -> RegionDragOutput:
         """Carry handles to their targets, in a picture or in bare latents.
 
         Parameters
@@ -401,13 +393,13 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             stand for the pairs of a picture; its cells then are those of the picture at its own size.
         prompt_embeds : (1, tokens, dim) Tensor, optional
             The text condition itself, at guidance 1.
-        generator : torch.Generator, optional
+        generator : torch.Generator or a list of one, optional
             Draws the seed.
         {settings}
         editable : (H, W) bool array or (1, 1, h, w) Tensor, optional
             Of the picture, or of the latents; 0 where nothing may change.
         output_type : str
-            "pil", "np" ((1, H, W, 3) uint8), "pt" ((1, 3, H, W) in [0, 1]) or "latent".
+            "pil", "np" ((1, H, W, 3) float32 in [0, 1]), "pt" ((1, 3, H, W) in [0, 1]) or "latent".
         callback_on_step_end : callable, optional
             Called as callback(pipe, index, timestep, tensors) after each step, as diffusers does; `latents`
             in the dict it returns replace the edit's. `pipe.interrupt = True` stops after the step.
@@ -417,7 +409,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             For reproduction: the timesteps, cleanest first; the draws (K, C, h, w) of the path; those of the
             handle (C, n), one column a row of the correspondence; paste while the timestep is at least this.
         return_dict : bool
-            Whether to return a `RegionDragOutput` and not a tuple.
+            Whether to return a `RegionDragOutput` and not a tuple (which type checkers are not told of).
 
         Returns
         -------
@@ -431,11 +423,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
         """
         if output_type not in OUTPUT_TYPES:
             raise ValueError(f"output_type must be pil, np, pt or latent, got {output_type!r}")
-        unknown = [n for n in callback_on_step_end_tensor_inputs if n not in self._callback_tensor_inputs]
-        if unknown:
-            raise ValueError(
-                f"callback_on_step_end_tensor_inputs knows {self._callback_tensor_inputs}, not {unknown}"
-            )
+        check_tensor_inputs(callback_on_step_end_tensor_inputs, self._callback_tensor_inputs)
         given: dict[str, Any] = {
             "stop": stop,
             "handle_noise_scale": handle_noise_scale,
@@ -449,17 +437,8 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             "crop": crop,
         }
         self._interrupt = False
-        if generator is not None:
-            seed = int(torch.randint(0, 2**31, (1,), generator=generator, device=generator.device).item())
-
-        def report(step: EditStep) -> None:
-            if callback_on_step_end is None:
-                return
-            tensors = {"latents": step.latents[None], "pred_original_sample": step.clean[None]}
-            asked = {n: tensors[n] for n in callback_on_step_end_tensor_inputs}
-            changed = callback_on_step_end(self, step.index - 1, int(step.timestep), asked)
-            if changed and changed.get("latents") is not None:
-                step.latents = changed["latents"][0].to(step.latents)
+        seed = seed_from(generator, seed)
+        report = reporting(self, callback_on_step_end, callback_on_step_end_tensor_inputs)
 
         if latents is not None:
             if image is not None or pairs is not None:
@@ -486,7 +465,7 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
                 interrupted=lambda: self._interrupt,
             )
             images = decoded(self.backbone, final, output_type, self.numpy_to_pil)
-            return RegionDragOutput(images) if return_dict else (images,)
+            return RegionDragOutput(images) if return_dict else (images,)  # type: ignore[return-value]
         if handle_noise is not None or copy_until is not None:
             raise ValueError("handle_noise and copy_until go with latents, not with a picture")
         if image is None or (pairs is None and correspondence is None):
@@ -518,12 +497,12 @@ class RegionDragPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin, Text
             if self._interrupt:
                 break
         if session.result is None:
-            return RegionDragOutput(None) if return_dict else (None,)
+            return RegionDragOutput(None) if return_dict else (None,)  # type: ignore[return-value]
         if output_type == "latent" and last is not None:
             images = last[None]
         else:
             images = pictured(session.result, output_type)
-        return RegionDragOutput(images, session.result) if return_dict else (images,)
+        return RegionDragOutput(images, session.result) if return_dict else (images,)  # type: ignore[return-value]
 
     @property
     def interrupt(self) -> bool:

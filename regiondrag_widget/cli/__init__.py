@@ -1,4 +1,4 @@
-"""The command line: ``regiondrag edit``, ``select``, ``demo``, ``info`` and ``bench``.
+"""The command line: ``regiondrag edit``, ``select``, ``demo``, ``info``, ``check`` and ``bench``.
 
 Exit codes: 0 done, 1 failure, 2 wrong input, 130 interrupted. An error is one sentence on stderr, never a
 traceback (``--debug`` shows it); results go to stdout, progress to stderr.
@@ -71,7 +71,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from regiondrag_widget.cli import bench, demo, edit, info, select
+    from regiondrag_widget.cli import bench, check, demo, edit, info, select
 
     parser = _Parser(
         prog="regiondrag", description="Drag regions of a picture to new places.", allow_abbrev=False
@@ -79,7 +79,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"regiondrag {__version__}")
     commands: Any = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     # each command adds its arguments and sets run=, a function from args to an exit code
-    for add_parser in (edit.add_parser, select.add_parser, demo.add_parser, info.add_parser):
+    for add_parser in (
+        edit.add_parser,
+        select.add_parser,
+        demo.add_parser,
+        info.add_parser,
+        check.add_parser,
+    ):
         command: argparse.ArgumentParser = add_parser(commands)
         command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     bench.add_parser(commands)

@@ -37,18 +37,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(found, indent=2))
         return 0
-    device, memory, bundled = found["device"], found["memory"], found["bundled_model"]
-    print(f"regiondrag {found['version']}, Python {found['python']} on {found['platform']}")
-    print(
-        "libraries  "
-        + ", ".join(f"{name} {version or 'missing'}" for name, version in found["libraries"].items())
-    )
-    print(
-        f"device     {device['name']} ({device['type']}), {device['dtype']}, {device['threads']} CPU threads"
-    )
-    print(f"memory     {_bytes(memory['available'])} free of {_bytes(memory['total'])}")
-    if "gpu_total" in memory:
-        print(f"on the GPU {_bytes(memory['gpu_available'])} free of {_bytes(memory['gpu_total'])}")
+    print("\n".join(summary(found)))
+    bundled = found["bundled_model"]
     print(
         f"bundled    {_bytes(bundled['bytes']) + ' in ' + bundled['path'] if bundled else 'no model found'}"
     )
@@ -56,6 +46,21 @@ def run(args: argparse.Namespace) -> int:
     for model in found["hub_cache"]["models"]:
         print(f"           {model['id']}: {_bytes(model['bytes'])}, {model['kind'] or 'no pipeline'}")
     return 0
+
+
+def summary(found: dict[str, Any]) -> list[str]:
+    """Lines of what `collect` found: versions, device and memory."""
+    device, memory = found["device"], found["memory"]
+    libraries = ", ".join(f"{name} {version or 'missing'}" for name, version in found["libraries"].items())
+    lines = [
+        f"regiondrag {found['version']}, Python {found['python']} on {found['platform']}",
+        f"libraries  {libraries}",
+        f"device     {device['name']} ({device['type']}), {device['dtype']}, {device['threads']} CPU threads",
+        f"memory     {_bytes(memory['available'])} free of {_bytes(memory['total'])}",
+    ]
+    if "gpu_total" in memory:
+        lines.append(f"on the GPU {_bytes(memory['gpu_available'])} free of {_bytes(memory['gpu_total'])}")
+    return lines
 
 
 def collect() -> dict[str, Any]:

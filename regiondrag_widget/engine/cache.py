@@ -13,6 +13,7 @@ import psutil
 import torch
 
 from regiondrag_widget.locks import OrderedLock, Rank
+from regiondrag_widget.models.placement import free_memory
 from regiondrag_widget.regions import RegionPair
 
 __all__ = ["ByteCache", "CacheReport", "default_budgets", "key_of"]
@@ -160,10 +161,10 @@ def default_budgets(device: torch.device, max_bytes: int | None = None) -> dict[
         host = max_bytes
     else:
         host = int(min(HOST_MOST, max(HOST_LEAST, psutil.virtual_memory().available * HOST_SHARE)))
-    if device.type != "cuda":
+    free = free_memory(device)
+    if free is None:
         return {"host": host}
-    free = max_bytes if max_bytes is not None else int(torch.cuda.mem_get_info(device)[0] * DEVICE_SHARE)
-    return {"device": free, "host": host}
+    return {"device": int(free * DEVICE_SHARE) if max_bytes is None else max_bytes, "host": host}
 
 
 def key_of(request: Any) -> tuple[Hashable, ...]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from regiondrag_widget.engine.finite import check_finite
 from regiondrag_widget.engine.preview import LatentColours
 from regiondrag_widget.imaging.window import Box, Window
 from regiondrag_widget.models.model import Model
@@ -75,7 +76,9 @@ class Coder:
     @torch.inference_mode()
     def encode(self, working: Float) -> Tensor:
         """(H, W, 3) float32 in 0..255 at working size -> (C, h, w) float32 clean latents."""
-        return self._backbone.encode(_tensor(working))[0]
+        latents = self._backbone.encode(_tensor(working))[0]
+        check_finite("encoding the picture", latents)
+        return latents
 
     @torch.inference_mode()
     def encode_draft(self, working: Float, before: Float, latents: Tensor) -> Tensor:
@@ -90,12 +93,14 @@ class Coder:
         """
         after, original = self._backbone.encode_draft(torch.cat([_tensor(working), _tensor(before)]))
         changed: Tensor = latents + (after - original)
+        check_finite("encoding the draft", changed)
         return changed
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Float:
         """(B, C, h, w) latents -> (B, H, W, 3) float32 in -127.5..127.5, apart from overshoot."""
         pixels = torch.cat([self._backbone.decode(z[None]) for z in latents]) * 127.5
+        check_finite("decoding the picture", pixels)
         return np.asarray(pixels.permute(0, 2, 3, 1).cpu().numpy(), np.float32)
 
     @torch.inference_mode()
@@ -130,6 +135,7 @@ class Coder:
         y0, y1 = _cell_span(box[1] * window.scale / cell_y, box[3] * window.scale / cell_y, halo, h)
         part = torch.stack([edited, anchor])[..., y0:y1, x0:x1]
         pixels = torch.cat([decode(z[None]) for z in part])
+        check_finite("decoding the picture", pixels)
         difference = ((pixels[0] - pixels[1]) * 127.5).permute(1, 2, 0).cpu().numpy()
         working = np.zeros((*window.size, 3), np.float32)
         at = round(y0 * cell_y), round(x0 * cell_x)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from regiondrag_widget.engine.finite import FiniteWatch
 from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.models.attention import AttentionSwap
 from regiondrag_widget.models.backbone import Network
@@ -133,6 +134,11 @@ def reverse(
     ------
     EditStep
         One a level. Closing the generator cancels.
+
+    Raises
+    ------
+    NotFiniteError
+        A step gave values that are not numbers.
     """
     levels, kind = inversion.levels, network.prediction_type
     total = len(levels)
@@ -144,13 +150,14 @@ def reverse(
         if plan.masked_queries is None or crop == WHOLE
         else plan.masked_queries[crop].clone()
     )
-    y = plan.start
+    y, watch = plan.start, FiniteWatch()
     for k in range(total, 0, -1):
         # nothing stays installed while the caller has the step, so that it may use the network itself
         injected = network.inject(cache, swap, plan.hidden, masked_queries)
         with torch.inference_mode(), injected as predict:
             y = torch.where(plan.pinned[k][crop], plan.anchors[k][at], y[at])
             output = predict(inversion.slot(k), levels.timesteps[k], y[None])[0]
+            watch.see(f"step {total - k + 1} of {total} (timestep {levels.timesteps[k]:g})", output)
             clean, noise = clean_and_noise(y, output, levels.at(k), kind)
             mean = reverse_mean(clean, noise, levels.at(k), levels.at(k - 1))
             direct = reverse_mean(clean, noise, levels.at(k), levels.at(k - 1), eta=0.0)
@@ -158,6 +165,7 @@ def reverse(
             if k == 1:
                 y = torch.where(plan.pinned[0][crop], plan.anchors[0][at], y)
                 clean = y
+                watch.finish()
             if crop != WHOLE:
                 y, clean = _put(y, plan.anchors[k - 1], at), _put(clean, plan.anchors[0], at)
         step = EditStep(total - k + 1, total, levels.timesteps[k], y, clean, render)

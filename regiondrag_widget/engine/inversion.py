@@ -13,6 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from regiondrag_widget.engine.finite import check_levels
 from regiondrag_widget.models.backbone import Network
 from regiondrag_widget.models.keyvalues import HostKeyValues, KeyValueCache, SourcePath
 from regiondrag_widget.models.levels import (
@@ -158,6 +159,8 @@ def invert(
         Noise of another shape.
     Cancelled
         `cancelled` returned True.
+    NotFiniteError
+        The network gave values that are not numbers.
     """
     expected = (len(levels), *clean.shape)
     if tuple(noise.shape) != expected:
@@ -178,6 +181,7 @@ def invert(
         alone = keeping == "recompute"
         outputs.append(network.predict(x, t) if alone else network.capture(x, t, cache))
     output = torch.cat(outputs)
+    check_levels(output, timesteps)
     residuals = _residuals(path, output, levels, network.prediction_type)
     return Inversion(levels, path, noise, residuals, cache, output)
 

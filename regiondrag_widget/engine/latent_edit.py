@@ -13,7 +13,7 @@ from regiondrag_widget.engine.denoise import EditStep, reverse
 from regiondrag_widget.engine.inversion import draw_path_noise, invert
 from regiondrag_widget.engine.plan import latent_plan
 from regiondrag_widget.engine.settings import EditSettings, check_stop, checked_seed, schedule
-from regiondrag_widget.models.backbone import Network
+from regiondrag_widget.models.backbone import Network, check_swap
 from regiondrag_widget.models.model import Model
 from regiondrag_widget.regions import Correspondence
 
@@ -82,6 +82,7 @@ def edit_latents(
     if copy_until is None and levels is None:
         check_stop(stop, start, settings.preset)
     seed = checked_seed(seed)
+    check_swap(network, settings.swap)
     clean = latents[0].to(model.backbone.device, torch.float32)
     if path_noise is None:
         path_noise = draw_path_noise(len(chain), tuple(clean.shape), torch.Generator().manual_seed(seed))

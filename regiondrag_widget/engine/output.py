@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers.utils import BaseOutput
 from torch import Tensor
 
+from regiondrag_widget.engine.finite import check_finite
 from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.models.backbone import Backbone
 
@@ -24,8 +26,8 @@ class RegionDragOutput(BaseOutput):
     Attributes
     ----------
     images : list, array or Tensor, optional
-        By `output_type`: list of PIL images, (1, H, W, 3) uint8 array, (1, 3, H, W) Tensor in [0, 1], or
-        (1, C, h, w) latents. None where the call was interrupted before its result.
+        By `output_type`: list of PIL images, (1, H, W, 3) float32 array in [0, 1], (1, 3, H, W) Tensor in
+        [0, 1], or (1, C, h, w) latents. None where the call was interrupted before its result.
     result : EditResult, optional
         Of a picture's edit; None for bare latents.
     """
@@ -52,10 +54,11 @@ def decoded(backbone: Backbone, latents: Tensor, output_type: str, to_pil: Any) 
     if output_type == "latent":
         return latents
     pixels = (backbone.decode(latents) / 2 + 0.5).clamp(0, 1)
+    check_finite("decoding the picture", pixels)
     if output_type == "pt":
         return pixels
-    arrays = (pixels.permute(0, 2, 3, 1).cpu().numpy() * 255).round().astype("uint8")
-    return arrays if output_type == "np" else to_pil(arrays / 255.0)
+    arrays = pixels.permute(0, 2, 3, 1).cpu().float().numpy()
+    return arrays if output_type == "np" else to_pil(arrays)
 
 
 def pictured(result: EditResult, output_type: str) -> Any:
@@ -69,7 +72,7 @@ def pictured(result: EditResult, output_type: str) -> Any:
         One of `OUTPUT_TYPES`; "latent" gives the PIL image.
     """
     if output_type == "np":
-        return result.array[None, ..., :3]
+        return result.array[None, ..., :3].astype(np.float32) / 255
     if output_type == "pt":
         return torch.from_numpy(result.array[..., :3].copy()).permute(2, 0, 1)[None].float() / 255
     return [result.image]

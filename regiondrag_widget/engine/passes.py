@@ -255,6 +255,7 @@ class Passes:
             cleans.append(step.clean)
             yield step
             last = step.latents
+        self.clock.wait()
         self.clock.seconds["edit"] = time.perf_counter() - begun
         if task.draft:
             return last, ()

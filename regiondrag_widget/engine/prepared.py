@@ -25,6 +25,7 @@ from regiondrag_widget.models.backbone import Network
 from regiondrag_widget.models.keyvalues import choose_keeping
 from regiondrag_widget.models.levels import Levels
 from regiondrag_widget.models.model import Model
+from regiondrag_widget.models.placement import empty_cache
 from regiondrag_widget.regions import RegionPairs
 
 __all__ = ["PreparedPicture"]
@@ -98,8 +99,7 @@ class PreparedPicture:
         """Halve what may be kept and drop what no longer fits."""
         self._cache.shrink()
         gc.collect()
-        if self._model.backbone.device.type == "cuda":
-            torch.cuda.empty_cache()
+        empty_cache(self._model.backbone.device)
 
     def prepare(self, given: EditInput, cancelled: Callable[[], bool]) -> None:
         """Compute what an edit of these handles needs, wherever its targets will be.

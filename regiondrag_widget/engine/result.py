@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image
 
 from regiondrag_widget._version import __version__
+from regiondrag_widget.imaging.colour import shown
+from regiondrag_widget.imaging.metadata import read_settings, save_options
+from regiondrag_widget.imaging.picture import existing_file, open_image
 from regiondrag_widget.regions.writing import write_whole
 
 if TYPE_CHECKING:
     from regiondrag_widget.regions.pair import RegionPairs
 
-METADATA_KEY = "regiondrag"
 SHOWN_SIDE = 512  # px, the longer side of each picture in a notebook
 _OPAQUE_FORMATS = {"JPEG", "BMP"}
 
@@ -77,8 +79,9 @@ class EditResult:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the edited picture.
 
-        A PNG or JPEG carries the settings (see `load_settings`); alpha, colour profile and EXIF are kept. The
-        file is written under another name and renamed, so it is never incomplete.
+        A PNG or JPEG carries the settings (see `load_settings`). Alpha, colour profile, EXIF, XMP,
+        resolution, comment and a PNG's texts are kept where the format has a place for them. The file is
+        written under another name and renamed, so it is never incomplete.
 
         Parameters
         ----------
@@ -102,15 +105,9 @@ class EditResult:
             goal = goal.with_name(goal.name + ".png")
         file_format = output_format(goal, transparent=self.image.mode == "RGBA")
         document = json.dumps(self.metadata, default=_plain)
-        options: dict[str, Any] = {
-            key: self.image.info[key] for key in ("icc_profile", "exif") if self.image.info.get(key)
-        }
-        if file_format == "PNG":
-            text = PngImagePlugin.PngInfo()
-            text.add_text(METADATA_KEY, document)
-            options["pnginfo"] = text
-        elif file_format == "JPEG":
-            options |= {"quality": 95, "subsampling": 0, "comment": document.encode("ascii")}
+        options = save_options(self.image.info, file_format, document)
+        if file_format == "JPEG":
+            options |= {"quality": 95, "subsampling": 0}
         elif file_format == "WEBP":
             options |= {"lossless": True, "exact": True}
 
@@ -177,17 +174,13 @@ def load_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     name = Path(path).name
     try:
-        with Image.open(path) as image:
-            document = image.info.get(METADATA_KEY) or image.info.get("comment")
+        with existing_file(path).open("rb") as file:
+            settings = read_settings(open_image(file, name))
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no file {path}") from None
-    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise ValueError(f"{name} is no picture that can be read") from error
-    try:
-        settings = json.loads(document) if document else None
-    except (ValueError, TypeError):
-        settings = None
-    if not isinstance(settings, dict) or "version" not in settings:
+    if settings is None:
         raise ValueError(f"{name} holds no settings of an edit")
     return settings
 
@@ -201,9 +194,10 @@ def _plain(value: object) -> Any:
 
 def _data_uri(image: Image.Image) -> str:
     """A small copy of a picture, in the page itself."""
-    shown = image.copy()
-    shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-    file_format = "PNG" if shown.mode == "RGBA" else "JPEG"
+    small = image.copy()
+    small.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    small = shown(small)
+    file_format = "PNG" if small.mode == "RGBA" else "JPEG"
     buffer = io.BytesIO()
-    shown.save(buffer, file_format, **({"quality": 90} if file_format == "JPEG" else {}))
+    small.save(buffer, file_format, **({"quality": 90, "comment": b""} if file_format == "JPEG" else {}))
     return f"data:image/{file_format.lower()};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

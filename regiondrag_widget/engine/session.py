@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -29,12 +29,19 @@ from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.settings import check_preset, check_stop, checked_seed, resolve, schedule
 from regiondrag_widget.engine.stopwatch import Stopwatch
 from regiondrag_widget.imaging.picture import Picture, PictureSource, load_picture
+from regiondrag_widget.models.backbone import check_swap
 from regiondrag_widget.models.keyvalues import checked_keeping
 from regiondrag_widget.models.levels import Levels
 from regiondrag_widget.models.memory import freeing_when_exhausted
 from regiondrag_widget.models.model import model_of
+from regiondrag_widget.models.placement import wait_for
 from regiondrag_widget.models.threads import settle_threads
 from regiondrag_widget.regions import RegionPair, RegionPairs
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from regiondrag_widget.engine.options import EditOptions
 
 __all__ = ["ImageSession"]
 
@@ -124,7 +131,7 @@ class ImageSession:
         )
         self._network = model.network(prompt, prompt_embeds)
         model.warn_if_untrained(self.levels, stacklevel=3)
-        self._clock = Stopwatch()
+        self._clock = Stopwatch(lambda: wait_for(model.backbone.device))
         self._cache = ByteCache(default_budgets(model.backbone.device, max_bytes))
         self._prepared = PreparedPicture(
             model,
@@ -140,6 +147,12 @@ class ImageSession:
         self._passes = Passes(self.picture.rgb, self._prepared, model.backbone, self._network, self._clock)
         self.result: EditResult | None = None
         self.drafted: Draft | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an ImageSession cannot be pickled or copied, since it holds a network and its data: pass "
+            "the picture and the pairs on, and make the session where it is used"
+        )
 
     @property
     def nbytes(self) -> int:
@@ -192,7 +205,7 @@ class ImageSession:
         *,
         editable: Bool | None = None,
         cancelled: Callable[[], bool] = lambda: False,
-        **settings: Any,
+        **settings: Unpack[EditOptions],
     ) -> None:
         """Compute ahead what edits and drafts of these handles need, wherever their targets will be.
 
@@ -225,7 +238,7 @@ class ImageSession:
         *,
         editable: Bool | None = None,
         generator: torch.Generator | None = None,
-        **settings: Any,
+        **settings: Unpack[EditOptions],
     ) -> Generator[EditStep, None, None]:
         """Carry every handle to its target; `session.result` then holds the `EditResult`.
 
@@ -261,7 +274,7 @@ class ImageSession:
         calls: int = 2,
         editable: Bool | None = None,
         generator: torch.Generator | None = None,
-        **settings: Any,
+        **settings: Unpack[EditOptions],
     ) -> Generator[EditStep, None, None]:
         """A quick look at the same edit while the pointer moves; `session.drafted` then holds the `Draft`.
 
@@ -296,13 +309,14 @@ class ImageSession:
         self,
         pairs: RegionPairs | Sequence[RegionPair],
         editable: Bool | None,
-        settings: dict[str, Any],
+        settings: Mapping[str, Any],
         generator: torch.Generator | None = None,
     ) -> EditInput:
-        chosen = resolve(self.preset, self.model.edit_defaults, settings)
+        chosen = resolve(self.preset, self.model.edit_defaults, dict(settings))
         check_stop(settings.get("stop"), self.start, self.preset)
         given = checked_pairs(pairs, self.picture.shape)
         check_actions(given, chosen)
+        check_swap(self._network, chosen.swap)
         return EditInput(
             pairs=given,
             editable=checked_editable(editable, self.picture.shape),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 __all__ = ["Stopwatch"]
@@ -12,13 +12,20 @@ __all__ = ["Stopwatch"]
 class Stopwatch:
     """Seconds by stage; a stage that runs several times adds up.
 
+    Parameters
+    ----------
+    wait : callable
+        Waits until the device has done what it was given. A GPU's calls return before that, and a stage that
+        did not wait would hand its seconds to the next one.
+
     Attributes
     ----------
     seconds : dict of str to float
         By stage. `reset` makes a new dict, so a reader keeps the one it has.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wait: Callable[[], None] = lambda: None) -> None:
+        self.wait = wait
         self.seconds: dict[str, float] = {}
         self._begun = time.perf_counter()
 
@@ -28,6 +35,7 @@ class Stopwatch:
 
     def finish(self) -> float:
         """Note the seconds since `reset` as the stage "total", and return them."""
+        self.wait()
         total = self.seconds["total"] = time.perf_counter() - self._begun
         return total
 
@@ -37,5 +45,6 @@ class Stopwatch:
         begun = time.perf_counter()
         try:
             yield
+            self.wait()
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun

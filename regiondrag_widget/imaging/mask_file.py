@@ -15,8 +15,8 @@ from regiondrag_widget.imaging.pixels import planes
 def load_mask(source: str | os.PathLike[str] | bytes, size: tuple[int, int]) -> np.ndarray:
     """Read a region from a picture file: white (or opaque, or 1) is the region.
 
-    Two-valued pictures of any mode are taken as they are; one with soft edges is cut at half, as long as it
-    is black and white but for those edges.
+    Two-valued pictures of any mode are taken as they are. One with soft edges, however wide, is cut at half:
+    what is carried has a soft edge of its own.
 
     Parameters
     ----------
@@ -49,10 +49,20 @@ def load_mask(source: str | os.PathLike[str] | bytes, size: tuple[int, int]) -> 
     if values.size <= 2:
         mask = grey == values[-1] if values[-1] else np.zeros(grey.shape, dtype=bool)
     else:
-        between = np.count_nonzero((grey > 63) & (grey < 192))
-        if between > 0.05 * grey.size or grey.max() < 192 or grey.min() > 63:
-            raise ValueError(f"mask {name} is no mask: it should be black with the region in white")
+        _require_black_and_white(grey, name)
         mask = grey >= 128
     if not mask.any():
         raise ValueError(f"mask {name} is empty: mark at least one pixel in white")
     return np.asarray(mask, dtype=bool)
+
+
+def _require_black_and_white(grey: np.ndarray, name: str) -> None:
+    """Refuse what is no mask: few greys in all, or a feathered edge between much black and much white."""
+    low, high = int(grey.min()), int(grey.max())
+    between = np.count_nonzero((grey > 63) & (grey < 192))
+    plain = np.count_nonzero((grey <= 8) | (grey >= 247))
+    soft = between <= 0.05 * grey.size or plain >= 0.5 * grey.size
+    if low > 63 or high < 192 or not soft:
+        raise ValueError(
+            f"mask {name} is no mask: it should be black with the region in white; its edge may be soft"
+        )

@@ -5,30 +5,31 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from regiondrag_widget.imaging.metadata import read_metadata
 from regiondrag_widget.imaging.pixels import grey_to_rgb, planes, to_eight_bits
 from regiondrag_widget.regions.limits import MAX_PIXELS, MIN_SIDE, check_pixels
 
+RAW = "a camera's raw file is not opened; develop it and save it as TIFF or JPEG"
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "TGA", "AVIF", "HEIF")
+HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc", b"ftyphevx", b"ftypheim")
 REMEDIES: tuple[tuple[tuple[bytes, ...], str], ...] = (
     (
-        (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc"),
-        (
-            "HEIC needs the package pillow-heif: pip install pillow-heif, then "
-            "`import pillow_heif; pillow_heif.register_heif_opener()`"
-        ),
+        HEIC,
+        "HEIC needs the package pillow-heif: pip install pillow-heif, then open it again",
     ),
     ((b"ftypavif", b"ftypavis"), "AVIF needs Pillow 11.3 or newer; or save it as PNG"),
     ((b"JXL \r\n", b"\xff\x0a"), "JPEG XL is not opened; save it as PNG or JPEG"),
     (
         (b"CR\x02\x00", b"ftypcrx", b"FUJIFILMCCD-RAW", b"IIRO", b"IIU\x00"),
-        ("a camera's raw file is not opened; develop it and save it as TIFF or JPEG"),
+        RAW,
     ),
     ((b"%!PS", b"\xc5\xd0\xd3\xc6", b"%PDF"), "PostScript and PDF are not opened; export a PNG"),
 )
@@ -47,15 +48,17 @@ class Picture:
     rgb : (H, W, 3) uint8, read-only.
     alpha : (H, W) uint8, read-only, or None for a picture without transparency.
     icc_profile : the RGB colour profile it came with, or None.
-    exif : its EXIF block without the orientation, which has been applied to the pixels; or None.
+    metadata : what else its file said, in the form of Pillow's ``info`` (see `imaging.metadata`).
     name : where it came from, for messages.
+    note : what the user should know of how it was read; empty if there is nothing.
     """
 
     rgb: np.ndarray
     alpha: np.ndarray | None = None
     icc_profile: bytes | None = None
-    exif: bytes | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     name: str = "picture"
+    note: str = ""
 
     def __post_init__(self) -> None:
         for plane in (self.rgb, self.alpha):
@@ -73,14 +76,13 @@ class Picture:
         return self.rgb.shape[0], self.rgb.shape[1]
 
     def to_pil(self, rgb: np.ndarray | None = None) -> Image.Image:
-        """As a Pillow image; or other colours (H, W, 3) uint8 with this picture's alpha, profile and EXIF."""
+        """As a Pillow image; or other colours (H, W, 3) uint8 with this one's alpha, profile and metadata."""
         image = Image.fromarray(np.ascontiguousarray(self.rgb if rgb is None else rgb))
         if self.alpha is not None:
             image.putalpha(Image.fromarray(self.alpha))
         if self.icc_profile is not None:
             image.info["icc_profile"] = self.icc_profile
-        if self.exif is not None:
-            image.info["exif"] = self.exif
+        image.info.update(self.metadata)
         return image
 
 
@@ -92,7 +94,8 @@ def load_picture(source: PictureSource) -> Picture:
     source
         A path; the bytes of a picture file; a Pillow image of any mode; an array (H, W), (H, W, 3) or
         (H, W, 4) of uint8, bool, uint16 (scaled to 8 bits), or other numbers where it is plain whether they
-        run to 1 or to 255. EXIF orientation is applied; of an animation the first frame is taken.
+        run to 1 or to 255. EXIF orientation, a PNG's gamma, and profiles of greys and inks are applied; the
+        profile of RGB stays with the picture. Of several frames or pages the first is taken, with a warning.
 
     Raises
     ------
@@ -104,6 +107,14 @@ def load_picture(source: PictureSource) -> Picture:
     TypeError
         None of the kinds above.
     """
+    picture = read_picture(source)
+    if picture.note and picture is not source:
+        warnings.warn(picture.note, stacklevel=2)
+    return picture
+
+
+def read_picture(source: PictureSource) -> Picture:
+    """As `load_picture`, but what it would warn of is only in the picture's ``note``."""
     if isinstance(source, Picture):
         return source
     if isinstance(source, np.ndarray):
@@ -146,16 +157,45 @@ def open_image(file: Any, name: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit speaks
-            image = Image.open(file, formats=_readable())
+            image = _opened(file)
     except Image.DecompressionBombError as error:
         raise ValueError(f"{name} is too large: at most {MAX_PIXELS // 10**6} megapixels are read") from error
     except UnidentifiedImageError as error:
         raise ValueError(f"{name} is no picture that can be read: {_remedy(file)}") from error
-    except (SyntaxError, ValueError, OSError, EOFError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's readers fail in many ways; each means the same to the user
         raise ValueError(f"{name} is damaged: {error}") from error
     _check_size(image.size, name)
+    if _is_raw(image):
+        raise ValueError(f"{name} is no picture that can be read: {RAW}")
     _decode(image, name)
     return image
+
+
+def _opened(file: Any) -> Image.Image:
+    """The file's header read; a HEIC file brings its package along if that is installed."""
+    try:
+        return Image.open(file, formats=_readable())
+    except UnidentifiedImageError:
+        if "HEIF" in Image.OPEN or not _head(file)[4:12].startswith(HEIC):
+            raise
+        try:
+            from pillow_heif import register_heif_opener  # type: ignore[import-not-found,unused-ignore]
+        except ImportError:
+            raise UnidentifiedImageError from None
+        register_heif_opener()
+        file.seek(0)
+        return Image.open(file, formats=_readable())
+
+
+def _is_raw(image: Image.Image) -> bool:
+    """Whether a TIFF is a camera's raw file, of which Pillow would open the small preview."""
+    if image.format != "TIFF":
+        return False
+    tags = getattr(image, "tag_v2", {})
+    preview_first = tags.get(254) == 1 and 330 in tags  # a smaller copy before the picture itself
+    return 50706 in tags or preview_first or _head(getattr(image, "fp", None))[8:12] == b"CR\x02\x00"
 
 
 def _readable() -> list[str]:
@@ -166,17 +206,25 @@ def _readable() -> list[str]:
 
 def _remedy(file: Any) -> str:
     """What to do about a file of no format that is opened, by its first bytes."""
-    try:
-        file.seek(0)
-        head = file.read(512)
-    except (OSError, ValueError):
-        head = b""
+    head = _head(file)
     for signs, remedy in REMEDIES:
         if any(sign in head[:32] for sign in signs):
             return remedy
     if b"<svg" in head:
         return "SVG is a drawing; export it as PNG"
     return "PNG, JPEG, WebP, TIFF, BMP and GIF files are"
+
+
+def _head(file: Any) -> bytes:
+    """The first bytes of an open file, which stays where it was; none where it cannot be read."""
+    try:
+        place = file.tell()
+        file.seek(0)
+        head: bytes = file.read(512)
+        file.seek(place)
+    except (OSError, ValueError, AttributeError):
+        return b""
+    return head
 
 
 def _decode(image: Image.Image, name: str) -> None:
@@ -206,27 +254,28 @@ def _from_pil(image: Image.Image, name: str) -> Picture:
     profile = turned.info.get("icc_profile")
     if not (isinstance(profile, bytes) and profile[16:20] == b"RGB "):
         profile = None  # a grey or CMYK profile says nothing about the RGB it has become
-    return Picture(rgb, alpha, profile, _exif_of(turned), name)
+    return Picture(rgb, alpha, profile, read_metadata(image, turned), name, _frames_note(image, name))
 
 
 def upright(image: Image.Image) -> Image.Image:
     """The picture turned as its EXIF orientation says."""
     try:
+        if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return image  # not copied: it may be large
         return ImageOps.exif_transpose(image)
     except Exception:  # an unreadable EXIF block orders no turn
         return image
 
 
-def _exif_of(image: Image.Image) -> bytes | None:
-    """The EXIF block to keep. A TIFF's describes its own strips and tiles, and stays behind."""
-    if "exif" not in image.info:
-        return None
+def _frames_note(image: Image.Image, name: str) -> str:
+    """What is said of a file with several frames; in an MPO the others are a camera's helpers."""
+    if image.format in (None, "MPO", "JPEG"):
+        return ""
     try:
-        exif = image.getexif()
-        exif.pop(ExifTags.Base.Orientation, None)
-        return exif.tobytes() if len(exif) else None
-    except Exception:
-        return None
+        several = bool(getattr(image, "is_animated", False))
+    except Exception:  # whatever is wrong with the second frame, the first has been read
+        several = False
+    return f"{name} has several frames or pages: the first one is taken" if several else ""
 
 
 # -- numpy ----

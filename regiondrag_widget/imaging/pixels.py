@@ -8,26 +8,60 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
+from regiondrag_widget.imaging.colour import gamma_curve, grey_curve
+
 REMEDY = "give uint8 values from 0 to 255"
 
 
 def planes(
     image: Image.Image, name: str, *, sixteen_bit_file: bool = False
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Any Pillow mode -> (H, W, 3) uint8 and alpha (H, W) uint8 or None."""
+    """Any Pillow mode -> (H, W, 3) uint8 and alpha (H, W) uint8 or None.
+
+    The gamma of a PNG and a profile for greys are applied: both end with the pixels.
+    """
     mode = image.mode
+    gamma = None if "srgb" in image.info or "icc_profile" in image.info else image.info.get("gamma")
     if mode.startswith("I;16") or (mode == "I" and sixteen_bit_file):
-        return grey_to_rgb(_eight_bits_of_16(np.asarray(image).astype(np.uint32))), None
+        return _sixteen_bits(image, gamma)
+    rgb, alpha = _eight_bits(image, name)
+    curve = gamma_curve(gamma, 256)
+    profile = image.info.get("icc_profile")
+    if isinstance(profile, bytes) and profile[16:20] == b"GRAY" and mode in ("1", "L", "LA", "La"):
+        curve = grey_curve(profile)
+    return rgb if curve is None else curve[rgb], alpha
+
+
+def _sixteen_bits(image: Image.Image, gamma: object) -> tuple[np.ndarray, np.ndarray | None]:
+    """Grey of 16 bits, of which one value may be transparent."""
+    values = np.asarray(image).astype(np.uint32)
+    clear = image.info.get("transparency")
+    alpha = np.where(values == clear, 0, 255).astype(np.uint8) if isinstance(clear, int) else None
+    curve = gamma_curve(gamma, 65536)
+    grey = _eight_bits_of_16(values) if curve is None else curve[np.minimum(values, 65535)]
+    profile = image.info.get("icc_profile")
+    if isinstance(profile, bytes) and profile[16:20] == b"GRAY":
+        of_profile = grey_curve(profile)
+        grey = grey if of_profile is None else of_profile[grey]
+    return grey_to_rgb(grey), alpha
+
+
+def _eight_bits(image: Image.Image, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    mode = image.mode
     if mode in ("I", "F"):
         return grey_to_rgb(to_eight_bits(np.asarray(image), name)), None
     if mode == "La":  # premultiplied grey: Pillow goes through LA only
         image = image.convert("LA")
+    clear = image.info.get("transparency")
+    if mode == "RGB" and isinstance(clear, tuple) and max(clear) > 255:  # of 16 bits: the upper 8 count
+        image = image.copy()
+        image.info["transparency"] = tuple(value >> 8 for value in clear)
     if image.has_transparency_data or mode in ("La", "RGBa", "PA"):
         rgba = np.array(image.convert("RGBA"))
         return np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3])
     if mode in ("CMYK", "LAB"):
         return np.array(_through_profile(image)), None
-    return np.array(image.convert("RGB")), None
+    return np.array(image if mode == "RGB" else image.convert("RGB")), None
 
 
 def _through_profile(image: Image.Image) -> Image.Image:

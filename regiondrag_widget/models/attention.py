@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from regiondrag_widget.models.attention_masks import score_biases
+from regiondrag_widget.models.fingerprint import network_state
 from regiondrag_widget.models.keyvalues import KeyValueCache
-from regiondrag_widget.models.processors import for_installing_thread, installed
+from regiondrag_widget.models.placement import device_of, dtype_of
+from regiondrag_widget.models.processors import for_installing_thread, installed, owners_processor
 
 __all__ = [
     "AttentionSwap",
@@ -20,6 +23,7 @@ __all__ = [
     "Reader",
     "attention_layers",
     "captured",
+    "check_swap",
     "injected",
     "swapped_layers",
 ]
@@ -132,7 +136,9 @@ class Reader(_SelfAttention):
         if self.key is None or self.value is None:
             return super()._keys_values(attn, hidden_states)
         size = (len(hidden_states), -1, -1)
-        return self.key.expand(size), self.value.expand(size)
+        # a no-op but where a device map spreads the network's layers over several GPUs
+        key, value = self.key.to(hidden_states.device), self.value.to(hidden_states.device)
+        return key.expand(size), value.expand(size)
 
 
 class Injection:
@@ -153,6 +159,8 @@ class Injection:
         Latent cells whose keys may not be looked at (the moved object's old ones, which would bring it back).
     masked_queries : (h, w) bool Tensor, optional
         The cells that may not look at them; every cell when left out.
+    modules : mapping, optional
+        The network's attention modules by name, where they are known.
 
     Attributes
     ----------
@@ -169,19 +177,18 @@ class Injection:
         swap: AttentionSwap,
         hidden: Tensor | None = None,
         masked_queries: Tensor | None = None,
+        modules: Mapping[str, Any] | None = None,
     ) -> None:
         self._cache = weakref.ref(cache)
-        self.layers = swapped_layers(unet, swap)
-        found = attention_layers(unet)
+        found = attention_layers(unet) if modules is None else modules
+        self.layers = check_swap(found, swap)
         self._modules = [found[name] for name in self.layers]
         self._readers = [Reader() for _ in self.layers]
-        self._weight = next(unet.parameters())  # the network's format and place
+        self._device, self._dtype = device_of(unet), dtype_of(unet)
         stored = [cache.keys[name][0] for name in self.layers if cache.keys.get(name)]
         self.biases: dict[int, Tensor] = {}
         if hidden is not None:
-            self.biases = score_biases(
-                hidden, masked_queries, self._weight.dtype, {len(key) for key in stored}
-            )
+            self.biases = score_biases(hidden, masked_queries, self._dtype, {len(key) for key in stored})
 
     def at(self, k: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Key and value, (tokens, channels), of every layer at level k of the cache.
@@ -204,7 +211,7 @@ class Injection:
 
     def _here(self, t: Tensor) -> Tensor:
         # from pinned memory the copy goes on beside the computation
-        return t.to(self._weight.device, self._weight.dtype, non_blocking=True)
+        return t.to(self._device, self._dtype, non_blocking=True)
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -219,24 +226,118 @@ class Injection:
 
 def attention_layers(unet: Any) -> dict[str, Any]:
     """The attention modules of a UNet by name, as `unet.attn_processors` names them without ".processor"."""
-    unet = getattr(unet, "_orig_mod", unet)  # what torch.compile has wrapped
-    return {name: module for name, module in unet.named_modules() if hasattr(module, "get_processor")}
+    return network_state(unet).attention
 
 
 def swapped_layers(unet: Any, swap: AttentionSwap) -> list[str]:
     """Names of the self-attention layers (`...attn1`) that `swap` chooses."""
+    return _chosen(attention_layers(unet), swap)
+
+
+def check_swap(layers: Mapping[str, Any], swap: AttentionSwap) -> list[str]:
+    """Names of the self-attention layers that `swap` chooses, once it is known that they can be swapped.
+
+    Parameters
+    ----------
+    layers : mapping
+        A network's attention modules by name.
+    swap : AttentionSwap
+        Which of them are to read an inversion's keys and values.
+
+    Raises
+    ------
+    ValueError
+        One of them has an attention processor of the user's own, which ours would replace.
+    """
+    names = _chosen(layers, swap)
+    for name in names:
+        if not _replaceable(layers[name]):
+            own = type(owners_processor(layers[name])).__name__
+            raise ValueError(
+                f"{name} has an attention processor of its own ({own}), which would not be called where an "
+                "edit reads the original's keys and values: leave its layers out by "
+                "attention_swap=lambda name: ..., say attention_swap=False, or reset the processors with "
+                "unet.set_default_attn_processor()"
+            )
+    return names
+
+
+def _chosen(layers: Mapping[str, Any], swap: AttentionSwap) -> list[str]:
     if not callable(swap) and not swap:
         return []
-    names = [n for n in attention_layers(unet) if n.endswith("attn1")]
+    names = [n for n in layers if n.endswith("attn1")]
     return [n for n in names if swap(n)] if callable(swap) else names
 
 
+# diffusers' processors that compute plain attention, as ours do, up to rounding
+PLAIN = {
+    "AttnProcessor",
+    "AttnProcessor2_0",
+    "AttnProcessorNPU",
+    "FusedAttnProcessor2_0",
+    "SlicedAttnProcessor",
+    "XFormersAttnProcessor",
+    "XLAFlashAttnProcessor2_0",
+}
+
+
+def _replaceable(attn: Any) -> bool:
+    """Whether a module's processor computes plain attention, so that one of ours may stand in for it."""
+    kind = type(owners_processor(attn))
+    return kind.__name__ in PLAIN and kind.__module__.startswith("diffusers.")
+
+
 @contextmanager
-def captured(unet: Any, cache: KeyValueCache) -> Iterator[None]:
-    """While open, every self-attention of `unet` appends its keys and values to `cache`."""
-    layers: Mapping[str, Any] = attention_layers(unet)
-    with installed((layers[n], _Writer(n, cache)) for n in swapped_layers(unet, True)):
+def captured(unet: Any, cache: KeyValueCache, modules: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """While open, every self-attention of `unet` appends its keys and values to `cache`; for one call.
+
+    Attention processors of the user's own are called, and what their layers' `to_k` and `to_v` give is kept.
+
+    Raises
+    ------
+    ValueError
+        Such a processor does not call them.
+    """
+    layers = attention_layers(unet) if modules is None else modules
+    names = _chosen(layers, True)
+    with ExitStack() as stack:
+        ours = [n for n in names if _replaceable(layers[n])]
+        stack.enter_context(installed((layers[n], _Writer(n, cache)) for n in ours))
+        stack.enter_context(_overheard({n: layers[n] for n in names if n not in set(ours)}, cache))
         yield
+
+
+@contextmanager
+def _overheard(layers: Mapping[str, Any], cache: KeyValueCache) -> Iterator[None]:
+    """While open, what the layers' `to_k` and `to_v` give to this thread is kept, and goes to the cache."""
+    me, heard = threading.get_ident(), {}
+
+    def listen(layer: str, which: str) -> Callable[[Any, Any, Tensor], None]:
+        def hear(_: Any, __: Any, output: Tensor) -> None:
+            if threading.get_ident() == me:
+                heard[layer, which] = output.detach()
+
+        return hear
+
+    handles = [
+        getattr(module, which).register_forward_hook(listen(name, which))
+        for name, module in layers.items()
+        for which in ("to_k", "to_v")
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+    for name, module in layers.items():
+        key, value = heard.get((name, "to_k")), heard.get((name, "to_v"))
+        if key is None or value is None or key.ndim != 3:
+            own = type(owners_processor(module)).__name__
+            raise ValueError(
+                f"the attention processor {own} of {name} does not call the layer's to_k and to_v, so the "
+                "original's keys and values cannot be read: reset it with unet.set_default_attn_processor()"
+            )
+        cache.append(name, key, value)
 
 
 @contextmanager

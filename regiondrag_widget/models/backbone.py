@@ -19,7 +19,7 @@ from regiondrag_widget.models.attention import AttentionSwap
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.levels import Levels, PredictionType
 
-__all__ = ["Backbone", "Condition", "Network", "Predict"]
+__all__ = ["Backbone", "Condition", "Network", "Predict", "check_swap"]
 
 Predict: TypeAlias = "Callable[[int, float, Tensor], Tensor]"
 """predict(k, timestep, x): the output at latents x (1, C, h, w), with the keys and values of level k."""
@@ -89,6 +89,26 @@ class Network(Protocol):
 
     def level_bytes(self, height: int, width: int) -> int:
         """Bytes of the keys and values of one level, for latents of (height, width) cells."""
+
+
+def check_swap(network: Network, swap: AttentionSwap) -> None:
+    """Ask a network that has a say in it whether its layers can read an inversion's keys and values.
+
+    Parameters
+    ----------
+    network : Network
+        Its method `check_swap`, where it has one, raises what is wrong.
+    swap : AttentionSwap
+        Which layers are to read them.
+
+    Raises
+    ------
+    ValueError
+        They cannot.
+    """
+    check = getattr(network, "check_swap", None)
+    if check is not None:
+        check(swap)
 
 
 class Backbone(Protocol):

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from diffusers import AutoencoderTiny
-from huggingface_hub import try_to_load_from_cache
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
 from regiondrag_widget.errors import first_line
+from regiondrag_widget.models.admission import KNOWN_MODELS, SPARE, STEERING
 
-__all__ = ["check_folder", "check_no_code", "explain_hub_failure", "load_draft_vae"]
+__all__ = ["check_folder", "check_index", "check_no_code", "explain_hub_failure", "load_draft_vae"]
 
 # the small autoencoders of Stable Diffusion's latents, by the scaling factor that tells the latents apart
 TINY = {0.18215: "madebyollin/taesd", 0.13025: "madebyollin/taesdxl"}
@@ -41,18 +42,20 @@ def check_folder(folder: Path) -> dict[str, Any]:
     ValueError
         A part is missing, unreadable, or has only pickled weights.
     """
+    if folder.suffix in (".safetensors", ".ckpt") and folder.is_file():
+        raise ValueError(
+            f"{folder} is not a model folder but a single file: load it by "
+            "diffusers.StableDiffusionPipeline.from_single_file(path) and pass the pipeline to "
+            "RegionDragPipeline.from_pipe"
+        )
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{folder} is not a model folder: name a diffusers folder, a hub id, or 'mini'"
         )
     check_no_code(folder)
     index = _index_of(folder)
-    named = {k for k, v in index.items() if isinstance(v, list) and len(v) == 2 and v[0] is not None}
-    if "unet" not in named and "transformer" in named:
-        raise ValueError(
-            f"{folder} is a {index.get('_class_name', 'model with a transformer')}: "
-            "models with a UNet can be used, Stable Diffusion 1.5, 2.1 and SDXL"
-        )
+    _check_family(str(folder), index)
+    named = _named(index)
     for part in REQUIRED:
         if part not in named or not (folder / part).is_dir():
             raise ValueError(f"{folder} lacks its {part} part: fetch the model again, whole")
@@ -60,12 +63,54 @@ def check_folder(folder: Path) -> dict[str, Any]:
     for part in sorted(named):
         place = folder / part
         if not place.is_dir():
-            if part in ("safety_checker", "feature_extractor", "image_encoder"):
+            if part in SPARE:
                 continue
             raise ValueError(f"{folder} lacks its {part} part: fetch the model again, whole")
         if part in ("unet", "vae") or part.startswith("text_encoder"):
             variants |= {_variant(place)}
     return {} if "" in variants or not variants else {"variant": variants.pop()}
+
+
+def check_index(model: str, **options: Any) -> None:
+    """Refuse a hub id of another family before its weights are downloaded, where the hub can be asked.
+
+    Parameters
+    ----------
+    model : str
+        The hub id.
+    **options
+        As the hub takes them (`cache_dir`, `revision`, `token`, `local_files_only`).
+
+    Raises
+    ------
+    ValueError
+        Another family of models, or one with parts that an edit would have to leave out.
+    """
+    try:
+        folder = Path(hf_hub_download(model, "model_index.json", **options)).parent
+    except (OSError, ValueError):  # no network, no such id: the download that follows says it
+        return
+    _check_family(model, _index_of(folder))
+
+
+def _named(index: dict[str, Any]) -> set[str]:
+    """The parts that an index says a model has."""
+    return {k for k, v in index.items() if isinstance(v, list) and len(v) == 2 and v[0] is not None}
+
+
+def _check_family(where: str, index: dict[str, Any]) -> None:
+    named, kind = _named(index), str(index.get("_class_name", "model of an unknown family"))
+    # where a part is missing, a model of this family is damaged and another has no such part
+    ours = kind.startswith(("StableDiffusion", "RegionDrag", "LatentConsistency")) and "3" not in kind
+    network = index["unet"][1] if "unet" in named else None
+    if network not in (None, "UNet2DConditionModel") or not (ours or named.issuperset(REQUIRED)):
+        what = f" with a {network}" if network else ""
+        raise ValueError(f"{where} is a {kind}{what}: models with a UNet can be used, {KNOWN_MODELS}")
+    for part in sorted(named & set(STEERING)):
+        raise ValueError(
+            f"{where} is a {kind} with {STEERING[part]}, which an edit would have to leave out: "
+            f"{KNOWN_MODELS} can be used"
+        )
 
 
 def check_no_code(folder: Path) -> None:

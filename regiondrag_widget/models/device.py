@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
 from regiondrag_widget.errors import first_line
 
-__all__ = ["DeviceLostError", "choose_device", "choose_dtype", "device_errors", "dtype_of", "lost_device"]
+__all__ = ["DeviceLostError", "choose_device", "choose_dtype", "device_errors", "lost_device"]
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -74,11 +73,6 @@ def choose_dtype(device: torch.device, dtype: str | torch.dtype | None = None) -
     if device.type in ("cuda", "mps"):
         return torch.float16
     return torch.bfloat16 if _cpu_computes_bfloat16() else torch.float32
-
-
-def dtype_of(module: Any) -> torch.dtype:
-    """The number format of a torch module's weights."""
-    return next(module.parameters()).dtype  # type: ignore[no-any-return]
 
 
 def _cpu_computes_bfloat16() -> bool:

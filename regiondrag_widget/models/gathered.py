@@ -44,7 +44,7 @@ class _Gathered(KeyValueCache):
 
     def __init__(self, cache: KeyValueCache, sources: dict[int, Tensor]) -> None:
         super().__init__()
-        self.keys, self.values = cache.keys, cache.values
+        self.keys, self.values, self.made_by = cache.keys, cache.values, cache.made_by
         self._cache, self._sources = cache, sources
 
     def level(self, k: int, layers: Sequence[str]) -> Iterator[tuple[Tensor, Tensor]]:

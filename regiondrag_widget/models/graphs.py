@@ -23,6 +23,7 @@ from regiondrag_widget.errors import first_line
 from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.models.attention import Injection
 from regiondrag_widget.models.device import DeviceLostError, lost_device
+from regiondrag_widget.models.fingerprint import NetworkState
 from regiondrag_widget.models.static_call import Call, Inputs, Level, StaticCall, shapes_of
 
 __all__ = ["Accelerator", "accelerator_for", "record_graph"]
@@ -41,20 +42,30 @@ class Accelerator:
     record : callable
         Takes a call with fixed tensors and returns what replays it.
     words : str
-        How calls are made, for a read-out. Changed to the reason when a call cannot be replayed.
+        How calls are made where they are replayed, for a read-out.
     needs_layers : bool
         Whether our processors must be installed at every replay (compiled code looks at them).
     """
 
     def __init__(self, record: Callable[[Call], Call], words: str, *, needs_layers: bool = False) -> None:
-        self._record, self._needs_layers = record, needs_layers
-        self.words = words
+        self._record, self._needs_layers, self._words = record, needs_layers, words
         self._calls: OrderedDict[tuple[object, ...], StaticCall] = OrderedDict()
-        self._refused: set[tuple[object, ...]] = set()
+        self._refused: tuple[object, ...] | None = None  # the network that calls cannot be replayed of
+        self._reason = ""
         self._lock = OrderedLock(Rank.RECORDED_CALLS)
 
+    @property
+    def words(self) -> str:
+        """How calls are made, for a read-out: the reason where they cannot be replayed."""
+        return f"eager: {self._reason}" if self._reason else self._words
+
+    @property
+    def replays(self) -> bool:
+        """Whether calls are replayed, as far as is known: False once that has failed for this network."""
+        return not self._reason
+
     def predict(
-        self, unet: Any, inputs: Inputs, injection: Injection, k: int, weights: tuple[object, ...]
+        self, unet: Any, inputs: Inputs, injection: Injection, k: int, state: NetworkState
     ) -> Tensor | None:
         """The UNet's output.
 
@@ -66,8 +77,9 @@ class Accelerator:
             What it reads.
         k : int
             The level of the injection's cache.
-        weights : tuple
-            The network's fingerprint; other weights need another graph.
+        state : NetworkState
+            The network as it is. Another one needs another graph; one with hooks of the user's is called
+            plainly, since a replay makes no call of Python.
 
         Returns
         -------
@@ -84,11 +96,12 @@ class Accelerator:
         key: tuple[object, ...] = ()
         try:
             level = list(injection.at(k))
-            key = shapes_of(inputs, injection, level)
-            if key in self._refused:
+            if self._refused == state.key:
                 return None
+            self._refused, self._reason = None, ""
+            key = shapes_of(inputs, injection, level)
             with torch.inference_mode():
-                call = self._made(key, weights, unet, inputs, injection, level)
+                call = self._made(key, state, unet, inputs, injection, level)
                 call.load(inputs, injection, level)
                 if self._needs_layers:
                     with call.installed():
@@ -97,7 +110,7 @@ class Accelerator:
         except Exception as error:
             # whatever a compiler or a driver raises, a plain call is still possible
             self._calls.pop(key, None)
-            self._refused.add(key)
+            self._refused = state.key
             if lost_device(error):
                 raise DeviceLostError(error) from error
             self._explain(error)
@@ -108,22 +121,24 @@ class Accelerator:
     def _made(
         self,
         key: tuple[object, ...],
-        weights: tuple[object, ...],
+        state: NetworkState,
         unet: Any,
         inputs: Inputs,
         injection: Injection,
         level: Level,
     ) -> StaticCall:
         known = self._calls.get(key)
-        if known is not None and known.fits(weights):
+        if known is not None and known.fits(state.key):
             self._calls.move_to_end(key)
             return known
         self._calls.pop(key, None)
         while len(self._calls) >= KEPT:
             self._calls.popitem(last=False)
-        if hooked(unet):
+        if state.moved:
             raise RuntimeError("the UNet is moved or cast for every call (offloading)")
-        call = StaticCall(unet, inputs, injection, level, weights)
+        if state.python:
+            raise RuntimeError(f"{state.python}, which a recording would leave out")
+        call = StaticCall(unet, inputs, injection, level, state.key)
         call.load(inputs, injection, level)
         with call.installed():
             call.replay = self._record(call.forward)
@@ -135,13 +150,8 @@ class Accelerator:
         if isinstance(error, torch.cuda.OutOfMemoryError):
             first = "not enough memory on the GPU"
             torch.cuda.empty_cache()
-        self.words = f"eager: {first}"
+        self._reason = first or type(error).__name__
         log.info("the network is called without acceleration: %s", first)
-
-
-def hooked(unet: Any) -> bool:
-    """Whether something moves or casts the network's weights around its calls."""
-    return any(hasattr(m, "_hf_hook") or hasattr(m, "_diffusers_hook") for m in unet.modules())
 
 
 def accelerator_for(device: torch.device, compile: bool | str) -> Accelerator | str:

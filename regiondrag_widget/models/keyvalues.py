@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from regiondrag_widget.models.pinned import PinnedBlocks
+
 __all__ = [
     "KEEPING",
     "HostKeyValues",
@@ -33,9 +35,12 @@ class KeyValueCache:
     ----------
     keys, values : dict of list of Tensor
         By layer, K tensors (tokens, channels) in the network's dtype, entry k - 1 for level k.
+    made_by : tuple
+        Fingerprint of the network that gave them; empty where it is not known.
     """
 
     def __init__(self) -> None:
+        self.made_by: tuple[object, ...] = ()
         self.keys: dict[str, list[Tensor]] = {}
         self.values: dict[str, list[Tensor]] = {}
 
@@ -76,6 +81,12 @@ class HostKeyValues(KeyValueCache):
         self._order: list[int] = []
         self._fetched: dict[int, tuple[dict[str, tuple[Tensor, Tensor]], Any]] = {}
         self._stream: Any = None
+        self._blocks = PinnedBlocks()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory the tensors take, in bytes; whole blocks where it is pinned."""
+        return self._blocks.nbytes or super().nbytes
 
     def append(self, layer: str, key: Tensor, value: Tensor) -> None:
         """See `KeyValueCache.append`."""
@@ -131,7 +142,7 @@ class HostKeyValues(KeyValueCache):
     def _to_host(self, t: Tensor) -> Tensor:
         if t.device.type != "cuda":
             return t.cpu()
-        host = torch.empty(t.shape, dtype=t.dtype, pin_memory=True)
+        host = self._blocks.empty(t.shape, t.dtype)
         host.copy_(t)  # blocking, since another stream may read it
         return host
 

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import Tensor, nn
 
 __all__ = ["LinearCodec", "fit_codec"]
@@ -55,11 +56,13 @@ class LinearCodec(ModelMixin, ConfigMixin):
         self.encoder = nn.Conv2d(3, latent_channels, patch_size, stride=patch_size)
         self.decoder = nn.Conv2d(latent_channels, 3 * patch_size**2, 3, padding=1, padding_mode="replicate")
 
+    @apply_forward_hook  # type: ignore[untyped-decorator]
     def encode(self, x: Tensor, return_dict: bool = True) -> Any:
         """(B, 3, H, W) in [-1, 1] -> `.latents` (B, C, H / patch_size, W / patch_size)."""
         latents = self.encoder(x)
         return EncoderOutput(latents) if return_dict else (latents,)
 
+    @apply_forward_hook  # type: ignore[untyped-decorator]
     def decode(self, z: Tensor, return_dict: bool = True, **_: Any) -> Any:
         """(B, C, h, w) latents -> `.sample` (B, 3, H, W) in [-1, 1], apart from overshoot."""
         sample = F.pixel_shuffle(self.decoder(z), self.config.patch_size)

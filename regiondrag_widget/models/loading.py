@@ -14,6 +14,7 @@ from regiondrag_widget.errors import first_line
 from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.models.checkpoint import (
     check_folder,
+    check_index,
     check_no_code,
     explain_hub_failure,
     load_draft_vae,
@@ -21,12 +22,32 @@ from regiondrag_widget.models.checkpoint import (
 from regiondrag_widget.models.device import choose_device, choose_dtype
 from regiondrag_widget.models.graphs import accelerator_for
 from regiondrag_widget.models.lora import fuse_lora
+from regiondrag_widget.models.placement import device_of
+from regiondrag_widget.models.upcast import needs_float32
 
 __all__ = ["arrange", "load_pretrained"]
 
 # while diffusers loads it patches torch for the whole process (accelerate's init_empty_weights): two loads at
 # once can leave the patch behind, and every layer made later has no weights
 _one_at_a_time = OrderedLock(Rank.LOADING, reentrant=True)
+# what diffusers' `from_pretrained` takes besides; it leaves other names out without a word
+OPTIONS = (
+    "cache_dir",
+    "device_map",
+    "disable_mmap",
+    "force_download",
+    "local_files_only",
+    "low_cpu_mem_usage",
+    "max_memory",
+    "offload_folder",
+    "offload_state_dict",
+    "proxies",
+    "quantization_config",
+    "revision",
+    "token",
+    "use_safetensors",
+    "variant",
+)
 HUB = ("cache_dir", "local_files_only", "token")
 DOWNLOAD = (*HUB, "revision", "variant", "force_download", "proxies", "use_safetensors")
 
@@ -94,7 +115,10 @@ def _load(
             fuse_lora(pipe.unet, lora, lora_scale, **shared)
         if draft_vae is not None and pipe.draft_vae is None:
             pipe.set_draft_vae(load_draft_vae(draft_vae, pipe.vae, precision, **shared))
-        pipe.to(device)
+        if options.get("device_map") is None:
+            pipe.to(device)
+        elif pipe.draft_vae is not None:  # the map has placed the other parts, and refuses to have them moved
+            pipe.draft_vae.to(device_of(pipe.vae))
         arrange(pipe, device, precision)
         pipe.name = str(model) if lora is None else f"{model} + {os.fspath(lora)}"
     pipe.accelerate(compile)
@@ -130,6 +154,7 @@ def _diffusers(
 def _downloaded(load: Callable[..., Any], model: str, options: dict[str, Any]) -> Path:
     """The folder of a hub id in the hub's cache, fetched where it is not there, and found to hold no code."""
     asked = {name: options[name] for name in DOWNLOAD if name in options}
+    check_index(model, **{name: asked[name] for name in (*HUB, "revision") if name in asked})
     try:
         # `load` is a bound from_pretrained: the class it is bound to downloads what that class needs
         folder = Path(load.__self__.download(model, **asked))  # type: ignore[attr-defined]
@@ -155,7 +180,7 @@ def arrange(pipe: Any, device: torch.device, dtype: torch.dtype) -> None:
         # half precision convolutions use tensor cores in this layout; on CPUs it is no faster
         for part in (pipe.unet, pipe.vae):
             part.to(memory_format=torch.channels_last)
-    if pipe.vae.config.get("force_upcast") and dtype == torch.float16:
+    if dtype == torch.float16 and needs_float32(pipe.vae):
         pipe.vae.float()  # SDXL's autoencoder overflows in half precision
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["for_installing_thread", "installed"]
+__all__ = ["for_installing_thread", "installed", "owners_processor"]
 
 
 def for_installing_thread(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -36,6 +36,14 @@ def for_installing_thread(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return call(self, attn, *args, **kwargs)
 
     return served
+
+
+def owners_processor(module: Any) -> Any:
+    """The attention processor of a module as its owner set it, also while one of ours stands in for it."""
+    processor = module.processor
+    while (installation := getattr(processor, "__dict__", {}).get("installation")) is not None:
+        processor = installation[1]
+    return processor
 
 
 @contextmanager

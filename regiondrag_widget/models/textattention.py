@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from regiondrag_widget.models.attention import (
     attended,
     attention_layers,
 )
-from regiondrag_widget.models.processors import for_installing_thread, installed
+from regiondrag_widget.models.processors import for_installing_thread, installed, owners_processor
 
 __all__ = ["PromptReader", "TextAttention"]
 
@@ -82,14 +82,18 @@ class TextAttention:
         Whose layers read.
     embeds : (1, M, D) Tensor
         Of the prompt, in the network's format and place.
+    modules : mapping, optional
+        The network's attention modules by name, where they are known. Without any of them nothing is computed
+        ahead, as is right where the weights are moved in for each call.
     """
 
-    def __init__(self, unet: Any, embeds: Tensor) -> None:
-        self._layers = [
-            (module, PromptReader.of(module, embeds))
-            for name, module in attention_layers(unet).items()
-            if name.endswith("attn2") and _plain(module)
-        ]
+    def __init__(self, unet: Any, embeds: Tensor, modules: Mapping[str, Any] | None = None) -> None:
+        found = attention_layers(unet) if modules is None else modules
+        layers = [m for name, m in found.items() if name.endswith("attn2") and _plain(m)]
+        if layers and unet.config.get("encoder_hid_dim_type") == "text_proj":
+            with torch.no_grad():
+                embeds = unet.encoder_hid_proj(embeds)  # what the UNet does to them before its layers
+        self._layers = [(module, PromptReader.of(module, embeds)) for module in layers]
 
     @property
     def readers(self) -> list[PromptReader]:
@@ -117,7 +121,7 @@ class TextAttention:
 
 def _plain(attn: Any) -> bool:
     return (
-        type(attn.processor) is AttnProcessor2_0
+        type(owners_processor(attn)) is AttnProcessor2_0
         and attn.spatial_norm is None
         and attn.group_norm is None
         and getattr(attn, "added_kv_proj_dim", None) is None

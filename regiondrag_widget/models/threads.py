@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from pathlib import Path
 
 import psutil
@@ -66,3 +67,18 @@ def _quota(cgroup: Path) -> float | None:
     except (ValueError, ZeroDivisionError):  # "max": no limit
         return None
     return quota if quota > 0 else None
+
+
+def _after_fork() -> None:
+    """In a forked child: compute with one thread, for the parent's pools of threads are not there.
+
+    A library that has used its pool before the fork would wait for it for ever.
+    """
+    torch.set_num_threads(1)
+    cv2 = sys.modules.get("cv2")
+    if cv2 is not None:
+        cv2.setNumThreads(0)  # with 1 it would wait for its threads to end
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -7,14 +7,20 @@ and released between steps, so edits of several threads share a network step by 
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections import deque
 from types import TracebackType
 from typing import Any
 
-from regiondrag_widget.locks import OrderedLock, Rank, check_order, note_release, note_taken
+from regiondrag_widget.locks import (
+    OrderedLock,
+    Rank,
+    check_order,
+    note_release,
+    note_taken,
+    put_right_after_fork,
+)
 
 __all__ = ["Turns", "turns_of"]
 
@@ -32,6 +38,14 @@ class Turns:
         self._owner: int | None = None
         self._depth = 0
         self._waiting: deque[tuple[int, threading.Lock]] = deque()
+        put_right_after_fork(self)
+
+    def after_fork(self) -> None:
+        """In a forked child: end the turn of a thread that is not there any more, and all waiting for it."""
+        self._guard = threading.Lock()
+        self._waiting.clear()
+        if self._owner != threading.get_ident():
+            self._owner, self._depth = None, 0
 
     def __enter__(self) -> None:
         me = threading.get_ident()
@@ -95,13 +109,3 @@ def turns_of(network: Any) -> Turns:
         if found is None:
             found = _registry[network] = Turns()
         return found
-
-
-def _after_fork() -> None:
-    """In a forked child the other threads are gone, and the locks they held would never be released."""
-    global _registry, _registry_lock
-    _registry, _registry_lock = weakref.WeakKeyDictionary(), OrderedLock(Rank.REGISTRY)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from regiondrag_widget.models.admission import check_network, check_parts
 from regiondrag_widget.models.backbone import Condition
-from regiondrag_widget.models.device import device_errors, dtype_of
+from regiondrag_widget.models.device import device_errors
 from regiondrag_widget.models.fingerprint import fingerprint
 from regiondrag_widget.models.graphs import Accelerator, accelerator_for
 from regiondrag_widget.models.levels import Levels, PredictionType, edit_levels, released_levels
+from regiondrag_widget.models.placement import device_of, dtype_of, moving_turn
 from regiondrag_widget.models.turns import turns_of
 from regiondrag_widget.models.unet_network import UNetNetwork
+from regiondrag_widget.models.upcast import Float32Twin
 
 __all__ = ["UNetBackbone", "UNetNetwork"]
 
@@ -44,39 +46,29 @@ class UNetBackbone:
     Raises
     ------
     ValueError
-        A scheduler whose prediction type is not epsilon, v_prediction or sample; a UNet that inpaints or
-        upscales; a draft autoencoder of other latents.
+        A scheduler without a noise schedule, or whose prediction type is not epsilon, v_prediction or
+        sample; a UNet that inpaints, upscales, or needs more than text; a draft autoencoder of other latents.
     """
 
     def __init__(self, vae: Any, unet: Any, scheduler: Any, draft_vae: Any = None) -> None:
-        channels, wanted = unet.config.in_channels, unet.config.out_channels
-        if channels != wanted:
-            raise ValueError(
-                f"this UNet takes {channels} channels and gives {wanted}: it inpaints or upscales; "
-                "use a text-to-image one"
-            )
+        check_parts(vae, unet, scheduler)
         self.vae, self.unet = vae, unet
         self.draft_vae: Any = None
         self.set_draft_vae(draft_vae)
         self._acceleration: tuple[bool | str, torch.device | None, Accelerator | str] = ("auto", None, "")
         self.alphas_cumprod: Tensor = scheduler.alphas_cumprod.detach().cpu()
-        kind = scheduler.config.get("prediction_type", "epsilon")
-        if kind not in ("epsilon", "v_prediction", "sample"):
-            raise ValueError(
-                f"the scheduler's prediction_type {kind!r} is not one of epsilon, v_prediction, sample"
-            )
-        self.prediction_type: PredictionType = kind
+        self.prediction_type: PredictionType = scheduler.config.get("prediction_type", "epsilon")
         self.batch_size: int | None = None  # latents one call may take; by memory where None
-        self._decoder: Any = None
+        self._full = Float32Twin(vae)
 
     @property
     def device(self) -> torch.device:
-        """Where the UNet is."""
-        return next(self.unet.parameters()).device  # type: ignore[no-any-return]
+        """Where the UNet computes, which is not where it lies while it is offloaded."""
+        return device_of(self.unet)
 
     @property
     def dtype(self) -> torch.dtype:
-        """The number format of the UNet's weights."""
+        """The number format the UNet computes in."""
         return dtype_of(self.unet)
 
     @property
@@ -101,7 +93,8 @@ class UNetBackbone:
     @property
     def replays(self) -> bool:
         """Whether the UNet's calls are replayed from tensors of fixed shapes."""
-        return isinstance(self.present_accelerator(), Accelerator)
+        made = self.present_accelerator()
+        return isinstance(made, Accelerator) and made.replays
 
     @property
     def has_draft_codec(self) -> bool:
@@ -122,7 +115,9 @@ class UNetBackbone:
         ValueError
             Embeds of another width; embeds for SDXL, which needs more than them.
         """
-        width = self.unet.config.cross_attention_dim
+        config = self.unet.config
+        projected = config.get("encoder_hid_dim_type") == "text_proj"  # by the UNet itself
+        width = config.encoder_hid_dim if projected else config.cross_attention_dim
         if embeds is None:
             return Condition(torch.zeros(1, 1, width))
         if embeds.ndim != 3 or embeds.shape[-1] != width:
@@ -134,22 +129,29 @@ class UNetBackbone:
         return Condition(embeds[:1])
 
     def network(self, condition: Condition) -> UNetNetwork:
-        """The UNet under a condition."""
+        """The UNet under a condition.
+
+        Raises
+        ------
+        ValueError
+            Something has come to the UNet that an edit cannot use, such as an IP-Adapter.
+        """
+        check_network(self.unet)
         return UNetNetwork(self, condition)
 
     def encode(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) in [-1, 1] -> (B, C, h, w) float32, the posterior's mode, scaled."""
-        vae = self._codec()
-        with device_errors():
-            encoded = vae.encode(pixels.to(self.device, dtype_of(vae)))
+        with moving_turn(self.vae, self.unet), self._full.called() as vae, device_errors():
+            encoded = vae.encode(pixels.to(device_of(vae), dtype_of(vae)))
         if hasattr(encoded, "latent_dist"):
-            latents = encoded.latent_dist.mode().float()
+            latents = encoded.latent_dist.mode().to(self.device, torch.float32)
             return (latents - (vae.config.get("shift_factor") or 0.0)) * vae.config.scaling_factor  # type: ignore[no-any-return]
-        return encoded.latents.float()  # type: ignore[no-any-return]
+        return encoded.latents.to(self.device, torch.float32)  # type: ignore[no-any-return]
 
     def decode(self, latents: Tensor) -> Tensor:
         """(B, C, h, w) scaled latents -> (B, 3, H, W) float32 in [-1, 1], apart from overshoot."""
-        return _decoded(self._codec(), latents)
+        with moving_turn(self.vae, self.unet), self._full.called() as vae:
+            return _decoded(vae, latents)
 
     def set_draft_vae(self, draft_vae: Any) -> None:
         """Encode and decode drafts by another small autoencoder.
@@ -189,36 +191,33 @@ class UNetBackbone:
 
     def decode_draft(self, latents: Tensor) -> Tensor:
         """`decode` by the small autoencoder where there is one: an approximation, many times faster."""
-        return _decoded(self._codec() if self.draft_vae is None else self.draft_vae, latents)
+        if self.draft_vae is None:
+            return self.decode(latents)
+        with moving_turn(self.draft_vae, self.unet):
+            return _decoded(self.draft_vae, latents)
 
     def encode_draft(self, pixels: Tensor) -> Tensor:
         """`encode` by the small autoencoder where there is one; compare its latents only with each other."""
         tiny = self.draft_vae
         if tiny is None:
             return self.encode(pixels)
-        with device_errors():
-            latents = tiny.encode(pixels.to(self.device, dtype_of(tiny))).latents.float()
+        with moving_turn(tiny, self.unet), device_errors():
+            encoded = tiny.encode(pixels.to(device_of(tiny), dtype_of(tiny))).latents
+        latents = encoded.to(self.device, torch.float32)
         return (latents - (tiny.config.get("shift_factor") or 0.0)) * tiny.config.scaling_factor  # type: ignore[no-any-return]
 
     def fingerprint(self) -> tuple[object, ...]:
-        """Equal as long as the UNet and the autoencoder compute the same: weights, adapters, their scales."""
-        return fingerprint(self.unet, self.vae)
-
-    def _codec(self) -> Any:
-        """The autoencoder; a float32 copy of SDXL's, which overflows in half precision."""
-        if self.vae.config.get("force_upcast") and dtype_of(self.vae) == torch.float16:
-            with turns_of(self.vae):
-                if self._decoder is None:
-                    self._decoder = copy.deepcopy(self.vae).float()
-                return self._decoder
-        return self.vae
+        """Equal as long as the UNet and the autoencoder compute the same: see `fingerprint`."""
+        with turns_of(self.unet):  # hooks may be moving or casting the weights for another edit's call
+            return fingerprint(self.unet, self.vae)
 
 
 def _decoded(vae: Any, latents: Tensor) -> Tensor:
     """Scaled latents to pixels; an AutoencoderTiny's own scaling factor is 1: it works on the scaled ones."""
-    latents = latents / vae.config.scaling_factor + (vae.config.get("shift_factor") or 0.0)
+    scaled = latents / vae.config.scaling_factor + (vae.config.get("shift_factor") or 0.0)
     with device_errors():
-        return vae.decode(latents.to(dtype_of(vae)), return_dict=True).sample.float()  # type: ignore[no-any-return]
+        pixels = vae.decode(scaled.to(device_of(vae), dtype_of(vae)), return_dict=True).sample
+    return pixels.to(latents.device, torch.float32)  # type: ignore[no-any-return]
 
 
 def _check_draft_vae(tiny: Any, channels: int) -> None:

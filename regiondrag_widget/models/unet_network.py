@@ -13,13 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regiondrag_widget.models.attention import AttentionSwap, Injection, captured
+from regiondrag_widget.models.admission import check_network
+from regiondrag_widget.models.attention import AttentionSwap, Injection, captured, check_swap
 from regiondrag_widget.models.backbone import Condition, Predict
-from regiondrag_widget.models.device import device_errors, dtype_of
-from regiondrag_widget.models.fingerprint import fingerprint
+from regiondrag_widget.models.device import device_errors
+from regiondrag_widget.models.fingerprint import NetworkState, network_state
 from regiondrag_widget.models.graphs import Accelerator
 from regiondrag_widget.models.keyvalues import KeyValueCache, SourcePath
 from regiondrag_widget.models.levels import PredictionType
+from regiondrag_widget.models.placement import device_of, dtype_of, free_memory
 from regiondrag_widget.models.static_call import Inputs
 from regiondrag_widget.models.textattention import TextAttention
 from regiondrag_widget.models.turns import turns_of
@@ -64,7 +66,7 @@ class _Edit:
     swap: AttentionSwap
     hidden: Tensor | None
     masked_queries: Tensor | None
-    weights: tuple[object, ...]
+    state: NetworkState
     injection: Injection
 
     def serves(
@@ -95,6 +97,7 @@ class UNetNetwork:
         self.calls = 0
         self._text: tuple[tuple[object, ...], TextAttention] | None = None
         self._edit: _Edit | None = None
+        self._state: NetworkState | None = None  # as the latest walk over the modules found it
         self._timesteps: dict[float, Tensor] = {}
         self._given: tuple[torch.device, torch.dtype, dict[str, Any]] | None = None
 
@@ -119,9 +122,25 @@ class UNetNetwork:
     def capture(self, x: Tensor, timesteps: Tensor, cache: KeyValueCache) -> Tensor:
         """See `Network.capture`."""
         with self.turns:
-            text = self._text_attention(fingerprint(self.unet), x.device)
-            with text.installed(), captured(self.unet, cache):
+            check_network(self.unet)
+            state = self._state = network_state(self.unet)
+            cache.made_by = state.key
+            text = self._text_attention(state, x.device)
+            with text.installed(), captured(self.unet, cache, state.attention):
                 return self._predict(x, timesteps)
+
+    def check_swap(self, swap: AttentionSwap) -> None:
+        """Refuse layers whose attention processors are the user's own and would have to be replaced.
+
+        Raises
+        ------
+        ValueError
+            In one sentence.
+        """
+        if self._state is None:
+            with self.turns:
+                self._state = network_state(self.unet)
+        check_swap(self._state.attention, swap)
 
     def inject(
         self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
@@ -141,18 +160,18 @@ class UNetNetwork:
         the next step of an edit, it reuses what it made. Each prediction waits for the network's turn.
         """
         with self.turns:
-            weights, injection = self._injection(cache, swap, hidden, masked_queries)
+            state, injection = self._injection(cache, swap, hidden, masked_queries)
 
         def predict(k: int, timestep: float, x: Tensor) -> Tensor:
             with self.turns:
                 return predict_in_turn(k, timestep, x)
 
         def predict_in_turn(k: int, timestep: float, x: Tensor) -> Tensor:
-            t, text = self._timestep(timestep, x.device), self._text_attention(weights, x.device)
+            t, text = self._timestep(timestep, x.device), self._text_attention(state, x.device)
             fast = self._backbone.present_accelerator()
             if not isinstance(fast, str) and len(x) == 1:
                 inputs = Inputs(x.to(dtype_of(self.unet)), t, self._condition_at(x.device), text)
-                out = fast.predict(self.unet, inputs, injection, k, weights)
+                out = fast.predict(self.unet, inputs, injection, k, state)
                 if out is not None:
                     self.calls += 1
                     return out.float()
@@ -164,20 +183,28 @@ class UNetNetwork:
 
     def _injection(
         self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
-    ) -> tuple[tuple[object, ...], Injection]:
-        """The weights' fingerprint and the injection; those of the previous step in the same edit."""
+    ) -> tuple[NetworkState, Injection]:
+        """The network's state and the injection; those of the previous step in the same edit.
+
+        An edit has found its inversion by the network's fingerprint, so where the latest walk found the
+        network that made the keys and values, it is not walked again.
+        """
         known = self._edit
         if known is None or not known.serves(cache, swap, hidden, masked_queries):
-            injection = Injection(self.unet, cache, swap, hidden, masked_queries)
-            known = _Edit(weakref.ref(cache), swap, hidden, masked_queries, fingerprint(self.unet), injection)
+            state = self._state
+            if state is None or not cache.made_by or cache.made_by != state.key:
+                state = self._state = network_state(self.unet)
+            injection = Injection(self.unet, cache, swap, hidden, masked_queries, state.attention)
+            known = _Edit(weakref.ref(cache), swap, hidden, masked_queries, state, injection)
             self._edit = known
-        return known.weights, known.injection
+        return known.state, known.injection
 
-    def _text_attention(self, weights: tuple[object, ...], device: torch.device) -> TextAttention:
-        if self._text is None or self._text[0] != weights:
+    def _text_attention(self, state: NetworkState, device: torch.device) -> TextAttention:
+        if self._text is None or self._text[0] != state.key:
             embeds = self._condition_at(device)["encoder_hidden_states"]
             with torch.inference_mode(False):
-                self._text = (weights, TextAttention(self.unet, embeds))
+                layers = {} if state.moved else state.attention
+                self._text = (state.key, TextAttention(self.unet, embeds, layers))
         return self._text[1]
 
     def _condition_at(self, device: torch.device) -> dict[str, Any]:
@@ -215,10 +242,11 @@ class UNetNetwork:
         """How many latents of (height, width) cells one call may take, by the free memory of a GPU."""
         if self._batch_size is not None:
             return self._batch_size
-        device = next(self.unet.parameters()).device
+        device = device_of(self.unet)
         if device.type == "mps":
             return 1  # batches are known to fail there
-        budget = torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else CPU_BUDGET
+        free = free_memory(device)
+        budget = CPU_BUDGET if free is None else free // 2
         width_of_top = self.unet.config.block_out_channels[0]
         each = (
             height * width * width_of_top * ACTIVATION_CHANNELS * torch.finfo(dtype_of(self.unet)).bits // 8

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from regiondrag_widget.models.attention import (
-    AttentionSwap,
-    Reader,
-    attention_layers,
-    swapped_layers,
-)
+from regiondrag_widget.models.attention import AttentionSwap, Reader, attention_layers, check_swap
 from regiondrag_widget.models.attention_masks import score_biases
 from regiondrag_widget.models.backbone import Predict
-from regiondrag_widget.models.device import dtype_of
 from regiondrag_widget.models.keyvalues import SourcePath
+from regiondrag_widget.models.placement import dtype_of
 from regiondrag_widget.models.processors import installed
 
 __all__ = ["beside_source", "bytes_a_level", "layer_tokens"]
@@ -67,12 +62,13 @@ def beside_source(
     Predict
         Reads the keys and values that the source has at level k.
     """
-    names = swapped_layers(network.unet, swap)
     found = attention_layers(network.unet)
+    names = check_swap(found, swap)
     dtype = dtype_of(network.unet)
     biases = {}
     if hidden is not None:
-        tokens = layer_tokens(network.unet, *hidden.shape)
+        height, width = hidden.shape
+        tokens = layer_tokens(network.unet, height, width, found)
         biases = score_biases(hidden, masked_queries, dtype, {tokens[name] for name in names})
     readers = [(found[name], _BesideSource(biases)) for name in names]
 
@@ -89,11 +85,25 @@ def beside_source(
     yield predict
 
 
-def layer_tokens(unet: Any, height: int, width: int) -> dict[str, int]:
-    """Tokens of each self-attention by its name, for (height, width) latent cells."""
+def layer_tokens(
+    unet: Any, height: int, width: int, modules: Mapping[str, Any] | None = None
+) -> dict[str, int]:
+    """Tokens of each self-attention by its name, for (height, width) latent cells.
+
+    Parameters
+    ----------
+    unet : UNet
+        Whose layers are counted.
+    height, width : int
+        Latent cells.
+    modules : mapping, optional
+        Its attention modules by name, where they are known.
+    """
     deepest = len(unet.config.block_out_channels) - 1
     found = {}
-    for name in swapped_layers(unet, True):
+    for name in attention_layers(unet) if modules is None else modules:
+        if not name.endswith("attn1"):
+            continue
         block, _, rest = name.partition(".")
         index = int(rest.split(".", 1)[0]) if block != "mid_block" else deepest
         depth = {"down_blocks": index, "up_blocks": deepest - index}.get(block, deepest)
@@ -107,5 +117,5 @@ def bytes_a_level(unet: Any, height: int, width: int) -> int:
     layers = attention_layers(unet)
     return sum(
         tokens * (layers[name].to_k.out_features + layers[name].to_v.out_features) * size
-        for name, tokens in layer_tokens(unet, height, width).items()
+        for name, tokens in layer_tokens(unet, height, width, layers).items()
     )

@@ -14,7 +14,7 @@ from regiondrag_widget.regions import matrix as mx
 from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.given_points import as_points
 from regiondrag_widget.regions.limits import MAX_PINS
-from regiondrag_widget.regions.mask import Mask, Points
+from regiondrag_widget.regions.mask import Points
 from regiondrag_widget.regions.mesh import Mesh
 from regiondrag_widget.regions.region import Region
 
@@ -46,8 +46,8 @@ class Bend:
         (n, 2) pins x, y on the handle, and where they go; n from 1 to 64.
     matrix
         (3, 3) map of the handle to the target before it is bent; the identity when left out.
-    handle
-        (H, W) bool, the handle, with at least one pixel.
+    region
+        The handle.
 
     Attributes
     ----------
@@ -69,12 +69,11 @@ class Bend:
     edges: Edges
     cells: tuple[int, int]
 
-    def __init__(self, from_points: Any, to_points: Any, matrix: Any = None, *, handle: Mask) -> None:
+    def __init__(self, from_points: Any, to_points: Any, matrix: Any = None, *, region: Region) -> None:
         origins, goals = _pins(from_points, "from_points"), _pins(to_points, "to_points")
         if len(origins) != len(goals):
             raise ValueError(f"{len(origins)} from_points but {len(goals)} to_points: give one for one")
         matrix = mx.as_matrix(np.eye(3) if matrix is None else matrix)
-        region = Region.of(handle)
         left, top = region.x0 - 0.5, region.y0 - 0.5
         edges = (left, top, left + region.width, top + region.height)
         self._set(origins, goals, matrix, edges, (_cells(region.width), _cells(region.height)))
@@ -165,8 +164,8 @@ class Bend:
         self.__dict__["_dense"] = dense  # one edit asks for it several times
         return dense
 
-    def folds(self, handle: Mask) -> bool:
-        """Whether the handle (H, W) is folded over or flattened anywhere, or the mesh misses a pin."""
+    def folds(self, handle: Region) -> bool:
+        """Whether the handle is folded over or flattened anywhere, or the mesh misses a pin."""
         before = Mesh(
             self.mesh.source,
             mx.apply(self.matrix, self.mesh.source.reshape(-1, 2)).reshape(self.mesh.source.shape),
@@ -175,11 +174,11 @@ class Bend:
         missed = np.abs(self.mesh.to_target(self.from_points) - self.to_points).max()
         return bool(shares[self._touched(handle)].min() < LEAST_STRETCH or missed > HELD)
 
-    def _touched(self, handle: Mask) -> NDArray[np.bool_]:
+    def _touched(self, handle: Region) -> NDArray[np.bool_]:
         """(rows, columns, 2) the triangles of the cells that hold a pixel of the handle."""
         left, top, right, bottom = self.edges
         columns, rows = self.cells
-        x, y = Region.of(handle).pixels.T
+        x, y = handle.pixels.T
         touched = np.zeros((rows, columns, 2), dtype=np.bool_)
         at_x = np.clip((x - left) * columns / (right - left), 0, columns - 1).astype(np.int64)
         at_y = np.clip((y - top) * rows / (bottom - top), 0, rows - 1).astype(np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 
 from regiondrag_widget.regions.bend import Bend
 from regiondrag_widget.regions.densemap import DenseMap
-from regiondrag_widget.regions.mask import Mask, require_pixels
+from regiondrag_widget.regions.kept import KeptMask
 from regiondrag_widget.regions.target import Deformation
 
 __all__ = ["deformation_as_json", "read_deformation"]
@@ -36,7 +36,7 @@ def deformation_as_json(deformation: Deformation, file: str) -> tuple[dict[str, 
 
 
 def read_deformation(
-    entry: dict[str, Any], handle: Mask, read: Callable[[Any, int], bytes]
+    entry: dict[str, Any], handle: KeptMask, read: Callable[[Any, int], bytes]
 ) -> Deformation | None:
     """Return the deformation of a pair's entry, or None where it has none.
 
@@ -45,7 +45,7 @@ def read_deformation(
     entry
         As `deformation_as_json` made it.
     handle
-        (H, W) bool, the pair's handle.
+        The pair's handle.
     read
         Returns the content of a file by its name, given the most bytes allowed.
 
@@ -58,8 +58,7 @@ def read_deformation(
         bend = entry["bend"]
         if not isinstance(bend, dict):
             raise ValueError("its bend is no object with from, to and matrix")
-        require_pixels(handle, "handle")
-        return Bend(bend.get("from"), bend.get("to"), bend.get("matrix"), handle=handle)
+        return Bend(bend.get("from"), bend.get("to"), bend.get("matrix"), region=handle.region())
     if entry.get("map") is None:
         return None
     described = entry["map"]

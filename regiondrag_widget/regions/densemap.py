@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from regiondrag_widget.regions import matrix as mx
 from regiondrag_widget.regions.box import bounding_box, slices_of
+from regiondrag_widget.regions.kept import KeptMask
 from regiondrag_widget.regions.limits import check_pixels
 from regiondrag_widget.regions.mask import Mask, Points
 from regiondrag_widget.regions.region import Region
@@ -107,14 +108,13 @@ class DenseMap:
         """(h, w) bool, the pixels of the box that the map knows."""
         return np.asarray(np.isfinite(self.source[..., 0]), dtype=np.bool_)
 
-    def target(self, handle: Mask) -> Mask:
-        """The pixels that come from a handle; both (H, W) bool, the target read-only."""
+    def target(self, handle: Region) -> KeptMask:
+        """The pixels that come from a handle."""
         y, x = np.nonzero(self.mapped)
-        inside = Region.of(handle).contains(self.source[y, x].astype(np.float64))
-        target = np.zeros(self.shape, dtype=np.bool_)
-        target[y[inside] + self.y0, x[inside] + self.x0] = True
-        target.flags.writeable = False
-        return target
+        inside = handle.contains(self.source[y, x].astype(np.float64))
+        box = np.zeros(self.mapped.shape, dtype=np.bool_)
+        box[y[inside], x[inside]] = True
+        return KeptMask.boxed(self.shape, self.x0, self.y0, box)
 
     def to_source(self, points: Points) -> Points:
         """Map target points (n, 2) to handle points (n, 2), between pixels linearly.

@@ -12,9 +12,8 @@ from regiondrag_widget.regions.region import Region
 __all__ = ["as_points", "is_convex", "on_mask"]
 
 
-def on_mask(mask: Mask, points: Points) -> Mask:
-    """Return (n,) whether a point lies on the mask, or within a pixel of it: it may be on its very edge."""
-    region = Region.of(mask)
+def on_mask(region: Region, points: Points) -> Mask:
+    """Return (n,) whether a point lies on the region, or within a pixel of it: it may be on its very edge."""
     around = [region.contains(points + np.array([dx, dy])) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
     return np.asarray(np.logical_or.reduce(around), dtype=np.bool_)
 

@@ -1,15 +1,19 @@
 """How large pictures, masks and saved regions may be: one table, checked before anything is allocated.
 
-The limits of the messages between browser and kernel (buffers, text fields) are in the widget's protocol.
+The sizes of messages and uploads are in the widget's protocol (`widget.messages`).
 """
 
 from __future__ import annotations
 
 __all__ = [
     "MAX_INDEX_BYTES",
+    "MAX_MASK_BYTES",
+    "MAX_MEMBERS",
     "MAX_PAIRS",
     "MAX_PINS",
     "MAX_PIXELS",
+    "MAX_SESSION_PIXELS",
+    "MAX_TEXT",
     "MIN_SIDE",
     "check_pixels",
     "max_png_bytes",
@@ -19,6 +23,10 @@ MIN_SIDE = 64  # pixels of a picture's shorter side: less holds nothing to edit
 MAX_PIXELS = 178_956_970  # of a picture or a mask, about 13,000 x 13,000: Pillow decodes no more either
 MAX_PAIRS = 512  # of one picture
 MAX_PINS = 64  # of one bent pair
+MAX_TEXT = 10_000  # characters of a pair's name, and of any text field of a message
+MAX_MASK_BYTES = 256 * 2**20  # of all masks of a drawing, packed: one bit a pixel of their boxes
+MAX_MEMBERS = 16_384  # files in an archive of saved regions
+MAX_SESSION_PIXELS = 400_000_000  # of all pictures in a saved session
 MAX_INDEX_BYTES = 4_000_000  # of regions.json, the index of saved regions
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, MutableSequence
-from dataclasses import dataclass
 from typing import Any, cast, overload
 
 import numpy as np
@@ -12,23 +11,18 @@ from regiondrag_widget.regions import matrix as mx
 from regiondrag_widget.regions.bend import Bend
 from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.given_points import as_points, is_convex, on_mask
+from regiondrag_widget.regions.held_pair import HeldPair
+from regiondrag_widget.regions.kept import KeptMask
 from regiondrag_widget.regions.mask import Mask, as_mask, require_pixels
+from regiondrag_widget.regions.moved import moved, require_in_front
 from regiondrag_widget.regions.polygon import polygon_matrix
-from regiondrag_widget.regions.region import Region
-from regiondrag_widget.regions.target import (
-    Deformation,
-    carried_by,
-    deformed_by,
-    require_in_front,
-    require_usable,
-)
+from regiondrag_widget.regions.target import Deformation, deformed_by, require_usable
 
 CARRY = ("object", "painted")
 ACTIONS = ("move", "copy", "remove")
 
 
-@dataclass(frozen=True, init=False, eq=False, repr=False)
-class RegionPair:
+class RegionPair(HeldPair):
     """One handle region and where it goes.
 
     Parameters
@@ -64,14 +58,6 @@ class RegionPair:
         action.
     """
 
-    handle: Mask
-    target: Mask
-    matrix: mx.Matrix | None
-    name: str
-    carry: str | Mask | None
-    action: str
-    deformation: Deformation | None
-
     def __init__(
         self,
         handle: Any,
@@ -86,39 +72,33 @@ class RegionPair:
         if not isinstance(name, str):
             raise TypeError(f"name must be a string, not {type(name).__name__}")
         check_action(action)
-        handle = as_mask(handle, "handle")
-        require_pixels(handle, "handle")
+        held = _held(handle, "handle")
         nowhere = target is None and matrix is None and deformation is None
-        if action == "remove":
-            if not nowhere:
-                raise ValueError("a removal takes no target, no matrix and no deformation: leave them out")
-            target = handle
-        elif nowhere:
+        if action == "remove" and not nowhere:
+            raise ValueError("a removal takes no target, no matrix and no deformation: leave them out")
+        if action != "remove" and nowhere:
             raise ValueError("no target and no matrix given: say where the handle goes with one of them")
         if matrix is not None:
             if deformation is not None:
                 raise ValueError("a pair has a matrix or a deformation, not both: leave one of them out")
             matrix = mx.as_matrix(matrix)
-            require_in_front(matrix, handle)
+            require_in_front(matrix, held.region())
         if deformation is not None:
-            require_usable(deformation, handle)
-        if target is None:
-            target = carried_by(handle, matrix) if deformation is None else deformed_by(handle, deformation)
+            require_usable(deformation, held)
+        if action == "remove":
+            goal = held
+        elif target is None:
+            goal = moved(held, matrix) if deformation is None else deformed_by(held, deformation)
         else:
-            target = as_mask(target, "target")
-            require_pixels(target, "target")
-            if target.shape != handle.shape:
+            goal = _held(target, "target")
+            if goal.shape != held.shape:
                 raise ValueError(
-                    f"handle {_size(handle)} and target {_size(target)} differ in size: "
+                    f"handle {_size(held)} and target {_size(goal)} differ in size: "
                     "draw both on the same picture"
                 )
-        carry = as_carry(carry, handle)
-        values = {
-            "handle": handle, "target": target, "matrix": matrix,
-            "name": name, "carry": carry, "action": action, "deformation": deformation,
-        }  # fmt: skip
-        for field, value in values.items():
-            object.__setattr__(self, field, value)
+        chosen = as_carry(carry, held)
+        kept = KeptMask(chosen) if isinstance(chosen, np.ndarray) else chosen
+        self._hold(held, goal, matrix, name, kept, deformation, action)
 
     @classmethod
     def move(
@@ -144,11 +124,10 @@ class RegionPair:
             raise ValueError("dx, dy, scale and rotate must be finite numbers")
         if scale <= 0:
             raise ValueError(f"scale is {scale}: it must be above 0")
-        mask = as_mask(handle, "handle")
-        require_pixels(mask, "handle")
+        mask = _held(handle, "handle")
         if abs(dx) > 100 * mask.shape[1] or abs(dy) > 100 * mask.shape[0]:
             raise ValueError(f"a move by ({dx:g}, {dy:g}) leads out of the picture: move it less far")
-        matrix = mx.similarity(Region.of(mask).centroid, dx, dy, scale, rotate)
+        matrix = mx.similarity(mask.region().centroid, dx, dy, scale, rotate)
         return cls(mask, matrix=matrix, name=name, carry=carry, action=action)
 
     @classmethod
@@ -184,8 +163,7 @@ class RegionPair:
         ValueError
             The corners are not four points of a convex quadrilateral, in this order, or as for `RegionPair`.
         """
-        mask = as_mask(handle, "handle")
-        require_pixels(mask, "handle")
+        mask = _held(handle, "handle")
         goals = as_points(corners, "corners")
         if len(goals) != 4:
             raise ValueError(f"there are {len(goals)} corners: give 4 points (x, y)")
@@ -194,7 +172,7 @@ class RegionPair:
                 "the corners do not form a convex quadrilateral: give upper left, upper right, lower right, "
                 "lower left"
             )
-        region = Region.of(mask)
+        region = mask.region()
         x0, y0 = region.x0 - 0.5, region.y0 - 0.5
         x1, y1 = x0 + region.width, y0 + region.height
         matrix = polygon_matrix([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], goals)
@@ -237,10 +215,9 @@ class RegionPair:
             Pins that are not on the handle, or within a pixel of each other before or after; pins pulled so
             that the handle folds over itself; or as for `RegionPair` and `Bend`.
         """
-        mask = as_mask(handle, "handle")
-        require_pixels(mask, "handle")
-        bend = Bend(from_points, to_points, matrix, handle=mask)
-        outside = ~on_mask(mask, bend.from_points)
+        mask = _held(handle, "handle")
+        bend = Bend(from_points, to_points, matrix, region=mask.region())
+        outside = ~on_mask(mask.region(), bend.from_points)
         if outside.any():
             number = int(np.argmax(outside))
             x, y = bend.from_points[number]
@@ -249,7 +226,7 @@ class RegionPair:
         if (np.abs(bend.to_points) > limit).any():
             raise ValueError("a pin is pulled far out of the picture: pull it less far")
         pair = cls(mask, target, name=name, carry=carry, action=action, deformation=bend)
-        if bend.folds(mask):
+        if bend.folds(mask.region()):
             raise ValueError(
                 "the pins fold the handle over itself: pull them less far, or put more pins between them"
             )
@@ -286,15 +263,8 @@ class RegionPair:
         ValueError
             The map has another shape, no pixel comes from the handle, or as for `RegionPair`.
         """
-        mask = as_mask(handle, "handle")
-        require_pixels(mask, "handle")
+        mask = _held(handle, "handle")
         return cls(mask, target, name=name, carry=carry, action=action, deformation=DenseMap(source_xy))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(H, W) of the picture."""
-        height, width = self.handle.shape
-        return int(height), int(width)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RegionPair):
@@ -346,12 +316,12 @@ class RegionPairs(MutableSequence[RegionPair]):
     @property
     def handle(self) -> Mask:
         """(H, W) the union of all handles; ``ValueError`` when there is no pair."""
-        return self._union([pair.handle for pair in self._pairs])
+        return self._union([pair._handle for pair in self._pairs])
 
     @property
     def target(self) -> Mask:
         """(H, W) the union of all targets; ``ValueError`` when there is no pair."""
-        return self._union([pair.target for pair in self._pairs])
+        return self._union([pair._target for pair in self._pairs])
 
     def insert(self, index: int, value: RegionPair) -> None:
         """Insert a pair before ``index``; ``ValueError`` when it has another size than the others."""
@@ -402,15 +372,18 @@ class RegionPairs(MutableSequence[RegionPair]):
             raise TypeError(f"expected a RegionPair, got {type(value).__name__}: RegionPair(handle, target)")
         if shape is not None and value.shape != shape:
             raise ValueError(
-                f"this pair is {_size(value.handle)} but the others are {shape[1]}x{shape[0]}: "
+                f"this pair is {_size(value)} but the others are {shape[1]}x{shape[0]}: "
                 "all pairs of an edit belong to one picture"
             )
 
     @staticmethod
-    def _union(masks: list[Mask]) -> Mask:
+    def _union(masks: list[KeptMask]) -> Mask:
         if not masks:
             raise ValueError("there are no region pairs: add one first")
-        return np.asarray(np.logical_or.reduce(masks), dtype=np.bool_)
+        union = np.zeros(masks[0].shape, np.bool_)
+        for mask in masks:
+            mask.add_to(union)
+        return union
 
 
 def check_action(action: Any) -> None:
@@ -419,7 +392,7 @@ def check_action(action: Any) -> None:
         raise ValueError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
 
 
-def as_carry(carry: Any, handle: Mask) -> str | Mask | None:
+def as_carry(carry: Any, handle: Mask | KeptMask) -> str | Mask | None:
     """What a pair's ``carry`` may be: a word, a mask within the handle, or nothing said."""
     if carry is None or (isinstance(carry, str) and carry in CARRY):
         return carry
@@ -432,7 +405,7 @@ def as_carry(carry: Any, handle: Mask) -> str | Mask | None:
             "draw both on the same picture"
         )
     require_pixels(mask, "carry mask")
-    if bool((mask & ~handle).any()):
+    if bool((mask & ~(handle.full if isinstance(handle, KeptMask) else handle)).any()):
         raise ValueError("carry mask leaves the handle: paint the handle over it too, or cut the mask")
     return mask
 
@@ -443,5 +416,13 @@ def _same_carry(a: str | Mask | None, b: str | Mask | None) -> bool:
     return type(a) is type(b) and bool(np.all(a == b))
 
 
-def _size(mask: Mask) -> str:
+def _held(value: Any, name: str) -> KeptMask:
+    """A mask that is not empty, held in little memory; one that is held already is shared."""
+    kept = value if isinstance(value, KeptMask) else KeptMask(as_mask(value, name))
+    if not kept.any():
+        require_pixels(kept.full, name)
+    return kept
+
+
+def _size(mask: Mask | KeptMask | RegionPair) -> str:
     return f"{mask.shape[1]}x{mask.shape[0]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +21,7 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object
     ----------
     path
         Where the file goes; its folder must exist. A link stays, and the file it points to is replaced.
+        An existing file's permissions stay.
     write
         Called once with a binary file that is open for writing.
 
@@ -31,16 +33,20 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object
     Raises
     ------
     OSError
-        The file cannot be written; the message is one sentence (no such folder, no permission, disk full).
+        The place is a folder, a pipe or a device, or the file cannot be written; the message is one sentence
+        (no such folder, no permission, disk full).
     """
     goal = Path(os.path.realpath(Path(path).expanduser()))  # through a link to the file it means
     if goal.is_dir():
         raise IsADirectoryError(f"{path} is a folder: give the name of a file in it")
     if not goal.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {goal.parent}")
+    earlier = _mode_of_file(goal, path)
     aside = goal.with_name(f".{goal.name[:100]}.{secrets.token_hex(6)}.part")
     try:
         with open(aside, "xb") as file:
+            if earlier is not None:  # before anything is in it: what was private is never open to others
+                os.chmod(aside, earlier)
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -61,3 +67,14 @@ def write_whole_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
 def write_whole_text(path: str | os.PathLike[str], text: str) -> Path:
     """Write a UTF-8 text file with `write_whole`, which says what may be raised."""
     return write_whole_bytes(path, text.encode())
+
+
+def _mode_of_file(goal: Path, path: object) -> int | None:
+    """The permissions of the file that is to be replaced, or None where there is none."""
+    try:
+        found = os.stat(goal)
+    except OSError:
+        return None
+    if not stat.S_ISREG(found.st_mode):  # a pipe would wait, and a device is not ours to replace
+        raise OSError(f"{path} is a pipe or a device and is left alone: give the name of a file")
+    return stat.S_IMODE(found.st_mode)

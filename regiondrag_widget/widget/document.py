@@ -9,7 +9,7 @@ reads several things that belong together takes the ``lock``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from regiondrag_widget.widget.carried_answer import CarriedAnswers, CarriedReque
 from regiondrag_widget.widget.changes import NOTHING, Change, DocumentListener, Listeners
 from regiondrag_widget.widget.edit_job import EditRequest
 from regiondrag_widget.widget.editor_cache import known_own_settings
-from regiondrag_widget.widget.encode import ShownPicture, content_key, encode_png
+from regiondrag_widget.widget.encode import ShownPicture
 from regiondrag_widget.widget.failures import Failure
 from regiondrag_widget.widget.history import History, HistoryEntry
 from regiondrag_widget.widget.pair_list import PairList, checked
@@ -148,10 +148,10 @@ class Document:
         return self._key
 
     def picture_key(self) -> str:
-        """Equal for pictures with equal pixels."""
+        """Equal for pictures with equal pixels and equal metadata."""
         with self.lock:
             if self._key is None:
-                self._key = content_key(self.picture.image)
+                self._key = self.picture.key
             return self._key
 
     def snapshot(self) -> Snapshot:
@@ -230,10 +230,9 @@ class Document:
                 run=run,
                 image=self.picture.image,
                 picture_key=self.picture_key(),
-                pairs=self.pairs.complete(),
-                protect=self.protect(),
                 settings=self.settings.updated(changes),
                 regions=self.regions,
+                pairs=self.pairs.complete(),
             )
 
     # -- picture and regions ---------------------------------------------------------------------------------
@@ -360,18 +359,31 @@ class Document:
         with self.lock:
             own = known_own_settings(request.settings.model)
             settings = request.settings.with_own(own).as_dict()
-            entry = HistoryEntry(request, result, self.picture, seconds, settings, thumb)
+            entry = HistoryEntry(request, result, self.picture, seconds, settings, thumb, png)
             self.history.add(entry)
             self.shown = ShownResult(entry, png)
             self._changed(Change.RESULT | Change.HISTORY)
             return entry.key
 
-    def accept(self, key: str) -> None:
-        """Make a result the picture; ``KeyError`` in words when it is gone."""
+    def add_loaded(self, entries: Sequence[HistoryEntry], shown: str | None) -> None:
+        """Remember results of a file, and put one of them on show, or none."""
         with self.lock:
             self.require_open()
-            image = self.history.get(key).result.image
-            picture = ShownPicture.of(image, self.picture.name)
+            for entry in entries:
+                self.history.add(entry)
+            known = {entry.key: entry for entry in entries}
+            self.shown = None if shown is None else ShownResult(known[shown], known[shown].png)
+            self._changed(Change.RESULT | Change.HISTORY)
+
+    def accept(self, key: str) -> None:
+        """Make a result the picture; ``KeyError`` in words when it is gone."""
+        image = self.history.get(key).result.image
+        self.put_accepted(ShownPicture.of(image, self.picture.name))
+
+    def put_accepted(self, picture: ShownPicture) -> None:
+        """Edit a result from now on: the drawing is cleared, for its content has moved."""
+        with self.lock:
+            self.require_open()
             self._changed(self._put_picture(picture) | Change.ACCEPTED)
 
     def discard(self, key: str) -> None:
@@ -400,7 +412,7 @@ class Document:
             if entry.before.image is not self.picture.image:
                 what |= self._put_picture(entry.before)
             what |= self._put_regions(entry.request.regions)
-            self.shown = ShownResult(entry, encode_png(entry.result.image))
+            self.shown = ShownResult(entry, entry.png)
             self.settings, self.own = settings, own
             self._changed(what)
 

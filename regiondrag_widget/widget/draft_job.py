@@ -13,12 +13,14 @@ from typing import Any
 from PIL import Image
 
 from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.imaging.colour import shown as in_srgb
 from regiondrag_widget.regions.pair import RegionPair
 from regiondrag_widget.widget.editor import Editor
 from regiondrag_widget.widget.editor_cache import EditorCache, editor_key
 from regiondrag_widget.widget.encode import encode_jpeg
 from regiondrag_widget.widget.messages import Draft
-from regiondrag_widget.widget.sent_regions import Maps, drawn_pairs, protect_mask
+from regiondrag_widget.widget.regions_state import Regions
+from regiondrag_widget.widget.sent_regions import Maps, drawn_pairs, require_masks, sent_regions
 
 CALLS = 2  # network calls of a draft
 MAX_AGE = 1.0  # seconds after which a request is too old to be answered by a picture
@@ -104,8 +106,9 @@ def make_draft(request: DraftRequest, editors: EditorCache, watch: Watch) -> Dra
     What the engine raises passes through.
     """
     shape = request.image.height, request.image.width
-    pairs = drawn_pairs(request.message, shape, request.maps)
-    protect = protect_mask(request.message, shape)
+    regions = sent_regions(request.message, Regions(maps=request.maps))
+    require_masks(regions, shape)
+    pairs, protect = drawn_pairs(regions, shape), regions.protect(shape)
     if not pairs:
         raise NothingDrawn
     if watch.should_stop_preparing():
@@ -117,13 +120,17 @@ def make_draft(request: DraftRequest, editors: EditorCache, watch: Watch) -> Dra
     watch.prepared()
     if watch.should_stop():
         return None
-    return draft_once(editor, pairs, how, watch)
+    return draft_once(editor, pairs, how, watch, request.image.info.get("icc_profile"))
 
 
 def draft_once(
-    editor: Editor, pairs: Sequence[RegionPair], how: Mapping[str, Any], watch: Watch
+    editor: Editor,
+    pairs: Sequence[RegionPair],
+    how: Mapping[str, Any],
+    watch: Watch,
+    profile: bytes | None = None,
 ) -> DraftPicture | None:
-    """A draft of a picture that is prepared, timed; None when it was stopped."""
+    """A draft of a picture that is prepared and has the colour ``profile``, timed; None if it was stopped."""
     began = watch.clock()
     steps = editor.draft(pairs, calls=CALLS, **how)
     with closing(steps):  # a generator that is closed puts the network back as it was
@@ -133,7 +140,7 @@ def draft_once(
     drafted = editor.drafted
     if drafted is None:
         raise RuntimeError("the engine's draft ended without a picture")
-    image = Image.fromarray(drafted.rgb)
+    image = in_srgb(Image.fromarray(drafted.rgb), profile)
     data = encode_jpeg(image, quality=85)
     x0, y0, x1, y1 = map(int, drafted.box)
     return DraftPicture(data, image.width, image.height, (x0, y0, x1, y1), watch.clock() - began)

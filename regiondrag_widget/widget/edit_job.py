@@ -23,6 +23,7 @@ from regiondrag_widget.widget.editor import Step
 from regiondrag_widget.widget.editor_cache import EditorCache
 from regiondrag_widget.widget.failures import Failure, describe, let_go
 from regiondrag_widget.widget.regions_state import Regions
+from regiondrag_widget.widget.sent_regions import complete_pairs
 
 PREPARING = "Preparing the model and the picture"
 
@@ -39,21 +40,32 @@ class EditRequest:
         The picture, RGB or RGBA.
     picture_key
         Equal for equal pictures; the key under which the prepared picture is kept.
-    pairs, protect
-        The regions, at the picture's size; ``protect`` is (H, W) bool, set where nothing may change, or None.
     settings
         Valid by construction.
     regions
-        The same regions in their encoded form, for the history.
+        The regions in their encoded form, at the picture's size.
+    pairs
+        The pairs where they are decoded already; a message's are decoded on the inference thread.
     """
 
     run: int
     image: Image.Image
     picture_key: Hashable
-    pairs: RegionPairs
-    protect: NDArray[np.bool_] | None
     settings: EditSettings
     regions: Regions = field(repr=False)
+    pairs: RegionPairs | None = None
+
+    def decoded(self) -> tuple[RegionPairs, NDArray[np.bool_] | None]:
+        """The pairs, and the protect mask: (H, W) bool, set where nothing may change, or None.
+
+        Raises
+        ------
+        ValueError
+            Nothing is drawn, a pair lacks its handle or its target, or a mask is damaged; the pair is named.
+        """
+        shape = self.image.height, self.image.width
+        pairs = complete_pairs(self.regions, shape) if self.pairs is None else self.pairs
+        return pairs, self.regions.protect(shape)
 
 
 class EditListener(Protocol):
@@ -106,15 +118,16 @@ def run_edit(
         if cancelled():
             listener.stopped(request.run, 0)
             return
+        pairs, protect = request.decoded()
         if not editors.holds(request.picture_key):
             listener.preparing(request.run, PREPARING)
         editor = editors.get(request.picture_key, request.image, request.settings)
-        editable = None if request.protect is None else ~request.protect
+        editable = None if protect is None else ~protect
         how = {**request.settings.of_the_edit(), "editable": editable}
-        if not editor.prepare(request.pairs, stop_preparing, **how) or cancelled():
+        if not editor.prepare(pairs, stop_preparing, **how) or cancelled():
             listener.stopped(request.run, 0)
             return
-        steps = editor.edit(request.pairs, **how)
+        steps = editor.edit(pairs, **how)
         with closing(steps):  # a generator that is closed puts the network back as it was
             for step in steps:
                 done = step.index

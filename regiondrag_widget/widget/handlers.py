@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from regiondrag_widget import __version__
+from regiondrag_widget.widget.arrivals import Arrivals
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.edit_job import EditRequest
-from regiondrag_widget.widget.encode import ShownPicture, encode_png
 from regiondrag_widget.widget.failures import describe
 from regiondrag_widget.widget.live import Live
 from regiondrag_widget.widget.messages import (
@@ -46,7 +46,7 @@ from regiondrag_widget.widget.messages import (
 )
 from regiondrag_widget.widget.runs import EditRuns
 from regiondrag_widget.widget.selecting import Selecting
-from regiondrag_widget.widget.sent_regions import complete_pairs, protect_mask, sent_regions
+from regiondrag_widget.widget.sent_regions import require_drawn, require_masks, sent_regions
 from regiondrag_widget.widget.settingsdict import known
 from regiondrag_widget.widget.upload import Uploads
 from regiondrag_widget.widget.validation import read_message
@@ -69,19 +69,30 @@ class Handlers:
 
     Parameters
     ----------
-    document, runs, live, selecting
+    document, runs, live
         What the messages act on.
+    selecting
+        Answers the selection tools.
+    arrivals
+        Reads the pictures that the page brings.
     page
         Where the answers go.
     """
 
     def __init__(
-        self, document: Document, runs: EditRuns, live: Live, selecting: Selecting, page: Page
+        self,
+        document: Document,
+        runs: EditRuns,
+        live: Live,
+        arrivals: Arrivals,
+        selecting: Selecting,
+        page: Page,
     ) -> None:
         self._document = document
         self._runs = runs
         self._live = live
         self._selecting = selecting
+        self._arrivals = arrivals
         self._page = page
         self._uploads = Uploads()
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -92,7 +103,7 @@ class Handlers:
             Stop: lambda m: runs.stop(m.run),
             Ack: lambda m: runs.acknowledge(m.run, m.seq),
             Need: self._need,
-            Accept: lambda m: document.accept(m.result),
+            Accept: self._accept,
             Discard: lambda m: document.discard(m.result),
             Restore: lambda m: document.restore(m.result),
             Load: self._load,
@@ -176,16 +187,17 @@ class Handlers:
         self._runs.pump()
 
     def _request(self, message: Run) -> EditRequest:
-        """What a run message asks for, decoded and checked; errors name the pair."""
+        """What a run message asks for. Its masks are decoded on the inference thread."""
         document = self._document
+        regions = sent_regions(message, document.regions)
+        require_masks(regions, document.shape)
+        require_drawn(regions)
         return EditRequest(
             run=message.run,
             image=document.picture.image,
             picture_key=document.picture_key(),
-            pairs=complete_pairs(message, document.shape, document.regions.maps),
-            protect=protect_mask(message, document.shape),
             settings=document.settings.updated(known(message.params)),
-            regions=sent_regions(message, document.regions),
+            regions=regions,
         )
 
     def _need(self, message: Need) -> None:
@@ -197,18 +209,23 @@ class Handlers:
             if shown is not None and message.result == shown.entry.key:
                 self._page.send_again("result")
                 return
-            result = self._document.history.get(message.result).result
-        self._page.send_message(Blob("result", "image/png", encode_png(result.image), message.result))
+            png = self._document.history.get(message.result).png
+        self._page.send_message(Blob("result", "image/png", png, message.result))
 
     def _load(self, message: Load) -> None:
         whole = self._uploads.add(message)
         if whole is not None:
-            self._document.set_picture(ShownPicture.of(whole, message.name))
+            self._arrivals.load(whole, message.name)
+            self._arrivals.pump()
+
+    def _accept(self, message: Accept) -> None:
+        self._arrivals.accept(message.result)
+        self._arrivals.pump()
 
 
 _REMEDIES: dict[type, str] = {
     Run: "Change the regions or the settings, then run again.",
-    Load: "Choose another file: PNG, JPEG and WebP pictures work.",
+    Load: "Choose another file.",
     Restore: "Choose another result.",
     Accept: "Run an edit first.",
     Discard: "Run an edit first.",

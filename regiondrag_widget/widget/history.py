@@ -30,6 +30,10 @@ class HistoryEntry:
         The settings it was made with; `EditRequest.settings` has None where the model decided.
     thumb
         A small JPEG of the result.
+    png
+        The result as a PNG file: nothing is encoded when it is brought back.
+    name
+        Its name where the run's number is no name: it comes from a file.
     """
 
     request: EditRequest
@@ -38,11 +42,13 @@ class HistoryEntry:
     seconds: float
     settings: dict[str, Any]
     thumb: bytes
+    png: bytes
+    name: str = ""
 
     @property
     def key(self) -> str:
         """Its name in the history."""
-        return f"r{self.request.run}"
+        return self.name or f"r{self.request.run}"
 
     def summary(self) -> dict[str, Any]:
         """The entry of the ``_history`` trait."""
@@ -89,6 +95,10 @@ class History:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def entries(self) -> list[HistoryEntry]:
+        """All of them."""
+        return list(self._entries.values())
 
     def results(self) -> list[Any]:
         """Their `EditResult` objects."""

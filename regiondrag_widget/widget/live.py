@@ -208,7 +208,7 @@ class Live:
         now = self._document.snapshot()
         request = WarmUpRequest(now.image, now.picture_key, now.settings)
         if self._warm.is_due(request.needs, drawn=drawn):
-            pairs = tuple(self._document.pairs.drawn())[:1]
+            pairs = self._document.pairs.first_drawn()
             if pairs or not drawn:
                 self._warm.begin(replace(request, pairs=pairs))
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import numpy as np
+
+from regiondrag_widget.regions.kept import KeptMask
 from regiondrag_widget.regions.pair import RegionPair, as_carry
 from regiondrag_widget.widget.regions_state import AnyPair, Mask, UnfinishedPair
 
@@ -32,7 +35,8 @@ class _Live:
             )
         carry = as_carry(value, self.handle)  # type: ignore[attr-defined]
         self._drawing.set_carry(self._key, carry)  # type: ignore[attr-defined]
-        object.__setattr__(self, "carry", carry)
+        held = KeptMask(carry) if isinstance(carry, np.ndarray) else carry
+        object.__setattr__(self, "_carry", held)
 
     @property
     def carried(self) -> Mask:
@@ -49,8 +53,15 @@ class LivePair(_Live, RegionPair):
     """
 
     def __init__(self, pair: RegionPair, drawing: Drawing, key: str) -> None:
-        for name in ("handle", "target", "matrix", "name", "carry", "action", "deformation"):
-            object.__setattr__(self, name, getattr(pair, name))
+        self._hold(
+            pair._handle,
+            pair._target,
+            pair.matrix,
+            pair.name,
+            pair._carry,
+            pair.deformation,
+            pair.action,
+        )
         self._join(drawing, key)
 
     def __reduce__(self) -> Any:
@@ -62,8 +73,16 @@ class LiveUnfinishedPair(_Live, UnfinishedPair):
     """An unfinished pair of a widget, of which ``carry`` can be assigned."""
 
     def __init__(self, pair: UnfinishedPair, drawing: Drawing, key: str) -> None:
-        for name in ("handle", "target", "matrix", "name", "missing", "carry", "action", "deformation"):
-            object.__setattr__(self, name, getattr(pair, name))
+        self._hold(
+            pair._handle,
+            pair._target,
+            pair.matrix,
+            pair.name,
+            pair._carry,
+            pair.deformation,
+            pair.action,
+        )
+        object.__setattr__(self, "missing", pair.missing)
         self._join(drawing, key)
 
 

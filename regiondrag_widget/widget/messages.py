@@ -16,7 +16,6 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 VERSION = 1
 MAX_BUFFER_BYTES = 64 * 2**20  # one buffer; a larger one is refused before it is looked at
-MAX_TEXT = 10_000  # characters of any one string field
 MAX_INTEGER = 2**53 - 1  # what a browser's number holds exactly
 
 Buffer: TypeAlias = "bytes | bytearray | memoryview"

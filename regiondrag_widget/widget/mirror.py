@@ -14,6 +14,7 @@ import anywidget
 import traitlets
 
 from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.widget.arrivals import Arrivals
 from regiondrag_widget.widget.changes import Change
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.editor_cache import shared_editors
@@ -58,7 +59,7 @@ class DocumentMirror(anywidget.AnyWidget):
     # what users observe
     image = Routed(
         lambda w: w._document.picture.image.copy(),  # ours stays as it is, whatever is drawn on theirs
-        lambda w, source: w._document.set_picture(ShownPicture.of(source)),
+        lambda w, source: w._document.set_picture(ShownPicture.of(source).said()),
         "The picture that is edited; assigning another clears the drawing.",
     )
     pairs = Routed(
@@ -120,8 +121,9 @@ class DocumentMirror(anywidget.AnyWidget):
         document.lock.after_release = self._notices.deliver
         self._live = Live(document, worker, self._outbox, self.send_message)
         self._runs = EditRuns(document, worker, self._outbox, self.send_message, self._live)
+        arrivals = Arrivals(document, helper, self._outbox, self.send_message)
         self._selecting = Selecting(document, selector, self._outbox, self.send_message)
-        self._handlers = Handlers(document, self._runs, self._live, self._selecting, self)
+        self._handlers = Handlers(document, self._runs, self._live, arrivals, self._selecting, self)
         super().__init__(
             _defaults=self._model_defaults(),
             _models=list(dict.fromkeys(["mini", settings.model])),
@@ -282,12 +284,12 @@ class DocumentMirror(anywidget.AnyWidget):
                 checked = {**state, **drawn.as_traits()}
                 if "settings" in state:
                     checked["settings"] = document.updated_settings(state["settings"]).as_dict()
-            except (ValueError, TypeError) as error:
+                super().set_state(checked)
+            except (ValueError, TypeError, traitlets.TraitError) as error:
                 log.warning("state refused: %s", error)
                 self.send_message(Error(None, "bad-input", str(error), "The last change was not taken over."))
                 self._send_back(state)
                 return
-            super().set_state(checked)
             document.take_drawn(drawn)
 
     def _send_back(self, refused: Mapping[str, Any]) -> None:

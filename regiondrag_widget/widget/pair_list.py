@@ -5,13 +5,15 @@ Masks are decoded when they are first asked for, and again only after they have 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, MutableSequence
 from typing import Any, overload
 
+from regiondrag_widget.regions.limits import MAX_TEXT
 from regiondrag_widget.regions.pair import RegionPair, RegionPairs
 from regiondrag_widget.text import require_text
 from regiondrag_widget.widget.live_pair import joined
-from regiondrag_widget.widget.regions_state import AnyPair, Mask, Regions
+from regiondrag_widget.widget.regions_state import AnyPair, Mask, Regions, SharedMasks
 
 
 class PairList(MutableSequence[AnyPair]):
@@ -41,6 +43,7 @@ class PairList(MutableSequence[AnyPair]):
         self._write = write
         self._carried = carried
         # by key: what the pair was decoded from, the pair, and the same as part of this list
+        self._masks: SharedMasks = weakref.WeakValueDictionary()  # equal masks are held once
         self._cache: dict[str, tuple[Any, AnyPair, AnyPair]] = {}
 
     @overload
@@ -111,7 +114,7 @@ class PairList(MutableSequence[AnyPair]):
         for number, pair in enumerate(self._plain(), start=1):
             if isinstance(pair, RegionPair):
                 ready.append(pair)
-            elif pair.handle.any() or pair.target.any():
+            elif pair.started:
                 raise ValueError(f"pair {number}{f' ({pair.name})' if pair.name else ''}: {pair.missing}")
         if not ready:
             raise ValueError(
@@ -122,6 +125,13 @@ class PairList(MutableSequence[AnyPair]):
     def drawn(self) -> RegionPairs:
         """The complete pairs, however few: unfinished ones are left out."""
         return RegionPairs(pair for pair in self._plain() if isinstance(pair, RegionPair))
+
+    def first_drawn(self) -> tuple[RegionPair, ...]:
+        """The first complete pair, or nothing; no more is decoded than that takes."""
+        regions, shape = self._read()
+        pairs = (self._decoded(regions, index, shape)[0] for index in range(len(regions.entries)))
+        found = next((pair for pair in pairs if isinstance(pair, RegionPair)), None)
+        return () if found is None else (found,)
 
     def set_carry(self, key: str, carry: str | Mask | None) -> None:
         """Change what a pair carries; ``KeyError`` when it is not drawn any more."""
@@ -160,7 +170,7 @@ class PairList(MutableSequence[AnyPair]):
             return known[1:]
         if len(self._cache) > 2 * len(regions.entries) + 8:  # pairs long gone
             self._cache.clear()
-        pair = regions.pair(index, shape)
+        pair = regions.pair(index, shape, self._masks)
         live = joined(pair, self, key)
         self._cache[key] = (stamp, pair, live)
         return pair, live
@@ -172,7 +182,7 @@ def checked(pair: Any, shape: tuple[int, int]) -> RegionPair:
     Raises
     ------
     TypeError, ValueError
-        It is none, of another size, or its name is no valid text.
+        It is none, of another size, or its name is no valid text or too long.
     """
     if not isinstance(pair, RegionPair):
         raise TypeError(f"expected a RegionPair, not {type(pair).__name__}: rd.RegionPair(handle, target)")
@@ -182,4 +192,6 @@ def checked(pair: Any, shape: tuple[int, int]) -> RegionPair:
             "masks must have the picture's size"
         )
     require_text("the pair's name", pair.name)
+    if len(pair.name) > MAX_TEXT:
+        raise ValueError(f"the pair's name has {len(pair.name)} characters: at most {MAX_TEXT} are taken")
     return pair

@@ -6,7 +6,7 @@ Masks are decoded only where they are needed; see `pair_list` for the list of de
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
@@ -14,43 +14,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regiondrag_widget.regions.bend import Bend
-from regiondrag_widget.regions.codec import decode_mask, encode_mask
+from regiondrag_widget.regions.codec import encode_mask, mask_header, unpack_mask
 from regiondrag_widget.regions.densemap import DenseMap
+from regiondrag_widget.regions.held_pair import HeldPair
+from regiondrag_widget.regions.kept import KeptMask
 from regiondrag_widget.regions.pair import CARRY, RegionPair
-from regiondrag_widget.regions.target import Deformation
 from regiondrag_widget.widget.messages import Pins
 
 Mask = NDArray[np.bool_]
 PROTECT = "protect"
 CHOSEN = "mask"  # an entry's word where what is carried was chosen: that is among the masks
+NO_HANDLE = "handle is empty: draw what is to be moved"
+NO_TARGET = "target is empty: drag the handle, or paint where it goes"
 CARRIES = (*CARRY, CHOSEN)
 
 
-@dataclass(frozen=True, eq=False)
-class UnfinishedPair:
+class UnfinishedPair(HeldPair):
     """A pair still being drawn: its handle or its target is empty.
 
     It has the attributes of `RegionPair`, and ``missing`` in words.
     """
 
-    handle: Mask
-    target: Mask
-    matrix: NDArray[np.float64] | None
-    name: str
     missing: str
-    carry: str | Mask | None = None
-    action: str = "move"
-    deformation: Deformation | None = None
+
+    def __init__(
+        self,
+        handle: KeptMask,
+        target: KeptMask,
+        matrix: NDArray[np.float64] | None,
+        name: str,
+        missing: str,
+        carry: str | KeptMask | None = None,
+        action: str = "move",
+    ) -> None:
+        self._hold(handle, target, matrix, name, carry, action=action)
+        object.__setattr__(self, "missing", missing)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """(H, W) of the picture."""
-        return self.handle.shape[0], self.handle.shape[1]
+    def started(self) -> bool:
+        """Whether anything is drawn of it."""
+        return self._handle.any() or self._target.any()
 
     def __repr__(self) -> str:
         return f"UnfinishedPair({self.name!r}, {self.handle.sum()} -> {self.target.sum()} px: {self.missing})"
 
 
+SharedMasks: TypeAlias = MutableMapping[bytes, KeptMask]  # by their encoded bytes
 AnyPair: TypeAlias = "RegionPair | UnfinishedPair"
 
 
@@ -220,10 +229,14 @@ class Regions:
             masks[PROTECT] = encode_mask(mask)
         return Regions(self.entries, masks, self.maps)
 
-    def pair(self, index: int, shape: tuple[int, int]) -> AnyPair:
-        """Decode one pair."""
+    def pair(self, index: int, shape: tuple[int, int], shared: SharedMasks | None = None) -> AnyPair:
+        """Decode one pair; pairs that are decoded with one ``shared`` hold equal masks once."""
         entry = self.entries[index]
-        handle, target = self.mask(entry.handle_key, shape), self.mask(entry.target_key, shape)
+        held = {} if shared is None else shared
+        handle, target = (
+            _shared_mask(self.masks.get(key, b""), shape, held)
+            for key in (entry.handle_key, entry.target_key)
+        )
         carry: str | Mask | None = entry.carry
         if carry == CHOSEN:
             carry = self.mask(entry.chosen_key, shape)
@@ -238,15 +251,47 @@ def read_mask(data: bytes, shape: tuple[int, int]) -> Mask:
     ValueError
         The bytes are damaged, or not of the picture's size.
     """
-    if not data:
-        return np.zeros(shape, bool)
-    mask = decode_mask(data, max_pixels=shape[0] * shape[1])
-    if mask.shape != shape:
-        raise ValueError(
-            f"a mask is {mask.shape[1]}x{mask.shape[0]} and the picture {shape[1]}x{shape[0]} px: "
-            "draw it again"
-        )
+    return np.zeros(shape, bool) if not data else keep_mask(data, shape).full
+
+
+def _shared_mask(data: bytes, shape: tuple[int, int], shared: SharedMasks) -> KeptMask:
+    mask = shared.get(data)
+    if mask is None or mask.shape != shape:
+        mask = shared[data] = keep_mask(data, shape)
     return mask
+
+
+def keep_mask(data: bytes, shape: tuple[int, int]) -> KeptMask:
+    """As `read_mask`, but the mask stays packed until it is read."""
+    if not data:
+        return KeptMask.packed(shape, (0, 0, 0, 0), np.zeros((0, 0), np.uint8))
+    require_size(data, shape)
+    return unpack_mask(data, max_pixels=shape[0] * shape[1])
+
+
+def is_blank(data: bytes) -> bool:
+    """Whether encoded bytes say in their header that no pixel is set; damaged ones are not blank."""
+    if not data:
+        return True
+    try:
+        return mask_header(data).place[2] == 0
+    except ValueError:
+        return False
+
+
+def require_size(data: bytes, shape: tuple[int, int]) -> None:
+    """Refuse a mask of another size than the picture's (H, W) ``shape``, by its header alone.
+
+    Raises
+    ------
+    ValueError
+        The header is damaged or contradicts itself, or the mask is of another size.
+    """
+    height, width = mask_header(data, max_pixels=shape[0] * shape[1]).shape
+    if (height, width) != shape:
+        raise ValueError(
+            f"a mask is {width}x{height} and the picture {shape[1]}x{shape[0]} px: draw it again"
+        )
 
 
 class Described(Protocol):
@@ -274,8 +319,8 @@ class Described(Protocol):
 
 
 def make_pair(
-    handle: Mask,
-    target: Mask,
+    handle: KeptMask,
+    target: KeptMask,
     described: Described,
     maps: Mapping[str, DenseMap],
     carry: str | Mask | None = None,
@@ -285,7 +330,7 @@ def make_pair(
     Parameters
     ----------
     handle, target
-        (H, W) bool.
+        Masks of the picture's size.
     described
         Everything else.
     maps
@@ -299,10 +344,10 @@ def make_pair(
     A removal leaves its target and its matrix unused.
     """
     if isinstance(carry, np.ndarray):
-        carry = carry & handle
+        carry = carry & handle.full
         carry = carry if carry.any() else None
     matrix = None if described.matrix is None else np.array(described.matrix, np.float64).reshape(3, 3)
-    missing = "handle is empty: draw what is to be moved"
+    missing = NO_HANDLE
     if handle.any():
         if described.action == "remove":
             return RegionPair.remove(handle, name=described.name, carry=carry)
@@ -311,14 +356,14 @@ def make_pair(
         except ValueError as error:
             given = matrix, described.pins, described.dense
             empty = not target.any() and all(part is None for part in given)
-            missing = "target is empty: drag the handle, or paint where it goes" if empty else str(error)
-    handle.flags.writeable = target.flags.writeable = False
-    return UnfinishedPair(handle, target, matrix, described.name, missing, carry, described.action)
+            missing = NO_TARGET if empty else str(error)
+    held = KeptMask(carry) if isinstance(carry, np.ndarray) else carry
+    return UnfinishedPair(handle, target, matrix, described.name, missing, held, described.action)
 
 
 def _finished(
-    handle: Mask,
-    target: Mask | None,
+    handle: KeptMask,
+    target: KeptMask | None,
     matrix: NDArray[np.float64] | None,
     described: Described,
     maps: Mapping[str, DenseMap],

@@ -9,7 +9,9 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
+from regiondrag_widget.imaging.colour import shown as in_srgb
 from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.regions.writing import write_whole
 from regiondrag_widget.widget.encode import to_image
 from regiondrag_widget.widget.sketch import Sketch, sketch
 
@@ -63,8 +65,8 @@ def save_replay(
     if goal.suffix.lower() != ".gif":
         goal = goal.with_name(goal.name + ".gif")
     durations = [each] * (len(frames) - 1) + [max(each, 1200)]
-    frames[0].save(goal, save_all=True, append_images=frames[1:], duration=durations, loop=0)
-    return goal
+    film = {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": 0}
+    return write_whole(goal, lambda file: frames[0].save(file, "GIF", **film))
 
 
 def replay_frames(result: Any, max_size: int) -> list[tuple[Image.Image, str]]:
@@ -73,9 +75,12 @@ def replay_frames(result: Any, max_size: int) -> list[tuple[Image.Image, str]]:
     size = tuple(max(1, round(side * scale)) for side in result.image.size)
     steps = list(enumerate(result.steps, start=1))
     chosen = steps if len(steps) <= MAX_FRAMES else [steps[i] for i in _evenly(len(steps), MAX_FRAMES)]
+    profile = result.before.info.get("icc_profile")
     frames = [(shrink(result.before, size).convert("RGB"), "before")]
     for number, preview in chosen:
-        frame = Image.fromarray(preview).convert("RGB").resize(size, Image.Resampling.BICUBIC)
+        frame = in_srgb(Image.fromarray(preview).convert("RGB"), profile).resize(
+            size, Image.Resampling.BICUBIC
+        )
         frames.append((frame, f"step {number} of {len(steps)}"))
     return [*frames, (shrink(result.image, size).convert("RGB"), "after")]
 
@@ -86,7 +91,8 @@ def fit(size: tuple[int, int], max_size: int) -> float:
 
 
 def shrink(image: Image.Image, size: Sequence[int]) -> Image.Image:
-    """On white where it is transparent, at another size."""
+    """On white where it is transparent, in the colours of sRGB, at another size."""
+    image = in_srgb(image)
     if image.mode == "RGBA":
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image.getchannel("A"))

@@ -271,12 +271,13 @@ class EditRuns:
             if run != self.run or run == self._over or self._document.state["state"] == "stopping":
                 return
             wanted = self.stream.wants(number, total)
+            profile = self._document.picture.image.info.get("icc_profile")
             if number == 1:
                 self._began = now
             report = number in (1, total) or now - self._last_status >= STATUS_INTERVAL
             if report:
                 self._last_status = now
-        frame = encode_preview(step.preview(PREVIEW_SIZE)) if wanted else None
+        frame = encode_preview(step.preview(PREVIEW_SIZE), profile) if wanted else None
 
         def deliver() -> None:
             if report:

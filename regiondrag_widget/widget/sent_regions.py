@@ -2,59 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
+from regiondrag_widget.regions.codec import mask_header
 from regiondrag_widget.regions.densemap import DenseMap
+from regiondrag_widget.regions.limits import MAX_MASK_BYTES
 from regiondrag_widget.regions.pair import RegionPair, RegionPairs
-from regiondrag_widget.widget.messages import Draft, Run, SentPair
+from regiondrag_widget.widget.messages import Draft, Run
 from regiondrag_widget.widget.regions_state import (
+    NO_HANDLE,
+    NO_TARGET,
     PROTECT,
     AnyPair,
-    Mask,
     PairEntry,
     Regions,
+    SharedMasks,
     UnfinishedPair,
-    make_pair,
-    read_mask,
+    is_blank,
+    require_size,
 )
 
 Maps: TypeAlias = "Mapping[str, DenseMap]"
 
-
-def complete_pairs(message: Run, shape: tuple[int, int], maps: Maps) -> RegionPairs:
-    """The pairs of a run, at a picture of (H, W) ``shape``; ``maps`` as in `Regions`.
-
-    Raises
-    ------
-    ValueError
-        There are none, one lacks its handle or its target, or a mask cannot be read.
-    """
-    pairs = _decoded(message, shape, maps)
-    for number, (pair, sent) in enumerate(zip(pairs, message.pairs, strict=True), start=1):
-        if isinstance(pair, UnfinishedPair):
-            raise ValueError(f"{_label(number, sent)}: {pair.missing}")
-    if not pairs:
-        raise ValueError("nothing is drawn: mark a handle and drag it to its target")
-    return RegionPairs(pair for pair in pairs if isinstance(pair, RegionPair))
+NOTHING_DRAWN = "nothing is drawn: mark a handle and drag it to its target"
 
 
-def drawn_pairs(message: Draft, shape: tuple[int, int], maps: Maps) -> RegionPairs:
-    """The complete pairs of a draft, however few; ``ValueError`` when a mask cannot be read."""
-    return RegionPairs(pair for pair in _decoded(message, shape, maps) if isinstance(pair, RegionPair))
-
-
-def protect_mask(message: Run | Draft, shape: tuple[int, int]) -> Mask | None:
-    """(H, W) bool, set where nothing may change; None where everything may."""
-    if message.protect is None:
-        return None
-    mask = read_mask(message.buffers[message.protect], shape)
-    return mask if mask.any() else None
-
-
-def sent_regions(message: Run, drawn: Regions) -> Regions:
-    """The regions of a run in their encoded form, for the history.
+def sent_regions(message: Run | Draft, drawn: Regions) -> Regions:
+    """The regions of a message, still encoded; pairs that name one buffer share it.
 
     What a message does not say of a pair, such as its shade, is taken from the regions ``drawn``, as far as
     these have arrived.
@@ -84,21 +60,100 @@ def sent_regions(message: Run, drawn: Regions) -> Regions:
     return Regions(tuple(entries), masks, drawn.maps)
 
 
-def _decoded(message: Run | Draft, shape: tuple[int, int], maps: Maps) -> list[AnyPair]:
-    pairs = []
-    for number, sent in enumerate(message.pairs, start=1):
-        handle = message.buffers[sent.handle]
-        target = b"" if sent.target is None else message.buffers[sent.target]
+def require_drawn(regions: Regions) -> None:
+    """Refuse regions with no pair, or with one that has nothing drawn, as far as headers tell.
+
+    Raises
+    ------
+    ValueError
+        The words name the pair.
+    """
+    if not regions.entries:
+        raise ValueError(NOTHING_DRAWN)
+    for number, entry in enumerate(regions.entries, start=1):
+        if is_blank(regions.masks.get(entry.handle_key, b"")):
+            raise ValueError(f"{_label(number, entry)}: {NO_HANDLE}")
+        exact = any(way is not None for way in (entry.matrix, entry.pins, entry.dense))
+        removed = entry.action == "remove"
+        if not exact and not removed and is_blank(regions.masks.get(entry.target_key, b"")):
+            raise ValueError(f"{_label(number, entry)}: {NO_TARGET}")
+
+
+def require_masks(regions: Regions, shape: tuple[int, int]) -> None:
+    """Refuse, by the headers alone, masks of another size than (H, W) ``shape`` and too much of them.
+
+    Raises
+    ------
+    ValueError
+        The words name the pair, or say how much is too much.
+    """
+    masks = regions.masks
+
+    def check(number: int, entry: PairEntry) -> None:
         try:
-            masks = read_mask(handle, shape), read_mask(target, shape)
-            carry: str | Mask | None = sent.carry
-            if sent.chosen is not None:
-                carry = read_mask(message.buffers[sent.chosen], shape)
-            pairs.append(make_pair(*masks, sent, maps, carry))
+            for key in (entry.handle_key, entry.target_key, entry.chosen_key):
+                if masks.get(key):
+                    require_size(masks[key], shape)
         except ValueError as error:
-            raise ValueError(f"{_label(number, sent)}: {error}") from error
-    return pairs
+            raise ValueError(f"{_label(number, entry)}: {error}") from error
+
+    for number, entry in enumerate(regions.entries, start=1):
+        check(number, entry)
+    if masks.get(PROTECT):
+        require_size(masks[PROTECT], shape)
+    require_room(masks.values())
 
 
-def _label(number: int, pair: SentPair) -> str:
+def require_room(masks: Iterable[bytes]) -> None:
+    """Refuse masks that take more than `MAX_MASK_BYTES` packed; equal ones count once.
+
+    Raises
+    ------
+    ValueError
+        They do, or a header is damaged.
+    """
+    headers = (mask_header(data) for data in set(masks) if data)
+    needed = sum(header.packed_shape[0] * header.packed_shape[1] for header in headers)
+    if needed > MAX_MASK_BYTES:
+        raise ValueError(
+            f"the regions take {needed / 2**20:.0f} MB packed, and at most {MAX_MASK_BYTES / 2**20:.0f} MB "
+            "are kept: draw fewer or smaller ones"
+        )
+
+
+def complete_pairs(regions: Regions, shape: tuple[int, int]) -> RegionPairs:
+    """The pairs of a run, at a picture of (H, W) ``shape``.
+
+    Raises
+    ------
+    ValueError
+        There are none, one lacks its handle or its target, or a mask cannot be read.
+    """
+    pairs = _decoded(regions, shape)
+    for number, (pair, entry) in enumerate(zip(pairs, regions.entries, strict=True), start=1):
+        if isinstance(pair, UnfinishedPair):
+            raise ValueError(f"{_label(number, entry)}: {pair.missing}")
+    if not pairs:
+        raise ValueError(NOTHING_DRAWN)
+    return RegionPairs(pair for pair in pairs if isinstance(pair, RegionPair))
+
+
+def drawn_pairs(regions: Regions, shape: tuple[int, int]) -> RegionPairs:
+    """The complete pairs of a draft, however few; ``ValueError`` when a mask cannot be read."""
+    return RegionPairs(pair for pair in _decoded(regions, shape) if isinstance(pair, RegionPair))
+
+
+def _decoded(regions: Regions, shape: tuple[int, int]) -> list[AnyPair]:
+    shared: SharedMasks = {}
+
+    def pair(index: int) -> AnyPair:
+        try:
+            return regions.pair(index, shape, shared)
+        except ValueError as error:
+            raise ValueError(f"{_label(index + 1, regions.entries[index])}: {error}") from error
+
+    return [pair(index) for index in range(len(regions.entries))]
+
+
+def _label(number: int, pair: PairEntry) -> str:
     return f"pair {number}{f' ({pair.name})' if pair.name else ''}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
+from regiondrag_widget.regions.codec import check_mask
 from regiondrag_widget.regions.limits import MAX_PAIRS, MAX_PINS
 from regiondrag_widget.regions.pair import ACTIONS
 from regiondrag_widget.text import is_text, shown
@@ -35,7 +36,8 @@ from regiondrag_widget.widget.messages import (
     Stop,
     Visible,
 )
-from regiondrag_widget.widget.regions_state import CARRIES, CHOSEN, PROTECT, PairEntry, read_mask
+from regiondrag_widget.widget.regions_state import CARRIES, CHOSEN, PROTECT, PairEntry, require_size
+from regiondrag_widget.widget.sent_regions import require_room
 
 MAX_COLOR = 1000
 MAX_KEY = 100  # characters of a pair's key
@@ -114,7 +116,7 @@ def read_drawn(state: Mapping[str, Any], shape: tuple[int, int], known: Mapping[
     shape
         (H, W) of the picture.
     known
-        The masks that are there already: equal ones are not decoded again.
+        The masks that are there already: equal ones are not checked again.
 
     Raises
     ------
@@ -215,9 +217,11 @@ def _masks(fields: Fields, shape: tuple[int, int], known: Mapping[str, bytes]) -
         if data is None:
             continue
         mask = fields.blob(f"mask {shown(key, 40)}", data)
-        if mask and known.get(key) != mask:
-            read_mask(mask, shape)
         masks[key] = mask
+    require_room(masks.values())
+    for mask in set(masks.values()) - set(known.values()) - {b""}:
+        require_size(mask, shape)
+        check_mask(mask)
     return masks
 
 

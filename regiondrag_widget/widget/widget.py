@@ -12,8 +12,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regiondrag_widget.engine.keywords import check_keywords
 from regiondrag_widget.engine.settings import EditSettings, lists_settings, names
@@ -23,6 +24,10 @@ from regiondrag_widget.widget.host import IPYWIDGETS_7
 from regiondrag_widget.widget.mirror import DocumentMirror
 from regiondrag_widget.widget.regions_state import Regions
 from regiondrag_widget.widget.user_pipelines import model_name
+
+if TYPE_CHECKING:  # torch comes with results
+    from regiondrag_widget.engine.result import EditResult
+    from regiondrag_widget.widget.session_file import Session
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +116,7 @@ class RegionDragWidget(DocumentMirror):
         if "model" in settings:
             settings["model"] = model_name(model)
         chosen = EditSettings().updated(settings)
-        super().__init__(ShownPicture.of(image, name), chosen, _height=height, **traits)
+        super().__init__(ShownPicture.of(image, name).said(), chosen, _height=height, **traits)
         del model
         if pairs:
             self.pairs = pairs
@@ -169,7 +174,7 @@ class RegionDragWidget(DocumentMirror):
 
     # -- running ---------------------------------------------------------------------------------------------
 
-    def run(self, wait: bool = False, **settings: Any) -> Any:
+    def run(self, wait: bool = False, **settings: Any) -> EditResult | None:
         """Edit with the regions as drawn. ``settings`` apply to this run only.
 
         >>> w.run(wait=True, seed=3)
@@ -192,7 +197,7 @@ class RegionDragWidget(DocumentMirror):
         """
         self._runs.stop()
 
-    def wait(self, timeout: float | None = None) -> Any:
+    def wait(self, timeout: float | None = None) -> EditResult | None:
         """Block until the newest run is over; its `EditResult`, or None if it was stopped.
 
         >>> w.wait(timeout=60)
@@ -200,7 +205,8 @@ class RegionDragWidget(DocumentMirror):
         Raises ``TimeoutError`` after ``timeout`` seconds (the run goes on), `EditFailed` when it failed. An
         interrupt of the kernel stops the run.
         """
-        return self._runs.wait(timeout)
+        result: EditResult | None = self._runs.wait(timeout)
+        return result
 
     def accept(self) -> None:
         """Make the result the picture; the drawing is cleared, for its content has moved.
@@ -219,28 +225,59 @@ class RegionDragWidget(DocumentMirror):
     # -- files -----------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture, its complete region pairs and the protect mask to a folder, or to a .zip file.
+        """Write picture, complete pairs, protect mask, settings and results to a folder or a .zip file.
 
         >>> w.save("edit.zip")
-        """
-        from regiondrag_widget.regions.archive import save_regions
 
-        with self._document.lock:
-            image, pairs, protect = self.image, self._document.pairs.drawn(), self._document.protect()
-        save_regions(path, image, pairs, protect=protect)
+        The file is written whole or not at all; `from_file` and `load` read it, and so do `load_regions` and
+        ``regiondrag edit --regions``. Raises ``OSError`` when the place cannot be written, ``ValueError`` for
+        a folder with other things in it.
+        """
+        from regiondrag_widget.widget.session_file import save_session
+
+        save_session(Path(path), self._document)
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Read a picture, its regions and its protect mask as `save` wrote them, in place of what is there.
+        """Read what `save` or `save_regions` wrote, in place of what is there.
 
         >>> w.load("edit.zip")
-        """
-        from regiondrag_widget.regions.archive import load_protect, load_regions
 
-        (image, pairs), protect = load_regions(path), load_protect(path)
-        with self._document.lock:
-            self._document.set_picture(ShownPicture.of(image, Path(path).stem))
-            self._document.set_pairs(pairs)
-            self._document.set_protect(protect)
+        Picture, drawing and settings are replaced, results are added to the history. Raises ``ValueError``
+        when something in the file cannot be used; then nothing has changed.
+        """
+        from regiondrag_widget.widget.session_file import load_session
+
+        self._take(load_session(Path(path)))
+
+    @classmethod
+    def from_file(
+        cls, path: str | os.PathLike[str], *, height: int | None = None, layout: Any = None, **settings: Any
+    ) -> RegionDragWidget:
+        """Make a widget of what `save` or `save_regions` wrote.
+
+        >>> w = rd.RegionDragWidget.from_file("edit.zip")
+
+        ``settings`` go before those of the file. Raises ``ValueError`` when something in it cannot be used.
+        """
+        from regiondrag_widget.widget.session_file import load_session
+
+        session = load_session(Path(path))
+        chosen = {**session.settings, **settings}
+        widget = cls(session.picture.image, height=height, layout=layout, **chosen)
+        widget._take(replace(session, settings={}))
+        return widget
+
+    def _take(self, session: Session) -> None:
+        document = self._document
+        with document.lock:
+            changes = dict(session.settings)
+            document.updated_settings(changes)  # what is wrong is said before anything changes
+            document.set_picture(session.picture)
+            document.set_pairs(session.pairs)
+            document.set_protect(session.protect)
+            if changes:
+                document.change_settings(changes)
+            document.add_loaded(session.results, session.shown)
 
     # -- display ---------------------------------------------------------------------------------------------
 

@@ -140,7 +140,7 @@ def test_a_picture_from_the_file_picker_becomes_the_picture(w, browser, photo, h
     w.add_pair(handle, target)
     data = photo.read_bytes()
     browser.send({"type": "load", "name": "new.png", "mime": "image/png"}, [data])
-    assert w._image_info["name"] == "new.png"
+    until(lambda: w._image_info["name"] == "new.png")
     assert len(w.pairs) == 0
 
 
@@ -157,6 +157,7 @@ def test_a_large_picture_comes_in_parts_in_any_order(w, browser):
             {"type": "load", "name": "n", "mime": "image/png", "part": part, "parts": 3, "upload": "u"},
             [piece],
         )
+    until(lambda: w.image.size == (400, 300))
     assert np.array_equal(np.asarray(w.image), noise)
 
 
@@ -230,6 +231,7 @@ def test_a_mask_that_claims_to_be_huge_is_refused_before_it_is_unpacked(w, brows
 @pytest.mark.parametrize("data", [b"RDM1", b"PNG!" * 10, encode_mask(np.ones((96, 128), bool))[:-3]])
 def test_a_damaged_mask_is_refused(w, browser, data):
     browser.send(run_message(1), [data, data])
+    browser.until("error")
     assert the_error(browser)[0] == "bad-input"
     assert "pair 1" in the_error(browser)[1]
 
@@ -271,6 +273,7 @@ def test_a_run_that_comes_out_of_order_is_refused(w, browser, handle, target):
 def test_a_picture_that_does_not_decode_is_refused_and_the_old_one_stays(w, browser, handle, target):
     w.add_pair(handle, target)
     browser.send({"type": "load", "name": "x.png", "mime": "image/png"}, [b"\x89PNG\r\n\x1a\n garbage"])
+    browser.until("error")
     assert the_error(browser)[0] == "bad-input"
     assert len(w.pairs) == 1
     assert w._image_info["rev"] == 1

@@ -159,28 +159,35 @@ def counted(pipe: RegionDragPipeline) -> Iterator[Counter[str]]:
     """Counts `unet` forward calls, `latents` they were asked for, `encode` and `decode` while open."""
     counts: Counter[str] = Counter()
 
-    def unet_called(_: Any, args: tuple[Any, ...]) -> None:
-        counts["unet"] += 1
-        counts["latents"] += len(args[0])
+    kind = type(pipe.unet)
+    forward = kind.forward
 
-    hook = pipe.unet.register_forward_pre_hook(unet_called)
-    originals = {name: getattr(pipe.vae, name) for name in ("encode", "decode")}
+    def unet_called(self: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+        if self is pipe.unet:
+            counts["unet"] += 1
+            counts["latents"] += len(sample)
+        return forward(self, sample, *args, **kwargs)
+
+    kind.forward = unet_called  # a hook on the network itself would make it another one
+    originals = {name: getattr(type(pipe.vae), name) for name in ("encode", "decode")}
 
     def counting(name: str) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            counts[name] += 1
-            return originals[name](*args, **kwargs)
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if self is pipe.vae:
+                counts[name] += 1
+            return originals[name](self, *args, **kwargs)
 
         return call
 
+    codec = type(pipe.vae)
     for name in originals:
-        setattr(pipe.vae, name, counting(name))
+        setattr(codec, name, counting(name))
     try:
         yield counts
     finally:
-        hook.remove()
-        for name in originals:
-            delattr(pipe.vae, name)
+        kind.forward = forward
+        for name, original in originals.items():
+            setattr(codec, name, original)
 
 
 def processors_of(unet: Any) -> dict[str, Any]:

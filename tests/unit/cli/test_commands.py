@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -193,3 +194,16 @@ def test_the_demo_does_not_write_over_a_file(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "out").write_text("mine")
     assert main(["demo", "--out", str(tmp_path / "out")]) == 2
     assert "is a file: --out names a folder" in capsys.readouterr().err
+
+
+def test_a_terminal_without_a_character_is_no_failure():
+    """A file's name is reported in any case, and the exit code is that of the work."""
+    program = "from regiondrag_widget.cli import main; code = main(['edit', 'ö.png', '-o', 'ü.png']); "
+    program += "print('wrote ö.png'); raise SystemExit(code)"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == "wrote \\xf6.png\n"
+    assert "Traceback" not in done.stderr

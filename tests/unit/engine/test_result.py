@@ -244,3 +244,24 @@ def test_the_array_is_a_copy(result: EditResult, rgb: np.ndarray):
 def test_a_result_cannot_be_changed(result: EditResult):
     with pytest.raises(AttributeError):
         result.seed = 8  # type: ignore[misc]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+def test_a_replaced_file_keeps_its_permissions(mode: int, result: EditResult, tmp_path: Path):
+    path = tmp_path / "out.png"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    result.save(path)
+    assert path.stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_and_devices_are_left_alone(result: EditResult, tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "null.png").symlink_to(os.devnull)
+    for name in ("pipe.png", "null.png"):
+        with pytest.raises(OSError, match=f"{name} is a pipe or a device and is left alone"):
+            result.save(tmp_path / name)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["null.png", "pipe.png"]
+    assert not Path(os.devnull).is_file()

@@ -67,6 +67,15 @@ def test_soft_edges_are_cut_at_half(tmp_path: Path):
     assert np.count_nonzero(load_mask(saved(soft, tmp_path), SIZE) ^ hard) < 0.05 * hard.sum()
 
 
+@pytest.mark.parametrize("blur", [5, 10, 12])
+def test_a_feathered_mask_is_cut_at_half(blur: int, tmp_path: Path):
+    image = Image.new("L", (512, 384))
+    ImageDraw.Draw(image).ellipse((120, 90, 330, 280), fill=255)
+    hard = np.asarray(image) > 0
+    path = saved(image.filter(ImageFilter.GaussianBlur(blur)), tmp_path)
+    assert np.count_nonzero(load_mask(path, (512, 384)) ^ hard) < 0.04 * hard.sum()
+
+
 def test_a_jpeg_mask_is_read(region: np.ndarray, tmp_path: Path):
     image = Image.fromarray(region.astype(np.uint8) * 255)
     assert np.array_equal(load_mask(saved(image, tmp_path, "mask.jpg"), SIZE), region)

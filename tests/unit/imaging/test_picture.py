@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import os
 import struct
+import sys
 import tracemalloc
+import types
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, features
 
 from regiondrag_widget.imaging.picture import Picture, load_picture
 
@@ -158,10 +160,21 @@ def test_a_rarer_pillow_mode_works(mode: str, rgb: np.ndarray):
     assert np.abs(picture.rgb.astype(int) - np.asarray(want).astype(int)).mean() < 12
 
 
-def test_the_first_frame_of_an_animation_is_taken():
+@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_the_first_frame_of_several_is_taken_and_said(file_format: str):
     frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]
-    picture = load_picture(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    options = {"lossless": True} if file_format == "WEBP" else {}
+    data = encoded(frames[0], file_format, save_all=True, append_images=frames[1:], **options)
+    with pytest.warns(UserWarning, match="has several frames or pages: the first one is taken"):
+        picture = load_picture(data)
     assert tuple(picture.rgb[0, 0]) == (255, 0, 0)
+
+
+def test_a_single_frame_is_nothing_to_speak_of(rgb: np.ndarray, recwarn: pytest.WarningsRecorder):
+    for file_format in ("GIF", "WEBP", "PNG", "TIFF", "JPEG", "MPO"):
+        more = {"save_all": True, "append_images": [Image.fromarray(rgb)]} if file_format == "MPO" else {}
+        load_picture(encoded(Image.fromarray(rgb), file_format, **more))
+    assert not recwarn.list
 
 
 # ---- what comes with a picture ----
@@ -435,3 +448,37 @@ def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(ValueError, match="a pipe or a device"):
         load_picture(tmp_path / "pipe.png")
+
+
+@pytest.mark.parametrize("tags", [{50706: b"\1\4\0\0"}, {254: 1, 330: 8}], ids=["DNG", "NEF"])
+def test_the_small_preview_of_a_raw_file_is_not_taken_for_the_picture(tags: dict, rgb: np.ndarray):
+    with pytest.raises(ValueError, match="a camera's raw file is not opened; develop it"):
+        load_picture(encoded(Image.fromarray(rgb), "TIFF", tiffinfo=tags))
+
+
+def test_a_heic_file_is_opened_once_its_package_is_there(rgb: np.ndarray, monkeypatch: pytest.MonkeyPatch):
+    data = b"\0\0\0\x18ftypheic" + b"rest of the file"
+
+    class Plugin(types.ModuleType):
+        @staticmethod
+        def register_heif_opener() -> None:
+            def opened(file: io.BufferedIOBase, _name: object) -> Image.Image:
+                assert file.read() == data
+                return Image.fromarray(rgb)
+
+            Image.register_open("HEIF", opened, lambda head: head[4:12] == b"ftypheic")
+
+    monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
+    monkeypatch.setattr(Image, "ID", list(Image.ID))
+    Image.OPEN.pop("HEIF", None)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(ValueError, match="HEIC needs the package pillow-heif: pip install pillow-heif"):
+        load_picture(data)
+    monkeypatch.setitem(sys.modules, "pillow_heif", Plugin("pillow_heif"))
+    assert np.array_equal(load_picture(data).rgb, rgb)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_avif_is_opened_where_pillow_can(rgb: np.ndarray):
+    picture = load_picture(encoded(Image.fromarray(rgb), "AVIF", quality=100))
+    assert np.abs(picture.rgb.astype(int) - rgb).mean() < 4

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import accelerate
 import pytest
 import torch
+from diffusers.models.attention_processor import AttnProcessor2_0
 
+import regiondrag_widget as rd
+from regiondrag_widget.models import attention, unet_network
+from regiondrag_widget.models import fingerprint as fingerprints
+from regiondrag_widget.models.attention import captured
 from regiondrag_widget.models.fingerprint import fingerprint
-from tests.unit.engine_kit import tiny_pipeline, tiny_unet
+from regiondrag_widget.models.keyvalues import KeyValueCache
+from tests.unit.engine_kit import box_pair, picture, tiny_pipeline, tiny_unet
 
 
 class LoraLinear(torch.nn.Linear):
@@ -93,3 +100,120 @@ def test_the_scale_of_an_image_prompt_changes_it():
     before = fingerprint(unet)
     processor.scale = [0.5]
     assert fingerprint(unet) != before
+
+
+# ---- whatever changes what is computed ----
+
+
+def hooked(unet: Any) -> None:
+    unet.mid_block.register_forward_hook(lambda *_: None)
+
+
+def forward_replaced(unet: Any) -> None:
+    block = unet.mid_block
+    original = block.forward
+    block.forward = lambda *args, **kwargs: original(*args, **kwargs)
+
+
+def seamless(unet: Any) -> None:
+    for module in unet.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.padding_mode = "circular"
+
+
+def own_processor(unet: Any) -> None:
+    class Own(AttnProcessor2_0):
+        pass
+
+    first = next(m for n, m in unet.named_modules() if n.endswith("attn1"))
+    first.set_processor(Own())
+
+
+CHANGES = {
+    "FreeU": lambda unet: unet.enable_freeu(s1=0.9, s2=0.2, b1=1.2, b2=1.4),
+    "a hook": hooked,
+    "a hook before": lambda unet: unet.conv_in.register_forward_pre_hook(lambda *_: None),
+    "a forward": forward_replaced,
+    "padding": seamless,
+    "a processor": own_processor,
+    "training": lambda unet: unet.train(),
+    "an activation": lambda unet: setattr(unet, "conv_act", torch.nn.ReLU()),
+    "a convolution": lambda unet: setattr(unet.conv_in, "stride", (2, 2)),
+    "a scale in a list": lambda unet: setattr(unet.mid_block, "strengths", [0.5, {"a": 1}]),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_whatever_is_changed_on_a_network_changes_it(change: Any):
+    unet = tiny_unet()
+    before = fingerprint(unet)
+    change(unet)
+    assert fingerprint(unet) != before
+
+
+def test_freeu_is_off_again_when_it_is_off():
+    """FreeU's factors are taken out by setting them to None; a second time off is no change."""
+    unet = tiny_unet()
+    unet.enable_freeu(s1=0.9, s2=0.2, b1=1.2, b2=1.4)
+    on = fingerprint(unet)
+    unet.disable_freeu()
+    off = fingerprint(unet)
+    unet.disable_freeu()
+    assert off != on
+    assert fingerprint(unet) == off
+
+
+@pytest.mark.parametrize("part", ["unet", "vae"])
+def test_a_call_changes_nothing(part: str):
+    pipe = tiny_pipeline()
+    before = fingerprint(getattr(pipe, part))
+    list(rd.ImageSession(pipe, picture(96, 128)).edit([box_pair((96, 128))]))
+    assert fingerprint(getattr(pipe, part)) == before
+
+
+def test_our_processors_on_it_are_no_change():
+    """Another thread may ask while an edit has its own on the network."""
+    unet = tiny_unet()
+    before = fingerprint(unet)
+    with captured(unet, KeyValueCache()):
+        assert fingerprint(unet) == before
+
+
+def test_offloading_put_on_again_after_a_call_is_no_change():
+    unet = tiny_unet()
+    accelerate.cpu_offload_with_hook(unet, execution_device=torch.device("cpu"))
+    before = fingerprint(unet)
+    accelerate.hooks.remove_hook_from_module(unet)
+    accelerate.cpu_offload_with_hook(unet, execution_device=torch.device("cpu"))
+    assert fingerprint(unet) == before
+
+
+@pytest.mark.parametrize("change", [CHANGES["FreeU"], CHANGES["padding"], CHANGES["a hook"]])
+def test_a_session_edits_by_the_network_as_it_is(change: Any):
+    """Its inversion was the unchanged network's; an edit after the change is that of a new session."""
+    pipe = tiny_pipeline()
+    pairs = [box_pair((96, 128))]
+    session = rd.ImageSession(pipe, picture(96, 128))
+    list(session.edit(pairs))
+    change(pipe.unet)
+    ours = [s.latents for s in session.edit(pairs)][-1]
+    new = [s.latents for s in rd.ImageSession(pipe, picture(96, 128)).edit(pairs)][-1]
+    assert torch.equal(ours, new)
+
+
+def test_an_edit_walks_over_the_network_once(monkeypatch: pytest.MonkeyPatch):
+    """A walk over SDXL takes longer than a graph saves in a call."""
+    pipe = tiny_pipeline()
+    walks: list[Any] = []
+    real = fingerprints.network_state
+
+    def counting(network: Any) -> Any:
+        walks.append(network)
+        return real(network)
+
+    session = rd.ImageSession(pipe, picture(96, 128))
+    list(session.edit([box_pair((96, 128))]))
+    for module in (fingerprints, unet_network, attention):
+        monkeypatch.setattr(module, "network_state", counting)
+    list(session.edit([box_pair((96, 128), dx=20)]))
+    assert [network is pipe.unet for network in walks].count(True) == 1

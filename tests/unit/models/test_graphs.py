@@ -322,3 +322,56 @@ def test_a_gpu_that_is_gone_is_told_from_one_that_is_full(error: Exception, lost
     assert lost_device(error) is lost
     with pytest.raises(DeviceLostError if lost else type(error)), device_errors():
         raise error
+
+
+# ---- what a replay would leave out ----
+
+
+def test_hooks_of_the_user_are_called_at_every_step(pipe: rd.RegionDragPipeline):
+    """A replay makes no call of Python: with a forward hook on the network, calls are plain ones."""
+    log: list[str] = []
+    use(pipe, from_tensors_alone(pipe, log))
+    session = session_of(pipe)
+    edited(session, HERE)
+    assert log.count("replayed") == 3
+    calls: list[int] = []
+    hook = pipe.unet.mid_block.register_forward_hook(lambda *_: calls.append(1))
+    edited(session, HERE)
+    before = len(calls)
+    edited(session, HERE)
+    assert len(calls) - before == 3
+    assert log.count("replayed") == 3
+    assert pipe.acceleration == (
+        "eager: the network has forward hooks (mid_block), which a recording would leave out"
+    )
+    hook.remove()
+    edited(session, HERE)
+    assert log.count("replayed") == 6, "without the hook calls are replayed again"
+    assert pipe.acceleration == "recorded"
+
+
+def test_freeu_after_a_recording_is_not_ignored(pipe: rd.RegionDragPipeline):
+    log: list[str] = []
+    use(pipe, from_tensors_alone(pipe, log))
+    session = session_of(pipe)
+    edited(session, HERE)
+    pipe.unet.enable_freeu(s1=0.9, s2=0.2, b1=1.2, b2=1.4)
+    replayed = edited(session, HERE)
+    assert log.count("recorded") == 2
+    pipe.accelerate(False)
+    assert torch.allclose(replayed, edited(session_of(pipe), HERE), atol=1e-5)
+
+
+def test_a_network_that_fell_back_to_plain_calls_gets_its_crop_back(pipe: rd.RegionDragPipeline):
+    """A crop of every size would have to be recorded; plain calls have no such need."""
+
+    def record(call: Call) -> Call:
+        raise RuntimeError("not on this card")
+
+    use(pipe, record)
+    assert pipe.backbone.replays
+    edited(session_of(pipe), HERE)
+    assert not pipe.backbone.replays
+    assert pipe.acceleration == "eager: not on this card"
+    pipe.accelerate(False)
+    assert not pipe.backbone.replays

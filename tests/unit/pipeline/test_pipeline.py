@@ -40,6 +40,11 @@ def edit_latents(pipe: Any, **options: Any) -> Any:
     return pipe(**{"latents": LATENTS, "correspondence": CELLS, "output_type": "latent", **options})
 
 
+def eight_bits(values: np.ndarray) -> np.ndarray:
+    """Values in [0, 1] as a picture has them."""
+    return (values * 255).round().astype(np.uint8)
+
+
 # ---- outputs ----
 
 
@@ -50,9 +55,12 @@ def test_pillow_images_come_by_default(pipe: Any):
     assert images[0].size == (128, 96)
 
 
-def test_an_array_is_of_8_bits(pipe: Any):
-    images = edit_picture(pipe, output_type="np").images
-    assert (images.shape, images.dtype) == ((1, *SHAPE, 3), np.uint8)
+def test_an_array_runs_from_0_to_1_as_in_diffusers(pipe: Any):
+    out = edit_picture(pipe, output_type="np")
+    assert (out.images.shape, out.images.dtype) == ((1, *SHAPE, 3), np.float32)
+    assert np.array_equal(eight_bits(out.images[0]), out.result.array)
+    decoded = edit_latents(pipe, output_type="np").images
+    assert (decoded.dtype, decoded.min() >= 0, decoded.max() <= 1) == (np.float32, True, True)
 
 
 def test_a_tensor_runs_from_0_to_1(pipe: Any):
@@ -75,11 +83,11 @@ def test_bare_latents_are_decoded_when_asked(pipe: Any, output_type: str, shape:
 def test_bare_latents_as_pillow_images(pipe: Any):
     (image,) = edit_latents(pipe, output_type="pil").images
     assert image.size == (128, 128)
-    assert np.array_equal(np.asarray(image), edit_latents(pipe, output_type="np").images[0])
+    assert np.array_equal(np.asarray(image), eight_bits(edit_latents(pipe, output_type="np").images[0]))
 
 
 def test_the_formats_agree(pipe: Any):
-    array = edit_picture(pipe, output_type="np").images[0]
+    array = eight_bits(edit_picture(pipe, output_type="np").images[0])
     assert np.array_equal(np.asarray(edit_picture(pipe).images[0]), array)
     tensor = edit_picture(pipe, output_type="pt").images[0]
     assert np.array_equal((tensor.permute(1, 2, 0) * 255).round().byte().numpy(), array)
@@ -111,6 +119,42 @@ def test_an_edit_in_one_call_is_the_same_edit_too(pipe: Any):
 
 
 # ---- draws ----
+
+
+def test_a_list_of_one_generator_is_that_generator(pipe: Any):
+    alone, listed = torch.Generator().manual_seed(5), torch.Generator().manual_seed(5)
+    assert torch.equal(
+        edit_latents(pipe, generator=alone).images, edit_latents(pipe, generator=[listed]).images
+    )
+
+
+@pytest.mark.parametrize(
+    ("generator", "error", "words"),
+    [
+        ([torch.Generator(), torch.Generator()], ValueError, "one picture and takes one generator, got 2"),
+        ([], ValueError, "got 0"),
+        (7, TypeError, "generator must be a torch.Generator, got int"),
+    ],
+)
+def test_other_generators_are_refused(pipe: Any, generator: Any, error: type[Exception], words: str):
+    with pytest.raises(error, match=words):
+        edit_latents(pipe, generator=generator)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "words"),
+    [
+        ("guidance_scale", "an edit runs at guidance 1"),
+        ("negative_prompt", "guidance 1"),
+        ("num_inference_steps", "say steps="),
+        ("strength", "say start="),
+        ("ip_adapter_image", "no image prompt"),
+        ("sed", "Did you mean 'seed'"),
+    ],
+)
+def test_what_diffusers_takes_and_an_edit_does_not_is_explained(pipe: Any, keyword: str, words: str):
+    with pytest.raises(TypeError, match=words):
+        edit_latents(pipe, **{keyword: 1})
 
 
 def test_a_generator_makes_an_edit_reproducible(pipe: Any):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import EulerDiscreteScheduler, PNDMScheduler, StableDiffusionPipeline
+from diffusers import AutoencoderTiny, EulerDiscreteScheduler, PNDMScheduler, StableDiffusionPipeline
 
 import regiondrag_widget as rd
 from tests.unit.engine_kit import (
@@ -182,3 +182,18 @@ def test_a_pipeline_without_a_unet_is_refused():
 def test_an_inpainting_network_is_refused():
     with pytest.raises(ValueError, match="9 channels"):
         rd.RegionDragPipeline(tiny_vae(), tiny_unet(in_channels=9), tiny_scheduler())
+
+
+def test_a_replaced_part_is_used_and_the_choice_of_calls_stays(tmp_path: Path):
+    ours = rd.RegionDragPipeline.from_pipe(users_pipeline(tmp_path, torch.float32), compile=False)
+    blocks = {"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4}
+    ones = {"num_encoder_blocks": (1,) * 4, "num_decoder_blocks": (1,) * 4}
+    tiny = AutoencoderTiny(**blocks, **ones)
+    ours.draft_vae = tiny
+    assert ours.backbone.draft_vae is tiny
+    other = tiny_unet(seed=9)
+    ours.unet = other
+    assert ours.backbone.unet is other
+    assert ours.acceleration == "eager", "and not again the default"
+    ours.set_draft_vae(None)
+    assert not ours.backbone.has_draft_codec

@@ -31,8 +31,10 @@ MAY_IMPORT = {
     "assets": {"assets", "imaging", "regions"},
     "widget": {"widget", "api", "select", "engine", "models", "imaging", "regions", "assets"},
     "bench": {"bench", "api", "pipeline", "select", "engine", "models", "imaging", "regions", "assets"},
+    "check": {"check", "api", "pipeline", "engine", "models", "imaging", "regions", "assets"},
     "cli": {
         "cli",
+        "check",
         "bench",
         "api",
         "pipeline",

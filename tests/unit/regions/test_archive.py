@@ -11,9 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from regiondrag_widget.regions import RegionPair, RegionPairs, load_protect, load_regions, save_regions
+from regiondrag_widget.regions import (
+    RegionPair,
+    RegionPairs,
+    archive_parts,
+    container,
+    load_protect,
+    load_regions,
+    save_regions,
+)
 from regiondrag_widget.regions import archive as files_module
 
 SIZE = (48, 32)
@@ -423,3 +431,131 @@ def test_a_damaged_deformation_is_refused(
     (path / "regions.json").write_text(json.dumps(index))
     with pytest.raises(ValueError, match=words):
         load_regions(path)
+
+
+# --- whole or not at all
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("step", range(1, 6))
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=str)
+def test_a_folder_is_saved_whole_or_stays_as_it_was(
+    step: int,
+    error: BaseException,
+    tmp_path: Path,
+    picture: Image.Image,
+    pairs: RegionPairs,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Whichever of its writes fails, the earlier save loads, bit for bit."""
+    folder = save_regions(tmp_path / "session", picture, pairs)
+    (folder / "notes.txt").write_text("mine")
+    before = contents(folder)
+    calls = 0
+    whole = container.write_whole_bytes
+
+    def failing(path: Path, data: bytes) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == step:
+            raise error
+        return whole(path, data)
+
+    monkeypatch.setattr(container, "write_whole_bytes", failing)
+    changed = ImageOps.invert(picture.convert("RGB"))
+    with pytest.raises(type(error)):
+        save_regions(folder, changed, pairs[::-1])
+    assert contents(folder) == before
+    monkeypatch.undo()
+    save_regions(folder, changed, pairs[::-1])
+    assert load_regions(folder)[1] == pairs[::-1]
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert len(contents(folder)) == len(before) == 6, "files of the earlier save are left over"
+
+
+def test_a_new_folder_that_cannot_be_filled_is_not_left_behind(
+    tmp_path: Path, picture: Image.Image, pairs: RegionPairs, monkeypatch: pytest.MonkeyPatch
+):
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(container, "write_whole_bytes", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        save_regions(tmp_path / "session", picture, pairs)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_a_private_save_stays_private(tmp_path: Path, picture: Image.Image, pairs: RegionPairs):
+    for path in (
+        save_regions(tmp_path / "s", picture, pairs),
+        save_regions(tmp_path / "s.zip", picture, pairs),
+    ):
+        files = [path] if path.is_file() else list(path.iterdir())
+        for file in files:
+            file.chmod(0o600)
+        save_regions(path, picture, pairs[:1])
+        files = [path] if path.is_file() else list(path.iterdir())
+        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_are_neither_read_nor_written(tmp_path: Path, picture: Image.Image, pairs: RegionPairs):
+    os.mkfifo(tmp_path / "pipe.zip")
+    with pytest.raises(ValueError, match="is a pipe or a device"):
+        load_regions(tmp_path / "pipe.zip")
+    with pytest.raises(OSError, match="is a pipe or a device and is left alone"):
+        save_regions(tmp_path / "pipe.zip", picture, pairs)
+    folder = save_regions(tmp_path / "session", picture, pairs)
+    (folder / "image.png").unlink()
+    os.mkfifo(folder / "image.png")
+    with pytest.raises(ValueError, match=r"image\.png in .* is not a file"):
+        load_regions(folder)
+
+
+def test_a_pairs_name_is_no_file_of_the_save(tmp_path: Path, picture: Image.Image, pairs: RegionPairs):
+    named = [RegionPair(pairs[0].handle, pairs[0].target, name="notes.png")]
+    folder = save_regions(tmp_path / "session", picture, named)
+    (folder / "notes.png").write_bytes(b"mine")
+    save_regions(folder, picture, pairs)
+    assert (folder / "notes.png").read_bytes() == b"mine"
+
+
+def test_masks_that_are_equal_are_written_and_held_once(
+    tmp_path: Path, picture: Image.Image, pairs: RegionPairs
+):
+    same = [RegionPair(pairs[0].handle, pairs[0].target, name=str(number)) for number in range(200)]
+    path = save_regions(tmp_path / "s.zip", picture, same)
+    with zipfile.ZipFile(path) as archive:
+        assert sorted(archive.namelist()) == ["handle_0.png", "image.png", "regions.json", "target_0.png"]
+    loaded = load_regions(path)[1]
+    assert loaded == same
+    assert len({id(pair._handle) for pair in loaded}) == 1
+
+
+def test_masks_that_take_too_much_memory_are_refused(saved: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(archive_parts, "MAX_MASK_BYTES", 20)
+    with pytest.raises(ValueError, match=r"the masks take more than .* MB packed: save fewer pairs"):
+        load_regions(saved)
+
+
+def test_an_archive_of_very_many_files_is_refused_before_its_list_is_read(tmp_path: Path):
+    path = tmp_path / "many.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("regions.json", "{}")
+    data = bytearray(path.read_bytes())
+    at = data.rfind(b"PK\5\6")
+    data[at + 12 : at + 16] = (200_000_000).to_bytes(4, "little")
+    path.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match="holds more than 16384 files"):
+        load_regions(path)
+
+
+def test_a_name_that_is_no_text_is_not_saved(tmp_path: Path, picture: Image.Image, pairs: RegionPairs):
+    named = RegionPair(pairs[0].handle, pairs[0].target, name="duck \ud83e")
+    with pytest.raises(ValueError, match="the pair's name contains half a character"):
+        save_regions(tmp_path / "s", picture, named)
+    assert not list(tmp_path.iterdir())

@@ -11,6 +11,7 @@ import pytest
 from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs, cell_correspondence, pixel_map
 from regiondrag_widget.regions.bend import Bend
 from regiondrag_widget.regions.framing import framed_pairs, padded_pairs
+from regiondrag_widget.regions.region import Region
 
 SHAPE = (120, 160)
 BAR = np.zeros(SHAPE, bool)
@@ -28,7 +29,7 @@ def grid_points() -> np.ndarray:
 
 
 def bent(pins: object, goals: object, matrix: object = None) -> Bend:
-    return Bend(pins, goals, matrix, handle=BAR)
+    return Bend(pins, goals, matrix, region=Region.of(BAR))
 
 
 @pytest.mark.parametrize(

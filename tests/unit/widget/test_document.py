@@ -144,8 +144,9 @@ def test_a_request_is_what_is_drawn_with_the_changed_settings(document, pair):
     document.set_protect(pair.target)
     request = document.request(7, {"seed": 9})
     assert (request.run, request.settings.seed, document.settings.seed) == (7, 9, 0)
-    assert list(request.pairs) == [pair]
-    assert np.array_equal(request.protect, pair.target)
+    pairs, protect = request.decoded()
+    assert list(pairs) == [pair]
+    assert np.array_equal(protect, pair.target)
     assert request.regions is document.regions
 
 

@@ -1,0 +1,128 @@
+"""Which parts an edit can use, said before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from diffusers import UNet2DConditionModel
+
+from regiondrag_widget.models.placement import is_moved
+
+__all__ = ["KNOWN_MODELS", "check_components", "check_network", "check_parts"]
+
+KNOWN_MODELS = "Stable Diffusion 1.5, 2.1 and SDXL"
+# parts of other pipelines that an edit can do without: they check, label or describe what comes out
+SPARE = {"safety_checker", "feature_extractor", "image_encoder", "image_processor", "watermark"}
+# parts that steer a generation; an edit without them would be another one than was asked for
+STEERING = {
+    "controlnet": "a ControlNet",
+    "adapter": "a T2I-Adapter",
+    "t2i_adapter": "a T2I-Adapter",
+    "motion_adapter": "a motion adapter",
+    "referencenet": "a reference network",
+}
+CONDITIONS = (None, "text_time")
+
+
+def check_components(kind: str, components: Mapping[str, Any], used: Iterable[str]) -> None:
+    """Refuse the parts of a pipeline that an edit would leave out, and those it lacks.
+
+    Parameters
+    ----------
+    kind : str
+        What the pipeline is called.
+    components : mapping
+        Its parts by name; None where one is missing.
+    used : iterable of str
+        The names of parts that an edit uses.
+
+    Raises
+    ------
+    ValueError
+        No autoencoder, UNet or scheduler; a ControlNet, a T2I-Adapter or another part that would be dropped.
+    """
+    for part in ("vae", "unet", "scheduler"):
+        if components.get(part) is None:
+            raise ValueError(
+                f"this pipeline has no {part}: RegionDrag needs a Stable Diffusion pipeline with a UNet, and "
+                f"{kind} is another family ({KNOWN_MODELS} can be used)"
+            )
+    for part, value in components.items():
+        if value is None or part in used or part in SPARE:
+            continue
+        raise ValueError(
+            f"this {kind} has {STEERING.get(part, f'a part called {part}')}, which an edit cannot use and "
+            "would have to leave out: pass the pipeline without it, as StableDiffusionPipeline.from_pipe does"
+        )
+
+
+def check_parts(vae: Any, unet: Any, scheduler: Any) -> None:
+    """Refuse an autoencoder, a UNet or a schedule of another kind than Stable Diffusion's.
+
+    Raises
+    ------
+    ValueError
+        In one sentence.
+    """
+    kind = type(getattr(unet, "_orig_mod", unet))  # what torch.compile has wrapped
+    if kind.__module__.startswith("diffusers.") and not issubclass(kind, UNet2DConditionModel):
+        raise ValueError(f"the network is a {kind.__name__}: the UNets of {KNOWN_MODELS} can be used")
+    config = unet.config
+    channels, wanted = config.in_channels, config.out_channels
+    if channels != wanted:
+        raise ValueError(
+            f"this UNet takes {channels} channels and gives {wanted}: it inpaints or upscales; "
+            "use a text-to-image one"
+        )
+    labels = config.get("class_embed_type") or config.get("num_class_embeds")
+    if labels is not None:
+        raise ValueError(
+            f"this UNet is conditioned on classes ({labels}), and an edit has none: use a text-to-image one"
+        )
+    added = config.get("addition_embed_type")
+    if added not in CONDITIONS:
+        raise ValueError(f"this UNet wants {added!r} beside the text, which an edit has none of")
+    if not hasattr(vae, "encode") or not hasattr(vae, "decode"):
+        raise ValueError(f"the autoencoder is a {type(vae).__name__}, which has no encode and decode")
+    _check_scheduler(scheduler)
+    check_network(unet)
+
+
+def check_network(unet: Any) -> None:
+    """Refuse what may have come to a UNet since it was loaded: an IP-Adapter; and weights that are not there.
+
+    Raises
+    ------
+    ValueError
+        In one sentence.
+    """
+    projected = unet.config.get("encoder_hid_dim_type")
+    if projected == "ip_image_proj":
+        raise ValueError(
+            "an IP-Adapter is loaded, and an edit has no image prompt to give it: "
+            "pipeline.unload_ip_adapter() takes it out"
+        )
+    if projected not in (None, "text_proj"):
+        raise ValueError(f"this UNet reads {projected!r} beside the text, which an edit has none of")
+    first = next(unet.parameters(), None)
+    if first is not None and first.device == torch.device("meta") and not is_moved(unet):
+        raise ValueError(
+            "the UNet has no weights: they are on torch's meta device; load it with from_pretrained, or fill "
+            "it with load_state_dict(..., assign=True)"
+        )
+
+
+def _check_scheduler(scheduler: Any) -> None:
+    kind = type(scheduler).__name__
+    if not isinstance(getattr(scheduler, "alphas_cumprod", None), torch.Tensor):
+        raise ValueError(
+            f"{kind} has no alphas_cumprod: the noise schedules of EDM and of flow matching cannot be used; "
+            "use one of Stable Diffusion's, such as DDIMScheduler.from_config(pipeline.scheduler.config)"
+        )
+    predicted = scheduler.config.get("prediction_type", "epsilon")
+    if predicted not in ("epsilon", "v_prediction", "sample"):
+        raise ValueError(
+            f"the scheduler's prediction_type {predicted!r} is not one of epsilon, v_prediction, sample"
+        )
