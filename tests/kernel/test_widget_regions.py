@@ -15,6 +15,7 @@ from PIL import Image
 import regiondrag_widget as rd
 from regiondrag_widget.regions import decode_mask, encode_mask
 from regiondrag_widget.widget.regions_state import UnfinishedPair
+from tests.kernel.fake_browser import FakeBrowser
 
 SHIFT = [[1, 0, 50], [0, 1, 0], [0, 0, 1]]
 
@@ -397,7 +398,7 @@ def test_loading_something_else_loses_nothing(w, handle, target, tmp_path):
 
 
 def test_a_removal_runs_without_a_target_and_reads_as_one(engine, rgb, handle):
-    widget = RegionDragWidget(rgb)
+    widget = rd.RegionDragWidget(rgb)
     browser = FakeBrowser(widget)
     pair = {"id": "a", "name": "", "matrix": None, "handle": 0, "target": None, "action": "remove"}
     message = {"type": "run", "run": 1, "rev": 1, "params": {}, "pairs": [pair], "protect": None}
