@@ -26,7 +26,7 @@ from regiondrag_widget.regions import RegionPair
 __all__ = ["Bench", "relative"]
 
 # relative errors that rounding may cause in an edit, by format; with TF32 a GPU's float32 is less exact
-ROUNDING = {torch.float32: 1e-4, torch.float16: 3e-2, torch.bfloat16: 2e-1}
+ROUNDING = {torch.float32: 1e-4, torch.float16: 3e-2, torch.bfloat16: 1e-1}
 TF32 = 1e-2
 
 

@@ -65,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         }
         print(json.dumps(record, indent=2))
     else:
-        words = f"{failed} of {len(outcomes)} failed" if failed else f"all {len(outcomes)} are well"
+        skipped = sum(outcome.state == "skipped" for outcome in outcomes)
+        words = f"{failed} of {len(outcomes)} failed" if failed else f"{len(outcomes) - skipped} are well"
+        words += f", {skipped} skipped" if skipped else ""
         print(f"\n{words}, in {seconds:.0f} s" + (": please report it, with this output" if failed else ""))
     return FAILURE if failed else DONE

@@ -93,7 +93,7 @@ def check_mask(data: bytes | bytearray | memoryview, *, max_pixels: int = MAX_PI
         return
     try:
         while rest and seen <= size:
-            seen += len(stream.decompress(rest, _CHUNK))
+            seen += len(stream.decompress(rest, min(_CHUNK, size + 1 - seen)))
             rest = stream.unconsumed_tail
     except zlib.error as error:
         raise ValueError("mask data is damaged: its payload is not a zlib stream") from error
