@@ -124,9 +124,18 @@ def corrected(pieces: Pieces, before: Bool, clicks: Sequence[Click]) -> Regions:
         return Regions(before[None], np.ones(1, np.float32))
     changed = changes(pieces, before, clicks)
     members = changed | before if click.takes else ~changed & before
+    things = scores(pieces.graph, changed, click.x, click.y)
+    if click.takes and not _touch(pieces.graph, changed[things.argmax()], before):
+        return Regions(members, things).sorted()  # another thing, apart from what was selected
     first = next((c for c in clicks if c.takes), click)
     judged = change_scores(pieces.graph, before, changed, (click.x, click.y), (first.x, first.y))
     return Regions(members, judged).sorted()
+
+
+def _touch(graph: Graph, region: Bool, other: Bool) -> bool:
+    """Whether two regions share a border."""
+    a, b = graph.a, graph.b
+    return bool(((region[a] & other[b]) | (region[b] & other[a])).any())
 
 
 def changes(pieces: Pieces, before: Bool, clicks: Sequence[Click]) -> Bool:

@@ -14,8 +14,8 @@ Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float32]
 Place = tuple[float, float]
 
-# measure -> its weight: as those of `objectness`, a ridge regression of what each change wins
-WEIGHTS: dict[str, float] = {"thing": 0.3, "better": 0.5, "thicker": -0.3, "larger": -0.1}
+# measure -> its weight: a ridge regression of what each change wins, by scripts/fit_selecting.py
+WEIGHTS = {"thing": 0.037, "better": 0.6, "thicker": -0.235, "touching": 0.146}
 
 
 def change_scores(graph: Graph, before: Bool, changed: Bool, click: Place, first: Place) -> Float:
@@ -46,9 +46,7 @@ def change_measures(
     dict
         thing: how much the change itself looks like a thing; better: how much more than before the whole
         does; thicker: by how much the change is thicker than the click is deep in what may change,
-        logarithm; thinner: the reverse; larger: its area over that of the selection before, logarithm;
-        touching: how much of its outline is the outline before; gone: how steep that part is, over the
-        usual step; new: how steep the rest is.
+        logarithm; touching: how much of its outline is the outline before.
     """
     after = before ^ changed
     some = after.any(1)
@@ -58,8 +56,6 @@ def change_measures(
     area = changed.astype(np.float32) @ graph.area
     outline = changed[:, graph.a] != changed[:, graph.b]
     old = outline & (before[graph.a] != before[graph.b])
-    fresh = outline & ~old
-    relative = np.minimum(graph.step / graph.usual_step, 4)
     length, shared = (np.maximum(part @ graph.length, 1e-3) for part in (outline, old))
     thick = 2 * area / (length + changed.astype(np.float32) @ graph.rim)
     depth = depth_of(graph, before, bool(before[changed[0]][0]), click)
@@ -68,13 +64,7 @@ def change_measures(
         "thing": scores(graph, changed, *click),
         "better": whole - was,
         "thicker": np.maximum(ratio, 0),
-        "thinner": np.maximum(-ratio, 0),
-        "larger": np.log(area / max(1.0, float(graph.area[before].sum()))),
         "touching": shared / length,
-        "gone": (old @ (graph.length * relative)) / length,
-        "new": (fresh @ (graph.length * relative)) / length,
-        "weak": (fresh @ (graph.length * np.exp(-(relative**2)))) / np.sqrt(area),
-        "mended": (old @ (graph.length * np.exp(-(relative**2)))) / np.sqrt(area),
     }
     return {name: np.asarray(values, np.float32) for name, values in found.items()}
 

@@ -14,8 +14,7 @@ Float = npt.NDArray[np.float32]
 
 MOST_STEP, MOST_CENTRE = 4.0, 0.6  # of the usual step, and of the region's radius: more makes no difference
 
-# measure -> its weight: a ridge regression of the overlap with the true object, on clicks into the training
-# part of the handles benchmark
+# measure -> its weight: a ridge regression of the overlap with the true object, by scripts/fit_selecting.py
 WEIGHTS = {
     "step": 0.005,
     "alike": -0.514,

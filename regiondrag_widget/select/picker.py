@@ -11,6 +11,7 @@ import numpy.typing as npt
 from regiondrag_widget.imaging.picture import PictureSource
 from regiondrag_widget.select.candidate import Candidate
 from regiondrag_widget.select.clicking import Click, Regions, corrected, different, regions_at, regions_in
+from regiondrag_widget.select.enlarging import enlarged
 from regiondrag_widget.select.given import Box, Point, checked_box, checked_clicks, checked_points, rgb_of
 from regiondrag_widget.select.proposals import pieces_of
 from regiondrag_widget.select.superpixels import segment
@@ -178,13 +179,7 @@ class Superpixels:
 
     def mask(self, chosen: Bool) -> Bool:
         """(H, W) bool: chosen superpixels (n,) bool in the whole picture."""
-        small = chosen[self.labels]
-        if small.shape == self.shape:
-            return small
-        soft = small.view(np.uint8) * 255
-        full = cv2.resize(soft, self.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        cv2.threshold(full, 127, 1, cv2.THRESH_BINARY, dst=full)
-        return np.asarray(full).view(np.bool_)
+        return enlarged(chosen[self.labels], self.shape)
 
     def _regions(
         self, points: Sequence[Point], labels: Sequence[bool] | None, box: Box | None

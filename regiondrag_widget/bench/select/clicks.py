@@ -63,7 +63,7 @@ def select_by_clicks(thing: HandObject, click: Click, corrections: int = CORRECT
         overlaps.append(float((mask & true).sum() / (mask | true).sum()))
         if len(overlaps) > corrections:
             break
-        missed, extra = _largest(true & ~mask), _largest(mask & ~true)
+        missed, extra = largest(true & ~mask), largest(mask & ~true)
         if not missed.any() and not extra.any():  # nothing to correct
             overlaps += [overlaps[-1]] * (corrections + 1 - len(overlaps))
             break
@@ -81,7 +81,7 @@ def innermost(mask: Mask) -> tuple[float, float]:
     return float(column), float(row)
 
 
-def _largest(mask: Mask) -> Mask:
+def largest(mask: Mask) -> Mask:
     """The largest connected part of a mask."""
     count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
     if count < 2:
