@@ -189,9 +189,8 @@ def _part(value: Any) -> Hashable:
         digest = hashlib.blake2b(packed.tobytes(), digest_size=16).digest()
         return value.shape, value.dtype.str, digest
     if isinstance(value, RegionPair):
-        return tuple(
-            _part(v) for v in (value.handle, value.target, value.matrix, value.carry, value.deformation)
-        )
+        parts = value.handle, value.target, value.matrix, value.carry, value.deformation, value.action
+        return tuple(_part(v) for v in parts)
     if isinstance(value, (tuple, list)):
         return tuple(_part(item) for item in value)
     if hasattr(value, "key"):

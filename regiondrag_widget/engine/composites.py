@@ -82,6 +82,7 @@ class Composites:
         handles = tuple(pair.handle for pair in pairs)
         unsaid = MATTES[settings.matte]
         carries = tuple(unsaid if pair.carry is None else pair.carry for pair in pairs)
+        keeps = tuple(pair.action == "copy" or (pair.moves and settings.vacated == "keep") for pair in pairs)
         cutouts = tuple(
             self._kept(CutoutRequest(sheet, handle, carry))
             for handle, carry in zip(handles, carries, strict=True)
@@ -93,7 +94,7 @@ class Composites:
                 carries,
                 editable,
                 settings.prefill,
-                settings.vacated == "keep",
+                keeps,
                 self._seed,
             ),
             cutouts,

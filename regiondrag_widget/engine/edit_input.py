@@ -13,7 +13,7 @@ from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.regions import RegionPair, RegionPairs
 from regiondrag_widget.regions.mask import as_mask
 
-__all__ = ["EditInput", "checked_calls", "checked_editable", "checked_pairs"]
+__all__ = ["EditInput", "check_actions", "checked_calls", "checked_editable", "checked_pairs"]
 
 Bool = npt.NDArray[np.bool_]
 
@@ -63,6 +63,30 @@ def checked_pairs(pairs: RegionPairs | Sequence[RegionPair], shape: tuple[int, i
             f"the masks are {mw}x{mh} but the picture is {w}x{h}: draw them at the picture's own size"
         )
     return checked
+
+
+def check_actions(pairs: RegionPairs, settings: EditSettings) -> None:
+    """Refuse pairs that an edit of latents cannot make.
+
+    Parameters
+    ----------
+    pairs : RegionPairs
+        The pairs of the edit.
+    settings : EditSettings
+        How the edit is made.
+
+    Raises
+    ------
+    ValueError
+        With ``content="latents"``: a removal, or a copy whose place would not be kept.
+    """
+    if settings.content == "pixels":
+        return
+    for number, pair in enumerate(pairs, start=1):
+        if pair.action == "remove" or (pair.action == "copy" and settings.vacated != "keep"):
+            raise ValueError(
+                f'pair {number}: content="latents" cannot {pair.action} a single pair; use content="pixels"'
+            )
 
 
 def checked_editable(editable: Bool | None, shape: tuple[int, int]) -> Bool | None:

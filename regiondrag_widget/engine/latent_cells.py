@@ -59,6 +59,9 @@ def moved_cells(window: Window, pairs: RegionPairs, grid: Grid, method: str) -> 
     method : str
         See `cell_correspondence`.
     """
+    pairs = RegionPairs(pair for pair in pairs if pair.moves)
+    if not len(pairs):
+        return Correspondence([], [])
     h, w = window.size
     inner_h, inner_w = window.inner
     if (h, w) != (inner_h, inner_w):  # the grid covers the padding too: the masks must

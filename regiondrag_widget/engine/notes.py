@@ -25,7 +25,10 @@ def notes_of(pairs: RegionPairs, verdicts: Sequence[str]) -> tuple[str, ...]:
     tuple of str
         One note a pair; with several pairs each begins with the pair's number and name.
     """
-    words = [VERDICTS[verdict] for verdict in verdicts]
+    words = [
+        VERDICTS[verdict] if pair.moves else "removed, and its place filled"
+        for pair, verdict in zip(pairs, verdicts, strict=False)
+    ]
     if len(pairs) < 2:
         return tuple(words)
     labels = (f"pair {n}{f' ({pair.name})' if pair.name else ''}" for n, pair in enumerate(pairs, start=1))

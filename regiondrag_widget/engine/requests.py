@@ -81,8 +81,8 @@ class BackgroundRequest:
         False where nothing may change.
     prefill : str
         See `EditSettings`.
-    keeps : bool
-        Whether the vacated place keeps its content.
+    keeps : tuple of bool
+        For each handle whether its place keeps its content.
     seed : int
         Of the filling.
     """
@@ -93,7 +93,7 @@ class BackgroundRequest:
     carries: tuple[Carry, ...]
     editable: Bool | None
     prefill: str
-    keeps: bool
+    keeps: tuple[bool, ...]
     seed: int
 
     def make(self, cutouts: Sequence[Cutout]) -> Background:
@@ -110,7 +110,7 @@ class BackgroundRequest:
             list(cutouts),
             alpha=self.sheet.alpha,
             editable=self.editable,
-            vacated="keep" if self.keeps else "fill",
+            kept=self.keeps,
             prefill=self.prefill,
             seed=self.seed,
         )

@@ -14,7 +14,13 @@ from torch import Tensor
 from regiondrag_widget.engine.cache import ByteCache, CacheReport, default_budgets
 from regiondrag_widget.engine.denoise import EditStep
 from regiondrag_widget.engine.drafts import Draft, draft_of
-from regiondrag_widget.engine.edit_input import EditInput, checked_calls, checked_editable, checked_pairs
+from regiondrag_widget.engine.edit_input import (
+    EditInput,
+    check_actions,
+    checked_calls,
+    checked_editable,
+    checked_pairs,
+)
 from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.engine.notes import notes_of
 from regiondrag_widget.engine.passes import Passes
@@ -308,9 +314,11 @@ class ImageSession:
     ) -> EditInput:
         chosen = resolve(self.preset, self.model.edit_defaults, dict(settings))
         check_stop(settings.get("stop"), self.start, self.preset)
+        given = checked_pairs(pairs, self.picture.shape)
+        check_actions(given, chosen)
         check_swap(self._network, chosen.swap)
         return EditInput(
-            pairs=checked_pairs(pairs, self.picture.shape),
+            pairs=given,
             editable=checked_editable(editable, self.picture.shape),
             settings=chosen,
             rng=torch.Generator().manual_seed(self.seed + 1) if generator is None else generator,

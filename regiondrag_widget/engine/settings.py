@@ -133,6 +133,11 @@ class EditSettings:
         "choice", None, "Edit while you drag. Automatic: on if a draft takes under 250 ms",
         choices={None: "Automatic", True: "On", False: "Off"}, faces=("widget",), scope="display",
     )  # fmt: skip
+    selector: str = setting(
+        "text", "", "Segment Anything model of the select tool: a folder or a hub id", label="Select with",
+        more="without one, things are found by their colours and edges",
+        max=1000, faces=("widget",), scope="display",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         if str(self.matte) == "grabcut":

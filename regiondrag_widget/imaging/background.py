@@ -68,7 +68,7 @@ def empty(
     *,
     alpha: Pixels | None = None,
     editable: Bool | None = None,
-    vacated: str = "fill",
+    kept: Sequence[bool] = (),
     prefill: str = "mixed",
     seed: int = 0,
 ) -> Background:
@@ -86,8 +86,9 @@ def empty(
         (H, W) uint8, the picture's transparency.
     editable
         (H, W) bool, False keeps the picture's own pixel.
-    vacated
-        "fill" and "noise" empty the handles, "keep" leaves their content (a copy instead of a move).
+    kept
+        For each handle whether its content stays where it is (a copy instead of a move); none does when left
+        out.
     prefill
         See `EditSettings`.
     seed
@@ -97,10 +98,12 @@ def empty(
     uniform = alpha is None or alpha.min() == alpha.max()
     transparency = None if alpha is None or uniform else alpha.astype(np.float32)
     hole = np.zeros(rgb.shape[:2], bool)
-    if vacated == "keep":
+    kept = tuple(kept) or (False,) * len(handles)
+    if all(kept):
         return Background(picture, transparency, hole, None, hole.astype(np.float32), rgb)
     remains = np.zeros_like(hole)
-    for handle, cutout in zip(handles, cutouts, strict=True):
+    emptied = [(h, c) for h, c, stays in zip(handles, cutouts, kept, strict=True) if not stays]
+    for handle, cutout in emptied:
         hole[slices_of(cutout.box)] |= cutout.place & handle[slices_of(cutout.box)]
         remains[slices_of(cutout.around)] |= cutout.remains
     if editable is not None:
@@ -113,7 +116,7 @@ def empty(
     else:
         smooth = np.where(hole[..., None], smooth_fill(picture, hole | hidden), picture)
         first = Fill(smooth, None, hole.astype(np.float32))
-    palettes = [cutout.palette for cutout in cutouts]
+    palettes = [cutout.palette for _, cutout in emptied]
     if len(palettes) == 1 and palettes[0] is not None:
         first.rgb[hole] = onto_palette(first.rgb[hole], palettes[0])
     if transparency is not None:

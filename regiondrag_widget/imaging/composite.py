@@ -100,6 +100,9 @@ def compose(
     carried = np.zeros(result.shape[:2], np.float32)
     staying = np.zeros(result.shape[:2], bool)
     for pair, cutout in zip(pairs, cutouts, strict=True):
+        if not pair.moves:
+            staying[slices_of(cutout.box)] &= ~cutout.place
+            continue
         box = bounding_box(pair.target)
         at = slices_of(box)
         shift = _whole_pixel_shift(box, pair)

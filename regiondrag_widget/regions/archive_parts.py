@@ -66,7 +66,11 @@ class PartWriter:
         entries = []
         for number, pair in enumerate(pairs):
             entry: dict[str, Any] = {"name": require_text("the pair's name", pair.name)}
-            masks = {"handle": pair._handle, "target": pair._target}
+            masks = {"handle": pair._handle}
+            if pair.moves:
+                masks["target"] = pair._target
+            if pair.action != "move":
+                entry["action"] = pair.action
             if isinstance(pair._carry, KeptMask):
                 masks["carry_mask"] = pair._carry
             elif pair._carry is not None:
@@ -168,7 +172,8 @@ class PartReader:
         """The pairs of an index, on a picture of (width, height) ``size``; ``ValueError`` names the pair."""
         pairs = RegionPairs()
         for number, entry in enumerate(entries):
-            masks = {part: self.mask(entry.get(part), size) for part in ("handle", "target")}
+            parts = ("handle",) if entry.get("action") == "remove" else ("handle", "target")
+            masks = {part: self.mask(entry.get(part), size) for part in parts}
             carry = entry.get("carry")
             if carry is not None and not isinstance(carry, str):
                 raise ValueError(f"pair {number} in {INDEX} cannot be used: its carry is no word")
@@ -181,8 +186,19 @@ class PartReader:
         label, matrix = entry.get("name"), entry.get("matrix")
         try:
             name = "" if label is None else label
+            action = entry.get("action", "move")
+            if action == "remove":
+                return RegionPair.remove(masks["handle"], name=name, carry=carry)
             deformation = read_deformation(entry, masks["handle"], self._plain_file)
-            return RegionPair(**masks, matrix=matrix, name=name, carry=carry, deformation=deformation)
+            return RegionPair(
+                masks["handle"],
+                masks["target"],
+                matrix,
+                name=name,
+                carry=carry,
+                action=action,
+                deformation=deformation,
+            )
         except (ValueError, TypeError) as error:
             raise ValueError(f"pair {number} in {INDEX} cannot be used: {error}") from error
 

@@ -56,10 +56,11 @@ def framed_pairs(pairs: RegionPairs, box: Box, shape: tuple[int, int] | None = N
         framed.append(
             RegionPair(
                 handle,
-                target,
+                target if pair.moves else None,
                 None if pair.matrix is None else forth @ pair.matrix @ back,
                 name=pair.name,
                 carry=carry,
+                action=pair.action,
                 deformation=deformation,
             )
         )

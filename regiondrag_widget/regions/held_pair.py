@@ -18,6 +18,7 @@ class HeldPair:
     _handle: KeptMask
     _target: KeptMask
     deformation: Deformation | None
+    action: str
     _carry: str | KeptMask | None
 
     def _hold(
@@ -28,9 +29,10 @@ class HeldPair:
         name: str,
         carry: str | KeptMask | None,
         deformation: Deformation | None = None,
+        action: str = "move",
     ) -> None:
         values = {"_handle": handle, "_target": target, "matrix": matrix, "name": name, "_carry": carry}
-        for field, value in {**values, "deformation": deformation}.items():
+        for field, value in {**values, "deformation": deformation, "action": action}.items():
             object.__setattr__(self, field, value)
 
     def __setattr__(self, name: str, value: Any) -> None:

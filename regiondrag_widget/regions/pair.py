@@ -19,6 +19,7 @@ from regiondrag_widget.regions.polygon import polygon_matrix
 from regiondrag_widget.regions.target import Deformation, deformed_by, require_usable
 
 CARRY = ("object", "painted")
+ACTIONS = ("move", "copy", "remove")
 
 
 class RegionPair(HeldPair):
@@ -40,6 +41,10 @@ class RegionPair(HeldPair):
     carry
         What of the handle is carried: "object" looks for the object in it, "painted" carries all of it, an
         (H, W) mask within the handle is carried as it is. None leaves it to the edit's ``matte``.
+    action
+        "move" carries the content away and fills its place, "copy" leaves the original where it is, "remove"
+        fills the handle's place and carries nothing: it takes no target and no matrix, and its ``target``
+        reads as the handle.
     deformation
         Instead of a matrix: the map of a bent pair; `bend` and `warp` make it.
 
@@ -48,8 +53,9 @@ class RegionPair(HeldPair):
     TypeError, ValueError
         The handle or the target is empty or not clearly two-valued, or their shapes differ; the matrix is
         singular or not finite, sends part of the handle through the horizon, or moves all of it out of the
-        picture; the same for the deformation; both or none of them are given and no target; or the carry mask
-        is empty, of another size, or leaves the handle.
+        picture; the same for the deformation; both or none of them are given and no target, or any of them
+        for a removal; the carry mask is empty, of another size, or leaves the handle; or there is no such
+        action.
     """
 
     def __init__(
@@ -60,12 +66,17 @@ class RegionPair(HeldPair):
         *,
         name: str = "",
         carry: Any = None,
+        action: str = "move",
         deformation: Deformation | None = None,
     ) -> None:
         if not isinstance(name, str):
             raise TypeError(f"name must be a string, not {type(name).__name__}")
+        check_action(action)
         held = _held(handle, "handle")
-        if target is None and matrix is None and deformation is None:
+        nowhere = target is None and matrix is None and deformation is None
+        if action == "remove" and not nowhere:
+            raise ValueError("a removal takes no target, no matrix and no deformation: leave them out")
+        if action != "remove" and nowhere:
             raise ValueError("no target and no matrix given: say where the handle goes with one of them")
         if matrix is not None:
             if deformation is not None:
@@ -74,7 +85,9 @@ class RegionPair(HeldPair):
             require_in_front(matrix, held.region())
         if deformation is not None:
             require_usable(deformation, held)
-        if target is None:
+        if action == "remove":
+            goal = held
+        elif target is None:
             goal = moved(held, matrix) if deformation is None else deformed_by(held, deformation)
         else:
             goal = _held(target, "target")
@@ -85,7 +98,7 @@ class RegionPair(HeldPair):
                 )
         chosen = as_carry(carry, held)
         kept = KeptMask(chosen) if isinstance(chosen, np.ndarray) else chosen
-        self._hold(held, goal, matrix, name, kept, deformation)
+        self._hold(held, goal, matrix, name, kept, deformation, action)
 
     @classmethod
     def move(
@@ -98,6 +111,7 @@ class RegionPair(HeldPair):
         *,
         name: str = "",
         carry: Any = None,
+        action: str = "move",
     ) -> RegionPair:
         """Shift the handle by (dx, dy) pixels, after scaling and turning it about its centroid.
 
@@ -114,10 +128,22 @@ class RegionPair(HeldPair):
         if abs(dx) > 100 * mask.shape[1] or abs(dy) > 100 * mask.shape[0]:
             raise ValueError(f"a move by ({dx:g}, {dy:g}) leads out of the picture: move it less far")
         matrix = mx.similarity(mask.region().centroid, dx, dy, scale, rotate)
-        return cls(mask, matrix=matrix, name=name, carry=carry)
+        return cls(mask, matrix=matrix, name=name, carry=carry, action=action)
 
     @classmethod
-    def perspective(cls, handle: Any, corners: Any, *, name: str = "", carry: Any = None) -> RegionPair:
+    def remove(cls, handle: Any, *, name: str = "", carry: Any = None) -> RegionPair:
+        """Take the handle's content away and fill its place; nothing is carried anywhere."""
+        return cls(handle, name=name, carry=carry, action="remove")
+
+    @property
+    def moves(self) -> bool:
+        """Whether content arrives at the target; False for a removal."""
+        return self.action != "remove"
+
+    @classmethod
+    def perspective(
+        cls, handle: Any, corners: Any, *, name: str = "", carry: Any = None, action: str = "move"
+    ) -> RegionPair:
         """See the handle from another side: the corners of its bounding box go to four other points.
 
         >>> rd.RegionPair.perspective(handle, [(100, 80), (220, 95), (220, 180), (100, 200)])
@@ -129,7 +155,7 @@ class RegionPair(HeldPair):
         corners
             (4, 2) points x, y: where the box's upper left, upper right, lower right and lower left corner go.
             The corners are the outer ones of the corner pixels.
-        name, carry
+        name, carry, action
             As `RegionPair` takes them.
 
         Raises
@@ -150,7 +176,7 @@ class RegionPair(HeldPair):
         x0, y0 = region.x0 - 0.5, region.y0 - 0.5
         x1, y1 = x0 + region.width, y0 + region.height
         matrix = polygon_matrix([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], goals)
-        return cls(mask, matrix=matrix, name=name, carry=carry)
+        return cls(mask, matrix=matrix, name=name, carry=carry, action=action)
 
     @classmethod
     def bend(
@@ -163,6 +189,7 @@ class RegionPair(HeldPair):
         target: Any = None,
         name: str = "",
         carry: Any = None,
+        action: str = "move",
     ) -> RegionPair:
         """Bend the handle by pins: each pin goes where it is pulled, and the rest follows smoothly.
 
@@ -179,7 +206,7 @@ class RegionPair(HeldPair):
             to 64.
         matrix
             (3, 3), handle pixel -> target pixel before the bending; the identity when left out.
-        target, name, carry
+        target, name, carry, action
             As `RegionPair` takes them.
 
         Raises
@@ -198,7 +225,7 @@ class RegionPair(HeldPair):
         limit = 100 * np.array([mask.shape[1], mask.shape[0]])
         if (np.abs(bend.to_points) > limit).any():
             raise ValueError("a pin is pulled far out of the picture: pull it less far")
-        pair = cls(mask, target, name=name, carry=carry, deformation=bend)
+        pair = cls(mask, target, name=name, carry=carry, action=action, deformation=bend)
         if bend.folds(mask.region()):
             raise ValueError(
                 "the pins fold the handle over itself: pull them less far, or put more pins between them"
@@ -207,7 +234,14 @@ class RegionPair(HeldPair):
 
     @classmethod
     def warp(
-        cls, handle: Any, source_xy: Any, *, target: Any = None, name: str = "", carry: Any = None
+        cls,
+        handle: Any,
+        source_xy: Any,
+        *,
+        target: Any = None,
+        name: str = "",
+        carry: Any = None,
+        action: str = "move",
     ) -> RegionPair:
         """Move the handle by any dense map, such as an optical flow.
 
@@ -221,7 +255,7 @@ class RegionPair(HeldPair):
         source_xy
             (H, W, 2) numbers, columns x, y: where each pixel of the edited picture comes from. NaN, or a
             place outside the handle, where the pixel is not part of the target.
-        target, name, carry
+        target, name, carry, action
             As `RegionPair` takes them.
 
         Raises
@@ -230,12 +264,14 @@ class RegionPair(HeldPair):
             The map has another shape, no pixel comes from the handle, or as for `RegionPair`.
         """
         mask = _held(handle, "handle")
-        return cls(mask, target, name=name, carry=carry, deformation=DenseMap(source_xy))
+        return cls(mask, target, name=name, carry=carry, action=action, deformation=DenseMap(source_xy))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RegionPair):
             return NotImplemented
-        if self.name != other.name or (self.matrix is None) != (other.matrix is None):
+        if (self.name, self.action) != (other.name, other.action):
+            return False
+        if (self.matrix is None) != (other.matrix is None):
             return False
         same_matrix = self.matrix is None or np.array_equal(self.matrix, np.asarray(other.matrix))
         same_masks = np.array_equal(self.handle, other.handle) and np.array_equal(self.target, other.target)
@@ -248,10 +284,14 @@ class RegionPair(HeldPair):
     def __repr__(self) -> str:
         height, width = self.shape
         label = f"{self.name!r}, " if self.name else ""
+        if not self.moves:
+            return f"RegionPair({label}{width}x{height}, {self.handle.sum()} px, remove)"
         exact = ", exact matrix" if self.matrix is not None else ""
         if self.deformation is not None:
             exact = f", {self.deformation!r}"
-        return f"RegionPair({label}{width}x{height}, {self.handle.sum()} -> {self.target.sum()} px{exact})"
+        copy = ", copy" if self.action == "copy" else ""
+        sizes = f"{self.handle.sum()} -> {self.target.sum()} px"
+        return f"RegionPair({label}{width}x{height}, {sizes}{exact}{copy})"
 
 
 class RegionPairs(MutableSequence[RegionPair]):
@@ -344,6 +384,12 @@ class RegionPairs(MutableSequence[RegionPair]):
         for mask in masks:
             mask.add_to(union)
         return union
+
+
+def check_action(action: Any) -> None:
+    """Raise ``ValueError`` for what is no pair's action."""
+    if action not in ACTIONS:
+        raise ValueError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
 
 
 def as_carry(carry: Any, handle: Mask | KeptMask) -> str | Mask | None:

@@ -404,8 +404,9 @@ class Document:
         with self.lock:
             self.require_open()
             entry = self.history.get(key)
-            # whether drafts follow the pointer depends on the machine, not on the result
-            asked = {**entry.request.settings.as_dict(), "live": self.settings.live}
+            # whether drafts follow the pointer, and what selects, depends on the machine, not on the result
+            here = {"live": self.settings.live, "selector": self.settings.selector}
+            asked = {**entry.request.settings.as_dict(), **here}
             settings, own = self._fitting(self.settings.updated(asked))
             what = Change.RESTORED | Change.RESULT | Change.SETTINGS
             if entry.before.image is not self.picture.image:

@@ -95,6 +95,32 @@ class Fields:
             raise self.refuse(name, "nine finite numbers or null")
         return tuple(float(v) for v in value)
 
+    def number(self, name: str, *, least: float = 0.0, most: float, default: float) -> float:
+        """A finite number within its range."""
+        value = self.content.get(name, default)
+        if not is_finite_number(value) or not least <= value <= most:
+            raise self.refuse(name, f"a number from {least:g} to {most:g}")
+        return float(value)
+
+    def points(self, name: str, most: int) -> tuple[tuple[float, float], ...]:
+        """Points (x, y) of finite numbers, as a list of pairs; none where there is none."""
+        value = self.content.get(name, [])
+        if not isinstance(value, Sequence) or isinstance(value, (str, bytes)) or len(value) > most:
+            raise self.refuse(name, f"a list of at most {most} points")
+        for point in value:
+            pair = isinstance(point, Sequence) and not isinstance(point, (str, bytes)) and len(point) == 2
+            if not pair or not all(is_finite_number(v) for v in point):
+                raise self.refuse(name, "points of two finite numbers each")
+        return tuple((float(x), float(y)) for x, y in value)
+
+    def flags(self, name: str, count: int) -> tuple[bool, ...]:
+        """As many of True and False as asked for, as a list."""
+        value = self.content.get(name)
+        right = isinstance(value, Sequence) and not isinstance(value, (str, bytes)) and len(value) == count
+        if not right or not all(isinstance(v, bool) for v in value):  # type: ignore[union-attr]
+            raise self.refuse(name, f"a list of {count} of true and false")
+        return tuple(value)  # type: ignore[arg-type]
+
     def rows(self, name: str, columns: int, most: int) -> tuple[tuple[float, ...], ...] | None:
         """1 to ``most`` rows of ``columns`` finite numbers, or None."""
         value = self.content.get(name)

@@ -38,12 +38,14 @@ from regiondrag_widget.widget.messages import (
     Ready,
     Restore,
     Run,
+    Select,
     Stats,
     Status,
     Stop,
     Visible,
 )
 from regiondrag_widget.widget.runs import EditRuns
+from regiondrag_widget.widget.selecting import Selecting
 from regiondrag_widget.widget.sent_regions import require_drawn, require_masks, sent_regions
 from regiondrag_widget.widget.settingsdict import known
 from regiondrag_widget.widget.upload import Uploads
@@ -69,6 +71,8 @@ class Handlers:
     ----------
     document, runs, live
         What the messages act on.
+    selecting
+        Answers the selection tools.
     arrivals
         Reads the pictures that the page brings.
     page
@@ -76,11 +80,18 @@ class Handlers:
     """
 
     def __init__(
-        self, document: Document, runs: EditRuns, live: Live, arrivals: Arrivals, page: Page
+        self,
+        document: Document,
+        runs: EditRuns,
+        live: Live,
+        arrivals: Arrivals,
+        selecting: Selecting,
+        page: Page,
     ) -> None:
         self._document = document
         self._runs = runs
         self._live = live
+        self._selecting = selecting
         self._arrivals = arrivals
         self._page = page
         self._uploads = Uploads()
@@ -98,6 +109,7 @@ class Handlers:
             Load: self._load,
             Visible: self._visible,
             Ping: lambda m: page.send_message(Pong()),
+            Select: selecting.select,
             Stats: lambda m: live.switch_stats(m.on),
         }
 
@@ -137,6 +149,8 @@ class Handlers:
     def _refuse(self, message: Incoming, code: ErrorCode, words: str, remedy: str = "") -> None:
         if isinstance(message, Draft):  # a draft has one answer, and the page waits for it
             self._live.refuse(message.seq, words)
+        elif isinstance(message, Select):
+            self._selecting.refuse(message, words)
         else:
             self._page.send_message(Error(getattr(message, "run", None), code, words, remedy))
 

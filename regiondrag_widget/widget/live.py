@@ -182,7 +182,7 @@ class Live:
         if new == old:
             return
         self._drafts.resume()
-        if replace(new, live=old.live) == old:
+        if replace(new, live=old.live, selector=old.selector) == old:
             if new.live is False:
                 self._drafts.void("stopped")
             return

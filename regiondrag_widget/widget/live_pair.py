@@ -53,25 +53,47 @@ class LivePair(_Live, RegionPair):
     """
 
     def __init__(self, pair: RegionPair, drawing: Drawing, key: str) -> None:
-        self._hold(pair._handle, pair._target, pair.matrix, pair.name, pair._carry, pair.deformation)
+        self._hold(
+            pair._handle,
+            pair._target,
+            pair.matrix,
+            pair.name,
+            pair._carry,
+            pair.deformation,
+            pair.action,
+        )
         self._join(drawing, key)
 
     def __reduce__(self) -> Any:
-        return _plain, (self.handle, self.target, self.matrix, self.name, self.carry, self.deformation)
+        parts = self.handle, self.target, self.matrix, self.name, self.carry, self.action, self.deformation
+        return _plain, parts
 
 
 class LiveUnfinishedPair(_Live, UnfinishedPair):
     """An unfinished pair of a widget, of which ``carry`` can be assigned."""
 
     def __init__(self, pair: UnfinishedPair, drawing: Drawing, key: str) -> None:
-        self._hold(pair._handle, pair._target, pair.matrix, pair.name, pair._carry, pair.deformation)
+        self._hold(
+            pair._handle,
+            pair._target,
+            pair.matrix,
+            pair.name,
+            pair._carry,
+            pair.deformation,
+            pair.action,
+        )
         object.__setattr__(self, "missing", pair.missing)
         self._join(drawing, key)
 
 
-def _plain(handle: Mask, target: Mask, matrix: Any, name: str, carry: Any, deformation: Any) -> RegionPair:
+def _plain(
+    handle: Mask, target: Mask, matrix: Any, name: str, carry: Any, action: str, deformation: Any
+) -> RegionPair:
     """A copy of a drawn pair belongs to no drawing."""
-    return RegionPair(handle, target, matrix, name=name, carry=carry, deformation=deformation)
+    if action == "remove":
+        return RegionPair.remove(handle, name=name, carry=carry)
+    how = {"name": name, "carry": carry, "action": action, "deformation": deformation}
+    return RegionPair(handle, target, matrix, **how)
 
 
 def joined(pair: AnyPair, drawing: Drawing, key: str) -> AnyPair:

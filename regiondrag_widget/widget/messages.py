@@ -22,6 +22,10 @@ Buffer: TypeAlias = "bytes | bytearray | memoryview"
 Pins: TypeAlias = "tuple[tuple[float, float, float, float], ...]"  # x, y on the handle; x, y where it goes
 ErrorCode = Literal["bad-input", "memory", "engine", "protocol", "too-large", "kernel"]
 UndraftedReason = Literal["stale", "stopped", "memory", "error"]
+SelectHow = Literal[
+    "prepare", "piece", "click", "box", "brush", "wand", "path",
+    "grow", "shrink", "smooth", "fill_holes", "invert",
+]  # fmt: skip
 StateName = Literal["empty", "ready", "loading", "running", "stopping", "done", "error"]
 
 
@@ -62,7 +66,7 @@ class SentPair:
     """A region pair of a `Run` or `Draft`.
 
     ``handle``, ``target`` and ``chosen`` are indices into the message's buffers, ``matrix`` the nine numbers
-    row by row; ``carry``, ``pins`` and ``dense`` are as in `PairEntry`.
+    row by row; ``carry``, ``action``, ``pins`` and ``dense`` are as in `PairEntry`.
     """
 
     key: str
@@ -72,6 +76,7 @@ class SentPair:
     target: int | None
     carry: str | None = None
     chosen: int | None = None
+    action: str = "move"
     pins: Pins | None = None
     dense: str | None = None
 
@@ -185,9 +190,48 @@ class Stats:
     on: bool
 
 
+@dataclass(frozen=True)
+class Select:
+    """What would this select? Answered by one `Selected`; ``seq`` rises for the life of a page.
+
+    Attributes
+    ----------
+    rev
+        The number of the picture that is asked about.
+    how
+        "prepare" makes the picture ready for what follows; "piece" is what a click at a point would
+        select, "click" the object that clicks mean, "box" the object between two corners, "brush" the
+        superpixels along a stroke, "wand" what has the colour of a point, "path" the way along edges from a
+        point to another; the rest
+        adjusts a mask.
+    points
+        (x, y) in pixels of the picture.
+    labels
+        For each point of a click, whether it lies in the object.
+    choice
+        Which of the objects that clicks may mean: 0 for the likeliest. Counted round where there are fewer.
+    amount
+        The brush's radius, the wand's tolerance, or by how many pixels a mask is adjusted.
+    contiguous
+        Whether the wand takes only what hangs together.
+    mask
+        The packed mask that is adjusted.
+    """
+
+    seq: int
+    rev: int
+    how: SelectHow
+    points: tuple[tuple[float, float], ...] = ()
+    labels: tuple[bool, ...] = ()
+    choice: int = 0
+    amount: float = 0.0
+    contiguous: bool = True
+    mask: bytes = b""
+
+
 Incoming: TypeAlias = (
     "Hello | Run | Draft | DragEnded | Stop | Ack | Need | Accept | Discard | Restore | Load | Visible | Ping"
-    " | Stats"
+    " | Stats | Select"
 )
 
 
@@ -330,6 +374,28 @@ class Carried(Outgoing):
     def buffers(self) -> list[bytes]:
         """The mask, and the larger handle if there is one."""
         return [self.data] if self.larger is None else [self.data, self.larger]
+
+
+@dataclass(frozen=True)
+class Selected(Outgoing):
+    """The answer to a `Select`.
+
+    ``found`` is False where there is none: ``message`` says why, empty where the user is not to be told.
+    ``path`` are x and y in turn, of the way that was asked for. ``data`` is the packed mask, sent as a
+    buffer; there is no buffer where nothing is selected.
+    """
+
+    type: ClassVar[str] = "selected"
+    seq: int
+    how: SelectHow
+    found: bool
+    message: str = ""
+    path: tuple[int, ...] = ()
+    data: bytes = b""
+
+    def buffers(self) -> list[bytes]:
+        """The mask, if there is one."""
+        return [self.data] if self.data else []
 
 
 @dataclass(frozen=True)

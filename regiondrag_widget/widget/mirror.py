@@ -28,9 +28,10 @@ from regiondrag_widget.widget.notices import Notices
 from regiondrag_widget.widget.readout import UNMEASURED
 from regiondrag_widget.widget.routed import Routed
 from regiondrag_widget.widget.runs import EditRuns
+from regiondrag_widget.widget.selecting import Selecting
 from regiondrag_widget.widget.settingsdict import LiveSettings
 from regiondrag_widget.widget.validation import read_drawn
-from regiondrag_widget.widget.worker import shared_helper, shared_worker
+from regiondrag_widget.widget.worker import shared_helper, shared_selector, shared_worker
 
 log = logging.getLogger(__name__)
 
@@ -107,10 +108,10 @@ class DocumentMirror(anywidget.AnyWidget):
         document = self._document = Document(picture, settings, UNMEASURED.as_dict())
         self._settings = self._settings_as_dict()
         self._told: dict[str, Any] = {}  # what observers were told last
-        worker, helper = shared_worker(), shared_helper()
+        worker, helper, selector = shared_worker(), shared_helper(), shared_selector()
         self._outbox = Outbox(
             pump=needs_pump(),
-            on_background_thread=lambda: worker.is_current_thread() or helper.is_current_thread(),
+            on_background_thread=lambda: any(w.is_current_thread() for w in (worker, helper, selector)),
         )
         self._notices = Notices(
             lambda change: traitlets.HasTraits.notify_change(self, change),
@@ -121,7 +122,8 @@ class DocumentMirror(anywidget.AnyWidget):
         self._live = Live(document, worker, self._outbox, self.send_message)
         self._runs = EditRuns(document, worker, self._outbox, self.send_message, self._live)
         arrivals = Arrivals(document, helper, self._outbox, self.send_message)
-        self._handlers = Handlers(document, self._runs, self._live, arrivals, self)
+        self._selecting = Selecting(document, selector, self._outbox, self.send_message)
+        self._handlers = Handlers(document, self._runs, self._live, arrivals, self._selecting, self)
         super().__init__(
             _defaults=self._model_defaults(),
             _models=list(dict.fromkeys(["mini", settings.model])),
@@ -132,7 +134,7 @@ class DocumentMirror(anywidget.AnyWidget):
         )
         self._told = {"image": picture.image, "settings": dict(self._settings)}
         self._told |= {"state": self.state, "measured": self.measured}
-        for listener in (self._runs, self, self._live):
+        for listener in (self._runs, self, self._live, self._selecting):
             document.follow(listener)
         self.on_msg(self._receive)
 
@@ -312,6 +314,7 @@ class DocumentMirror(anywidget.AnyWidget):
         with document.lock:
             self._runs.abandon()
             self._live.close()
+            self._selecting.close()
             document.closed = True
             if document.known_key is not None:
                 shared_editors().forget(document.known_key)

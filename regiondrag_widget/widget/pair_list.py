@@ -163,7 +163,8 @@ class PairList(MutableSequence[AnyPair]):
         entry = regions.entries[index]
         key = entry.key
         masks = tuple(regions.masks.get(k) for k in (entry.handle_key, entry.target_key, entry.chosen_key))
-        stamp = (masks, entry.matrix, entry.pins, entry.dense, entry.name, entry.carry, shape)
+        said = entry.matrix, entry.pins, entry.dense, entry.name, entry.carry, entry.action
+        stamp = (masks, *said, shape)
         known = self._cache.get(key)
         if known is not None and known[0] == stamp:
             return known[1:]

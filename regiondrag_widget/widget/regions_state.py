@@ -45,8 +45,9 @@ class UnfinishedPair(HeldPair):
         name: str,
         missing: str,
         carry: str | KeptMask | None = None,
+        action: str = "move",
     ) -> None:
-        self._hold(handle, target, matrix, name, carry)
+        self._hold(handle, target, matrix, name, carry, action=action)
         object.__setattr__(self, "missing", missing)
 
     @property
@@ -89,6 +90,8 @@ class PairEntry:
         Whether a target mask belongs to it.
     carry
         "object", "painted", "mask" (its own mask says it), or None where the setting ``matte`` decides.
+    action
+        "move", "copy" or "remove", as `RegionPair` has it.
     """
 
     key: str
@@ -100,6 +103,7 @@ class PairEntry:
     rev: int = 0
     has_target: bool = False
     carry: str | None = None
+    action: str = "move"
     pins: Pins | None = None
     dense: str | None = None
 
@@ -115,6 +119,7 @@ class PairEntry:
             "rev": self.rev,
             "hasTarget": self.has_target,
             "carry": self.carry,
+            "action": self.action,
             "pins": None if self.pins is None else [list(pin) for pin in self.pins],
             "dense": self.dense,
         }
@@ -178,14 +183,17 @@ class Regions:
             matrix=None if matrix is None else tuple(float(v) for v in matrix.ravel()),
             color=next(shade for shade in range(len(self.entries) + 1) if shade not in used),
             rev=1,
-            has_target=True,
+            has_target=pair.moves,
             carry=_word(pair.carry),
+            action=pair.action,
             pins=pins,
             dense=deformation.key if isinstance(deformation, DenseMap) else None,
         )
         entries = list(self.entries)
         entries.insert(index, entry)
-        added = {entry.handle_key: encode_mask(pair.handle), entry.target_key: encode_mask(pair.target)}
+        added = {entry.handle_key: encode_mask(pair.handle)}
+        if pair.moves:
+            added[entry.target_key] = encode_mask(pair.target)
         if isinstance(pair.carry, np.ndarray):
             added[entry.chosen_key] = encode_mask(pair.carry)
         return Regions(tuple(entries), {**self.masks, **added}, maps)
@@ -305,6 +313,10 @@ class Described(Protocol):
     def dense(self) -> str | None:
         """As `PairEntry.dense`."""
 
+    @property
+    def action(self) -> str:
+        """As `PairEntry.action`."""
+
 
 def make_pair(
     handle: KeptMask,
@@ -326,6 +338,10 @@ def make_pair(
     carry
         As `RegionPair` takes it. What of a mask was erased from the handle since is cut off; when nothing is
         left, nothing is said.
+
+    Notes
+    -----
+    A removal leaves its target and its matrix unused.
     """
     if isinstance(carry, np.ndarray):
         carry = carry & handle.full
@@ -333,6 +349,8 @@ def make_pair(
     matrix = None if described.matrix is None else np.array(described.matrix, np.float64).reshape(3, 3)
     missing = NO_HANDLE
     if handle.any():
+        if described.action == "remove":
+            return RegionPair.remove(handle, name=described.name, carry=carry)
         try:
             return _finished(handle, target if target.any() else None, matrix, described, maps, carry)
         except ValueError as error:
@@ -340,7 +358,7 @@ def make_pair(
             empty = not target.any() and all(part is None for part in given)
             missing = NO_TARGET if empty else str(error)
     held = KeptMask(carry) if isinstance(carry, np.ndarray) else carry
-    return UnfinishedPair(handle, target, matrix, described.name, missing, held)
+    return UnfinishedPair(handle, target, matrix, described.name, missing, held, described.action)
 
 
 def _finished(
@@ -351,17 +369,25 @@ def _finished(
     maps: Mapping[str, DenseMap],
     carry: str | Mask | None,
 ) -> RegionPair:
-    name = described.name
+    name, action = described.name, described.action
     if described.pins is not None:
         pins = np.array(described.pins, np.float64)
         return RegionPair.bend(
-            handle, pins[:, :2], pins[:, 2:], matrix=matrix, target=target, name=name, carry=carry
+            handle,
+            pins[:, :2],
+            pins[:, 2:],
+            matrix=matrix,
+            target=target,
+            name=name,
+            carry=carry,
+            action=action,
         )
     if described.dense is None:
-        return RegionPair(handle, target, matrix, name=name, carry=carry)
+        return RegionPair(handle, target, matrix, name=name, carry=carry, action=action)
     if described.dense not in maps:
         raise ValueError("its dense map is gone: make the pair again with rd.RegionPair.warp")
-    return RegionPair(handle, target, name=name, carry=carry, deformation=maps[described.dense])
+    route = maps[described.dense]
+    return RegionPair(handle, target, name=name, carry=carry, action=action, deformation=route)
 
 
 def _word(carry: str | Mask | None) -> str | None:

@@ -22,6 +22,7 @@ from regiondrag_widget.widget.encode import PREVIEW_SIZE, encode_png, encode_pre
 from regiondrag_widget.widget.failures import Failure, describe, let_go
 from regiondrag_widget.widget.host import POLL, Outbox
 from regiondrag_widget.widget.messages import Done, Error, Outgoing, Preview, StateName, Stopped
+from regiondrag_widget.widget.pace import shared_pace
 from regiondrag_widget.widget.preview_stream import Frame, PreviewStream
 from regiondrag_widget.widget.run_state import RunState, idle_state
 from regiondrag_widget.widget.worker import InferenceWorker, Job
@@ -90,6 +91,8 @@ class EditRuns:
         self._failure: Failure | None = None
         self._outcome: Any = None
         self._began = self._last_status = float("-inf")
+        self._started, self._prepared, self._waited = float("-inf"), False, False
+        self._expected: float | None = None  # seconds of the newest run, told from earlier ones
         self._over = -1  # the number of the last run whose end was told
         self.run = 0  # the newest run's number
         self.stream: PreviewStream[tuple[bytes, int, int]] = PreviewStream(clock)
@@ -102,6 +105,7 @@ class EditRuns:
     def start(self, request: EditRequest) -> None:
         """Begin ``request``. A run under way stops at its next step; its later reports are dropped."""
         editors = shared_editors()
+        prepared = editors.holds(request.picture_key) and not self._preparation.preparing
 
         def work(job: Job) -> None:
             def stop_preparing() -> bool:
@@ -122,14 +126,27 @@ class EditRuns:
             self.run = request.run
             self._job, self._failure, self._outcome = job, None, None
             self.stream.start(request.run)
-            self._enter("loading", self._first_words())
+            self._started, self._prepared, self._waited = self._clock(), prepared, self._worker.runs > 0
+            known = shared_pace().expect(request.settings.model, prepared)
+            self._expected = None if self._waited else known  # how long others take is not known
+            self._enter("loading", self._first_words(), eta=self._time_left())
             self._worker.submit(job)
             self._preparation.run_begins()
 
     def _first_words(self) -> str:
+        others = self._worker.runs
+        if others:
+            first = "another edit goes" if others == 1 else f"{others} other edits go"
+            return f"Waiting for its turn: {first} first"
         if self._preparation.preparing:
             return PREPARING
         return "Waiting for its turn" if self._worker.busy else "Getting ready"
+
+    def _time_left(self) -> float | None:
+        """Seconds until the run will be done, as far as earlier ones tell."""
+        if self._expected is None:
+            return None
+        return round(max(0.0, self._expected - (self._clock() - self._started)), 2)
 
     def stop(self, run: int | None = None) -> None:
         """Stop the run under way (only if it is ``run``, when given) within one step.
@@ -244,7 +261,7 @@ class EditRuns:
 
     def preparing(self, run: int, message: str) -> None:
         """See `EditListener`."""
-        self._post(run, lambda: self._enter("loading", message))
+        self._post(run, lambda: self._enter("loading", message, eta=self._time_left()))
 
     def stepped(self, run: int, step: Step) -> None:
         """Show the step, and a preview of it if the browser keeps up."""
@@ -280,6 +297,9 @@ class EditRuns:
             self._send_frames(self.stream.finish())
             self.stream.end()
             self._outcome = result
+            if not self._waited:
+                seconds_here = self._clock() - self._started
+                shared_pace().learn(request.settings.model, self._prepared, seconds_here)
             key = self._document.add_result(request, result, seconds, png, thumb)
             self._enter("done", f"Done in {seconds:.1f} s")
             self._send(Done(request.run, key, round(seconds, 3)))

@@ -45,6 +45,7 @@ def sent_regions(message: Run | Draft, drawn: Regions) -> Regions:
             matrix=sent.matrix,
             has_target=sent.target is not None,
             carry=sent.carry,
+            action=sent.action,
             pins=sent.pins,
             dense=sent.dense,
         )
@@ -73,7 +74,8 @@ def require_drawn(regions: Regions) -> None:
         if is_blank(regions.masks.get(entry.handle_key, b"")):
             raise ValueError(f"{_label(number, entry)}: {NO_HANDLE}")
         exact = any(way is not None for way in (entry.matrix, entry.pins, entry.dense))
-        if not exact and is_blank(regions.masks.get(entry.target_key, b"")):
+        removed = entry.action == "remove"
+        if not exact and not removed and is_blank(regions.masks.get(entry.target_key, b"")):
             raise ValueError(f"{_label(number, entry)}: {NO_TARGET}")
 
 

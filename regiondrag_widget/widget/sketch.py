@@ -107,9 +107,10 @@ def sketch(pairs: RegionPair | Iterable[RegionPair], size: tuple[int, int], scal
     labels: list[Label] = []
     for number, pair in enumerate(given):
         red, blue = HANDLE_SHADES[number % len(HANDLE_SHADES)], TARGET_SHADES[number % len(TARGET_SHADES)]
-        outlines += [Outline(points, blue) for points in contours(pair.target, scale)]
+        if pair.moves:
+            outlines += [Outline(points, blue) for points in contours(pair.target, scale)]
+            arrows += [Arrow(x0, y0, x1, y1, blue) for x0, y0, x1, y1 in (_lines(pair, scale) + 0.5) * scale]
         outlines += [Outline(points, red) for points in contours(pair.handle, scale)]
-        arrows += [Arrow(x0, y0, x1, y1, blue) for x0, y0, x1, y1 in (_lines(pair, scale) + 0.5) * scale]
         y, x = (float(np.mean(axis)) for axis in np.nonzero(pair.handle))
         labels.append(Label((x + 0.5) * scale, (y + 0.5) * scale, str(number + 1), red))
     shown = max(1, round(width * scale)), max(1, round(height * scale))

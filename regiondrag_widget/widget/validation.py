@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast, get_args
 
 from regiondrag_widget.regions.codec import check_mask
 from regiondrag_widget.regions.limits import MAX_PAIRS, MAX_PINS
+from regiondrag_widget.regions.pair import ACTIONS
 from regiondrag_widget.text import is_text, shown
 from regiondrag_widget.widget.fields import Fields
 from regiondrag_widget.widget.messages import (
@@ -28,6 +29,8 @@ from regiondrag_widget.widget.messages import (
     ProtocolError,
     Restore,
     Run,
+    Select,
+    SelectHow,
     SentPair,
     Stats,
     Stop,
@@ -38,6 +41,17 @@ from regiondrag_widget.widget.sent_regions import require_room
 
 MAX_COLOR = 1000
 MAX_KEY = 100  # characters of a pair's key
+MAX_POINTS = 4096  # of a stroke
+MAX_AMOUNT = 10_000.0  # pixels that a mask is grown by, and the like
+# how many points each kind of selection takes
+_POINTS = {
+    "piece": (1, 1),
+    "click": (1, MAX_POINTS),
+    "box": (2, 2),
+    "brush": (1, MAX_POINTS),
+    "wand": (1, 1),
+    "path": (2, 2),
+}
 
 
 def read_message(content: object, buffers: Sequence[Buffer] | None = None) -> Incoming:
@@ -133,6 +147,7 @@ def read_entry(fields: Fields) -> PairEntry:
         rev=fields.integer("rev", default=0),
         has_target=fields.flag("hasTarget", False),
         carry=_carry(fields),
+        action=_action(fields),
         pins=fields.rows("pins", 4, MAX_PINS),  # type: ignore[arg-type]
         dense=None if fields.content.get("dense") is None else fields.text("dense", most=MAX_KEY),
     )
@@ -145,21 +160,29 @@ def _carry(fields: Fields) -> str | None:
     raise fields.refuse("carry", f"{', '.join(map(repr, CARRIES))} or null")
 
 
+def _action(fields: Fields) -> str:
+    value = fields.content.get("action", "move")
+    if isinstance(value, str) and value in ACTIONS:
+        return value
+    raise fields.refuse("action", ", ".join(map(repr, ACTIONS)))
+
+
 def _sent_pair(fields: Fields) -> SentPair:
     """A pair of a run or a draft: what of its entry an edit depends on, and where its masks are."""
     entry = read_entry(fields)
     handle, target = fields.index("handle"), fields.optional_index("target")
     chosen = fields.index("chosen") if entry.carry == CHOSEN else None
     return SentPair(
-        entry.key,
-        entry.name,
-        entry.matrix,
-        handle,
-        target,
-        entry.carry,
-        chosen,
-        entry.pins,
-        entry.dense,
+        key=entry.key,
+        name=entry.name,
+        matrix=entry.matrix,
+        handle=handle,
+        target=target,
+        carry=entry.carry,
+        chosen=chosen,
+        action=entry.action,
+        pins=entry.pins,
+        dense=entry.dense,
     )
 
 
@@ -254,6 +277,32 @@ def _load(m: Fields) -> Load:
     return Load(m.text("name", ""), m.text("mime", ""), data[0], part, parts, m.text("upload", ""))
 
 
+def _select(m: Fields) -> Select:
+    how = m.content.get("how")
+    if not isinstance(how, str) or how not in get_args(SelectHow):
+        raise m.refuse("how", ", ".join(map(repr, get_args(SelectHow))))
+    points = m.points("points", MAX_POINTS)
+    least, most = _POINTS.get(how, (0, 0))
+    if not least <= len(points) <= most:
+        raise m.refuse("points", f"{least} to {most} points for {how!r}")
+    labels = m.flags("labels", len(points)) if how == "click" else ()
+    masks = m.blobs()
+    adjusts = how in ("grow", "shrink", "smooth", "fill_holes", "invert")
+    if len(masks) != adjusts:
+        raise m.refuse("the message", f"sent with {int(adjusts)} buffers, not {len(masks)}")
+    return Select(
+        seq=m.integer("seq"),
+        rev=m.integer("rev"),
+        how=cast("SelectHow", how),
+        points=points,
+        labels=labels,
+        choice=m.integer("choice", most=1000, default=0),
+        amount=m.number("amount", most=MAX_AMOUNT, default=0.0),
+        contiguous=m.flag("contiguous", True),
+        mask=masks[0] if masks else b"",
+    )
+
+
 _READERS: dict[str, Callable[[Fields], Incoming]] = {
     "hello": _hello,
     "run": _run,
@@ -268,5 +317,6 @@ _READERS: dict[str, Callable[[Fields], Incoming]] = {
     "load": _load,
     "visible": lambda m: Visible(m.flag("visible")),
     "ping": lambda m: Ping(),
+    "select": _select,
     "stats": lambda m: Stats(m.flag("on")),
 }

@@ -134,7 +134,14 @@ class RegionDragWidget(DocumentMirror):
     # -- regions ---------------------------------------------------------------------------------------------
 
     def add_pair(
-        self, handle: Any, target: Any = None, matrix: Any = None, name: str = "", *, carry: Any = None
+        self,
+        handle: Any,
+        target: Any = None,
+        matrix: Any = None,
+        name: str = "",
+        *,
+        carry: Any = None,
+        action: str = "move",
     ) -> RegionPair:
         """Add a region pair; it shows in the browser. Returns it as ``w.pairs`` has it.
 
@@ -142,10 +149,11 @@ class RegionDragWidget(DocumentMirror):
         >>> w.add_pair(handle, matrix=[[1, 0, 40], [0, 1, 0], [0, 0, 1]])   # 40 px to the right
 
         ``handle`` and ``target`` are (H, W) masks of the picture's size, ``matrix`` is (3, 3), handle pixel
-        (x, y, 1) -> target pixel, ``carry`` is "object", "painted", an (H, W) mask or None. Errors as for
-        `RegionPair`; ``ValueError`` for masks of another size.
+        (x, y, 1) -> target pixel, ``carry`` is "object", "painted", an (H, W) mask or None, ``action`` is
+        "move", "copy" or "remove" (which takes the handle alone). Errors as for `RegionPair`;
+        ``ValueError`` for masks of another size.
         """
-        pair = RegionPair(handle, target, matrix, name=name, carry=carry)
+        pair = RegionPair(handle, target, matrix, name=name, carry=carry, action=action)
         with self._document.lock:
             self._document.pairs.append(pair)
             return self._document.pairs[-1]  # type: ignore[return-value]

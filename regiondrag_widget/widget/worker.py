@@ -6,7 +6,8 @@ newer job replaces the waiting one and cancels the running one. Runs go before d
 background jobs; equally urgent jobs are served in the order in which they came. Stopping is cooperative: the
 running job polls `InferenceWorker.should_stop`, or `Job.cancelled`, between denoising steps.
 
-A second thread of the same kind, the helper, does short work on pixels that needs no network.
+Two more threads of the same kind do short work on pixels that needs no network: the helper works out what
+handles carry, the selector answers the selection tools.
 """
 
 from __future__ import annotations
@@ -163,6 +164,13 @@ class InferenceWorker:
         with self._wake:
             return self._unfinished
 
+    @property
+    def runs(self) -> int:
+        """How many runs wait or are under way, whosever they are."""
+        with self._wake:
+            jobs = [*self._waiting.values(), *([self._running] if self._running else [])]
+            return sum(job.urgency == Urgency.RUN for job in jobs)
+
     def is_current_thread(self) -> bool:
         """Whether the caller runs on the inference thread."""
         return self._thread is threading.current_thread()
@@ -283,6 +291,7 @@ def shared_worker() -> InferenceWorker:
 
 
 _helper: InferenceWorker | None = None
+_selector: InferenceWorker | None = None
 
 
 def shared_helper() -> InferenceWorker:
@@ -293,3 +302,13 @@ def shared_helper() -> InferenceWorker:
             _helper = InferenceWorker("regiondrag-helper")
             atexit.register(_helper.shutdown)
         return _helper
+
+
+def shared_selector() -> InferenceWorker:
+    """The process's thread for the selection tools, whose answers the pointer waits for."""
+    global _selector
+    with _shared_lock:
+        if _selector is None:
+            _selector = InferenceWorker("regiondrag-selector")
+            atexit.register(_selector.shutdown)
+        return _selector

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.browser.mock_host.page import Widget
+from tests.browser.mock_host.serving import open_host
 
 HERE = Path(__file__).parent
-ORIGIN = "http://mock.test"
 PATIENCE = 20_000  # milliseconds; a busy machine is slow, not wrong
 VIEWPORT: ViewportSize = {"width": 1000, "height": 900}
-TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 
 @pytest.fixture(scope="session")
@@ -62,15 +61,6 @@ def mock_page(
     pages: list[Page] = []
     errors: list[str] = []
 
-    def serve(route: Route) -> None:
-        name = route.request.url.removeprefix(f"{ORIGIN}/").split("?")[0] or "index.html"
-        folder = bundle if name.startswith("widget.") else HERE / "mock_host"
-        path = folder / name
-        if not path.is_file():
-            route.fulfill(status=404, body="")
-            return
-        route.fulfill(body=path.read_bytes(), content_type=TYPES[path.suffix])
-
     def open_page(**context_options: Any) -> Page:
         options: dict[str, Any] = {"viewport": VIEWPORT, **context_options}
         context = mock_browser.new_context(**options) if context_options else plain_context
@@ -79,10 +69,8 @@ def mock_page(
         page = context.new_page()
         pages.append(page)
         page.set_default_timeout(PATIENCE)
-        page.route(f"{ORIGIN}/**", serve)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{ORIGIN}/")
-        page.wait_for_function("window.host !== undefined")
+        open_host(page, bundle)
         return page
 
     yield open_page

@@ -190,7 +190,7 @@ def test_accept_makes_the_result_the_picture(done: Widget) -> None:
     assert done.sent("accept") == [{"v": 1, "type": "accept", "result": "r1"}]
     assert done.page.evaluate("host.model.get('_image_info').rev") == 2
     expect(done.root.locator(".rd-pair")).to_have_count(0)
-    expect(done.button("Undo")).to_be_disabled()
+    expect(done.button("Undo")).to_be_enabled()  # it takes the Accept back
 
 
 def test_discard_keeps_the_regions(done: Widget) -> None:
@@ -241,11 +241,13 @@ def test_keys_that_change_regions_show_them(done: Widget) -> None:
         showing(done, "result")
 
 
-def test_drawing_on_a_result_says_what_to_do(done: Widget) -> None:
-    before = done.mask("handle")
-    done.drag((60, 60), (120, 60))
-    expect(done.status).to_contain_text("choose a tool")
-    assert (done.mask("handle") == before).all()
+def test_drawing_on_a_result_goes_on_with_the_regions(done: Widget) -> None:
+    before = int(done.mask("handle").sum())
+    done.click("Brush", "Result")
+    showing(done, "result")
+    done.drag((250, 40), (280, 60))
+    showing(done, "regions")
+    assert int(done.mask("handle").sum()) > before
 
 
 def test_the_result_can_be_downloaded(done: Widget) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 import regiondrag_widget as rd
 from regiondrag_widget.regions import decode_mask, encode_mask
 from regiondrag_widget.widget.regions_state import UnfinishedPair
+from tests.kernel.fake_browser import FakeBrowser
 
 SHIFT = [[1, 0, 50], [0, 1, 0], [0, 0, 1]]
 
@@ -394,3 +395,20 @@ def test_loading_something_else_loses_nothing(w, handle, target, tmp_path):
     with pytest.raises(ValueError):
         w.load(tmp_path / "x.zip")
     assert len(w.pairs) == 1
+
+
+def test_a_removal_runs_without_a_target_and_reads_as_one(engine, rgb, handle):
+    widget = rd.RegionDragWidget(rgb)
+    browser = FakeBrowser(widget)
+    pair = {"id": "a", "name": "", "matrix": None, "handle": 0, "target": None, "action": "remove"}
+    message = {"type": "run", "run": 1, "rev": 1, "params": {}, "pairs": [pair], "protect": None}
+    browser.send(message, [encode_mask(handle)])
+    browser.until("done", 1)
+    (asked,) = engine.edits
+    assert [p.action for p in asked["pairs"]] == ["remove"]
+    widget.add_pair(handle, action="remove")
+    assert widget.pairs[-1].action == "remove"
+    assert browser.trait("_pairs")[-1] | {"id": "", "rev": 0} == {
+        "id": "", "name": "", "color": 0, "matrix": None, "visible": True, "locked": False, "rev": 0,
+        "hasTarget": False, "carry": None, "action": "remove", "pins": None, "dense": None,
+    }  # fmt: skip

@@ -44,7 +44,7 @@ def test_stopping_a_run_that_waits_its_turn_never_begins_it(drawn, engine, rgb, 
     other.run()
     until(lambda: engine.edits)
     drawn.run()
-    assert drawn._state["message"] == "Waiting for its turn"
+    assert drawn._state["message"] == "Waiting for its turn: another edit goes first"
     drawn.stop()
     assert drawn.wait(5) is None
     assert drawn.state == "ready"

@@ -25,7 +25,8 @@ export function carriedOutlines(pair: Pair, gesture: Gesture): Placed[] {
   if (!found || found.verdict === "painted" || painting) return []
   const here = { mask: found.mask, matrix: null }
   const carried = carriedOf(pair, gesture)
-  return carried ? [here, arrival(carried)] : [here]
+  const arrives = carried && !(carried.target && isEmpty(carried.target))
+  return arrives ? [here, arrival(carried)] : [here]
 }
 
 /** Where carried pixels arrive. */

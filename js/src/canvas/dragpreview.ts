@@ -1,6 +1,6 @@
 /** The drag preview: the carried pixels at their new place, drawn by the browser at once, without the kernel. */
 import type { Carried } from "../document/placement"
-import type { Mask } from "../geometry/mask"
+import { isEmpty, type Mask } from "../geometry/mask"
 import type { Viewport } from "../geometry/viewport"
 import type { Picture } from "../model/pictures"
 import { paintThroughMesh } from "./meshpixels"
@@ -23,8 +23,8 @@ export function paintCarried(
   g.save()
   g.imageSmoothingEnabled = true
   if (mesh) paintThroughMesh(g, { pixels, mask, target, along, mesh }, viewport, ratio)
-  else if (target) drawPlaced(g, stretched(one, pixels, picture, target), target, along, viewport)
-  else drawPlaced(g, pixels, mask, matrix, viewport)
+  else if (!target) drawPlaced(g, pixels, mask, matrix, viewport)
+  else if (!isEmpty(target)) drawPlaced(g, stretched(one, pixels, picture, target), target, along, viewport)
   g.restore()
 }
 

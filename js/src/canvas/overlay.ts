@@ -82,7 +82,7 @@ export function paintOverlay(
       outlined(g, there, mesh ? null : ghost.matrix, shade("target", pair.color), viewport, true)
     }
     for (const layer of ["target", "handle"] as const) {
-      if (ghost && layer === "target") continue
+      if (layer === "target" && (ghost || pair.action === "remove")) continue
       paint({ layer, pairId: pair.id, mask: pair[layer], rgb: shade(layer, pair.color), alpha, active })
     }
   }
@@ -162,7 +162,8 @@ function annotate(
   if (!from) return
   const active = index === scene.regions.selected
   const ghost = scene.ghost?.pairId === pair.id ? scene.ghost : null
-  const before = ghost && !ghost.painted ? from : centroid(pair.target)
+  const there = pair.action === "remove" ? null : centroid(pair.target)
+  const before = ghost && !ghost.painted ? from : there
   const mesh = ghost && !ghost.painted ? meshOf(pairAt(pair, ghost)) : null
   const moved = mesh ? toTarget(mesh, from) : null
   const to = moved ?? (ghost && before ? apply(ghost.matrix, before) : before)

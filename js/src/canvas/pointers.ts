@@ -4,7 +4,7 @@ import { selectedPair } from "../document/regions"
 import type { Point } from "../geometry/matrix"
 import type { Size } from "../geometry/viewport"
 import type { WidgetModel } from "../model/widgetmodel"
-import type { ToolContext, ToolEvent } from "../tools/tool"
+import type { Tool, ToolContext, ToolEvent } from "../tools/tool"
 import type { ViewState } from "./viewstate"
 
 type Mode = "idle" | "tool" | "pan" | "pinch" | "split"
@@ -37,6 +37,8 @@ export interface PointerArea {
 export class Pointers {
   /** Where the pointer is, in CSS pixels; null while it is outside. */
   hovered: Point | null = null
+  /** The tool that the press works: the one in hand, or the move tool where that takes hold of what was drawn. */
+  acting: Tool
   private mode: Mode = "idle"
   private readonly touches = new Map<number, Point>()
   private pointer = -1
@@ -50,6 +52,7 @@ export class Pointers {
     private readonly notify: (message: string) => void,
     signal: AbortSignal,
   ) {
+    this.acting = state.tool
     const { canvas } = area
     canvas.addEventListener("pointerdown", (e) => this.down(e), { signal })
     canvas.addEventListener("pointermove", (e) => this.move(e), { signal })
@@ -76,52 +79,69 @@ export class Pointers {
       if (this.touches.size > 2) return
     }
     if (this.mode !== "idle") return
+    if (this.state.keyAt) this.state.set({ keyAt: null })
     event.preventDefault()
     this.penDown = event.pointerType === "pen"
     this.area.canvas.setPointerCapture(event.pointerId)
     this.pointer = event.pointerId
     this.last = at
     this.hovered = at
+    this.acting = this.toolAt(event)
     if (event.button === 1 || this.state.hand) this.mode = "pan"
     else if (this.seizes(event, at)) {
-      this.widget.live.seize(this.state.tool.drags === true)
+      if (this.widget.live.on) this.widget.live.seize(this.acting.drags === true)
+      else this.widget.screen.showRegions()
       this.mode = "tool"
-      this.state.tool.press(this.toolEvent(event), this.context())
+      this.acting.press(this.toolEvent(event), this.context())
     } else if (this.widget.screen.showing === "result") {
       this.mode = this.onSplit(at) ? "split" : "pan"
-      if (this.mode === "pan") this.notify("This is the result: choose a tool to go back to the regions")
     } else if (this.widget.runs.frames.current) this.mode = "pan"
     else if (!this.widget.canDraw) this.mode = "pan"
     else if (event.button === 0 || event.button === 2 || event.button === 5) {
       const refusal = this.refusal()
       this.mode = refusal ? "pan" : "tool"
       if (refusal) this.notify(refusal)
-      else this.state.tool.press(this.toolEvent(event), this.context())
+      else this.acting.press(this.toolEvent(event), this.context())
     }
     this.showCursor(event)
   }
 
-  /** Whether, in live editing, the press reaches the regions behind a run's frames or a result. */
-  private seizes(event: PointerEvent, at: Point): boolean {
-    const { widget, state } = this
-    const { live, picture } = widget
-    const { showing } = widget.screen
-    if (!picture || !live.on || (showing === "regions" && !widget.runs.busy)) return false
-    // A hovering pointer has no button: this also decides on its cursor.
-    if (event.button > 0) return false
-    if (!state.tool.drags) return showing === "regions" && !this.refusal()
-    return this.grabs(event) && !(showing === "result" && (state.compare === "side" || this.onSplit(at)))
+  /** Whether a press at the pointer moves a region, with whatever tool in hand. */
+  get grabbing(): boolean {
+    return this.acting !== this.state.tool
   }
 
-  private grabs(event: PointerEvent): boolean {
-    return this.state.tool.cursorAt?.(this.toolEvent(event), this.context()) !== "default"
+  /** The tool that a press would work: see `acting`. */
+  toolFor(event: ToolEvent): Tool {
+    const { tool } = this.state
+    return !tool.active && tool.grabs?.(event, this.context()) ? this.state.byId("move") : tool
+  }
+
+  private toolAt(event: MouseEvent): Tool {
+    return this.toolFor(this.toolEvent(event))
+  }
+
+  /** Whether the press reaches the regions behind a result or, in live editing, behind a run's frames. */
+  private seizes(event: PointerEvent, at: Point): boolean {
+    const { widget, state } = this
+    const { showing } = widget.screen
+    if (!widget.picture || widget.readOnly) return false
+    const result = state.compare !== "side" && !this.onSplit(at)
+    const behind = showing === "result" ? result : widget.live.on && widget.runs.busy
+    // A hovering pointer has no button: this also decides on its cursor.
+    if (!behind || event.button > 0) return false
+    return this.acting.drags ? this.takesHold(event) : !this.refusal()
+  }
+
+  private takesHold(event: PointerEvent): boolean {
+    return this.acting.cursorAt?.(this.toolEvent(event), this.context()) !== "default"
   }
 
   /** Why nothing can be painted on the active pair, in words; empty if it can. */
   private refusal(): string {
     const { regions } = this.widget.store
     const pair = selectedPair(regions)
-    if (!pair || this.state.layer === "protect" || this.state.tool.drags) return ""
+    if (!pair || this.state.layer === "protect" || this.acting.drags) return ""
     if (pair.locked) return `Pair ${regions.selected + 1} is locked`
     return pair.visible ? "" : `Pair ${regions.selected + 1} is hidden`
   }
@@ -135,6 +155,7 @@ export class Pointers {
     }
     this.hovered = event.pointerType === "touch" && this.mode === "idle" ? null : at
     if (this.mode === "idle") {
+      this.acting = this.toolAt(event)
       if (this.widget.canDraw) this.state.tool.hover?.(this.toolEvent(event), this.context())
       this.showCursor(event)
       this.area.invalidate()
@@ -145,8 +166,8 @@ export class Pointers {
       const began = performance.now()
       const all = event.getCoalescedEvents?.() ?? []
       const events = (all.length > 0 ? all : [event]).map((e) => this.toolEvent(e, event))
-      this.state.tool.drag(events, this.context())
-      this.state.tool.hover?.(this.toolEvent(event), this.context())
+      this.acting.drag(events, this.context())
+      this.acting.hover?.(this.toolEvent(event), this.context())
       if (this.widget.store.ghost) {
         this.widget.live.follow(event.timeStamp)
         this.area.count(performance.now() - began)
@@ -169,7 +190,7 @@ export class Pointers {
     if (event.pointerId !== this.pointer) return
     const mode = this.mode
     this.reset()
-    if (mode === "tool") this.state.tool.release(this.toolEvent(event), this.context())
+    if (mode === "tool") this.acting.release(this.toolEvent(event), this.context())
     if (event.pointerType === "touch") this.hovered = null
     this.showCursor(event)
     this.area.invalidate()
@@ -183,6 +204,7 @@ export class Pointers {
   private leave(): void {
     if (this.mode !== "idle") return
     this.hovered = null
+    this.state.tool.leave?.(this.context())
     this.area.invalidate()
   }
 
@@ -198,7 +220,7 @@ export class Pointers {
   }
 
   private cancelTool(): void {
-    if (this.mode === "tool") this.state.tool.cancel(this.context())
+    if (this.mode === "tool") this.acting.cancel(this.context())
     this.reset()
   }
 
@@ -227,11 +249,13 @@ export class Pointers {
     else if (this.widget.screen.showing === "result" && this.onSplit(at)) style.cursor = "ew-resize"
     else if (this.mode === "idle" && this.seizes(event, at)) style.cursor = this.cursor(event)
     else if (hand) style.cursor = this.widget.picture ? "grab" : "default"
-    else style.cursor = this.mode === "idle" ? this.cursor(event) : this.state.tool.cursor
+    else style.cursor = this.mode === "idle" ? this.cursor(event) : this.acting.cursor
   }
 
   private cursor(event: PointerEvent): string {
-    return this.state.tool.cursorAt?.(this.toolEvent(event), this.context()) || this.state.tool.cursor
+    const cursor = this.acting.cursorAt?.(this.toolEvent(event), this.context()) || this.acting.cursor
+    // The brush's ring is drawn with the regions alone.
+    return cursor === "none" && this.widget.screen.showing === "result" ? "crosshair" : cursor
   }
 
   private context() {

@@ -2,12 +2,15 @@
 
 import { el } from "../dom/elements"
 import { keyField } from "../dom/focus"
+import type { Mask } from "../geometry/mask"
 import type { Point } from "../geometry/matrix"
-import { bounded, fitIn, pan, type Size, toPicture, wheelScale, zoomAt } from "../geometry/viewport"
+import { bounded, fitIn, pan, type Size, toPicture, toScreen, wheelScale, zoomAt } from "../geometry/viewport"
 import { mark } from "../model/marks"
 import type { WidgetModel } from "../model/widgetmodel"
 import type { ToolContext } from "../tools/tool"
+import { KeyPointer } from "./keypointer"
 import { Painter } from "./painter"
+import { paintPiece } from "./piece"
 import { type PointerArea, Pointers } from "./pointers"
 import { ringCursor } from "./ring"
 import type { ViewState } from "./viewstate"
@@ -17,6 +20,8 @@ export class Stage implements PointerArea {
   readonly element: HTMLElement
   /** Takes the pointer and the keyboard. */
   readonly canvas: HTMLCanvasElement
+  /** The pointer that keys move. */
+  readonly keyPointer: KeyPointer
   private readonly keys: HTMLTextAreaElement
   private readonly base: HTMLCanvasElement
   private readonly pointers: Pointers
@@ -47,6 +52,8 @@ export class Stage implements PointerArea {
     this.keys = keyField(this.canvas, signal)
     this.element = el("div", { class: "rd-stage" }, this.base, this.canvas, this.keys)
     this.pointers = new Pointers(this, widget, state, notify, signal)
+    const context = () => this.context(notify)
+    this.keyPointer = new KeyPointer(state, widget, context, (event) => this.pointers.toolFor(event))
     this.painter = new Painter(this.base, this.canvas, widget, state)
     const redraw = () => this.invalidate()
     widget.changed.on(redraw, signal)
@@ -67,8 +74,11 @@ export class Stage implements PointerArea {
   }
 
   context(notify: (message: string) => void): ToolContext {
-    const { layer, brushSize, viewport } = this.state
-    return { store: this.widget.store, layer, brushSize, viewport, notify }
+    const { layer, brushSize, viewport, boxes, tolerance, contiguous } = this.state
+    const { store, selecting: select } = this.widget
+    const outline = (g: CanvasRenderingContext2D, mask: Mask) => paintPiece(g, mask, viewport)
+    const options = { layer, brushSize, boxes, tolerance, contiguous }
+    return { ...options, store, viewport, area: this.size, select, outline, notify }
   }
 
   /** Draws with the next animation frame. */
@@ -105,6 +115,11 @@ export class Stage implements PointerArea {
   /** Moves the picture by CSS pixels. */
   pan(dx: number, dy: number): void {
     this.setViewport(pan(this.state.viewport, dx, dy))
+  }
+
+  /** The whole view that the drawing area is part of. */
+  get root(): HTMLElement {
+    return this.element.closest<HTMLElement>(".rd-root") ?? this.element
   }
 
   /** Whether the canvas has the keyboard. */
@@ -220,8 +235,9 @@ export class Stage implements PointerArea {
       g,
       this.context(() => {}),
     )
+    if (state.keyAt) ringCursor(g, toScreen(state.viewport, state.keyAt), 4, state.layer)
     const at = this.pointers.hovered
-    if (!at || state.tool.cursor !== "none" || state.hand) return
+    if (!at || state.tool.cursor !== "none" || state.hand || this.pointers.grabbing) return
     const kind = state.tool.id === "eraser" ? "eraser" : state.layer
     ringCursor(g, at, (state.brushSize / 2) * state.viewport.scale, kind)
   }

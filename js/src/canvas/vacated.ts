@@ -51,7 +51,8 @@ export class VacatedPainter {
       canvas.width = width
       canvas.height = height
     }
-    const masks = (lists[0] ?? []).map(({ mask }) => mask)
+    const left = (lists[0] ?? []).filter(({ copied }) => !copied)
+    const masks = left.map(({ mask }) => mask)
     const [x, y, w, tall] = deviceBox(masks, viewport, ratio, canvas)
     h.save()
     h.setTransform(1, 0, 0, 1, 0, 0)
@@ -63,7 +64,7 @@ export class VacatedPainter {
     h.setTransform(ratio, 0, 0, ratio, 0, 0)
     const place = (mask: Mask, matrix: Matrix | null) =>
       drawPlaced(h, maskSprite(mask, WHITE), mask, matrix, viewport)
-    for (const { mask } of lists[0] ?? []) place(mask, null)
+    for (const { mask } of left) place(mask, null)
     h.globalCompositeOperation = "destination-out"
     for (const one of lists.flat()) {
       const there = one.target ? { mask: one.target, matrix: one.along } : arrival(one)

@@ -2,6 +2,7 @@
 
 import type { Layer } from "../document/pair"
 import { Signal } from "../document/signal"
+import type { Point } from "../geometry/matrix"
 import { fitIn, type Viewport } from "../geometry/viewport"
 import type { Tool } from "../tools/tool"
 import { newTools } from "../tools/toolbox"
@@ -20,10 +21,15 @@ export class ViewState {
   layer: Layer = "handle"
   /** Diameter of the brush in picture pixels. */
   brushSize = 32
+  /** Whether dragging with the select tool draws a box. */
+  boxes = false
+  /** By how much a channel of a colour may differ for the wand, and whether it takes only what hangs together. */
+  tolerance = 32
+  contiguous = true
   /** Whether the drag preview is shown. */
   dragPreview = true
   /** 0 to 1: how strongly regions are tinted. */
-  opacity = 0.45
+  opacity = 0.3
   /** Set while a key is held: show the original, hide all regions, pan with the hand. */
   original = false
   bare = false
@@ -31,6 +37,10 @@ export class ViewState {
   compare: Compare = "off"
   /** Where the divider between original and result is, 0 to 1 of the width. */
   split = 0.5
+  /** Where the pointer that keys move is in the picture; null while it is not used. */
+  keyAt: Point | null = null
+  /** Height of the drawing area in CSS pixels, as dragged; null for automatic. */
+  height: number | null = null
   viewport: Viewport = fitIn({ width: 1, height: 1 }, { width: 1, height: 1 })
   settingsOpen = false
   helpOpen = false

@@ -24,6 +24,9 @@ export type PairLayer = Exclude<Layer, "protect">
 /** What of a handle is carried: the object found in it, all that is painted, or what was chosen in Python. */
 export type Carry = "object" | "painted" | "mask"
 
+/** What is done with the content: it moves, a copy of it moves, or it is removed and its place filled. */
+export type Action = "move" | "copy" | "remove"
+
 /** A polygon whose vertices can still be moved. */
 export interface Outline {
   /** The mask beneath it, before it was drawn. */
@@ -56,6 +59,8 @@ export interface Pair {
   readonly carry: Carry | null
   /** What was chosen to be carried; empty unless `carry` is "mask". */
   readonly chosen: Mask
+  /** A removal leaves its target unused. */
+  readonly action: Action
   readonly outlines: Partial<Record<PairLayer, Outline>>
 }
 
@@ -76,13 +81,14 @@ export function newPair(width: number, height: number, color: number): Pair {
     target: empty,
     carry: null,
     chosen: empty,
+    action: "move",
     outlines: {},
   }
 }
 
-/** Whether there is something to carry and a place to carry it to. */
+/** Whether there is something to carry and a place to carry it to, or something to remove. */
 export function isComplete(pair: Pair): boolean {
-  return !isEmpty(pair.handle) && !isEmpty(pair.target)
+  return !isEmpty(pair.handle) && (pair.action === "remove" || !isEmpty(pair.target))
 }
 
 /** The pair with some fields replaced, as a new revision. */
@@ -140,6 +146,7 @@ export function withTarget(pair: Pair, target: Mask, outline?: Outline): Pair {
     pins: [],
     dense: null,
     outlines: replaced(pair, "target", outline),
+    ...withPlace(pair),
   })
 }
 
@@ -160,7 +167,8 @@ export function pinsAlong(pair: Pick<Pair, "matrix" | "pins">, matrix: Matrix): 
 }
 
 function bentTo(pair: Pair): Pair {
-  return changed(pair, { target: routed(pair), dense: null, outlines: replaced(pair, "target") })
+  const outlines = replaced(pair, "target")
+  return changed(pair, { target: routed(pair), dense: null, outlines, ...withPlace(pair) })
 }
 
 /** The pair with its target moved by whole pixels; without a target, it starts on the handle. */
@@ -202,6 +210,11 @@ function corrected(pair: Pair, handle: Mask): Partial<Pair> {
   })
   const chosen = buffer.toMask()
   return isEmpty(chosen) ? { carry: null, chosen } : { chosen }
+}
+
+/** What is given a place to go to is not removed any more. */
+function withPlace(pair: Pair): Partial<Pair> {
+  return pair.action === "remove" ? { action: "move" } : {}
 }
 
 /** Whether a point lies on the mask, or within a pixel of it: a pin may be on its very edge. */

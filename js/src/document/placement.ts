@@ -7,7 +7,7 @@ import { emptyMask, isEmpty, type Mask, shifted } from "../geometry/mask"
 import { IDENTITY, type Matrix, snapTranslation } from "../geometry/matrix"
 import type { Mesh } from "../geometry/mesh"
 import type { Findings } from "./findings"
-import { hasRoute, type Layer, meshOf, type Pair, pinsAlong } from "./pair"
+import { type Action, hasRoute, type Layer, meshOf, type Pair, pinsAlong } from "./pair"
 import type { Regions } from "./regions"
 import type { Routes } from "./routes"
 
@@ -17,6 +17,10 @@ export interface Ghost {
   /** Takes the handle to its place; where `painted`, it moves the painted target, which has no matrix. */
   readonly matrix: Matrix
   readonly painted: boolean
+  /** What the drag makes of the pair. */
+  readonly action?: Action
+  /** The pair that this drag makes, as by copying; it exists once the drag ends. */
+  readonly newPair?: Pair
   /** The pins while they are pulled; left out, they go along with the matrix. */
   readonly pins?: readonly Pin[]
 }
@@ -41,6 +45,8 @@ export interface Carried {
   readonly matrix: Matrix
   /** Takes the target and all that lands in it along, while it is dragged as painted. */
   readonly along: Matrix | null
+  /** Whether the original stays where it is. */
+  readonly copied: boolean
   /** How the pixels go, where no affine matrix says it. */
   readonly mesh: Mesh | null
 }
@@ -49,10 +55,12 @@ export interface Carried {
 export function pairAt(pair: Pair, ghost: Ghost | null): Pair {
   if (ghost?.pairId !== pair.id) return pair
   const { matrix, painted } = ghost
-  if (painted) return { ...pair, target: shifted(pair.target, matrix[2], matrix[5]) }
+  const action = ghost.action ?? (pair.action === "remove" ? "move" : pair.action)
+  if (painted) return { ...pair, action, target: shifted(pair.target, matrix[2], matrix[5]) }
   const { width, height } = pair.handle
   const pins = ghost.pins ?? pinsAlong(pair, matrix)
-  return { ...pair, matrix: snapTranslation(matrix), pins, dense: null, target: emptyMask(width, height) }
+  const placed = { matrix: snapTranslation(matrix), pins, dense: null }
+  return { ...pair, ...placed, action, target: emptyMask(width, height) }
 }
 
 /** Where the pair's pixels go now, or null while there is nowhere for them to go. */
@@ -62,19 +70,25 @@ export function carriedOf(pair: Pair, { stroke, ghost, findings, routes }: Gestu
   const found = findings.of(pair)?.mask
   const mask = found && !isEmpty(found) ? found : handle
   const dragged = ghost?.pairId === pair.id ? ghost : null
+  const copied = (dragged?.action ?? pair.action) === "copy"
   if (dragged && !dragged.painted) return byRoute(pairAt(pair, dragged), mask)
   // While a mask is being painted, the carried pixels would lag behind the pointer.
   if (stroke?.pairId === pair.id && stroke.layer !== "protect") return null
+  if (pair.action === "remove" && !dragged) {
+    const nowhere = emptyMask(handle.width, handle.height)
+    return { mask, target: nowhere, matrix: IDENTITY, along: null, mesh: null, copied }
+  }
   if (isEmpty(target)) return null
   if (hasRoute(pair)) return byRoute(pair, mask)
   const along = dragged?.matrix ?? null
   const box = boxMatrix(handle, target)
   if (!box) return null
-  return { mask, target, matrix: box, along, mesh: routes.of(pair) }
+  return { mask, target, matrix: box, along, mesh: routes.of(pair), copied }
 }
 
 function byRoute(pair: Pair, mask: Mask): Carried {
-  return { mask, target: null, matrix: pair.matrix ?? IDENTITY, along: null, mesh: meshOf(pair) }
+  const copied = pair.action === "copy"
+  return { mask, target: null, matrix: pair.matrix ?? IDENTITY, along: null, mesh: meshOf(pair), copied }
 }
 
 /** Where the pixels of all pairs go now. */
@@ -85,9 +99,9 @@ export function allCarried(regions: Regions, gesture: Gesture): Carried[] {
 /** A text that is the same as long as everything is in the same place. */
 export function placementKey(regions: Regions, ghost: Ghost | null): string {
   const parts = regions.pairs.map((pair) => {
-    const { id, matrix, pins, dense, target } = pairAt(pair, ghost)
+    const { id, action, matrix, pins, dense, target } = pairAt(pair, ghost)
     const bent = pins.map(({ x, y, toX, toY }) => [x, y, toX, toY])
-    return `${id}:${matrix ?? [target.x0, target.y0, target.w, target.h]};${bent}${dense ?? ""}`
+    return `${id}:${action}:${matrix ?? [target.x0, target.y0, target.w, target.h]};${bent}${dense ?? ""}`
   })
   return parts.join(" ")
 }

@@ -88,8 +88,8 @@ export function reorderPair(regions: Regions, from: number, to: number): Regions
 export function pastePair(regions: Regions, pair: Pair, offset: number): Regions {
   const fits = pair.handle.width === regions.width && pair.handle.height === regions.height
   if (!fits) return regions
-  const { name, carry } = pair
-  return addPair(regions, { name, carry, ...movedAsAWhole(pair, offset, offset) })
+  const { name, carry, action } = pair
+  return addPair(regions, { name, carry, action, ...movedAsAWhole(pair, offset, offset) })
 }
 
 /** Replaces one layer's mask. A handle with a matrix takes its target along; a painted target drops the matrix. */

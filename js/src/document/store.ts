@@ -43,7 +43,7 @@ export class RegionStore {
   }
   /** The regions together with the pair that a gesture is making. */
   get shown(): Regions {
-    const added = this.stroke?.newPair
+    const added = this.stroke?.newPair ?? this.ghost?.newPair
     if (!added) return this.regions
     return { ...this.regions, pairs: [...this.regions.pairs, added], selected: this.regions.pairs.length }
   }
@@ -54,6 +54,17 @@ export class RegionStore {
   /** Whether there is something to redo. */
   get canRedo(): boolean {
     return this.undoStack.canRedo
+  }
+
+  /** What could be undone now, oldest first; `resume` takes it up again. */
+  get past(): readonly Regions[] {
+    return this.undoStack.before
+  }
+
+  /** Takes up a history again, for regions that were brought back. */
+  resume(past: readonly Regions[]): void {
+    this.undoStack.resume(past)
+    this.changed.emit()
   }
 
   /** Ends the gesture with new regions, as one undo step; the very same regions are no step. */
@@ -94,7 +105,7 @@ export class RegionStore {
     if (this.stroke?.newPair) this.stroke = null
     const lost = (id: string | undefined) => id !== undefined && !next.pairs.some((p) => p.id === id)
     if (this.stroke?.layer !== "protect" && lost(this.stroke?.pairId)) this.stroke = null
-    if (lost(this.ghost?.pairId)) this.ghost = null
+    if (!this.ghost?.newPair && lost(this.ghost?.pairId)) this.ghost = null
     this.undoStack.push(next)
     this.changed.emit()
   }

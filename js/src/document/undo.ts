@@ -21,6 +21,17 @@ export class UndoStack<T> {
     return this.future.length > 0
   }
 
+  /** The states to go back to, oldest first. */
+  get before(): readonly T[] {
+    return [...this.past]
+  }
+
+  /** Takes up a history again that ended in the present state. */
+  resume(past: readonly T[]): void {
+    this.past = [...past]
+    this.future = []
+  }
+
   /** Adds a state; those that were undone are gone. */
   push(next: T): void {
     this.past.push(this.present)

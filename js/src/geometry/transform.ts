@@ -21,6 +21,14 @@ export interface ScaleGrip {
 /** What a drag takes hold of. */
 export type Grip = ScaleGrip | { readonly kind: "rotate" } | { readonly kind: "move" }
 
+/** The part of the picture that is in view: its first and last column and row. */
+export interface View {
+  readonly x0: number
+  readonly y0: number
+  readonly x1: number
+  readonly y1: number
+}
+
 /** Keys held during a drag: Shift keeps it straight or even, Alt scales about the middle. */
 export interface Modifiers {
   readonly shift: boolean
@@ -41,9 +49,14 @@ function onHandle(handle: Mask, sx: number, sy: number): Point {
   }
 }
 
-/** Where a grip is now. */
-export function gripPoint(handle: Mask, matrix: Matrix, grip: ScaleGrip): Point {
-  return apply(matrix, onHandle(handle, grip.sx, grip.sy))
+/** Where a grip is now; one that lies out of view is shown at the view's edge, if the ghost is in view at all. */
+export function gripPoint(handle: Mask, matrix: Matrix, grip: ScaleGrip, view?: View): Point {
+  const p = apply(matrix, onHandle(handle, grip.sx, grip.sy))
+  if (!view || !isInView(handle, matrix, view)) return p
+  return {
+    x: Math.min(view.x1, Math.max(view.x0, p.x)),
+    y: Math.min(view.y1, Math.max(view.y0, p.y)),
+  }
 }
 
 /** Where the middle of the handle's box is now. */
@@ -51,27 +64,72 @@ export function boxCenter(handle: Mask, matrix: Matrix): Point {
   return apply(matrix, onHandle(handle, 0, 0))
 }
 
-/** The knob that turns the ghost: `reach` picture pixels outside the middle of its upper edge. */
-export function rotatePoint(handle: Mask, matrix: Matrix, reach: number): Point {
-  const top = apply(matrix, onHandle(handle, 0, -1))
+/** The sides that the knob may stand on, the usual one first. */
+const KNOB_SIDES: readonly ScaleGrip[] = [
+  { kind: "scale", sx: 0, sy: -1 },
+  { kind: "scale", sx: 0, sy: 1 },
+  { kind: "scale", sx: 1, sy: 0 },
+  { kind: "scale", sx: -1, sy: 0 },
+]
+
+/** The knob that turns the ghost, and the middle of the side that it stands on. */
+export interface Knob {
+  readonly at: Point
+  readonly foot: Point
+}
+
+/**
+ * Where the knob is: `reach` picture pixels outside the middle of the ghost's upper edge, or of the first other side
+ * where it is in view; over the middle of the ghost if it would be out of view on all sides.
+ */
+export function knobOf(handle: Mask, matrix: Matrix, reach: number, view?: View): Knob {
   const middle = boxCenter(handle, matrix)
-  const length = Math.hypot(top.x - middle.x, top.y - middle.y) || 1
-  return {
-    x: top.x + ((top.x - middle.x) / length) * reach,
-    y: top.y + ((top.y - middle.y) / length) * reach,
+  const knobs = KNOB_SIDES.map(({ sx, sy }): Knob => {
+    const foot = apply(matrix, onHandle(handle, sx, sy))
+    const length = Math.hypot(foot.x - middle.x, foot.y - middle.y) || 1
+    const along = (c: "x" | "y") => foot[c] + ((foot[c] - middle[c]) / length) * reach
+    return { foot, at: { x: along("x"), y: along("y") } }
+  })
+  const usual = knobs[0] as Knob
+  if (!view || !isInView(handle, matrix, view)) return usual
+  const inView = ({ at: { x, y } }: Knob) => x >= view.x0 && y >= view.y0 && x <= view.x1 && y <= view.y1
+  const shown = {
+    x: Math.min(view.x1, Math.max(view.x0, middle.x)),
+    y: Math.min(view.y1, Math.max(view.y0, middle.y)),
   }
+  return knobs.find(inView) ?? { at: { x: shown.x, y: shown.y - reach / 2 }, foot: shown }
+}
+
+/** Where the knob that turns the ghost is; see `knobOf`. */
+export function rotatePoint(handle: Mask, matrix: Matrix, reach: number, view?: View): Point {
+  return knobOf(handle, matrix, reach, view).at
+}
+
+function isInView(handle: Mask, matrix: Matrix, view: View): boolean {
+  const corners = warpedCorners(handle, matrix)
+  const xs = corners.map(({ x }) => x)
+  const ys = corners.map(({ y }) => y)
+  const across = Math.min(...xs) <= view.x1 && Math.max(...xs) >= view.x0
+  return across && Math.min(...ys) <= view.y1 && Math.max(...ys) >= view.y0
 }
 
 /** The grip under a point; `slack` is in picture pixels, `reach` as for the rotate knob. */
-export function gripAt(handle: Mask, matrix: Matrix, at: Point, slack: number, reach: number): Grip | null {
+export function gripAt(
+  handle: Mask,
+  matrix: Matrix,
+  at: Point,
+  slack: number,
+  reach: number,
+  view?: View,
+): Grip | null {
   // Inside a small ghost the grips are smaller, so that its middle can still be dragged.
   const room = inBox(handle, matrix, at) ? Math.min(slack, shortestSide(handle, matrix) / 4) : slack
   const near = (p: Point) => Math.hypot(p.x - at.x, p.y - at.y) <= room
-  if (near(rotatePoint(handle, matrix, reach))) return { kind: "rotate" }
+  if (near(rotatePoint(handle, matrix, reach, view))) return { kind: "rotate" }
   // In a small box, where they overlap, corners come before sides.
   const corners = SCALE_GRIPS.filter((g) => g.sx !== 0 && g.sy !== 0)
   const sides = SCALE_GRIPS.filter((g) => g.sx === 0 || g.sy === 0)
-  for (const grip of [...corners, ...sides]) if (near(gripPoint(handle, matrix, grip))) return grip
+  for (const grip of [...corners, ...sides]) if (near(gripPoint(handle, matrix, grip, view))) return grip
   return null
 }
 
@@ -105,7 +163,9 @@ export function dragged(
 ): Matrix {
   if (grip.kind === "move") return movedBy(start, to.x - from.x, to.y - from.y, keys.shift)
   if (grip.kind === "rotate") return turned(handle, start, from, to, keys.shift)
-  return scaled(handle, start, grip, to, keys)
+  // The pointer may have taken hold beside the grip, or where one out of view is shown.
+  const at = gripPoint(handle, start, grip)
+  return scaled(handle, start, grip, { x: at.x + to.x - from.x, y: at.y + to.y - from.y }, keys)
 }
 
 function movedBy(start: Matrix, dx: number, dy: number, straight: boolean): Matrix {

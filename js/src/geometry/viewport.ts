@@ -67,6 +67,17 @@ export function toScreen(viewport: Viewport, p: Point): Point {
   return { x: (p.x + 0.5) * viewport.scale + viewport.x, y: (p.y + 0.5) * viewport.scale + viewport.y }
 }
 
+/** The part of the picture's plane in the drawing area, but for a margin in CSS pixels. */
+export function inView(
+  viewport: Viewport,
+  area: Size,
+  margin: number,
+): { x0: number; y0: number; x1: number; y1: number } {
+  const a = toPicture(viewport, { x: margin, y: margin })
+  const b = toPicture(viewport, { x: area.width - margin, y: area.height - margin })
+  return { x0: a.x, y0: a.y, x1: b.x, y1: b.y }
+}
+
 /** The scale after a turn of the wheel: a step of a mouse wheel changes it by a quarter, a trackpad's pinch smoothly. */
 export function wheelScale(scale: number, deltaY: number): number {
   return clampScale(scale * Math.exp(-Math.max(-120, Math.min(120, deltaY)) * 0.002))

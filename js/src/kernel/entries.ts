@@ -37,12 +37,13 @@ export function requestOf(regions: Regions, ghost: Ghost | null = null): Request
   const pairs = regions.pairs.map((pair) => pairAt(pair, ghost)).filter(ready)
   return {
     pairs: pairs.map((pair): RequestedPair => {
-      const { id, name, matrix, carry, target, dense } = pair
+      const { id, name, matrix, carry, action, dense } = pair
+      const target = action === "remove" ? emptyMask(pair.handle.width, pair.handle.height) : pair.target
       const handle = add(pair.handle)
       const chosen = carry === "mask" ? add(pair.chosen) : null
       // The kernel works it out from the matrix: warping and packing masks here would delay the pointer.
       const at = isEmpty(target) ? null : add(target)
-      return { id, name, matrix, pins: pinRows(pair), dense, carry, handle, target: at, chosen }
+      return { id, name, matrix, pins: pinRows(pair), dense, carry, action, handle, target: at, chosen }
     }),
     protect: isEmpty(regions.protect) ? null : add(regions.protect),
     buffers,
@@ -87,9 +88,9 @@ export function regionsFrom(host: Host, before: Regions, report: (message: strin
 }
 
 function entryOf(pair: Pair): PairEntry {
-  const { id, name, color, matrix, dense, visible, locked, rev, target, carry } = pair
-  const pins = pinRows(pair)
-  return { id, name, color, matrix, pins, dense, visible, locked, rev, hasTarget: !isEmpty(target), carry }
+  const { id, name, color, matrix, dense, visible, locked, rev, carry, action } = pair
+  const [pins, hasTarget] = [pinRows(pair), !isEmpty(pair.target)]
+  return { id, name, color, matrix, pins, dense, visible, locked, rev, hasTarget, carry, action }
 }
 
 function pinRows({ pins }: Pair): PairEntry["pins"] {

@@ -79,6 +79,8 @@ const PAIR_ENTRY = {
   hasTarget: or(flag, false),
   /** What of the handle is carried; "mask" if that was chosen (under `c:<id>`), null to leave it to the settings. */
   carry: nullable(oneOf("object", "painted", "mask")),
+  /** What is done with the content. */
+  action: or(oneOf("move", "copy", "remove"), "move"),
 }
 
 /** A pair as the `_pairs` trait has it. */
@@ -86,7 +88,7 @@ export type PairEntry = Parsed<typeof PAIR_ENTRY>
 
 /** A pair as `run` and `draft` messages have it: its masks are indices into the message's buffers. */
 export interface RequestedPair
-  extends Pick<PairEntry, "id" | "name" | "matrix" | "pins" | "dense" | "carry"> {
+  extends Pick<PairEntry, "id" | "name" | "matrix" | "pins" | "dense" | "carry" | "action"> {
   readonly handle: number
   /** Null if the kernel is to work the target out from the matrix. */
   readonly target: number | null
@@ -129,6 +131,16 @@ const FROM_KERNEL = {
     verdict: or(text, ""),
     words: or(text, ""),
     larger: or(flag, false),
+  },
+  /**
+   * The answer to `select`. One buffer, the mask, or none if nothing is selected; `path` are x and y in turn. Without
+   * `found` there is no answer; `message` is for the user, often empty.
+   */
+  selected: {
+    seq: integer,
+    found: or(flag, false),
+    message: or(text, ""),
+    path: or(list(number), []),
   },
   /**
    * How a pair's handle goes to a painted target, or by a dense map, worked out when the regions were at `rev`. `edges`
@@ -186,6 +198,21 @@ export function readMessage(content: unknown): AnyKernelMessage | string {
 
 // -- to the kernel ----------------------------------------------------------------------------------------------
 
+/** The kinds of selection; `Select` in `messages.py` says what each means. */
+export type SelectHow =
+  | "prepare"
+  | "piece"
+  | "click"
+  | "box"
+  | "brush"
+  | "wand"
+  | "path"
+  | "grow"
+  | "shrink"
+  | "smooth"
+  | "fill_holes"
+  | "invert"
+
 /** What to edit and how; masks are indices into the message's buffers. */
 export interface EditRequest {
   readonly params: Readonly<Record<string, unknown>>
@@ -211,6 +238,17 @@ export interface ToKernel {
   draft: EditRequest & { seq: number }
   /** The drag ended without a run: drafts up to `seq` are no longer wanted. */
   drag_ended: { seq: number }
+  /** What would this select? The answer is `selected`. `rev` is the picture's; a mask that is adjusted is the one buffer. */
+  select: {
+    seq: number
+    rev: number
+    how: SelectHow
+    points: readonly (readonly [x: number, y: number])[]
+    labels?: readonly boolean[]
+    choice?: number
+    amount?: number
+    contiguous?: boolean
+  }
   /** The measurements are on show, or no longer: `measured` messages are wanted, or not. */
   stats: { on: boolean }
   /** Bytes are missing here. */

@@ -3,6 +3,7 @@ import type { Buffers } from "../kernel/host"
 import type { AnyKernelMessage, KernelMessage, KernelMessageType, Progress } from "../kernel/messages"
 import type { Live } from "./live"
 import type { Runs } from "./runs"
+import type { Selecting } from "./selecting"
 
 /** One function per message of the kernel. */
 export type Handlers = { [T in KernelMessageType]: (message: KernelMessage<T>, buffers: Buffers) => void }
@@ -11,6 +12,7 @@ export type Handlers = { [T in KernelMessageType]: (message: KernelMessage<T>, b
 export interface HandlerPorts {
   readonly runs: Runs
   readonly live: Live
+  readonly selecting: Selecting
   /** A run has come further, or is over. */
   progressed(progress: Progress): void
   /** No run is under way any more. */
@@ -52,6 +54,7 @@ export function handlersFor(ports: HandlerPorts): Handlers {
     drafted: (message, buffers) => live.drafted(message, buffers[0]),
     undrafted: (message) => live.undrafted(message),
     carried: (message, buffers) => ports.found(message, buffers),
+    selected: (message, buffers) => ports.selecting.answered(message, buffers),
     mapped: (message, buffers) => ports.mapped(message, buffers),
     measured: (message) => live.measure(message),
     error: ({ run, message, remedy }) => {

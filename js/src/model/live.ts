@@ -63,7 +63,7 @@ export class Live {
   constructor(private readonly widget: LivePorts) {
     const { store } = widget
     this.drafts = new Drafts({
-      request: (seq) => (widget.requestDraft(seq) ? allCarried(store.regions, store) : null),
+      request: (seq) => (widget.requestDraft(seq) ? allCarried(store.shown, store) : null),
       redraw: () => widget.changed.emit(),
       painted: ({ seq, stamp, painted }) => {
         this.meter.add(painted - stamp, painted)
@@ -177,8 +177,8 @@ export class Live {
   }
 
   private get placement(): string {
-    const { regions, ghost } = this.widget.store
-    return placementKey(regions, ghost)
+    const { shown, ghost } = this.widget.store
+    return placementKey(shown, ghost)
   }
 
   /** Requests a draft; not while a run is ending, since the kernel would refuse it. */
@@ -231,7 +231,10 @@ export class Live {
 function sameEdit(a: Regions, b: Regions): boolean {
   const p = completePairs(a)
   const q = completePairs(b)
-  const same = p.every((pair, i) => pair.target === q[i]?.target && pair.matrix === q[i]?.matrix)
+  const same = p.every(
+    ({ target, matrix, action }, i) =>
+      target === q[i]?.target && matrix === q[i]?.matrix && action === q[i]?.action,
+  )
   return same && p.length === q.length && sameHandles(a, b)
 }
 

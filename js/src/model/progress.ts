@@ -1,5 +1,6 @@
 /** How far an edit has come, in words. */
 import type { Progress } from "../kernel/messages"
+import type { Pace } from "./pace"
 
 /** Whether a run is under way. */
 export function isBusy(progress: Progress): boolean {
@@ -29,6 +30,13 @@ export function inWords(progress: Progress): string {
     default:
       return "Ready"
   }
+}
+
+/** The pace in words; the time left is said beside the step once there is one. */
+export function paceInWords({ elapsed, left, share }: Pace, step: number): string {
+  if (share === null) return elapsed < 1 ? "" : `${Math.floor(elapsed)} s so far`
+  const percent = `${Math.round(100 * share)} %`
+  return step > 0 || left === null ? percent : `${percent}, about ${duration(left)} left`
 }
 
 function duration(seconds: number): string {

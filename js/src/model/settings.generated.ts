@@ -102,4 +102,13 @@ export const SETTINGS = [
     help: "Edit while you drag. Automatic: on if a draft takes under 250 ms",
     order: 9,
   },
+  {
+    name: "selector",
+    type: "text",
+    default: "",
+    max: 1000,
+    label: "Select with",
+    help: "Segment Anything model of the select tool: a folder or a hub id",
+    order: 10,
+  },
 ] as const satisfies readonly SettingSpec[]

@@ -30,5 +30,7 @@ export function statusOf(liveness: Liveness, progress: Progress, result: ResultI
     const { seed, seconds } = result
     return `Result: seed ${seed}${seconds ? `, ${seconds.toFixed(1)} s` : ""}`
   }
+  // The end of a run is no news once its result is off the screen.
+  if (progress.state === "done") return inWords({ ...progress, state: "ready", message: "" })
   return inWords(progress)
 }

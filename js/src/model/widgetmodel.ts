@@ -14,6 +14,7 @@ import type { EditRequest, KernelMessage, Progress } from "../kernel/messages"
 import { RegionSync } from "../kernel/sync"
 import { LARGEST_FILE, upload } from "../kernel/upload"
 import { KernelWatch } from "../kernel/watch"
+import { Accepts } from "./accepts"
 import { carryOf, findingIn, sentence, surpriseIn } from "./carrying"
 import { dispatch, handlersFor } from "./handlers"
 import { Live, type LivePorts } from "./live"
@@ -24,6 +25,7 @@ import { isBusy } from "./progress"
 import { Results } from "./results"
 import { Runs } from "./runs"
 import { Screen } from "./screen"
+import { Selecting } from "./selecting"
 import type { Settings } from "./settings"
 import { SettingsStore } from "./settingsstore"
 import { notReady, obstacleTo, statusOf } from "./status"
@@ -48,6 +50,8 @@ export class WidgetModel implements LivePorts {
   readonly runs: Runs
   readonly screen: Screen
   readonly live: Live
+  readonly accepts: Accepts
+  readonly selecting: Selecting
   readonly watch: KernelWatch
   /** What went wrong last, until it is dismissed. */
   failure: Failure | null = null
@@ -71,6 +75,8 @@ export class WidgetModel implements LivePorts {
     this.sync = new RegionSync(host, store, (message) => this.report(message, "Draw it again."))
     this.watch = new KernelWatch(host, () => changed.emit())
     const { runs, results } = this
+    this.selecting = new Selecting(host, (message) => this.notified.emit(message))
+    this.accepts = new Accepts(host, store, results)
     this.screen = new Screen({
       store,
       runs,
@@ -151,9 +157,29 @@ export class WidgetModel implements LivePorts {
 
   /** Makes the result the picture. */
   accept(): void {
-    if (!this.results.info) return
-    this.host.send("accept", { result: this.results.info.id })
-    this.notified.emit("Accepting the result")
+    if (this.accepts.accept()) this.notified.emit("Accepting the result")
+  }
+
+  /** Whether there is something to undo, an Accept included. */
+  get canUndo(): boolean {
+    return this.store.canUndo || this.accepts.canUndo
+  }
+
+  /** Whether there is something to redo, an Accept included. */
+  get canRedo(): boolean {
+    return this.store.canRedo || this.accepts.canRedo
+  }
+
+  /** Undoes one gesture, or an Accept. */
+  undo(): void {
+    if (this.accepts.canUndo) this.accepts.undo()
+    else this.store.undo()
+  }
+
+  /** Redoes one gesture, or an Accept. */
+  redo(): void {
+    if (this.accepts.canRedo) this.accept()
+    else this.store.redo()
   }
 
   /** Drops the result and keeps the regions. */
@@ -210,7 +236,7 @@ export class WidgetModel implements LivePorts {
 
   private editRequest(ghost: Ghost | null = null): EditRequest & { buffers: Buffers } {
     const params = { ...this.settings.asked }
-    return { params, rev: this.sync.rev, ...requestOf(this.store.regions, ghost) }
+    return { params, rev: this.sync.rev, ...requestOf(this.store.shown, ghost) }
   }
 
   private listen(): void {
@@ -221,13 +247,17 @@ export class WidgetModel implements LivePorts {
         "Draw simpler or fewer regions, or open a smaller picture.",
       )
     })
-    const { runs, live } = this
+    const { runs, live, selecting } = this
     const handlers = handlersFor({
       runs,
       live,
+      selecting,
       progressed: (progress) => this.progressed(progress),
       runOver: () => this.runOver(),
-      report: (message, remedy) => this.report(message, remedy),
+      report: (message, remedy) => {
+        this.accepts.failed()
+        this.report(message, remedy)
+      },
       found: (message, buffers) => this.found(message, buffers),
       mapped: (message, buffers) => this.mapped(message, buffers),
       loadOriginal: (bytes) => void this.loadOriginal(bytes),
@@ -289,7 +319,9 @@ export class WidgetModel implements LivePorts {
     // The same picture sent again keeps its drawings and their history.
     if (loaded === "new") {
       this.live.reset()
+      this.selecting.reset()
       this.sync.reset(picture.width, picture.height)
+      this.accepts.arrived()
     }
     this.changed.emit()
   }

@@ -3,8 +3,12 @@
 import type { Stroke } from "../document/store"
 import type { IconName } from "../dom/icons"
 import { type Dab, fillStroke } from "../geometry/raster"
+import { grabs } from "./grab"
 import { straight } from "./straight"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
+
+/** The part of the brush's radius that must lie on what is drawn for a press to grab it. */
+const GRAB = 0.6
 
 /** The brush. */
 export class Brush implements Tool {
@@ -55,6 +59,10 @@ export class Brush implements Tool {
   cancel(context: ToolContext): void {
     this.forget()
     context.store.cancelGesture()
+  }
+
+  grabs(event: ToolEvent, context: ToolContext): boolean {
+    return !this.erases && grabs(event, context, (GRAB * context.brushSize) / 2)
   }
 
   private extend(dabs: readonly Dab[]): void {

@@ -2,6 +2,7 @@
 import type { Point } from "../geometry/matrix"
 import { fillPolygon } from "../geometry/raster"
 import { toScreen } from "../geometry/viewport"
+import { grabs } from "./grab"
 import { marching } from "./shape"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
@@ -44,6 +45,10 @@ export class Lasso implements Tool {
   cancel(context: ToolContext): void {
     this.points = []
     context.store.changed.emit()
+  }
+
+  grabs(event: ToolEvent, context: ToolContext): boolean {
+    return grabs(event, context)
   }
 
   paint(g: CanvasRenderingContext2D, context: ToolContext): void {

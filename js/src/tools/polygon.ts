@@ -5,6 +5,7 @@ import { maskOf, outlineOf } from "../document/regions"
 import type { Point } from "../geometry/matrix"
 import { fillPolygon } from "../geometry/raster"
 import { toScreen } from "../geometry/viewport"
+import { grabs } from "./grab"
 import { marching } from "./shape"
 import { straight } from "./straight"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
@@ -19,6 +20,7 @@ export class Polygon implements Tool {
   readonly key = "p"
   readonly hint = "Click points; Enter or double click closes. Drag a vertex to move it, Alt-click removes it"
   readonly cursor = "crosshair"
+  readonly taps = true
   private points: Point[] = []
   private tip: Point | null = null
   private cut = false
@@ -90,6 +92,14 @@ export class Polygon implements Tool {
     const outline = current(context)
     const vertex = this.points.length === 0 && outline?.points.some((p) => near(p, event, context))
     return vertex ? "move" : "crosshair"
+  }
+
+  grabs(event: ToolEvent, context: ToolContext): boolean {
+    const outline = current(context)
+    const corners = outline
+      ? [...outline.points, ...outline.points.map((_, i) => middle(outline.points, i))]
+      : []
+    return !corners.some((p) => near(p, event, context)) && grabs(event, context)
   }
 
   paint(g: CanvasRenderingContext2D, context: ToolContext): void {

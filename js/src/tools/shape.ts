@@ -6,6 +6,7 @@ import { isEmpty } from "../geometry/mask"
 import type { Point } from "../geometry/matrix"
 import type { Span } from "../geometry/raster"
 import { toScreen } from "../geometry/viewport"
+import { grabs } from "./grab"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
 /** A shape spanned by two corners; subclasses fill it and trace its outline. */
@@ -58,6 +59,10 @@ export abstract class Shape implements Tool {
   cancel(context: ToolContext): void {
     this.corners = null
     context.store.changed.emit()
+  }
+
+  grabs(event: ToolEvent, context: ToolContext): boolean {
+    return grabs(event, context)
   }
 
   paint(g: CanvasRenderingContext2D, context: ToolContext): void {

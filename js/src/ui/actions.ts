@@ -2,10 +2,11 @@
 
 import type { Stage } from "../canvas/stage"
 import type { ViewState } from "../canvas/viewstate"
-import type { Layer, Pair } from "../document/pair"
+import type { Action, Layer, Pair } from "../document/pair"
 import {
   addPair,
   changePair,
+  maskOf,
   nudge,
   pastePair,
   type Regions,
@@ -14,12 +15,15 @@ import {
   withMask,
   withMatrix,
 } from "../document/regions"
-import { emptyMask, isEmpty } from "../geometry/mask"
+import { emptyMask, isEmpty, sameMask } from "../geometry/mask"
 import { IDENTITY } from "../geometry/matrix"
 import { flipped } from "../geometry/transform"
 import { carryOf, otherCarry } from "../model/carrying"
 import type { WidgetModel } from "../model/widgetmodel"
 import type { Command } from "./shortcuts"
+
+/** A press on Grow or Shrink moves the outline by the picture's longer side through this. */
+const ADJUST = 256
 
 /** Shared by the widgets of a page, so that a pair can go from one to another. */
 let clipboard: Pair | null = null
@@ -57,7 +61,10 @@ export class Actions {
     const { state } = this
     this.cancelTool()
     this.showRegions()
+    const context = this.stage.context(this.notify)
+    state.tool.leave?.(context)
     state.set({ tool: state.byId(id) })
+    state.tool.taken?.(context)
     this.notify(state.tool.hint)
   }
 
@@ -80,15 +87,17 @@ export class Actions {
   undo(): void {
     if (this.state.tool.keyDown?.("undo", false, this.stage.context(this.notify))) return
     this.cancelTool()
+    if (!this.widget.canUndo) return
     this.showRegions()
-    this.widget.store.undo()
+    this.widget.undo()
   }
 
   /** Redoes one gesture. */
   redo(): void {
     this.cancelTool()
+    if (!this.widget.canRedo) return
     this.showRegions()
-    this.widget.store.redo()
+    this.widget.redo()
   }
 
   /** Begins a new pair. */
@@ -129,6 +138,25 @@ export class Actions {
     this.widget.store.commit(withMask(this.regions, selected, this.state.layer, emptyMask(width, height)))
   }
 
+  /** Makes the active layer's mask larger, smaller, smoother or whole, or turns it round. */
+  adjust(how: "grow" | "shrink" | "smooth" | "fill_holes" | "invert"): void {
+    const { store, selecting } = this.widget
+    const { layer } = this.state
+    const mask = maskOf(store.regions, store.regions.selected, layer)
+    if (isEmpty(mask) || (layer !== "protect" && selectedPair(store.regions)?.locked)) return
+    this.cancelTool()
+    this.showRegions()
+    const { width, height } = store.regions
+    const amount = Math.max(1, Math.round(Math.max(width, height) / ADJUST))
+    void selecting.ask(how, { mask, amount: how === "smooth" ? 3 * amount : amount }).then((found) => {
+      // What was drawn meanwhile counts.
+      if (!found || !sameMask(maskOf(store.regions, store.regions.selected, layer), mask)) return
+      if (isEmpty(found.mask)) return this.notify("Nothing would be left")
+      if (sameMask(found.mask, mask)) return this.notify("That changes nothing")
+      store.commit(withMask(store.regions, store.regions.selected, layer, found.mask))
+    })
+  }
+
   /** Flips the active pair's content. */
   flip(across: "x" | "y"): void {
     this.transform((pair) => flipped(pair.handle, pair.matrix ?? IDENTITY, across))
@@ -167,6 +195,28 @@ export class Actions {
     this.widget.store.commit(changePair(this.regions, index, fields))
   }
 
+  /** Chooses what happens to a pair's content. */
+  setAction(action: Action, index = this.regions.selected): void {
+    const pair = this.regions.pairs[index]
+    if (!pair || isEmpty(pair.handle)) return
+    if (pair.locked) return this.notify(`Pair ${index + 1} is locked`)
+    if (pair.action === action) return
+    this.cancelTool()
+    this.showRegions()
+    this.changePair(index, { action })
+    const words = {
+      move: "The object moves",
+      copy: "A copy moves, the original stays",
+      remove: "The object is removed and its place filled",
+    }
+    this.notify(words[action])
+  }
+
+  /** Puts the active pair's content where a matrix takes it. */
+  place(change: (pair: Pair) => NonNullable<Pair["matrix"]>): void {
+    this.transform(change)
+  }
+
   /** Copies the active pair. */
   copy(): void {
     clipboard = selectedPair(this.regions)
@@ -201,8 +251,8 @@ export class Actions {
 
   /** Ends the gesture under way without a change. */
   cancelTool(): void {
-    const { tool } = this.state
-    if (tool.active) tool.cancel(this.stage.context(this.notify))
+    // The tool in hand may have lent its gesture to the move tool.
+    for (const tool of this.state.tools) if (tool.active) tool.cancel(this.stage.context(this.notify))
   }
 
   /** Whatever changes regions also shows them: nothing happens behind a result. */
@@ -237,11 +287,16 @@ export class Actions {
       paste: () => this.paste(),
       delete: () => tool("Delete") || this.removePair(),
       backspace: () => tool("Backspace") || this.removePair(),
-      enter: () => tool("Enter"),
+      enter: () => this.enter(false, false),
+      enterAdd: () => this.enter(true, false),
+      enterCut: () => this.enter(false, true),
       new: () => this.newPair(),
       flipX: () => this.flip("x"),
       flipY: () => this.flip("y"),
       carry: () => this.switchCarry(),
+      copyInstead: () => this.toggleAction("copy"),
+      removeInstead: () => this.toggleAction("remove"),
+      fullscreen: () => this.fullscreen(),
       dragPreview: () => state.set({ dragPreview: !state.dragPreview }),
       compare: () => this.compare(state.compare === "slider" ? "off" : "slider"),
       help: () => state.set({ helpOpen: !state.helpOpen }),
@@ -250,6 +305,7 @@ export class Actions {
       original: () => state.set({ original: true }),
       bare: () => state.set({ bare: true }),
     }
+    if (name === "next" && tool("Tab")) return true
     // Tab with fewer than two pairs moves on to the next control, as everywhere.
     if ((name === "next" || name === "previous") && this.regions.pairs.length < 2) return false
     acts[name]()
@@ -264,6 +320,20 @@ export class Actions {
     this.stage.fit()
   }
 
+  /** Fills the screen with the view, or gives it back. */
+  fullscreen(): void {
+    const { root } = this.stage
+    if (document.fullscreenElement === root) void document.exitFullscreen()
+    else {
+      root.requestFullscreen?.().catch(() => this.notify("This page does not allow fullscreen"))
+      if (!root.requestFullscreen) this.notify("This browser has no fullscreen")
+    }
+  }
+
+  private toggleAction(action: Action): void {
+    this.setAction(selectedPair(this.regions)?.action === action ? "move" : action)
+  }
+
   private step(by: number): void {
     const n = this.regions.pairs.length
     if (n === 0) return
@@ -272,7 +342,16 @@ export class Actions {
     this.notify(`Pair ${index + 1} of ${n}`)
   }
 
+  /** Closes what is begun, or works the pointer that keys move. */
+  private enter(shift: boolean, alt: boolean): void {
+    const { state, stage } = this
+    if (!state.keyAt && state.tool.keyDown?.("Enter", shift, stage.context(this.notify))) return
+    this.showRegions()
+    stage.keyPointer.enter({ shift, alt })
+  }
+
   private nudge(dx: number, dy: number): boolean {
+    if (this.stage.keyPointer.move(dx, dy)) return true
     if (this.widget.live.on) this.showRegions()
     if (!this.widget.canDraw) return false
     const { regions } = this
@@ -302,14 +381,17 @@ export class Actions {
     if (!pair || pair.locked || isEmpty(pair.handle)) return
     this.showRegions()
     if (!this.widget.canDraw) return
-    this.widget.store.commit(withMatrix(this.regions, this.regions.selected, change(pair)))
+    const next = withMatrix(this.regions, this.regions.selected, change(pair))
+    if (isEmpty(selectedPair(next)?.target ?? pair.target)) return this.notify("That is outside the picture")
+    this.widget.store.commit(next)
   }
 
   private escape(): void {
     const { state, widget } = this
     if (state.helpOpen || state.settingsOpen) state.set({ helpOpen: false, settingsOpen: false })
-    else if (state.tool.active || widget.store.stroke || widget.store.ghost) {
-      state.tool.cancel(this.stage.context(this.notify))
-    } else this.leave()
+    else if (this.stage.keyPointer.end()) return
+    else if (state.tools.some(({ active }) => active)) this.cancelTool()
+    else if (widget.store.stroke || widget.store.ghost) widget.store.cancelGesture()
+    else this.leave()
   }
 }

@@ -62,7 +62,17 @@ export class Keyboard {
     }
     if (this.stage.focused) return !(command.do === "original" && this.widget.screen.showing !== "result")
     if (target.matches("input, textarea, select")) return false
-    const forButton = ["enter", "hand", "next", "previous", "nudge", "backspace", "delete"]
+    const forButton = [
+      "enter",
+      "enterAdd",
+      "enterCut",
+      "hand",
+      "next",
+      "previous",
+      "nudge",
+      "backspace",
+      "delete",
+    ]
     return !forButton.includes(command.do) && this.root.contains(target)
   }
 

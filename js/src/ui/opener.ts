@@ -1,6 +1,8 @@
 /** Opens a new picture by file picker, drop or paste, and asks before drawings are lost. */
 import { hasDrawings } from "../document/regions"
 import { button, el, setModal } from "../dom/elements"
+import { LARGEST_FILE } from "../kernel/upload"
+import { isPicture } from "../model/picturefile"
 import type { WidgetModel } from "../model/widgetmodel"
 
 /** Takes picture files from the picker, from drops and from pastes. */
@@ -64,12 +66,21 @@ export class Opener {
 
   private take(files: FileList | null): void {
     const file = [...(files ?? [])].find((f) => f.type.startsWith("image/") || f.type === "")
-    if (!file) {
-      if (files?.length) this.widget.report("This file is not a picture.", "Open a PNG, JPEG or WebP file.")
-      return
-    }
-    if (hasDrawings(this.widget.store.regions)) this.ask(file)
+    if (file) void this.check(file)
+    else if (files?.length) this.refuse()
+  }
+
+  /** Nothing is asked about a file that cannot be read, or is too large, anyway. */
+  private async check(file: File): Promise<void> {
+    const usable = file.size > LARGEST_FILE || (await isPicture(file))
+    if (this.signal.aborted) return
+    if (!usable) this.refuse()
+    else if (file.size <= LARGEST_FILE && hasDrawings(this.widget.store.regions)) this.ask(file)
     else void this.widget.load(file)
+  }
+
+  private refuse(): void {
+    this.widget.report("This file is not a picture.", "Open a PNG, JPEG or WebP file.")
   }
 
   private ask(file: File): void {

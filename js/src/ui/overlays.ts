@@ -86,9 +86,13 @@ function hintFor(widget: WidgetModel, state: ViewState): string {
     return ""
   const { regions } = store
   if (widget.results.history.length > 0) return ""
-  if (regions.pairs.every((p) => isEmpty(p.handle) && isEmpty(p.target))) return "Paint over what should move"
+  if (regions.pairs.every((p) => isEmpty(p.handle) && isEmpty(p.target)))
+    return state.tool.taps ? "Click what should move" : "Paint over what should move"
   if (completePairs(regions).length === 0) {
-    return state.tool.id === "move" ? "Drag the red region to its place" : "Press V and drag it to its place"
+    if (regions.pairs.every((p) => isEmpty(p.handle))) return "Choose Handle and paint what should move there"
+    return state.layer === "handle" || state.tool.id === "move"
+      ? "Drag the red region to its place"
+      : "Paint where it should go"
   }
   return regions.pairs.length === 1 && widget.runs.progress.run === 0 ? "Press Run, or Ctrl+Enter" : ""
 }

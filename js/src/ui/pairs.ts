@@ -8,7 +8,9 @@ import { button, el, setEnabled } from "../dom/elements"
 import { isEmpty } from "../geometry/mask"
 import type { WidgetModel } from "../model/widgetmodel"
 import type { Actions } from "./actions"
+import { adjustRow } from "./adjustrow"
 import { carryLine, carryWords } from "./carryline"
+import { actionRow, numbersRow } from "./placerow"
 
 /** The panel of one view. */
 export function pairsPanel(
@@ -80,7 +82,7 @@ export function pairsPanel(
   })
   opacity.addEventListener("input", () => state.set({ opacity: Number(opacity.value) }), { signal })
   const list = el("ol", { class: "rd-list", "aria-label": "Pairs" })
-  const empty = el("p", { class: "rd-empty" }, "No pairs yet. Paint what should move.")
+  const empty = el("p", { class: "rd-empty" }, "No pairs yet. Click or paint what should move.")
 
   let shown: readonly Pair[] | null = null
   let selected = -2
@@ -103,7 +105,8 @@ export function pairsPanel(
           ? !isEmpty(regions.protect)
           : pair !== null && !isEmpty(pair[state.layer])),
     )
-    const carries = regions.pairs.map((p) => carryWords(p, widget)).join("\n")
+    const dragged = store.ghost?.pairId ?? ""
+    const carries = [dragged, ...regions.pairs.map((p) => carryWords(p, widget))].join("\n")
     if (regions.pairs === shown && regions.selected === selected && carries === known) return
     // Do not replace a name while it is being typed.
     if (
@@ -133,6 +136,9 @@ export function pairsPanel(
     el("header", { class: "rd-side-head" }, el("h3", {}, "Pairs"), add, copy, remove),
     list,
     empty,
+    actionRow(widget, actions, signal),
+    numbersRow(widget, actions, signal),
+    adjustRow(widget, state, actions, signal),
     el("div", { class: "rd-row rd-pair-tools" }, flipX, flipY, home, el("span", { class: "rd-gap" }), clear),
     el("label", { class: "rd-row rd-opacity" }, el("span", {}, "Opacity"), opacity),
   )
@@ -203,7 +209,7 @@ function row(
   down.dataset.focus = `down-${pair.id}`
   setEnabled(up, !still && index > 0)
   setEnabled(down, !still && index < store.regions.pairs.length - 1)
-  const state = isEmpty(pair.handle) ? "not drawn" : isEmpty(pair.target) ? "no target yet" : ""
+  const state = placeWords(pair, store.ghost?.pairId === pair.id)
   const carry = isEmpty(pair.handle) ? null : carryLine(pair, index, widget, actions, signal, still)
   return el(
     "li",
@@ -226,6 +232,14 @@ function row(
     ),
     carry,
   )
+}
+
+/** What is still missing, or what besides a move happens; empty for a complete move. */
+function placeWords({ handle, target, action }: Pair, dragged: boolean): string {
+  if (isEmpty(handle)) return "not drawn"
+  if (action === "remove") return "will be removed"
+  if (isEmpty(target) && !dragged) return "no place yet"
+  return action === "copy" ? "a copy; the original stays" : ""
 }
 
 function sameIds(a: readonly Pair[] | null, b: readonly Pair[]): boolean {

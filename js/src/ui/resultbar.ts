@@ -43,6 +43,7 @@ export function resultBar(
   const side = button({
     label: "Side by side",
     icon: "side",
+    text: "Side",
     title: "Original and result side by side",
     signal,
     act: () => toggle("side"),
@@ -50,6 +51,7 @@ export function resultBar(
   const hold = button({
     label: "Original",
     icon: "eye",
+    text: "Original",
     title: "Hold to see the original (C)",
     signal,
     act: () => {},
@@ -71,6 +73,7 @@ export function resultBar(
   const again = button({
     label: "Another seed",
     icon: "dice",
+    text: "Seed",
     title: "Run again with another seed",
     signal,
     act: () => widget.run({ seed: randomSeed() }),
@@ -78,6 +81,7 @@ export function resultBar(
   const save = button({
     label: "Download PNG",
     icon: "save",
+    text: "Download",
     signal,
     act: () =>
       widget.results.picture && download(widget.results.picture.bytes, "image/png", fileName(widget)),

@@ -2,6 +2,7 @@
 
 import type { ViewState } from "../canvas/viewstate"
 import { button, el, setEnabled, setPressed, setText } from "../dom/elements"
+import { paceInWords } from "../model/progress"
 import type { WidgetModel } from "../model/widgetmodel"
 
 /** The bar, and the status line in it. */
@@ -11,6 +12,8 @@ export interface RunBar {
   notify(message: string): void
 }
 
+/** Milliseconds between two looks at how far a run has come. */
+const TICK = 250
 /** Milliseconds that a short message stays. */
 const MESSAGE = 4_000
 
@@ -44,10 +47,19 @@ export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSigna
   })
   const words = el("span", { class: "rd-status", role: "status", "aria-live": "polite" })
   const bar = el("progress", { class: "rd-progress", max: 1, "aria-label": "Progress of the edit" })
+  const share = el("span", { class: "rd-share", "aria-hidden": "true" })
   const dot = el("span", { class: "rd-dot", "aria-hidden": "true" })
   let said = ""
   let timer: ReturnType<typeof setTimeout> | undefined
   let before = ""
+  let ticking: ReturnType<typeof setInterval> | undefined
+  // The share goes on between two messages of the kernel; it is not announced each time.
+  const tick = () => {
+    const { pace, busy, progress } = widget.runs
+    if (busy && pace.share !== null) bar.value = pace.share
+    else bar.removeAttribute("value")
+    setText(share, busy ? paceInWords(pace, progress.step) : "")
+  }
   const update = () => {
     const { status, obstacle } = widget
     const { progress, busy } = widget.runs
@@ -64,15 +76,19 @@ export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSigna
     live.title = liveTitle(widget)
     setPressed(gauge, state.readout)
     setEnabled(gauge, !widget.readOnly)
-    bar.hidden = !busy
-    if (progress.total > 0 && progress.step > 0) bar.value = progress.step / progress.total
-    else bar.removeAttribute("value")
+    bar.hidden = !busy || widget.readOnly || widget.liveness === "gone"
+    tick()
+    if (busy) ticking ??= setInterval(tick, TICK)
+    else {
+      clearInterval(ticking)
+      ticking = undefined
+    }
     dot.dataset.state = now
   }
   widget.changed.on(update, signal)
   state.changed.on(update, signal)
   update()
-  const spoken = el("div", { class: "rd-words" }, dot, words)
+  const spoken = el("div", { class: "rd-words" }, dot, words, share)
   const element = el("div", { class: "rd-run" }, run, stop, live, spoken, gauge, bar)
   const notify = (message: string) => {
     const { liveness } = widget
@@ -86,8 +102,17 @@ export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSigna
       update()
     }, MESSAGE)
   }
-  signal.addEventListener("abort", () => clearTimeout(timer))
+  signal.addEventListener("abort", () => {
+    clearTimeout(timer)
+    clearInterval(ticking)
+  })
   widget.notified.on(notify, signal)
+  // A message about what was drawn is out of date once something else is.
+  widget.store.committed.on(() => {
+    if (said === "") return
+    said = ""
+    update()
+  }, signal)
   return { element, notify }
 }
 

@@ -39,11 +39,16 @@ export type Simple =
   | "flipX"
   | "flipY"
   | "carry"
+  | "copyInstead"
+  | "removeInstead"
+  | "fullscreen"
   | "dragPreview"
   | "compare"
   | "help"
   | "escape"
   | "enter"
+  | "enterAdd"
+  | "enterCut"
   | "backspace"
   | "hand"
   | "original"
@@ -62,6 +67,7 @@ const PLAIN: Record<string, Simple> = {
   n: "new",
   f: "flipX",
   a: "carry",
+  z: "fullscreen",
   w: "dragPreview",
   "0": "fit",
   "1": "full",
@@ -94,9 +100,12 @@ const CONTROL: Record<string, Simple> = {
 
 const SHIFTED: Record<string, Simple> = {
   tab: "previous",
+  enter: "enterAdd",
   f: "flipY",
   c: "compare",
   x: "stop",
+  d: "copyInstead",
+  delete: "removeInstead",
   "?": "help",
   "+": "zoomIn",
 }
@@ -121,7 +130,7 @@ export function commandOf(chord: Chord): Command | null {
     const found = chord.shift ? undefined : CONTROL[key]
     return found ? { do: found } : null
   }
-  if (chord.alt) return null
+  if (chord.alt) return key === "enter" ? { do: "enterCut" } : null
   // With Shift, some keyboard layouts give a brace and others the bracket.
   if (key === "{" || (key === "[" && chord.shift)) return { do: "brush", factor: 0.5 }
   if (key === "}" || (key === "]" && chord.shift)) return { do: "brush", factor: 2 }
@@ -169,10 +178,15 @@ export const HELP_ROWS: readonly { readonly title: string; readonly rows: readon
       { keys: "T", does: "Paint the handle or the target" },
       { keys: "K", does: "Paint what must not change" },
       { keys: "N", does: "New pair" },
-      { keys: "Tab  Shift+Tab", does: "Next, previous pair" },
+      {
+        keys: "Tab  Shift+Tab",
+        does: "Next, previous pair; after a click with Select, another thing it may mean",
+      },
       { keys: "Arrows", does: "Nudge 1 px; Shift 10 px" },
       { keys: "F  Shift+F", does: "Flip across, flip upside down" },
       { keys: "A", does: "Carry the object, or all that is painted" },
+      { keys: "Shift+D  Alt+drag", does: "Copy instead of moving" },
+      { keys: "Shift+Delete", does: "Remove the object, fill its place" },
       { keys: "Ctrl+C  Ctrl+V", does: "Copy, paste a pair" },
       { keys: "Ctrl+D", does: "Duplicate the pair" },
       { keys: "Delete", does: "Delete the pair" },
@@ -184,6 +198,7 @@ export const HELP_ROWS: readonly { readonly title: string; readonly rows: readon
       { keys: "Ctrl+wheel", does: "Zoom at the pointer" },
       { keys: "Space or H", does: "Hold to pan; middle button pans too" },
       { keys: "0  1", does: "Fit, 100 %" },
+      { keys: "Z", does: "Fullscreen" },
       { keys: "+  -", does: "Zoom in, out" },
       { keys: "W", does: "Preview the moved pixels" },
       { keys: "M or \\", does: "Hold to hide all regions" },
@@ -195,8 +210,9 @@ export const HELP_ROWS: readonly { readonly title: string; readonly rows: readon
     rows: [
       { keys: "Ctrl+Enter", does: "Run" },
       { keys: "Shift+X", does: "Stop" },
-      { keys: "Ctrl+Z  Ctrl+Shift+Z", does: "Undo, redo" },
-      { keys: "Enter  Esc", does: "Close, cancel a polygon" },
+      { keys: "Ctrl+Z  Ctrl+Shift+Z", does: "Undo, redo; an Accept too" },
+      { keys: "Enter  Esc", does: "Close, cancel a polygon or a lasso" },
+      { keys: "Enter", does: "A pointer for the keys: arrows move it, Enter presses and lets go" },
       { keys: "Esc", does: "Return the keyboard to the notebook" },
       { keys: "?", does: "This sheet" },
     ],

@@ -72,6 +72,30 @@ export function topBar(
     signal,
   })
 
+  const pieces = button({
+    label: "Pieces",
+    text: "Pieces",
+    title: "A drag paints over pieces",
+    signal,
+    act: () => state.set({ boxes: false }),
+  })
+  const box = button({
+    label: "Box",
+    text: "Box",
+    title: "A drag draws a box around a thing",
+    signal,
+    act: () => state.set({ boxes: true }),
+  })
+  const tolerance = el("input", {
+    type: "range",
+    min: 0,
+    max: 128,
+    class: "rd-range",
+    "aria-label": "Tolerance of the wand",
+  })
+  tolerance.addEventListener("input", () => state.set({ tolerance: Number(tolerance.value) }), { signal })
+  const contiguous = el("input", { type: "checkbox" })
+  contiguous.addEventListener("change", () => state.set({ contiguous: contiguous.checked }), { signal })
   const undo = button({
     label: "Undo",
     icon: "undo",
@@ -97,11 +121,23 @@ export function topBar(
   const fit = button({ label: "Fit", icon: "fit", title: "Fit to view (0)", signal, act: () => stage.fit() })
   const dragPreview = button({
     label: "Preview",
-    icon: "magic",
+    icon: "ghost",
     title: "Preview the moved pixels (W)",
     signal,
     act: () => state.set({ dragPreview: !state.dragPreview }),
   })
+  const fullscreen = button({
+    label: "Fullscreen",
+    icon: "expand",
+    title: "Fullscreen (Z)",
+    signal,
+    act: () => actions.fullscreen(),
+  })
+  document.addEventListener(
+    "fullscreenchange",
+    () => setPressed(fullscreen, document.fullscreenElement?.contains(fullscreen) === true),
+    { signal },
+  )
   const openPicture = button({
     label: "Open picture",
     icon: "open",
@@ -125,14 +161,13 @@ export function topBar(
   })
 
   const update = () => {
-    const { store } = widget
     const still = widget.picture === null || widget.readOnly
     for (const { layer, node } of layers) {
       setPressed(node, state.layer === layer && !state.tool.drags)
       setEnabled(node, !still)
     }
-    setEnabled(undo, !still && store.canUndo)
-    setEnabled(redo, !still && store.canRedo)
+    setEnabled(undo, !still && widget.canUndo)
+    setEnabled(redo, !still && widget.canRedo)
     setEnabled(openPicture, !widget.readOnly)
     setPressed(dragPreview, state.dragPreview)
     settings.setAttribute("aria-expanded", String(state.settingsOpen))
@@ -144,8 +179,33 @@ export function topBar(
     setText(zoom, `${Math.round(state.viewport.scale * 100)} %`)
     const brushes = state.tool.id === "brush" || state.tool.id === "eraser"
     sized.classList.toggle("rd-off", !brushes)
+    sized.hidden = boxes.hidden = wand.hidden = true
+    const options = { select: boxes, wand }[state.tool.id] ?? sized
+    options.hidden = false
+    setPressed(pieces, !state.boxes)
+    setPressed(box, state.boxes)
+    if (document.activeElement !== tolerance) tolerance.value = String(state.tolerance)
+    tolerance.title = `A colour may differ by ${state.tolerance}`
+    contiguous.checked = state.contiguous
   }
   const sized = el("label", { class: "rd-sized" }, size, sizeText)
+  const boxes = el(
+    "div",
+    { class: "rd-group", role: "group", "aria-label": "What dragging selects" },
+    pieces,
+    box,
+  )
+  const wand = el(
+    "div",
+    { class: "rd-option" },
+    el("label", { class: "rd-option" }, "Tolerance", tolerance),
+    el(
+      "label",
+      { class: "rd-option", title: "Only what hangs together with the place" },
+      contiguous,
+      "Connected",
+    ),
+  )
   state.changed.on(update, signal)
   widget.changed.on(update, signal)
   update()
@@ -158,9 +218,11 @@ export function topBar(
       ...layers.map((l) => l.node),
     ),
     sized,
+    boxes,
+    wand,
     el("span", { class: "rd-gap" }),
     el("div", { class: "rd-group" }, undo, redo),
-    el("div", { class: "rd-group" }, fit, zoom, dragPreview),
+    el("div", { class: "rd-group" }, fit, zoom, dragPreview, fullscreen),
     el("div", { class: "rd-group" }, openPicture, settings, help),
   )
 }

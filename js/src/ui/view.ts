@@ -6,6 +6,7 @@ import { el } from "../dom/elements"
 import { keepFocus } from "../dom/focus"
 import type { WidgetModel } from "../model/widgetmodel"
 import { Actions } from "./actions"
+import { heightGrip } from "./heightgrip"
 import { helpSheet } from "./help"
 import { historyStrip } from "./historystrip"
 import { Keyboard } from "./keyboard"
@@ -42,7 +43,7 @@ export function openView(widget: WidgetModel, host: HTMLElement): () => void {
       "div",
       { class: "rd-body" },
       toolRail(state, widget, actions, signal),
-      el("div", { class: "rd-middle" }, stage.element),
+      el("div", { class: "rd-middle" }, stage.element, heightGrip(stage.element, state, signal)),
       pairsPanel(widget, state, actions, signal),
       settingsDrawer(widget, state, signal),
     ),
@@ -57,8 +58,10 @@ export function openView(widget: WidgetModel, host: HTMLElement): () => void {
   const stay = keepFocus(root, stage.canvas, signal)
   widget.changed.on(stay, signal)
   state.changed.on(stay, signal)
-  const size = () => fitHeight(widget, stage)
+  const size = () => fitHeight(widget, state, stage)
   widget.changed.on(size, signal)
+  state.changed.on(size, signal)
+  window.addEventListener("resize", size, { signal })
   size()
   stage.invalidate()
   return () => {
@@ -82,9 +85,17 @@ function watchSight(root: HTMLElement, id: string, widget: WidgetModel, signal: 
   tell()
 }
 
-/** Makes the drawing area as high as the picture needs at this width, within limits. */
-function fitHeight(widget: WidgetModel, stage: Stage): void {
-  const height = widget.host.get("_height") ?? 0
+/** Pixels of the window that everything around the drawing area takes, and what the row of tools needs. */
+const AROUND = 320
+const TALL = 430
+
+/** Makes the drawing area as high as the picture needs at this width and the window allows, within limits. */
+function fitHeight(widget: WidgetModel, state: ViewState, stage: Stage): void {
+  const height = state.height ?? widget.host.get("_height") ?? 0
+  // A frame may be as high as what is in it: its height says nothing about the window's.
+  const room = window.parent === window ? window.innerHeight : window.screen.availHeight
+  stage.element.style.setProperty("--rd-window", `${room}px`)
+  stage.root.classList.toggle("rd-low", (height > 0 ? height : room - AROUND) < TALL)
   const { picture } = widget
   const shape = picture ? picture.width / picture.height : 1.5
   stage.element.style.setProperty("--rd-shape", String(Math.min(3, Math.max(0.6, shape))))

@@ -35,6 +35,7 @@ describe("a pair's pixels", () => {
       matrix: translation(12, 3),
       along: null,
       mesh: null,
+      copied: false,
     })
   })
 

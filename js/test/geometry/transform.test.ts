@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest"
-import { apply, IDENTITY, type Matrix, multiply, rotationAbout, translation } from "../../src/geometry/matrix"
+import {
+  apply,
+  IDENTITY,
+  type Matrix,
+  multiply,
+  rotationAbout,
+  scaleAbout,
+  translation,
+} from "../../src/geometry/matrix"
 import {
   boxCenter,
   broughtHome,
@@ -8,6 +16,7 @@ import {
   gripAt,
   gripPoint,
   inBox,
+  knobOf,
   rotatePoint,
 } from "../../src/geometry/transform"
 import { disc, maskOf } from "../masks"
@@ -132,5 +141,44 @@ describe("a drag begun again on the handle", () => {
 
   it("is the identity for an even-sided handle without a turn", () => {
     expect(broughtHome(maskOf("##", "##"), translation(4, 0))).toEqual(IDENTITY)
+  })
+})
+
+describe("grips at the edge of the view", () => {
+  const view = { x0: 0, y0: 0, x1: 199, y1: 159 }
+  const inside = ({ x, y }: { x: number; y: number }) => x >= 0 && y >= 0 && x <= 199 && y <= 159
+
+  it.each([
+    ["upper", translation(0, -45)],
+    ["lower", translation(0, 100)],
+    ["left", translation(-55, 0)],
+    ["right", translation(130, 0)],
+    ["upper left", translation(-55, -45)],
+  ] as const)("stay reachable at the %s edge", (_name, matrix) => {
+    const knob = knobOf(handle, matrix, 26, view).at
+    expect(inside(knob)).toBe(true)
+    expect(gripAt(handle, matrix, knob, 6, 26, view)).toEqual({ kind: "rotate" })
+    for (const sx of [-1, 1] as const)
+      for (const sy of [-1, 1] as const)
+        expect(inside(gripPoint(handle, matrix, { kind: "scale", sx, sy }, view))).toBe(true)
+  })
+
+  it("stay where they are if there is room, or if the ghost is out of view", () => {
+    expect(knobOf(handle, IDENTITY, 26, view)).toEqual(knobOf(handle, IDENTITY, 26))
+    const away = translation(900, 0)
+    expect(gripPoint(handle, away, corner, view)).toEqual(gripPoint(handle, away, corner))
+  })
+
+  it("have the knob over the ghost where it would be out of view on all sides", () => {
+    const large = disc(200, 160, 100, 80, 79)
+    expect(inside(knobOf(large, scaleAbout(2, 2, { x: 100, y: 80 }), 26, view).at)).toBe(true)
+  })
+
+  it("scale by as much as the pointer moves, wherever it has taken hold", () => {
+    const at = gripPoint(handle, IDENTITY, corner)
+    const exact = dragged(handle, IDENTITY, corner, at, { x: at.x + 10, y: at.y + 4 }, plain)
+    const beside = { x: at.x - 5, y: at.y + 3 }
+    const to = { x: beside.x + 10, y: beside.y + 4 }
+    expect(dragged(handle, IDENTITY, corner, beside, to, plain)).toEqual(exact)
   })
 })

@@ -101,6 +101,7 @@ describe("a trait", () => {
       locked: false,
       rev: 0,
       hasTarget: false,
+      action: "move",
     }
     expect(pairs).toEqual([{ id: "p", matrix: null, ...rest }])
   })

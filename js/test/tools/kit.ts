@@ -17,6 +17,12 @@ export function setUp(layer: Layer = "handle") {
     layer,
     brushSize: 10,
     viewport: { scale: 1, x: 0, y: 0 },
+    area: { width: 10 * W, height: 10 * H },
+    select: { ask: vi.fn(async () => null), isAsking: () => false },
+    boxes: false,
+    tolerance: 32,
+    contiguous: true,
+    outline: vi.fn(),
     notify: vi.fn(),
   }
   const at = (x: number, y: number, held: Held = {}): ToolEvent => ({

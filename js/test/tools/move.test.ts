@@ -79,4 +79,54 @@ describe("moving a region", () => {
       expect(s.store.regions.pairs[0]?.matrix).toBeNull()
     }
   })
+
+  it("makes a copy with Alt: the thing stays", () => {
+    const s = withHandle()
+    s.drag(
+      new Move(),
+      [
+        [15, 15],
+        [35, 15],
+      ],
+      { alt: true },
+    )
+    expect(s.store.regions.pairs.map(({ action, matrix }) => [action, matrix])).toEqual([
+      ["copy", translation(20, 0)],
+    ])
+    s.store.undo()
+    expect(s.store.regions.pairs[0]?.action).toBe("move")
+  })
+
+  it("makes a pair of its own by Alt where the thing has its place already, in one undo step", () => {
+    const s = withHandle()
+    s.store.commit(withMatrix(s.store.regions, 0, translation(20, 0)))
+    const move = new Move()
+    move.press(s.at(35, 15, { alt: true }), s.context)
+    move.drag([s.at(40, 25, { alt: true })], s.context)
+    expect([s.store.regions.pairs.length, s.store.shown.pairs.length]).toEqual([1, 2])
+    move.release(s.at(40, 25, { alt: true }), s.context)
+    expect(s.store.regions.pairs.map(({ action, matrix }) => [action, matrix])).toEqual([
+      ["move", translation(20, 0)],
+      ["copy", translation(25, 10)],
+    ])
+    s.store.undo()
+    expect(s.store.regions.pairs).toHaveLength(1)
+  })
+
+  it("makes no copy of what was only pressed", () => {
+    const s = withHandle()
+    s.store.commit(withMatrix(s.store.regions, 0, translation(20, 0)))
+    s.drag(new Move(), [[35, 15]], { alt: true })
+    expect(s.store.regions.pairs.map(({ action }) => action)).toEqual(["move"])
+  })
+
+  it("moves what was to be removed instead", () => {
+    const s = withHandle()
+    s.store.commit(changePair(s.store.regions, 0, { action: "remove" }))
+    s.drag(new Move(), [
+      [15, 15],
+      [30, 15],
+    ])
+    expect(s.store.regions.pairs[0]).toMatchObject({ action: "move", matrix: translation(15, 0) })
+  })
 })

@@ -53,7 +53,7 @@ describe("keys", () => {
     }
     expect(tools.slice(0, 2)).toEqual([
       { keys: "B  E", does: "Brush, eraser" },
-      { keys: "L  P", does: "Lasso, polygon" },
+      { keys: "S  U", does: "Select, magic wand" },
     ])
   })
 

@@ -3,6 +3,7 @@
 // `window.host` is what the tests drive: `host.open(options)`, `host.show(width)`, `host.hide()`, `host.sent`, ...
 
 import { Drafting } from "/drafts.js"
+import { Selections } from "/selections.js"
 
 const KINDS = {
   dataview: (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
@@ -77,10 +78,12 @@ class Kernel {
   constructor(model, { steps = 4, hold = 0, drafts = 20 } = {}) {
     Object.assign(this, { model, steps, hold, run: 0, acks: [], stopped: new Set(), results: [], go: () => {} })
     this.drafts = new Drafting(model, drafts)
+    this.selections = new Selections(model)
   }
   message(content, buffers) {
     const { model } = this
     this.drafts.hear(content, buffers)
+    void this.selections.hear(content, buffers)
     const answer = (type, fields = {}) => setTimeout(() => model.receive({ v: 1, type, ...fields }))
     if (content.type === "hello") answer("ready", { kernel: "mock", busy: false, run: this.run })
     if (content.type === "ping") answer("pong")
@@ -112,7 +115,8 @@ class Kernel {
     const thumb = await painted(64, 48, "#2a9d8f", "image/jpeg")
     const id = `r${run}`
     const info = { id, run, seed: params.seed, seconds: 1.25, width, height, settings: params }
-    this.results.push({ info, png, pairs })
+    const before = Object.fromEntries(["_image", "_image_info", "_pairs", "_masks"].map((k) => [k, model.get(k)]))
+    this.results.push({ info, png, pairs, before })
     model.update({
       _result: KINDS.dataview(png),
       _result_info: info,
@@ -137,7 +141,16 @@ class Kernel {
   }
   restore(id) {
     const found = this.results.find((r) => r.info.id === id)
-    if (found) this.model.update({ _result: KINDS.dataview(found.png), _result_info: found.info })
+    if (!found) return
+    const { _image_info: info } = this.model.state
+    const picture = found.before._image_info.rev !== info.rev
+    const before = { ...found.before, _image_info: { ...found.before._image_info, rev: info.rev + 1 } }
+    const regions = { _selected: before._pairs.length - 1, _regions_rev: this.model.get("_regions_rev") + 1 }
+    this.model.update({
+      ...(picture ? { ...before, ...regions } : {}),
+      _result: KINDS.dataview(found.png),
+      _result_info: found.info,
+    })
   }
   async load({ mime, name }, [part]) {
     const bytes = new Uint8Array(part.buffer ?? part)

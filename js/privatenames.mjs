@@ -1,0 +1,37 @@
+// Finds the private names of the TypeScript sources that the bundler may shorten: nothing outside the bundle uses them.
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+
+const COMMENTS = /\/\*[\s\S]*?\*\/|\/\/.*$/gm
+
+/** The source files below a folder that end in `ending`, in one text without comments. */
+function textOf(folder, ending, filter = () => true) {
+  const names = readdirSync(folder, { recursive: true }).filter(
+    (name) => name.endsWith(ending) && filter(name),
+  )
+  return names.map((name) => readFileSync(join(folder, name), "utf8").replace(COMMENTS, "")).join("\n")
+}
+
+/** All that a regular expression with one group finds. */
+const found = (text, pattern) => [...text.matchAll(pattern)].map((match) => match[1])
+
+/**
+ * Names that are declared private in `source` and mean nothing else: no property of the browser or of JavaScript, no
+ * string, no data attribute, no field of a message or of the settings. `modules` is the folder of node modules.
+ */
+export function privateNames(source, modules) {
+  const typescript = join(modules, "@typescript")
+  const library = readdirSync(typescript).map((name) =>
+    textOf(join(typescript, name, "lib"), ".d.ts", (file) => /^lib\.(dom|es\d+|esnext)/.test(file)),
+  )
+  const code = textOf(source, ".ts")
+  const wire = ["messages.ts", "settings.generated.ts"].map((name) => textOf(source, name))
+  const others = new Set([
+    ...found(library.join("\n"), /^\s+(?:readonly |get |set )*"?([A-Za-z_]\w*)"?\??\s*[:(<]/gm),
+    ...found(code, /["'`]([A-Za-z_]\w*)["'`]/g),
+    ...found(code, /data(?:set)?\.(\w+)/g),
+    ...found(wire.join("\n"), /\b([A-Za-z_]\w*)\b/g),
+  ])
+  const declared = found(code, /\bprivate (?:readonly |static |get |set |async )*([A-Za-z]\w*)/g)
+  return [...new Set(declared)].filter((name) => !others.has(name))
+}

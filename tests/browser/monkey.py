@@ -1,0 +1,279 @@
+"""A monkey at the widget: random gestures by a seed, and then everything is undone.
+
+    python -m tests.browser.monkey --seconds 1800 --seed 1
+
+Rounds of gestures with every tool, key and button on the mock host. Each ends by undoing all of it, Accepts
+included: what is drawn and the picture must be as in the beginning. Prints a line a round; exit status 1 when
+the page logged an error, when undoing left something, or when memory grew. The front end must be built.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser.mock_host.page import Point, Widget
+from tests.browser.mock_host.serving import open_host
+
+TOOLS = "beslguprovi"
+KEYS = [
+    "x",
+    "t",
+    "k",
+    "n",
+    "f",
+    "a",
+    "w",
+    "m",
+    "0",
+    "1",
+    "+",
+    "-",
+    "[",
+    "]",
+    "Tab",
+    "Shift+Tab",
+    "Delete",
+    "Backspace",
+    "Enter",
+    "Shift+Enter",
+    "Alt+Enter",
+    "Escape",
+    "ArrowLeft",
+    "Shift+ArrowRight",
+    "ArrowUp",
+    "Shift+ArrowDown",
+    "Shift+f",
+    "Shift+d",
+    "Shift+Delete",
+    "Shift+c",
+    "Control+z",
+    "Control+Shift+Z",
+    "Control+d",
+    "Control+c",
+    "Control+Enter",
+    "Shift+x",
+]
+BUTTONS = [
+    "Grow",
+    "Shrink",
+    "Smooth",
+    "Fill holes",
+    "Invert",
+    "Move",
+    "Copy",
+    "Remove",
+    "Back to start",
+    "Clear",
+    "New pair",
+    "Delete pair",
+    "Duplicate",
+    "Run",
+    "Stop",
+    "Live",
+    "Regions",
+    "Result",
+    "Compare",
+    "Side by side",
+    "Accept",
+    "Discard",
+    "Another seed",
+    "Box",
+    "Pieces",
+    "Fit",
+    "Preview",
+    "Measurements",
+]
+HELD = [None, None, None, "Shift", "Alt"]
+MOST_UNDONE = 400  # presses of undo after a round; a round makes fewer steps
+STATE = """() => {
+    const bytes = (v) => [...new Uint8Array(v.buffer ?? v, v.byteOffset ?? 0, v.byteLength)]
+    const sum = (v) => bytes(v).reduce((h, b) => (Math.imul(h, 31) + b) | 0, 7)
+    const m = host.model
+    const pairs = m.get('_pairs').map(({ rev, ...pair }) => pair)
+    const masks = Object.entries(m.get('_masks')).map(([key, value]) => [key, sum(value)])
+    return JSON.stringify([pairs, masks, sum(m.get('_image')), m.get('_image').byteLength])
+}"""
+
+
+@dataclass
+class Monkey:
+    """Makes random gestures.
+
+    Attributes
+    ----------
+    widget
+        Opened on a picture of ``size``.
+    seed
+        Of all that is random: the same gestures come again.
+    done
+        What was done in this round, for whoever reads a failure.
+    """
+
+    widget: Widget
+    seed: int
+    size: tuple[int, int] = (320, 240)
+    done: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+
+    def state(self) -> str:
+        """What the kernel would hold: picture, pairs and masks."""
+        found: str = self.widget.page.evaluate(STATE)
+        return found
+
+    def round(self, gestures: int) -> None:
+        """Makes so many gestures, undoes all of them, and compares."""
+        self.done.clear()
+        self.settle()
+        before = self.state()
+        for _ in range(gestures):
+            act = self._random.choices(
+                [self.drag, self.tap, self.key, self.button, self.tool], [5, 4, 4, 2, 3]
+            )[0]
+            act()
+        self.undo_all()
+        after = self.state()
+        assert after == before, f"undo left something: seed {self.seed}, {' '.join(self.done)}"
+
+    def undo_all(self) -> None:
+        """Ends what is under way and presses undo until there is nothing left to undo."""
+        page = self.widget.page
+        self.settle()
+        undo = self.widget.button("Undo")
+        for _ in range(MOST_UNDONE):
+            if not undo.is_enabled():
+                page.wait_for_timeout(60)  # an Accept that is being undone brings more with it
+                if not undo.is_enabled():
+                    return
+            undo.click()
+        raise AssertionError("there is no end of undoing")
+
+    def settle(self) -> None:
+        """Lets go of everything, stops what runs and waits for answers."""
+        page = self.widget.page
+        page.mouse.up()
+        for key in ("Shift", "Alt", "Control"):
+            page.keyboard.up(key)
+        for _ in range(4):
+            self.widget.press("Escape")
+        if self.widget.button("Stop").is_enabled():
+            self.widget.button("Stop").click()
+        page.wait_for_function("document.querySelector('.rd-progress').hidden")
+        live = self.widget.button("Live")
+        if live.get_attribute("aria-pressed") == "true":
+            live.click()
+        page.wait_for_timeout(700)  # longer than live editing waits before it runs
+        page.wait_for_function("document.querySelector('.rd-progress').hidden")
+
+    # -- gestures --------------------------------------------------------------------------------------------
+
+    def point(self) -> Point:
+        """A pixel of the picture, now and then one outside."""
+        width, height = self.size
+        return self._random.uniform(-20, width + 20), self._random.uniform(-20, height + 20)
+
+    def drag(self) -> None:
+        """From one point by some others, perhaps with a key held."""
+        points = [self.point() for _ in range(self._random.randint(2, 4))]
+        button = self._random.choice(["left", "left", "left", "right", "middle"])
+        self._note("drag", button)
+        with_key = self._random.choice(HELD)
+        self._holding(with_key, lambda: self.widget.drag(*points, steps=3, button=button))
+
+    def tap(self) -> None:
+        """A click or a double click."""
+        x, y = self.widget.screen(self.point())
+        double = self._random.random() < 0.2
+        self._note("double" if double else "tap")
+        mouse = self.widget.page.mouse
+        press: Callable[[], None] = (lambda: mouse.dblclick(x, y)) if double else (lambda: mouse.click(x, y))
+        self._holding(self._random.choice(HELD), press)
+
+    def key(self) -> None:
+        """A key on the canvas, perhaps several times."""
+        name = self._random.choice(KEYS)
+        self._note(name)
+        self.widget.press(*[name] * self._random.randint(1, 3))
+
+    def tool(self) -> None:
+        """Another tool."""
+        name = self._random.choice(TOOLS)
+        self._note("tool", name)
+        self.widget.press(name)
+
+    def button(self) -> None:
+        """A button, if it can be pressed now."""
+        name = self._random.choice(BUTTONS)
+        button = self.widget.button(name)
+        if button.is_visible() and button.is_enabled():
+            self._note("button", name)
+            button.click(timeout=5_000)
+
+    def _holding(self, key: str | None, act: Callable[[], None]) -> None:
+        keyboard = self.widget.page.keyboard
+        if key:
+            self._note(key)
+            keyboard.down(key)
+        try:
+            act()
+        finally:
+            if key:
+                keyboard.up(key)
+
+    def _note(self, *words: str) -> None:
+        self.done.append(":".join(words))
+
+
+def heap(page: Page) -> float:
+    """Megabytes of JavaScript objects, after a collection."""
+    page.request_gc()
+    found: float = page.evaluate("performance.memory.usedJSHeapSize / 2 ** 20")
+    return found
+
+
+def main() -> int:
+    """Runs rounds for as long as asked."""
+    parser = argparse.ArgumentParser(description="random gestures on the widget in the mock host")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--chromium", default="/usr/bin/chromium", help="path of the browser")
+    given = parser.parse_args()
+    bundle = Path(__file__).parents[2] / "regiondrag_widget" / "widget" / "static"
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--enable-precise-memory-info"]
+        browser = playwright.chromium.launch(executable_path=given.chromium, args=flags)
+        page = browser.new_page(viewport={"width": 1000, "height": 900})
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        open_host(page, bundle)
+        options: dict[str, Any] = {"width": 320, "height": 240}
+        page.evaluate("options => host.open(options)", options)
+        page.evaluate("host.show(900)")
+        monkey = Monkey(Widget(page), given.seed)
+        end, rounds, memory = time.monotonic() + given.seconds, 0, []
+        while time.monotonic() < end and not errors:
+            monkey.round(40)
+            rounds += 1
+            memory.append(heap(page))
+            print(f"round {rounds}: {memory[-1]:.1f} MB", flush=True)
+        browser.close()
+    for error in errors:
+        print(f"error: {error}; {' '.join(monkey.done)}")
+    grown = memory[-1] - memory[min(2, len(memory) - 1)]
+    print(f"{rounds} rounds, seed {given.seed}: memory {grown:+.1f} MB since the third")
+    return int(bool(errors) or grown > 20)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
