@@ -11,7 +11,7 @@ import numpy.typing as npt
 from regiondrag_widget.select.correcting import change_scores, depth_of
 from regiondrag_widget.select.graph import Graph
 from regiondrag_widget.select.objectness import scores
-from regiondrag_widget.select.proposals import Pieces, cuts_around, proposals, unique, unlike_outside
+from regiondrag_widget.select.proposals import Pieces, cuts_around, filled, proposals, unique, unlike_outside
 
 __all__ = ["Click", "Regions", "corrected", "different", "regions_at", "regions_in"]
 
@@ -77,7 +77,7 @@ def regions_in(pieces: Pieces, inside: Bool) -> Regions:
         if (across, down) == PLACES[0]:
             found += [region & inside for region in cuts_around(pieces, seed, ground)]
     found.append(unlike_outside(pieces, inside))
-    members = np.array(unique(list(graph.filled(np.array([region for region in found if region.any()])))))
+    members = np.array(unique(list(filled(pieces, np.array([region for region in found if region.any()])))))
     middle = (low + high) / 2
     span = np.maximum(high - low, 1)
     fit = [1 - np.abs((_span(graph, region) - (low, high)) / span).max() for region in members]

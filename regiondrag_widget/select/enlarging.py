@@ -28,7 +28,8 @@ def enlarged(small: Bool, shape: tuple[int, int]) -> Bool:
     left, right, x0, x1 = _part(columns, small.shape[1], shape[1])
     if (y1 - y0) * (x1 - x0) > SMALL * full.size:
         grey = cv2.resize(small.view(np.uint8) * 255, shape[::-1], interpolation=cv2.INTER_LINEAR)
-        return np.greater(grey, 127, out=full)
+        np.greater(grey, 127, out=full)
+        return full
     sy, sx = small.shape[0] / shape[0], small.shape[1] / shape[1]
     # from a pixel of the picture's part to one of the small mask's
     back = np.array([[sx, 0, (x0 + 0.5) * sx - 0.5 - left], [0, sy, (y0 + 0.5) * sy - 0.5 - top]])

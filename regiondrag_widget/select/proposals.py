@@ -11,7 +11,7 @@ from regiondrag_widget.select.graph import MOST, Graph, cut, graph_of
 from regiondrag_widget.select.merge_tree import MergeTree, merge_tree
 from regiondrag_widget.select.superpixels import Segmentation, merged
 
-__all__ = ["Pieces", "cuts_around", "pieces_of", "proposals", "unique", "unlike_outside"]
+__all__ = ["Pieces", "cuts_around", "filled", "pieces_of", "proposals", "unique", "unlike_outside"]
 
 Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float32]
@@ -72,7 +72,16 @@ def proposals(pieces: Pieces, superpixel: int, far: Indices) -> list[Bool]:
     found = unique(pieces.tree.regions_of(superpixel) + cuts_around(pieces, superpixel, far))
     most = MOST_PICTURE * float(graph.area.sum())
     found = [region for region in found if float(graph.area[region].sum()) < most] or found[:1]
-    return unique(list(graph.filled(np.array(found))))
+    return unique(list(filled(pieces, np.array(found))))
+
+
+def filled(pieces: Pieces, regions: Bool) -> Bool:
+    """(k, n) bool: regions (k, n) bool, each with the coarse regions that it encloses."""
+    free = np.zeros((len(regions), pieces.coarse.count), bool)
+    which, superpixel = np.nonzero(~regions)
+    free[which, pieces.region[superpixel]] = True
+    enclosed = pieces.coarse.filled(~free) & free
+    return np.asarray(regions | enclosed[:, pieces.region])
 
 
 def cuts_around(pieces: Pieces, superpixel: int, far: Indices) -> list[Bool]:
