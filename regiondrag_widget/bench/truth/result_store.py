@@ -97,7 +97,8 @@ def _key(scene: Scene, method: Method) -> str:
     return f"{scene.digest}-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
 
 
-NO_FIGURES = {"assets", "bench/latency", "cli", "widget"}  # folders; a scene's pictures are in its own digest
+# folders; a scene's pictures are in its own digest
+NO_FIGURES = {"assets", "bench/handles", "bench/latency", "bench/select", "check", "cli", "select", "widget"}
 PRESENTATION = {
     f"bench/truth/{name}.py"
     for name in ("bars", "claims", "command", "decisions", "plots", "report", "result_store", "sheets")
