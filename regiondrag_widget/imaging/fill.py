@@ -188,7 +188,9 @@ def _fill_window(
         doubts[at] = full(doubt)
     filled = _grained(rgb, filled, hole, forbidden, box, rng)
     if max(hole.shape) <= PATTERN_SIDE:
-        filled = onto_paper(filled, rgb, ~(hole | forbidden))
+        whole = rgb.copy()
+        whole[box] = filled
+        filled = onto_paper(whole, hole, rgb, ~(hole | forbidden))[box]
     return box, filled.clip(0, 255).astype(np.float32, copy=False), flow, doubts
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import splu
 
-__all__ = ["harmonic", "onto_paper", "plain_fill"]
+__all__ = ["harmonic", "onto_paper", "paper_of", "plain_fill"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
@@ -20,6 +20,7 @@ MOST, MOSTLY = 7.0, 0.85  # grey levels by which the band may stand off from its
 
 PAPER_SHARE = 0.5  # of the surroundings that have one colour: paper, a screen, a drawing's ground
 PAPER_NEAR = 12.0  # grey levels from it by which a filled pixel is meant to be that colour
+BLANK = 0.995  # of the pixels beside a hole, that paper alone surrounds it: no line crosses it
 LOOKED_AT = 8192  # pixels, at least
 
 
@@ -56,29 +57,47 @@ def plain_fill(rgb: Float, hole: Bool, forbidden: Bool) -> Float | None:
     return np.where(hole[..., None], filled, rgb).astype(np.float32)
 
 
-def onto_paper(filled: Float, rgb: Float, known: Bool) -> Float:
-    """What was filled in, its pixels that are nearly the paper's colour made exactly so.
+def paper_of(rgb: Float, known: Bool) -> Float | None:
+    """The one colour (3,) float32 that half of the known pixels have, as paper or a screen; None without one.
+
+    Parameters
+    ----------
+    rgb
+        (h, w, 3) float32, a window.
+    known
+        (h, w) bool, the pixels to look at.
+    """
+    seen = rgb[known]
+    if not len(seen):
+        return None
+    whole = np.rint(seen[:: max(1, len(seen) // LOOKED_AT)]).astype(np.int32)
+    values, counts = np.unique(whole @ np.array([65536, 256, 1]), return_counts=True)
+    colour = int(values[counts.argmax()])
+    paper = np.array([colour >> 16, (colour >> 8) & 255, colour & 255], np.float32)
+    return paper if float((np.abs(whole - paper).max(-1) <= 1).mean()) >= PAPER_SHARE else None
+
+
+def onto_paper(filled: Float, hole: Bool, rgb: Float, known: Bool) -> Float:
+    """What was filled in, as paper where it is nearly that; all of it where nothing but paper surrounds it.
 
     Parameters
     ----------
     filled
-        (n, m, 3) float32.
-    rgb
-        (h, w, 3) float32, a window.
-    known
-        (h, w) bool, the pixels to look at. Where no colour has half of them nothing is changed.
+        (h, w, 3) float32, the window filled.
+    hole
+        (h, w) bool.
+    rgb, known
+        As `paper_of` takes them. Without paper nothing is changed.
     """
-    seen = rgb[known]
-    if not len(seen):
+    paper = paper_of(rgb, known)
+    if paper is None:
         return filled
-    whole = np.rint(seen[:: max(1, len(seen) // LOOKED_AT)]).astype(np.int32)
-    values, counts = np.unique(whole @ np.array([65536, 256, 1]), return_counts=True)
-    colour = int(values[counts.argmax()])
-    paper = np.array([colour >> 16, (colour >> 8) & 255, colour & 255])
-    if float((np.abs(whole - paper).max(-1) <= 1).mean()) < PAPER_SHARE:
-        return filled
-    near = np.abs(filled - paper).max(-1) <= PAPER_NEAR
-    return np.where(near[..., None], paper, filled).astype(np.float32)
+    beside = cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & known
+    blank = np.abs(rgb[beside] - paper).max(-1) <= PAPER_NEAR
+    if len(blank) and float(blank.mean()) >= BLANK:
+        return np.where(hole[..., None], paper, filled)
+    near = hole & (np.abs(filled - paper).max(-1) <= PAPER_NEAR)
+    return np.where(near[..., None], paper, filled)
 
 
 def harmonic(values: Float, gap: Bool) -> Float:

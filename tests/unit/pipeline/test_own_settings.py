@@ -124,7 +124,7 @@ def test_profiles_state_settings_that_follow_the_model():
         (lambda pipe: pipe.from_pipe(pipe, draft_va=None), "Did you mean 'draft_vae'?"),
         (
             lambda pipe: pipe.from_pipe(pipe, torch_dtype=torch.float16),
-            "knows pipeline, compile, draft_vae",
+            "has no argument 'torch_dtype': parts are used in the format they have",
         ),
         (lambda pipe: pipe(None, None, step=3), "has no argument 'step'. Did you mean 'steps'?"),
         (lambda pipe: pipe(None, None, mate="none"), "Did you mean 'matte'?"),

@@ -14,8 +14,9 @@ import sys
 import textwrap
 import threading
 import weakref
+from collections.abc import Coroutine
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
@@ -26,6 +27,8 @@ from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.models.turns import turns_of
 from tests.unit.engine_kit import box_pair, picture, processors_of, tiny_pipeline
 from tests.unit.process_kit import SHAPE, edit_in_a_pool, forked, pixels_of
+
+T = TypeVar("T")
 
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -127,6 +130,12 @@ def test_locks_that_other_threads_hold_are_free_in_a_forked_child():
 # ---- asyncio ----
 
 
+def run_loop(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a thread of its own: Playwright's loop may be running in this one."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, main).result()
+
+
 def test_edits_of_an_event_loop_are_the_serial_ones():
     pipe = tiny_pipeline()
     expected = [pixels_of(pipe, seed) for seed in range(4)]
@@ -145,7 +154,7 @@ def test_edits_of_an_event_loop_are_the_serial_ones():
         finally:
             ticking.cancel()
 
-    assert asyncio.run(all_at_once()) == expected
+    assert run_loop(all_at_once()) == expected
     assert len(ticks) > 2, "the loop ran on"
 
 
@@ -166,7 +175,7 @@ def test_a_task_that_is_cancelled_between_steps_leaves_the_network_as_it_was():
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(cancelled())
+    run_loop(cancelled())
     assert session.result is None
     assert all(processors_of(pipe.unet)[name] is p for name, p in before.items())
     assert pixels_of(pipe) == pixels_of(tiny_pipeline())
