@@ -202,6 +202,7 @@ def test_a_save_that_fails_at_any_step_leaves_the_earlier_one(worked, tmp_path, 
 def test_a_widget_without_results_or_regions_is_saved_too(w, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "Deprecated in traitlets")  # ipywidgets 7's own
         w.save(tmp_path / "s.zip")
         again = RegionDragWidget.from_file(tmp_path / "s.zip")
     assert again.result is None
