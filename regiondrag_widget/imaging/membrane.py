@@ -9,10 +9,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
-from scipy.sparse.linalg import splu
 
 from regiondrag_widget.imaging.nearness import depth
+from regiondrag_widget.imaging.spreading import spread
 
 __all__ = ["rim_correction"]
 
@@ -68,13 +67,13 @@ def rim_correction(moved: Float, content: Bool, target: Bool, under: Float) -> F
     passing = _passing(_smaller(moved, size))
     if float((passing[rim] > 0.5).mean()) < LEAST_PLAIN:
         return None
-    spread = _spread(wanted, rim, free, passing, FADE / scale**2)
+    values = np.dstack([wanted, np.ones(inside.shape, np.float32)])  # the last is how far the rim reaches
+    found = spread(values, rim, free, passing, FADE / scale**2)
     core = _smaller(depth(content), size)
-    middle = spread[..., 3][free & (core > 0.5 * core[free].max())]
+    middle = found[..., 3][free & (core > 0.5 * core[free].max())]
     if float(np.quantile(middle, LEAST_OBJECT)) > MOST_REACH:
         return None
-    spread[rim, :3] = wanted[rim]
-    full = cv2.resize(spread[..., :3], (width, height), interpolation=cv2.INTER_LINEAR)
+    full = cv2.resize(found[..., :3], (width, height), interpolation=cv2.INTER_LINEAR)
     return np.where(content[..., None], full, 0).astype(np.float32)
 
 
@@ -89,29 +88,3 @@ def _passing(rgb: Float) -> Float:
     smooth = cv2.GaussianBlur(rgb, (0, 0), 0.8)
     across, down = (np.abs(cv2.Sobel(smooth, cv2.CV_32F, *d)).max(-1) / 4 for d in ((1, 0), (0, 1)))
     return np.asarray(np.exp(-((np.hypot(across, down) / EDGE) ** 2)) + SHUT, np.float32)
-
-
-def _spread(wanted: Float, rim: Bool, inside: Bool, passing: Float, fade: float) -> Float:
-    """The correction (h, w, 4) inside, given on the rim; its last channel is how far the rim reaches."""
-    height, width = inside.shape
-    index = np.full(inside.shape, -1)
-    count = int(inside.sum())
-    index[inside] = np.arange(count)
-    values = np.dstack([wanted, np.ones(inside.shape, np.float32)])
-    diagonal, given = np.full(count, fade), np.zeros((count, 4))
-    rows, columns, weights = [np.arange(count)], [np.arange(count)], [diagonal]
-    for dy, dx in ((0, 1), (1, 0)):
-        first, second = (slice(0, height - dy), slice(0, width - dx)), (slice(dy, None), slice(dx, None))
-        weight = np.minimum(passing[first], passing[second])
-        for here, there in ((first, second), (second, first)):
-            own, other = index[here], index[there]
-            inner, outer = (own >= 0) & (other >= 0), (own >= 0) & rim[there]
-            np.add.at(diagonal, own[inner | outer], weight[inner | outer])
-            np.add.at(given, own[outer], weight[outer][:, None] * values[there][outer])
-            rows, columns = [*rows, own[inner]], [*columns, other[inner]]
-            weights = [*weights, -weight[inner]]
-    data, at, to = (np.concatenate(p) for p in (weights, rows, columns))
-    solved = splu(csr_matrix((data, (at, to)), (count, count)).tocsc()).solve(given)
-    spread = np.zeros_like(values)
-    spread[inside] = solved
-    return spread

@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
-from scipy.sparse.linalg import splu
 
-__all__ = ["harmonic", "onto_paper", "paper_of", "plain_fill"]
+from regiondrag_widget.imaging.spreading import spread
+
+__all__ = ["onto_paper", "paper_of", "plain_fill"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
@@ -51,7 +51,7 @@ def plain_fill(rgb: Float, hole: Bool, forbidden: Bool) -> Float | None:
     known = (~gap).astype(np.float32)
     seen = cv2.GaussianBlur(known, (0, 0), 1.5)[..., None]  # noise of single pixels would run into the hole
     calm = cv2.GaussianBlur(small * known[..., None], (0, 0), 1.5) / np.maximum(seen, 1e-3)
-    filled = harmonic(np.where(gap[..., None], 0, calm).astype(np.float32), gap)
+    filled = spread(np.asarray(calm, np.float32), ~gap, gap)
     if ratio > 1:
         filled = np.asarray(cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
     return np.where(hole[..., None], filled, rgb).astype(np.float32)
@@ -98,35 +98,3 @@ def onto_paper(filled: Float, hole: Bool, rgb: Float, known: Bool) -> Float:
         return np.where(hole[..., None], paper, filled)
     near = hole & (np.abs(filled - paper).max(-1) <= PAPER_NEAR)
     return np.where(near[..., None], paper, filled)
-
-
-def harmonic(values: Float, gap: Bool) -> Float:
-    """Values (h, w, c) float32 continued into a gap (h, w) bool so that each pixel is its neighbours' mean.
-
-    The membrane of Perez, Gangnet, Blake: Poisson image editing (2003), its guidance field zero; the edge of
-    the picture reflects. One sparse factorisation, meant for small windows.
-    """
-    height, width = gap.shape
-    count = int(gap.sum())
-    if not count:
-        return values
-    index = np.full(gap.shape, -1)
-    index[gap] = np.arange(count)
-    diagonal = np.full(count, 1e-9)
-    given = np.zeros((count, values.shape[-1]))
-    rows, columns = [np.arange(count)], [np.arange(count)]
-    weights = [diagonal]
-    for dy, dx in ((0, 1), (1, 0)):
-        first, second = (slice(0, height - dy), slice(0, width - dx)), (slice(dy, None), slice(dx, None))
-        for here, there in ((first, second), (second, first)):
-            own, other = index[here], index[there]
-            inner, outer = (own >= 0) & (other >= 0), (own >= 0) & (other < 0)
-            np.add.at(diagonal, own[inner | outer], 1.0)
-            np.add.at(given, own[outer], values[there][outer])
-            rows, columns = [*rows, own[inner]], [*columns, other[inner]]
-            weights = [*weights, np.full(int(inner.sum()), -1.0)]
-    data, at, to = (np.concatenate(p) for p in (weights, rows, columns))
-    solved = splu(csr_matrix((data, (at, to)), (count, count)).tocsc()).solve(given)
-    filled = values.copy()
-    filled[gap] = solved
-    return filled

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
-from scipy.sparse.linalg import spsolve
+
+from regiondrag_widget.imaging.spreading import spread
 
 __all__ = ["firmness", "reach_of_surroundings"]
 
@@ -41,31 +41,8 @@ def reach_of_surroundings(rgb: Pixels, handle: Bool, object_: Bool, firm: float 
     passing = (
         np.exp(-((slope / np.maximum(LEAST * max(1.0, firm), firm * _usual(slope, ~handle))) ** 2)) + SHUT
     )
-    free = handle & ~object_
-    count = int(free.sum())
-    reach = np.asarray(~handle, np.float32)
-    if not count:
-        return reach
-    index = np.full(handle.shape, -1)
-    index[free] = np.arange(count)
-    diagonal, given = np.full(count, FADE), np.zeros(count)
-    rows, columns, weights = [np.arange(count)], [np.arange(count)], [diagonal]
-    height, width = handle.shape
-    for dy, dx in ((0, 1), (1, 0)):
-        first, second = (slice(0, height - dy), slice(0, width - dx)), (slice(dy, None), slice(dx, None))
-        weight = np.minimum(passing[first], passing[second])
-        for here, there in ((first, second), (second, first)):
-            own, other = index[here], index[there]
-            inner, outer = (own >= 0) & (other >= 0), (own >= 0) & ~handle[there]
-            np.add.at(diagonal, own[inner | outer], weight[inner | outer])
-            np.add.at(given, own[outer], weight[outer])
-            rows, columns = [*rows, own[inner]], [*columns, other[inner]]
-            weights = [*weights, -weight[inner]]
-    parts = (np.concatenate(p) for p in (weights, rows, columns))
-    data, at, to = parts
-    solved = spsolve(csr_matrix((data, (at, to)), (count, count)).tocsc(), given)
-    reach[free] = solved
-    return np.asarray(reach, np.float32)
+    around = np.asarray(~handle, np.float32)
+    return spread(around[..., None], ~handle, handle & ~object_, passing, FADE)[..., 0]
 
 
 def firmness(rgb: Pixels, handle: Bool, object_: Bool) -> float:

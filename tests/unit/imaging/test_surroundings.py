@@ -7,8 +7,9 @@ import pytest
 
 from regiondrag_widget.imaging.palette import onto_palette, palette_of
 from regiondrag_widget.imaging.pattern import pattern_sources, periods
-from regiondrag_widget.imaging.plain import harmonic, plain_fill
+from regiondrag_widget.imaging.plain import plain_fill
 from regiondrag_widget.imaging.reach import firmness, reach_of_surroundings
+from regiondrag_widget.imaging.spreading import spread
 from regiondrag_widget.imaging.surroundings import surroundings_of
 
 SIDE = 120
@@ -67,7 +68,7 @@ def test_a_harmonic_fill_continues_a_slope():
     slope = np.repeat((np.arange(60.0)[:, None] * 2 + np.arange(60.0))[..., None], 3, -1).astype(np.float32)
     gap = disc(30, 30, 15, 60)
     holed = np.where(gap[..., None], 0, slope).astype(np.float32)
-    assert np.abs(harmonic(holed, gap) - slope).max() < 0.01
+    assert np.abs(spread(holed, ~gap, gap) - slope).max() < 0.01
 
 
 def test_plain_surroundings_are_continued_and_others_refused():
