@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regiondrag_widget.cli.outputs import require_place, with_ending
 from regiondrag_widget.cli.progress import ProgressBar
 from regiondrag_widget.engine.settings import SETTINGS, EditSettings, names
 
@@ -105,8 +104,7 @@ def run(args: argparse.Namespace) -> int:
     """Edit one picture; every input is checked before the model is loaded."""
     given = {name: value for name in names("command line") if (value := getattr(args, name)) is not None}
     EditSettings().updated(given, "command line")
-    if args.output.name and not args.output.suffix and not args.output.is_dir():
-        args.output = args.output.with_name(args.output.name + ".png")  # as EditResult.save does
+    args.output = with_ending(args.output)  # as EditResult.save does
     picture, pairs = _inputs(args)
     _check_output(args, picture)
 
@@ -254,24 +252,11 @@ def _check_output(args: argparse.Namespace, picture: Picture) -> None:
     from regiondrag_widget.engine.result import output_format
 
     output: Path = args.output
-    if not output.name or output.is_dir():
-        raise ValueError(f"-o {output} is a folder: name a file for the result")
+    inputs = (args.photo, args.regions, *args.handle, *args.target)
+    require_place(output, "the result", (None if given is None else Path(given) for given in inputs))
     output_format(output, transparent=picture.alpha is not None)
-    if not output.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {output.parent} for the result")
-    try:
-        with tempfile.TemporaryFile(dir=output.parent):
-            pass
-    except OSError as error:
-        raise OSError(f"nothing can be written to the folder {output.parent}: {error.strerror}") from error
     if args.regions is not None and args.regions.is_dir() and output.parent.samefile(args.regions):
         raise ValueError(f"-o {output} lies in the saved regions, which are an input: choose another folder")
-    if output.exists():
-        for given in (args.photo, args.regions, *args.handle, *args.target):
-            if given is not None and os.path.samefile(output, given):
-                raise ValueError(
-                    f"-o {output} is one of the inputs, which are never overwritten: choose another name"
-                )
 
 
 def _report(args: argparse.Namespace, path: Path, result: Any) -> dict[str, Any]:

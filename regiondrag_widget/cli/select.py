@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regiondrag_widget.cli.outputs import require_place, with_ending
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -83,17 +85,10 @@ def _selected(args: argparse.Namespace, picture: Picture) -> NDArray[np.bool_]:
 
 def _checked_output(args: argparse.Namespace) -> Path:
     """Where the mask goes; refused before any work where it could not be written."""
-    output: Path = args.output
-    if not output.name or output.is_dir():
-        raise ValueError(f"-o {output} is a folder: name a file for the mask")
-    if not output.suffix:
-        output = output.with_name(output.name + ".png")
+    output = with_ending(args.output)
+    require_place(output, "the mask", [args.photo])
     if output.suffix.lower() != ".png":
         raise ValueError(f"-o {output} must end in .png: other formats blur a mask's outline")
-    if not output.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {output.parent} for the mask")
-    if output.exists() and args.photo.exists() and output.samefile(args.photo):
-        raise ValueError(f"-o {output} is the picture, which is never overwritten: choose another name")
     return output
 
 

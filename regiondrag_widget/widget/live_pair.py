@@ -24,7 +24,17 @@ class Drawing(Protocol):
 class _Live:
     """Lets ``carry`` be assigned, and reads ``carried``."""
 
-    def _join(self, drawing: Drawing, key: str) -> None:
+    def _join(self, pair: AnyPair, drawing: Drawing, key: str) -> None:
+        """Hold what a pair holds, as a part of a drawing."""
+        self._hold(  # type: ignore[attr-defined]
+            pair._handle,
+            pair._target,
+            pair.matrix,
+            pair.name,
+            pair._carry,
+            pair.deformation,
+            pair.action,
+        )
         object.__setattr__(self, "_drawing", drawing)
         object.__setattr__(self, "_key", key)
 
@@ -53,16 +63,7 @@ class LivePair(_Live, RegionPair):
     """
 
     def __init__(self, pair: RegionPair, drawing: Drawing, key: str) -> None:
-        self._hold(
-            pair._handle,
-            pair._target,
-            pair.matrix,
-            pair.name,
-            pair._carry,
-            pair.deformation,
-            pair.action,
-        )
-        self._join(drawing, key)
+        self._join(pair, drawing, key)
 
     def __reduce__(self) -> Any:
         parts = self.handle, self.target, self.matrix, self.name, self.carry, self.action, self.deformation
@@ -73,17 +74,8 @@ class LiveUnfinishedPair(_Live, UnfinishedPair):
     """An unfinished pair of a widget, of which ``carry`` can be assigned."""
 
     def __init__(self, pair: UnfinishedPair, drawing: Drawing, key: str) -> None:
-        self._hold(
-            pair._handle,
-            pair._target,
-            pair.matrix,
-            pair.name,
-            pair._carry,
-            pair.deformation,
-            pair.action,
-        )
         object.__setattr__(self, "missing", pair.missing)
-        self._join(drawing, key)
+        self._join(pair, drawing, key)
 
 
 def _plain(

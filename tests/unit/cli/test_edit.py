@@ -367,6 +367,14 @@ def test_an_output_that_is_a_folder_is_refused_before_the_work(
     assert not engine.asked
 
 
+def test_a_device_as_output_is_refused_and_no_file_is_made_beside_it(
+    engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert edit("--handle", "h.png", "--move", "9,0", out=os.devnull) == 2
+    assert "is a device or a pipe: name a file" in refused(capsys)
+    assert not engine.asked
+
+
 def test_an_output_of_unknown_format_is_refused_before_the_work(
     engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]
 ):
