@@ -1,7 +1,8 @@
 """A first content for the vacated place: patterns and textures copied from around it.
 
 Where the surroundings repeat themselves, the pattern goes on (`pattern`). Where they are plain, their tones
-do (`plain`). Elsewhere patches are copied (`exemplar`): what is copied stays as sharp as its source.
+do (`plain`); the flat areas of a drawing go on as areas (`palette`). Elsewhere patches are copied
+(`exemplar`): what is copied stays as sharp as its source.
 
 The search is made at a fixed size, and only the hole's box is computed at the picture's own resolution: the
 cost follows the hole, and slowly.
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from regiondrag_widget.imaging.exemplar import choose_patches, tones_of
 from regiondrag_widget.imaging.grain import with_grain
+from regiondrag_widget.imaging.palette import drawn_fill
 from regiondrag_widget.imaging.pattern import pattern_sources
 from regiondrag_widget.imaging.plain import onto_paper, plain_fill
 from regiondrag_widget.imaging.scaling import enlarged, hole_window, pixels_at, shrink
@@ -152,15 +154,15 @@ def _fill_window(
             own = np.mgrid[box]
             offset = np.stack([columns - own[1], rows - own[0]], -1).astype(np.float32)
             return box, rgb[rows, columns], offset, np.zeros(rows.shape, np.float32)
-    plain = plain_fill(rgb, hole, forbidden) if mixed else None
+    plain = None
+    if mixed:
+        plain = drawn_fill(rgb, hole, forbidden)
+        if plain is not None:
+            return box, plain[box], *_uncopied(plain[box])
+        plain = plain_fill(rgb, hole, forbidden)
     if plain is not None:
         filled = _grained(rgb, plain[box], hole, forbidden, box, rng)
-        return (
-            box,
-            filled,
-            np.zeros((*filled.shape[:2], 2), np.float32),
-            np.zeros(filled.shape[:2], np.float32),
-        )
+        return box, filled, *_uncopied(filled)
     found = choose_patches(rgb, hole, forbidden, rng)
     if found is None:
         return None
@@ -192,6 +194,11 @@ def _fill_window(
         whole[box] = filled
         filled = onto_paper(whole, hole, rgb, ~(hole | forbidden))[box]
     return box, filled.clip(0, 255).astype(np.float32, copy=False), flow, doubts
+
+
+def _uncopied(filled: Float) -> tuple[Float, Float]:
+    """Offsets and doubt of a box that nothing was copied into, and that needs no more."""
+    return np.zeros((*filled.shape[:2], 2), np.float32), np.zeros(filled.shape[:2], np.float32)
 
 
 def _grained(

@@ -309,3 +309,27 @@ def test_a_line_of_text_is_no_pattern_and_paper_keeps_its_colour():
     assert periods(rgb[window], ~hole[window]) == []
     filled = mixed_fill(rgb, hole).rgb
     assert (filled[hole] == np.float32(paper)).all(-1).mean() > 0.9
+
+
+def test_a_drawing_keeps_its_areas_and_no_colour_appears_between_two_others():
+    """Found on a drawn house: where it stood, blends of ground and sky became a third colour's patch."""
+    sky, ground, other = (235, 245, 255), (120, 180, 90), (150, 170, 190)
+    picture = np.full((200, 300, 3), sky, np.float32)
+    picture[130:] = ground
+    picture[20:24, 20:120] = other
+    hole = np.zeros((200, 300), bool)
+    hole[60:140, 100:190] = True
+    filled = mixed_fill(picture, hole).rgb
+    is_sky, is_ground = ((filled == np.float32(colour)).all(-1) for colour in (sky, ground))
+    assert (is_sky | is_ground)[hole].all()
+    assert is_sky[60:95, 100:190].all(), "high above the horizon there is sky"
+    assert is_ground[132:140, 100:190].all()
+
+
+def test_a_dithered_drawing_is_copied_and_not_made_flat():
+    rng = np.random.default_rng(0)
+    picture = rng.choice([60.0, 120.0, 180.0], (120, 120, 1)).repeat(3, -1).astype(np.float32)
+    hole = np.zeros((120, 120), bool)
+    hole[45:75, 45:75] = True
+    filled = mixed_fill(picture, hole).rgb
+    assert filled[hole].std() > 20
