@@ -38,9 +38,9 @@ def _method(network: BenchNetwork, count: int | None, most_scenes: int | None) -
             chosen,
             settings,
             network=work.network,
-            seed=SEED,
+            seeds=[SEED],
             editable=work.cells(scene.touched, grid),
-        )[0]
+        )[0][0]
         change = work.decode(edited) - work.decode(clean)
         return work.pasted(scene.before[work.window.slices].astype(np.float32) + change)
 
