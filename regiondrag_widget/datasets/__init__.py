@@ -11,7 +11,7 @@ from __future__ import annotations
 from regiondrag_widget.datasets.dragbench import load_dragbench
 from regiondrag_widget.datasets.folders import load_folders
 from regiondrag_widget.datasets.sample import Dataset, Sample, SampleError
-from regiondrag_widget.datasets.writing import write_dragbench, write_folder
+from regiondrag_widget.datasets.sample_writing import write_dragbench, write_folder
 
 __all__ = [
     "Dataset",
