@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from torch import Tensor
 
 from regiondrag_widget.models.attention import AttentionSwap
-from regiondrag_widget.models.backbone import Network, Predict, check_swap
+from regiondrag_widget.models.backbone import Network, Predict, check_swap, inpaints, told_picture
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.levels import PredictionType
 
@@ -58,6 +58,16 @@ class GuidedNetwork:
     def check_swap(self, swap: AttentionSwap) -> None:
         """See `backbone.check_swap`."""
         check_swap(self.prompted, swap)
+
+    @property
+    def inpaints(self) -> bool:
+        """See `backbone.inpaints`."""
+        return inpaints(self.prompted)
+
+    def told_picture(self, clean: Tensor, hole: Tensor | None, source: Tensor | None) -> GuidedNetwork:
+        """See `backbone.told_picture`."""
+        both = (told_picture(network, clean, hole, source) for network in (self.prompted, self.negative))
+        return GuidedNetwork(*both, self.scale)
 
     def inject(
         self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
