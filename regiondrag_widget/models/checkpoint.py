@@ -13,7 +13,14 @@ from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from regiondrag_widget.errors import first_line
 from regiondrag_widget.models.admission import KNOWN_MODELS, SPARE, STEERING
 
-__all__ = ["check_folder", "check_index", "check_no_code", "explain_hub_failure", "load_draft_vae"]
+__all__ = [
+    "check_config",
+    "check_folder",
+    "check_index",
+    "check_no_code",
+    "explain_hub_failure",
+    "load_draft_vae",
+]
 
 # the small autoencoders of Stable Diffusion's latents, by the scaling factor that tells the latents apart
 TINY = {0.18215: "madebyollin/taesd", 0.13025: "madebyollin/taesdxl"}
@@ -42,12 +49,6 @@ def check_folder(folder: Path) -> dict[str, Any]:
     ValueError
         A part is missing, unreadable, or has only pickled weights.
     """
-    if folder.suffix in (".safetensors", ".ckpt") and folder.is_file():
-        raise ValueError(
-            f"{folder} is not a model folder but a single file: load it by "
-            "diffusers.StableDiffusionPipeline.from_single_file(path) and pass the pipeline to "
-            "RegionDragPipeline.from_pipe"
-        )
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{folder} is not a model folder: name a diffusers folder, a hub id, or 'mini'"
@@ -69,6 +70,18 @@ def check_folder(folder: Path) -> dict[str, Any]:
         if part in ("unet", "vae") or part.startswith("text_encoder"):
             variants |= {_variant(place)}
     return {} if "" in variants or not variants else {"variant": variants.pop()}
+
+
+def check_config(folder: Path) -> None:
+    """Refuse a folder whose configuration is none of a family that single files are loaded with.
+
+    Raises
+    ------
+    ValueError
+        It has no list of parts, code, or is of another family.
+    """
+    check_no_code(folder)
+    _check_family(str(folder), _index_of(folder))
 
 
 def check_index(model: str, **options: Any) -> None:

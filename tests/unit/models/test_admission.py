@@ -207,10 +207,3 @@ def test_another_family_is_refused_before_it_is_downloaded(tmp_path: Path, monke
     monkeypatch.setattr(rd.RegionDragPipeline, "download", download)
     with pytest.raises(ValueError, match=r"black-forest-labs/FLUX.1-dev is a FluxPipeline"):
         rd.RegionDragPipeline.from_pretrained("black-forest-labs/FLUX.1-dev", device="cpu")
-
-
-def test_a_single_file_is_told_how_it_is_loaded(tmp_path: Path):
-    file = tmp_path / "model.safetensors"
-    file.write_bytes(b"")
-    with pytest.raises(ValueError, match="from_single_file"):
-        rd.RegionDragPipeline.from_pretrained(file, device="cpu")
