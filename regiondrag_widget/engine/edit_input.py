@@ -30,6 +30,8 @@ class EditInput:
         False where nothing may change.
     settings : EditSettings
         How the edit is made.
+    seed : int
+        Of the noising path and of the filling.
     rng : torch.Generator
         Of what the reverse pass draws.
     """
@@ -37,6 +39,7 @@ class EditInput:
     pairs: RegionPairs
     editable: Bool | None
     settings: EditSettings
+    seed: int
     rng: torch.Generator
 
 

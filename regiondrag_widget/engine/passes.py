@@ -54,7 +54,7 @@ class _Task:
         With the levels that are visited.
     pairs, editable : RegionPairs, (h, w) bool array or None
         As `EditInput` has them, masks of the sheet's size.
-    settings, rng : EditSettings, torch.Generator
+    settings, seed, rng : EditSettings, int, torch.Generator
         As `EditInput` has them.
     draft : bool
         Whether this is a draft and not the full edit.
@@ -66,6 +66,7 @@ class _Task:
     pairs: RegionPairs
     editable: Bool | None
     settings: EditSettings
+    seed: int
     rng: torch.Generator
     draft: bool
 
@@ -139,6 +140,7 @@ class Passes:
             pairs=sheet.pairs(given.pairs),
             editable=None if given.editable is None else sheet.mask(given.editable),
             settings=given.settings,
+            seed=given.seed,
             rng=given.rng,
             draft=calls is not None,
         )
@@ -160,7 +162,7 @@ class Passes:
         """Follow the composite's own path, and leave the vacated place to the network."""
         window, sheet, settings, box = task.window, task.sheet, task.settings, task.box
         composed = self.prepared.composites.encoded(
-            window, sheet, task.pairs, task.editable, settings, draft=task.draft
+            window, sheet, task.pairs, task.editable, settings, task.seed, draft=task.draft
         )
         composite, device = composed.composite, composed.latents.device
         with self.clock.stage("plan"):

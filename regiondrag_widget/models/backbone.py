@@ -35,10 +35,13 @@ class Condition:
         Text embeds.
     added : dict of Tensor, optional
         What a family adds to them, by name, one row each (SDXL's pooled text and sizes).
+    guidance : float, optional
+        The guidance that a network distilled for it is told; None for others.
     """
 
     embeds: Tensor
     added: dict[str, Tensor] | None = None
+    guidance: float | None = None
 
 
 class Network(Protocol):

@@ -97,6 +97,11 @@ class UNetBackbone:
         return isinstance(made, Accelerator) and made.replays
 
     @property
+    def told_guidance(self) -> bool:
+        """Whether the UNet is told its guidance, as latent consistency models are."""
+        return self.unet.config.get("time_cond_proj_dim") is not None
+
+    @property
     def has_draft_codec(self) -> bool:
         """Whether there is a small autoencoder for drafts."""
         return self.draft_vae is not None

@@ -22,6 +22,7 @@ from regiondrag_widget.models.graphs import Accelerator
 from regiondrag_widget.models.keyvalues import KeyValueCache, SourcePath
 from regiondrag_widget.models.levels import PredictionType
 from regiondrag_widget.models.placement import device_of, dtype_of, free_memory
+from regiondrag_widget.models.profile import DISTILLED_GUIDANCE
 from regiondrag_widget.models.static_call import Inputs
 from regiondrag_widget.models.textattention import TextAttention
 from regiondrag_widget.models.turns import turns_of
@@ -32,9 +33,6 @@ __all__ = ["UNetHost", "UNetNetwork", "guidance_embedding"]
 CPU_BUDGET = 1 << 30  # bytes of activations one batched call may take
 # live feature maps of the top level, in multiples of its width, as measured on SD 1.5
 ACTIVATION_CHANNELS = 60
-# w of the guidance a latent consistency model is told: the lowest of the range [2, 14] they are trained with
-# (Luo et al. 2023); it means nothing with an empty prompt, and any other prompt needs no more
-DISTILLED_GUIDANCE = 2.0
 
 
 class UNetHost(Protocol):
@@ -224,7 +222,9 @@ class UNetNetwork:
             }
         size = self.unet.config.get("time_cond_proj_dim")
         if size is not None:
-            given["timestep_cond"] = guidance_embedding(DISTILLED_GUIDANCE, size).to(device, dtype)
+            told = DISTILLED_GUIDANCE if self.condition.guidance is None else self.condition.guidance
+            # w of Meng et al. 2023, where 0 is no guidance, is one below the scale as others count it
+            given["timestep_cond"] = guidance_embedding(told - 1, size).to(device, dtype)
         return given
 
     def _timestep(self, timestep: float, device: torch.device) -> Tensor:
