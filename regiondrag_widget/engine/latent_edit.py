@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from regiondrag_widget.engine.denoise import EditStep, reverse
+from regiondrag_widget.engine.edit_input import check_content
 from regiondrag_widget.engine.inversion import draw_path_noise, invert
 from regiondrag_widget.engine.plan import latent_plan
 from regiondrag_widget.engine.settings import EditSettings, check_stop, schedule
@@ -91,6 +92,7 @@ def edit_latents(
     )
     if copy_until is None and levels is None:
         check_stop(stop, start, settings.preset)
+    check_content(network, settings)
     check_swap(network, settings.swap, gathers=settings.gathers)
     clean = latents[0].to(model.backbone.device, torch.float32)
     cells = None if editable is None else _cells(editable, tuple(clean.shape[-2:]))

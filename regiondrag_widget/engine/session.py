@@ -17,6 +17,7 @@ from regiondrag_widget.engine.drafts import Draft, draft_of
 from regiondrag_widget.engine.edit_input import (
     EditInput,
     check_actions,
+    check_content,
     checked_calls,
     checked_editable,
     checked_pairs,
@@ -354,6 +355,7 @@ class ImageSession:
         check_stop(settings.get("stop"), self.start, self.preset)
         given = checked_pairs(pairs, self.picture.shape)
         check_actions(given, chosen)
+        check_content(self._network, chosen)
         check_swap(self._network, chosen.swap, gathers=chosen.gathers)
         seed = self._seed_of(seed)
         return EditInput(

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from torch import Tensor
 
 from regiondrag_widget.models.attention import AttentionSwap
-from regiondrag_widget.models.backbone import Network, Predict, check_swap
+from regiondrag_widget.models.backbone import Network, Predict, check_swap, inpaints, told_picture
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.levels import PredictionType
 
@@ -63,6 +63,16 @@ class GuidedNetwork:
     def computes_cells(self) -> bool:
         """Whether `inject` takes `open_cells`, as transformers do."""
         return bool(getattr(self.prompted, "computes_cells", False))
+
+    @property
+    def inpaints(self) -> bool:
+        """See `backbone.inpaints`."""
+        return inpaints(self.prompted)
+
+    def told_picture(self, clean: Tensor, hole: Tensor | None, source: Tensor | None) -> GuidedNetwork:
+        """See `backbone.told_picture`."""
+        both = (told_picture(network, clean, hole, source) for network in (self.prompted, self.negative))
+        return GuidedNetwork(*both, self.scale)
 
     def inject(
         self,
