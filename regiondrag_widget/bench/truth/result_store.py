@@ -98,7 +98,17 @@ def _key(scene: Scene, method: Method) -> str:
 
 
 # folders; a scene's pictures are in its own digest
-NO_FIGURES = {"assets", "bench/handles", "bench/latency", "bench/select", "check", "cli", "select", "widget"}
+NO_FIGURES = {
+    "assets",
+    "batch",
+    "bench/handles",
+    "bench/latency",
+    "bench/select",
+    "check",
+    "cli",
+    "select",
+    "widget",
+}
 PRESENTATION = {
     f"bench/truth/{name}.py"
     for name in ("bars", "claims", "command", "decisions", "plots", "report", "result_store", "sheets")
