@@ -17,7 +17,7 @@ from regiondrag_widget._version import __version__
 
 if TYPE_CHECKING:
     from regiondrag_widget import assets as examples
-    from regiondrag_widget import batch, select
+    from regiondrag_widget import batch, datasets, select
     from regiondrag_widget.api import carried, edit, load_pipeline
     from regiondrag_widget.engine.denoise import EditStep
     from regiondrag_widget.engine.inversion import Inversion
@@ -51,6 +51,7 @@ __all__ = [
     "batch",
     "carried",
     "cell_correspondence",
+    "datasets",
     "edit",
     "examples",
     "load_pipeline",
@@ -77,6 +78,7 @@ _WHERE: dict[str, tuple[str, str | None]] = {
     "batch": ("batch", None),
     "carried": ("api", "carried"),
     "cell_correspondence": ("regions.correspondence", "cell_correspondence"),
+    "datasets": ("datasets", None),
     "edit": ("api", "edit"),
     "examples": ("assets", None),
     "load_pipeline": ("api", "load_pipeline"),

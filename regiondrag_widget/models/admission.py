@@ -71,10 +71,10 @@ def check_parts(vae: Any, unet: Any, scheduler: Any) -> None:
         raise ValueError(f"the network is a {kind.__name__}: the UNets of {KNOWN_MODELS} can be used")
     config = unet.config
     channels, wanted = config.in_channels, config.out_channels
-    if channels != wanted:
+    if channels not in (wanted, 2 * wanted + 1):  # inpainting ones read a mask and a picture besides
         raise ValueError(
-            f"this UNet takes {channels} channels and gives {wanted}: it inpaints or upscales; "
-            "use a text-to-image one"
+            f"this UNet takes {channels} channels and gives {wanted}: it upscales or edits by instructions; "
+            "use a text-to-image or an inpainting one"
         )
     labels = config.get("class_embed_type") or config.get("num_class_embeds")
     if labels is not None:

@@ -75,12 +75,12 @@ def unconditional_unet() -> Any:
             lambda: {"unet": tiny_unet(class_embed_type="timestep")},
             "conditioned on classes",
         ),
-        (lambda: {"unet": tiny_unet(in_channels=9)}, "9 channels"),
+        (lambda: {"unet": tiny_unet(in_channels=8)}, "8 channels and gives 4: it upscales or edits"),
         (lambda: {"scheduler": EDMEulerScheduler()}, "EDMEulerScheduler has no alphas_cumprod"),
         (lambda: {"scheduler": FlowMatchEulerDiscreteScheduler()}, "flow matching cannot be used"),
         (lambda: {"vae": torch.nn.Identity()}, "has no encode and decode"),
     ],
-    ids=["animatediff", "unconditional", "classes", "class type", "inpainting", "edm", "flow", "vae"],
+    ids=["animatediff", "unconditional", "classes", "class type", "instructions", "edm", "flow", "vae"],
 )
 def test_parts_of_another_kind_are_refused(parts: Any, words: str):
     with pytest.raises(ValueError, match=words):

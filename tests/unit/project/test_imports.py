@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "imaging": {"imaging", "regions"},
     "models": {"models", "imaging", "regions"},
     "select": {"select", "models", "imaging", "regions"},
+    "datasets": {"datasets", "select", "imaging", "regions"},
     "engine": {"engine", "models", "imaging", "regions"},
     "pipeline": {"engine", "models", "imaging", "regions"},
     "api": {"pipeline", "engine", "models", "imaging", "regions"},
@@ -34,6 +35,7 @@ MAY_IMPORT = {
     "bench": {
         "bench",
         "batch",
+        "datasets",
         "api",
         "pipeline",
         "select",
@@ -49,6 +51,7 @@ MAY_IMPORT = {
         "check",
         "bench",
         "batch",
+        "datasets",
         "api",
         "pipeline",
         "select",
