@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from regiondrag_widget.batch.edit_work import EditWork
-    from regiondrag_widget.batch.outcome import Outcome, Summary
+    from regiondrag_widget.batch.row_outcome import Outcome, Summary
     from regiondrag_widget.batch.result_folder import OutputError, ResultFolder
     from regiondrag_widget.batch.row import Row
     from regiondrag_widget.batch.running import iterate, run
@@ -40,11 +40,11 @@ _WHERE = {
     "Depends": "work",
     "EditWork": "edit_work",
     "Made": "work",
-    "Outcome": "outcome",
+    "Outcome": "row_outcome",
     "OutputError": "result_folder",
     "ResultFolder": "result_folder",
     "Row": "row",
-    "Summary": "outcome",
+    "Summary": "row_outcome",
     "Work": "work",
     "iterate": "running",
     "read_rows": "table",

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EditWork"]
 
-OF_SESSION = tuple(name for name, spec in BY_NAME.items() if spec.scope == "picture")
+# settings that a session is made with; edits of one session may have seeds of their own
+OF_SESSION = tuple(name for name, spec in BY_NAME.items() if spec.scope == "picture" and name != "seed")
 SAMPLES, SAMPLE = 16, 1 << 16  # parts of a weights file that tell it from another, and their bytes
 
 
@@ -125,7 +126,7 @@ class _Editing:
         about = {
             "model": result.settings["model"],
             "prompt": session.prompt,
-            "seed": session.seed,
+            "seed": result.seed,
             "notes": list(result.notes),
             "timings": {stage: round(seconds, 4) for stage, seconds in result.timings.items()},
         }

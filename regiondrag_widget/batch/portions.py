@@ -27,7 +27,7 @@ def in_portions(rows: Sequence[Row], work: Work, most: int = MOST) -> list[list[
     work
         Tells the groups.
     most
-        Rows in a portion.
+        Rows in a portion, at the most.
     """
     groups = [work.group(row) for row in rows]
     first: dict[Hashable, int] = {}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from regiondrag_widget.batch.outcome import Outcome
+from regiondrag_widget.batch.row_outcome import Outcome
 from regiondrag_widget.batch.row import Row
 from regiondrag_widget.batch.work import Depends, Made
 from regiondrag_widget.regions.writing import write_whole_text

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from regiondrag_widget.batch.edit_work import EditWork
 from regiondrag_widget.batch.one_row import RowDoer, earlier_outcome
-from regiondrag_widget.batch.outcome import Outcome, Summary
-from regiondrag_widget.batch.portions import in_portions
+from regiondrag_widget.batch.row_outcome import Outcome, Summary
+from regiondrag_widget.batch.portions import MOST, in_portions
 from regiondrag_widget.batch.process_pool import in_processes
 from regiondrag_widget.batch.result_folder import ResultFolder
 from regiondrag_widget.batch.row import Row, require_unique
@@ -119,7 +119,7 @@ def _outcomes(
             remaining.append(row)
         else:
             yield outcome
-    portions = in_portions(remaining, work)
+    portions = in_portions(remaining, work, min(MOST, -(-len(remaining) // workers) or 1))
     if workers > 1 and len(remaining) > 1:
         yield from in_processes(portions, work, folder, workers)
         return

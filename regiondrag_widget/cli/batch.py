@@ -15,7 +15,7 @@ from regiondrag_widget.engine.settings import SETTINGS
 from regiondrag_widget.terminal import DONE, FAILURE, say
 
 if TYPE_CHECKING:
-    from regiondrag_widget.batch.outcome import Outcome, Summary
+    from regiondrag_widget.batch.row_outcome import Outcome, Summary
 
 EXAMPLES = """examples:
   regiondrag batch jobs.csv -o out

@@ -65,8 +65,7 @@ def test_each_row_is_the_edit_that_it_says(made: Path):
 
 
 def test_rows_of_one_picture_share_a_session(made: Path):
-    """Two rows of the wren have one seed, the third another; the duck has its own."""
-    assert (made / "sessions").read_text() == "3"
+    assert (made / "sessions").read_text() == "2"
 
 
 def test_a_missing_picture_is_told_in_failed_csv(made: Path):
