@@ -94,7 +94,7 @@ class Network(Protocol):
         """Bytes of the keys and values of one level, for latents of (height, width) cells."""
 
 
-def check_swap(network: Network, swap: AttentionSwap) -> None:
+def check_swap(network: Network, swap: AttentionSwap, *, gathers: bool = False) -> None:
     """Ask a network that has a say in it whether its layers can read an inversion's keys and values.
 
     Parameters
@@ -103,12 +103,19 @@ def check_swap(network: Network, swap: AttentionSwap) -> None:
         Its method `check_swap`, where it has one, raises what is wrong.
     swap : AttentionSwap
         Which layers are to read them.
+    gathers : bool
+        Whether they are to move along with the content.
 
     Raises
     ------
     ValueError
         They cannot.
     """
+    if gathers and getattr(network, "computes_cells", False):
+        raise ValueError(
+            "attention_swap='gathered' would move keys that a transformer has told their positions: choose "
+            "another attention_swap"
+        )
     check = getattr(network, "check_swap", None)
     if check is not None:
         check(swap)
@@ -192,7 +199,13 @@ class Backbone(Protocol):
         """`decode` by the draft codec where there is one."""
 
     def levels(
-        self, steps: int, start: float, timesteps: Sequence[int] | None = None, *, released: bool = False
+        self,
+        steps: int,
+        start: float,
+        timesteps: Sequence[float] | None = None,
+        *,
+        released: bool = False,
+        size: tuple[int, int] | None = None,
     ) -> Levels:
         """The levels of noise an edit visits, cleanest first.
 
@@ -200,10 +213,12 @@ class Backbone(Protocol):
         ----------
         steps, start
             Levels of the whole schedule, from 1, and the fraction of it in (0, 1] that the edit begins at.
-        timesteps : sequence of int, optional
+        timesteps : sequence of float, optional
             The levels themselves, cleanest first.
         released : bool
             As the released RegionDrag code has them.
+        size : (int, int), optional
+            Height and width of the latents in cells, which some schedules depend on.
 
         Raises
         ------

@@ -60,6 +60,11 @@ class GuidedNetwork:
         check_swap(self.prompted, swap)
 
     @property
+    def computes_cells(self) -> bool:
+        """Whether `inject` takes `open_cells`, as transformers do."""
+        return bool(getattr(self.prompted, "computes_cells", False))
+
+    @property
     def inpaints(self) -> bool:
         """See `backbone.inpaints`."""
         return inpaints(self.prompted)
@@ -70,14 +75,24 @@ class GuidedNetwork:
         return GuidedNetwork(*both, self.scale)
 
     def inject(
-        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
+        self,
+        cache: KeyValueCache,
+        swap: AttentionSwap,
+        hidden: Tensor | None,
+        masked_queries: Tensor | None,
+        **cells: Tensor,
     ) -> AbstractContextManager[Predict]:
         """See `Network.inject`."""
-        return self._injected(cache, swap, hidden, masked_queries)
+        return self._injected(cache, swap, hidden, masked_queries, cells)
 
     @contextmanager
     def _injected(
-        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
+        self,
+        cache: KeyValueCache,
+        swap: AttentionSwap,
+        hidden: Tensor | None,
+        masked_queries: Tensor | None,
+        cells: dict[str, Tensor],
     ) -> Iterator[Predict]:
         # a cache that keeps nothing is the source itself, which serves both
         halves = (self.prompted, cache), (self.negative, cache if cache.negative is None else cache.negative)
@@ -85,7 +100,7 @@ class GuidedNetwork:
         def predict(k: int, timestep: float, x: Tensor) -> Tensor:
             outputs = []
             for network, kept in halves:  # one after the other: a network may have one cache installed
-                with network.inject(kept, swap, hidden, masked_queries) as predicted:
+                with network.inject(kept, swap, hidden, masked_queries, **cells) as predicted:
                     outputs.append(predicted(k, timestep, x))
             return self._guided(*outputs)
 
