@@ -46,7 +46,7 @@ def test_the_row_of_a_process_that_dies_is_done_by_another(tmp_path: Path):
 
 def test_what_cannot_be_opened_is_told_as_with_one_process(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="no model called gone"):
-        run(numbered(2), tmp_path / "out", Doubling(tmp_path / "log", broken=True), workers=2)
+        run(numbered(2), tmp_path / "out", Doubling(tmp_path / "log", broken="gone"), workers=2)
 
 
 def test_closing_ends_the_processes_at_once(tmp_path: Path):
