@@ -107,17 +107,17 @@ def _rows(folder: str, batch: Mapping[str, Any]) -> list[Row]:
 
 
 def _row(line: dict[str, Any], folder: Path) -> Row:
-    for name in FILES:
-        if isinstance(line.get(name), str) and line[name]:
-            parts = line[name].split(SEPARATOR)
-            line[name] = SEPARATOR.join(str(folder / Path(part.strip()).expanduser()) for part in parts)
-    name: str = line.get("name") or ""
+    for column in FILES:
+        if isinstance(line.get(column), str) and line[column]:
+            parts = line[column].split(SEPARATOR)
+            line[column] = SEPARATOR.join(str(folder / Path(part.strip()).expanduser()) for part in parts)
+    name = str(line.get("name") or "")
     if not name:
         texts = [line[key] for key in ("picture", "regions") if isinstance(line.get(key), str) and line[key]]
         content = json.dumps(line, sort_keys=True, default=_described)
         stem = plain_name(Path(texts[0]).stem if texts else "row")
         name = f"{stem}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
-    return Row(str(name), line, "the dataset")
+    return Row(name, line, "the dataset")
 
 
 def _plain(value: Any) -> Any:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 def test_each_row_is_the_edit_that_it_says(made: Path):
     handle = np.asarray(Image.open(made / "wren-handle.png"))
-    for name, dx, seed in (("wren-near", 12, 1), ("wren-far", 30, 1), ("wren-other", 12, 2)):
+    for name, dx, seed in (("wren-far", 30, 1), ("wren-other", 12, 2)):
         alone = rd.edit(made / "wren.png", [rd.RegionPair.move(handle, dx, 0)], seed=seed)
         assert np.array_equal(np.asarray(Image.open(made / "out" / f"{name}.png")), alone.array)
         assert load_settings(made / "out" / f"{name}.png")["seed"] == seed

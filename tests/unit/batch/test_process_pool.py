@@ -53,12 +53,12 @@ def test_closing_ends_the_processes_at_once(tmp_path: Path):
     rows = [Row("quick", {"number": 1}), Row("slow", {"number": 2, "sleep": 60, "picture": "other"})]
     outcomes = iterate(rows, tmp_path / "out", Doubling(tmp_path / "log"), workers=2)
     assert next(outcomes).row.name == "quick"
-    children = psutil.Process().children(recursive=True)
+    children = psutil.Process().children()
+    workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
     began = time.monotonic()
     outcomes.close()
-    assert not psutil.wait_procs([c for c in children if "spawn_main" in " ".join(c.cmdline())], timeout=10)[
-        1
-    ]
+    assert len(workers) == 2
+    assert not psutil.wait_procs(workers, timeout=10)[1]
     assert time.monotonic() - began < 10
 
 
