@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from regiondrag_widget.engine.denoise import EditStep, reverse
+from regiondrag_widget.engine.edit_input import check_content
 from regiondrag_widget.engine.inversion import draw_path_noise, invert
 from regiondrag_widget.engine.plan import latent_plan
 from regiondrag_widget.engine.settings import EditSettings, check_stop, schedule
@@ -32,7 +33,7 @@ def edit_latents(
     stop: float | None = None,
     seeds: Sequence[int] = (0,),
     editable: Tensor | None = None,
-    levels: Sequence[int] | None = None,
+    levels: Sequence[float] | None = None,
     path_noise: Tensor | None = None,
     handle_noise: Tensor | None = None,
     copy_until: float | None = None,
@@ -82,10 +83,17 @@ def edit_latents(
     if latents.shape[1] != channels:
         raise ValueError(f"latents must have {channels} channels for this model, got {latents.shape[1]}")
     steps, start = schedule(settings.preset, model.edit_defaults, steps, start)
-    chain = model.backbone.levels(steps, start, levels, released=settings.preset == "released")
+    chain = model.backbone.levels(
+        steps,
+        start,
+        levels,
+        released=settings.preset == "released",
+        size=(latents.shape[2], latents.shape[3]),
+    )
     if copy_until is None and levels is None:
         check_stop(stop, start, settings.preset)
-    check_swap(network, settings.swap)
+    check_content(network, settings)
+    check_swap(network, settings.swap, gathers=settings.gathers)
     clean = latents[0].to(model.backbone.device, torch.float32)
     cells = None if editable is None else _cells(editable, tuple(clean.shape[-2:]))
     edited: list[Tensor] = []

@@ -17,6 +17,7 @@ from regiondrag_widget.engine.drafts import Draft, draft_of
 from regiondrag_widget.engine.edit_input import (
     EditInput,
     check_actions,
+    check_content,
     checked_calls,
     checked_editable,
     checked_pairs,
@@ -24,7 +25,7 @@ from regiondrag_widget.engine.edit_input import (
 from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.engine.notes import notes_of
 from regiondrag_widget.engine.passes import Passes
-from regiondrag_widget.engine.prepared import PreparedPicture
+from regiondrag_widget.engine.prepared import PreparedPicture, whole_size
 from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.settings import (
     check_preset,
@@ -124,7 +125,7 @@ class ImageSession:
         seed: int = 0,
         *,
         preset: str = "default",
-        levels: Sequence[int] | None = None,
+        levels: Sequence[float] | None = None,
         path_noise: Tensor | None = None,
         prompt_embeds: Tensor | None = None,
         guidance_scale: float | None = None,
@@ -142,7 +143,11 @@ class ImageSession:
         self.seed = checked_seed(seed)
         self.steps, self.start = schedule(preset, model.edit_defaults, steps, start)
         self.levels: Levels = model.backbone.levels(
-            self.steps, self.start, levels, released=preset == "released"
+            self.steps,
+            self.start,
+            levels,
+            released=preset == "released",
+            size=whole_size(model, self.picture.shape),
         )
         own = model.edit_defaults["guidance_scale"]
         self.guidance_scale = checked_guidance(own if guidance_scale is None else guidance_scale)
@@ -350,7 +355,8 @@ class ImageSession:
         check_stop(settings.get("stop"), self.start, self.preset)
         given = checked_pairs(pairs, self.picture.shape)
         check_actions(given, chosen)
-        check_swap(self._network, chosen.swap)
+        check_content(self._network, chosen)
+        check_swap(self._network, chosen.swap, gathers=chosen.gathers)
         seed = self._seed_of(seed)
         return EditInput(
             pairs=given,

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from torch import Tensor
 
 from regiondrag_widget.models.attention import AttentionSwap
-from regiondrag_widget.models.backbone import Network, Predict, check_swap
+from regiondrag_widget.models.backbone import Network, Predict, check_swap, inpaints, told_picture
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.levels import PredictionType
 
@@ -59,15 +59,40 @@ class GuidedNetwork:
         """See `backbone.check_swap`."""
         check_swap(self.prompted, swap)
 
+    @property
+    def computes_cells(self) -> bool:
+        """Whether `inject` takes `open_cells`, as transformers do."""
+        return bool(getattr(self.prompted, "computes_cells", False))
+
+    @property
+    def inpaints(self) -> bool:
+        """See `backbone.inpaints`."""
+        return inpaints(self.prompted)
+
+    def told_picture(self, clean: Tensor, hole: Tensor | None, source: Tensor | None) -> GuidedNetwork:
+        """See `backbone.told_picture`."""
+        prompted = told_picture(self.prompted, clean, hole, source)
+        return GuidedNetwork(prompted, told_picture(self.negative, clean, hole, source), self.scale)
+
     def inject(
-        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
+        self,
+        cache: KeyValueCache,
+        swap: AttentionSwap,
+        hidden: Tensor | None,
+        masked_queries: Tensor | None,
+        **cells: Tensor,
     ) -> AbstractContextManager[Predict]:
         """See `Network.inject`."""
-        return self._injected(cache, swap, hidden, masked_queries)
+        return self._injected(cache, swap, hidden, masked_queries, cells)
 
     @contextmanager
     def _injected(
-        self, cache: KeyValueCache, swap: AttentionSwap, hidden: Tensor | None, masked_queries: Tensor | None
+        self,
+        cache: KeyValueCache,
+        swap: AttentionSwap,
+        hidden: Tensor | None,
+        masked_queries: Tensor | None,
+        cells: dict[str, Tensor],
     ) -> Iterator[Predict]:
         # a cache that keeps nothing is the source itself, which serves both
         halves = (self.prompted, cache), (self.negative, cache if cache.negative is None else cache.negative)
@@ -75,7 +100,7 @@ class GuidedNetwork:
         def predict(k: int, timestep: float, x: Tensor) -> Tensor:
             outputs = []
             for network, kept in halves:  # one after the other: a network may have one cache installed
-                with network.inject(kept, swap, hidden, masked_queries) as predicted:
+                with network.inject(kept, swap, hidden, masked_queries, **cells) as predicted:
                     outputs.append(predicted(k, timestep, x))
             return self._guided(*outputs)
 

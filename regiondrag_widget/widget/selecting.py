@@ -236,7 +236,7 @@ class _Picture:
                 return select.invert(mask)
 
     def _object(self, message: Select) -> Mask:
-        """The object that clicks or a box mean: as the model sees it, or else superpixels at their own size."""
+        """The object that clicks or a box mean: as the model sees it, or else by superpixels of any size."""
         points, labels = message.points, message.labels or None
         box = None
         if message.how == "box":
