@@ -50,13 +50,11 @@ CHAT = (
 )
 
 
-def save_sd3(folder: Path, tokenizer: Path, *, t5: bool = True, dual: bool = True) -> Path:
+def save_sd3(folder: Path, tokenizer: Path, *, dual: bool = True) -> Path:
     """A tiny Stable Diffusion 3.5 folder; `tokenizer` is an empty folder to work in.
 
     Parameters
     ----------
-    t5 : bool
-        With its third text encoder, which many people leave out.
     dual : bool
         With a second attention in the first block, as 3.5 medium has, and normalised keys; 3.0 has neither.
     """
@@ -69,8 +67,8 @@ def save_sd3(folder: Path, tokenizer: Path, *, t5: bool = True, dual: bool = Tru
         tokenizer=clip,
         text_encoder_2=tiny_text_encoder(3, projection=True),
         tokenizer_2=clip,
-        text_encoder_3=t5_encoder() if t5 else None,
-        tokenizer_3=t5_tokenizer() if t5 else None,
+        text_encoder_3=t5_encoder(),
+        tokenizer_3=t5_tokenizer(),
     ).save_pretrained(folder)
     return folder
 
