@@ -25,8 +25,9 @@ from regiondrag_widget.engine.output import OUTPUT_TYPES, RegionDragOutput, deco
 from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.engine.settings import lists_settings, resolve
 from regiondrag_widget.imaging.picture import PictureSource, load_picture
-from regiondrag_widget.models.backbone import Condition
+from regiondrag_widget.models.backbone import Condition, Network
 from regiondrag_widget.models.borrowing import borrowed_parts
+from regiondrag_widget.models.families import family_of
 from regiondrag_widget.models.linear_codec import LinearCodec
 from regiondrag_widget.models.loading import OPTIONS, load_pretrained
 from regiondrag_widget.models.model import Model
@@ -34,7 +35,8 @@ from regiondrag_widget.models.named_loras import NamedLoras
 from regiondrag_widget.models.placement import moving_turn
 from regiondrag_widget.models.profile import MINI_PROFILE, BackboneProfile, stable_diffusion_profile
 from regiondrag_widget.models.prompt import encode_prompt
-from regiondrag_widget.models.unet import UNetBackbone, UNetNetwork
+from regiondrag_widget.models.transformer import TransformerBackbone
+from regiondrag_widget.models.unet import UNetBackbone
 from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs
 
 __all__ = ["RegionDragOutput", "RegionDragPipeline"]
@@ -44,11 +46,14 @@ NAMED_WHEN_LOADING = ("torch_dtype", "trust_remote_code", "custom_pipeline")
 PARTS = (
     "vae",
     "unet",
+    "transformer",
     "scheduler",
     "text_encoder",
     "tokenizer",
     "text_encoder_2",
     "tokenizer_2",
+    "text_encoder_3",
+    "tokenizer_3",
     "draft_vae",
 )
 
@@ -56,40 +61,37 @@ PARTS = (
 class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMixin):
     """Drag regions of a picture with a latent diffusion model, in one pass (RegionDrag, ECCV 2024).
 
-    Built from the parts of a Stable Diffusion 1.5, 2.1 or SDXL pipeline, or from the bundled model: see
-    `from_pretrained` and `from_pipe`. The parts are used as they are: never cast, never reconfigured.
+    Built from the parts of a pipeline of a known family, or from the bundled model: see `from_pretrained` and
+    `from_pipe`. The parts are used as they are: never cast, never reconfigured.
 
     Parameters
     ----------
-    vae, unet, scheduler, text_encoder, tokenizer, text_encoder_2, tokenizer_2
-        The parts of a Stable Diffusion pipeline, as diffusers names them.
+    vae, unet, transformer, scheduler, text_encoder, tokenizer, text_encoder_2, ...
+        The parts of the pipeline, as diffusers names them. The network is either a UNet or a transformer.
     draft_vae : AutoencoderTiny, optional
         A small autoencoder of the same latents, for drafts.
 
     Raises
     ------
     ValueError
-        A scheduler whose prediction type is not epsilon, v_prediction or sample.
+        No network, a transformer of an unknown family, or a scheduler of another kind than the network's.
     """
 
     # set by register_modules
     vae: Any
     unet: Any
+    transformer: Any
     scheduler: Any
     text_encoder: Any
     tokenizer: Any
     text_encoder_2: Any
     tokenizer_2: Any
+    text_encoder_3: Any
+    tokenizer_3: Any
     draft_vae: Any
 
-    model_cpu_offload_seq = "text_encoder->text_encoder_2->unet->vae"
-    _optional_components: ClassVar[list[str]] = [
-        "text_encoder",
-        "tokenizer",
-        "text_encoder_2",
-        "tokenizer_2",
-        "draft_vae",
-    ]
+    model_cpu_offload_seq = "text_encoder->text_encoder_2->text_encoder_3->unet->transformer->vae"
+    _optional_components: ClassVar[list[str]] = [name for name in PARTS if name not in ("vae", "scheduler")]
     _callback_tensor_inputs: ClassVar[list[str]] = ["latents", "pred_original_sample"]
 
     def __init__(
@@ -102,16 +104,22 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         text_encoder_2: Any = None,
         tokenizer_2: Any = None,
         draft_vae: Any = None,
+        transformer: Any = None,
+        text_encoder_3: Any = None,
+        tokenizer_3: Any = None,
     ) -> None:
         super().__init__()
         self.register_modules(
             vae=vae,
             unet=unet,
+            transformer=transformer,
             scheduler=scheduler,
             text_encoder=text_encoder,
             tokenizer=tokenizer,
             text_encoder_2=text_encoder_2,
             tokenizer_2=tokenizer_2,
+            text_encoder_3=text_encoder_3,
+            tokenizer_3=tokenizer_3,
             draft_vae=draft_vae,
         )
         self._interrupt = False
@@ -132,8 +140,13 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         return self._model
 
     @property
-    def backbone(self) -> UNetBackbone:
-        """Autoencoder, UNet and noise schedule."""
+    def denoiser(self) -> Any:
+        """The network: the UNet or the transformer."""
+        return self.transformer if self.unet is None else self.unet
+
+    @property
+    def backbone(self) -> UNetBackbone | TransformerBackbone:
+        """Autoencoder, network and noise schedule."""
         return self.model.backbone  # type: ignore[return-value]
 
     @property
@@ -161,29 +174,34 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
     def _use_as_named(self) -> None:
         model = self.model
         model.name = " + ".join([self._own_name, *self._loras.values()])
-        model.profile = self._profile_of(model.name, self.backbone.cell)
+        model.profile = self._profile_of(model.name, self.backbone)
 
     def _present_parts(self) -> tuple[Any, ...]:
-        return self.vae, self.unet, self.scheduler, self.draft_vae
+        return self.vae, self.denoiser, self.scheduler, self.draft_vae
 
     def _made_of(self, name: str) -> Model:
-        backbone = UNetBackbone(self.vae, self.unet, self.scheduler, self.draft_vae)
+        kind = UNetBackbone if self.transformer is None else family_of(self.transformer).backbone_class()
+        backbone = kind(self.vae, self.denoiser, self.scheduler, self.draft_vae)
         backbone.accelerate(self._compile)
         self._parts = self._present_parts()
         reads = self.text_encoder is not None or self.text_encoder_2 is not None
-        profile = self._profile_of(name, backbone.cell)
+        profile = self._profile_of(name, backbone)
         return Model(backbone, profile, name, self._encoded if reads else None)
 
-    def _profile_of(self, name: str, cell: int) -> BackboneProfile:
+    def _profile_of(self, name: str, backbone: UNetBackbone | TransformerBackbone) -> BackboneProfile:
         if self._profile is not None:
             return self._profile
+        if isinstance(backbone, TransformerBackbone):
+            return backbone.profile
         if isinstance(self.vae, LinearCodec):
             return MINI_PROFILE
-        return stable_diffusion_profile(self.unet, cell, self.scheduler, name)
+        return stable_diffusion_profile(self.unet, backbone.cell, self.scheduler, name)
 
     def _encoded(self, prompt: str) -> Condition:
-        side = self.profile.side
-        with moving_turn(self.text_encoder or self.text_encoder_2, self.unet):
+        side, backbone = self.profile.side, self.backbone
+        with moving_turn(self.text_encoder or self.text_encoder_2, self.denoiser):
+            if isinstance(backbone, TransformerBackbone):
+                return backbone.encode_prompt(self.components, prompt)
             return encode_prompt(self.components, prompt, (side, side), self.maybe_convert_prompt)
 
     # -- making one ----
@@ -259,7 +277,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         Parameters
         ----------
         pipeline : diffusers pipeline
-            A Stable Diffusion pipeline with a UNet.
+            A pipeline of a known family.
         compile : "auto" or bool
             See `accelerate`.
         draft_vae : str, path, AutoencoderTiny or None
@@ -270,8 +288,8 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         Raises
         ------
         ValueError
-            The pipeline lacks a UNet, an autoencoder or a scheduler, or has a part that an edit would have to
-            leave out, such as a ControlNet.
+            The pipeline lacks a network, an autoencoder or a scheduler, or has a part that an edit would have
+            to leave out, such as a ControlNet.
         TypeError
             It is not a pipeline; a keyword that does not exist.
         """
@@ -279,7 +297,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         wanted = borrowed_parts(pipeline, PARTS, parts, draft_vae)
         pipe = cls(**wanted)
         pipe.accelerate(compile)
-        loras = getattr(wanted["unet"], "peft_config", {})  # the pipeline's own LoRA adapters, by their names
+        loras = getattr(pipe.denoiser, "peft_config", {})  # the pipeline's own LoRA adapters, by their names
         named = str(getattr(pipeline, "name_or_path", "") or type(pipeline).__name__)
         pipe.name = " + ".join([named, *loras])
         return pipe
@@ -335,15 +353,15 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         """Settings of edits that name none: steps, start, stop..."""
         return dict(self.profile.defaults)
 
-    def network(self, prompt: str = "", prompt_embeds: Tensor | None = None) -> UNetNetwork:
-        """The UNet under a prompt's condition, or that of prompt_embeds (1, tokens, dim).
+    def network(self, prompt: str = "", prompt_embeds: Tensor | None = None) -> Network:
+        """The network under a prompt's condition, or that of prompt_embeds (1, tokens, dim).
 
         Raises
         ------
         ValueError
             Embeds of another width, or a prompt where there is no text encoder.
         """
-        return self.model.network(prompt, prompt_embeds)  # type: ignore[return-value]
+        return self.model.network(prompt, prompt_embeds)
 
     @names_near_misses
     @offloading_afterwards
@@ -376,7 +394,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         output_type: str = "pil",
         callback_on_step_end: StepCallback | None = None,
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
-        levels: Sequence[int] | None = None,
+        levels: Sequence[float] | None = None,
         path_noise: Tensor | None = None,
         handle_noise: Tensor | None = None,
         copy_until: float | None = None,

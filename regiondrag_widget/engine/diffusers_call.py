@@ -61,7 +61,7 @@ def offloading_afterwards(call: Callable[P, T]) -> Callable[P, T]:
         finally:
             pipe: Any = args[0]
             if getattr(pipe, "_all_hooks", None):
-                with turns_of(pipe.unet):
+                with turns_of(pipe.denoiser):
                     pipe.maybe_free_model_hooks()
 
     return called

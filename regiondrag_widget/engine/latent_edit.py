@@ -32,7 +32,7 @@ def edit_latents(
     stop: float | None = None,
     seed: int = 0,
     editable: Tensor | None = None,
-    levels: Sequence[int] | None = None,
+    levels: Sequence[float] | None = None,
     path_noise: Tensor | None = None,
     handle_noise: Tensor | None = None,
     copy_until: float | None = None,
@@ -78,7 +78,13 @@ def edit_latents(
     if latents.shape[1] != channels:
         raise ValueError(f"latents must have {channels} channels for this model, got {latents.shape[1]}")
     steps, start = schedule(settings.preset, model.edit_defaults, steps, start)
-    chain = model.backbone.levels(steps, start, levels, released=settings.preset == "released")
+    chain = model.backbone.levels(
+        steps,
+        start,
+        levels,
+        released=settings.preset == "released",
+        size=(latents.shape[2], latents.shape[3]),
+    )
     if copy_until is None and levels is None:
         check_stop(stop, start, settings.preset)
     seed = checked_seed(seed)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.denoise import WHOLE, Crop, EditPlan, EditStep, crop_of, reverse
+from regiondrag_widget.engine.denoise import WHOLE, Crop, EditPlan, EditStep, crop_of, open_cells_of, reverse
 from regiondrag_widget.engine.edit_input import EditInput
 from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.engine.latent_cells import cells_of, copied_cells, moved_cells
@@ -238,6 +238,8 @@ class Passes:
         """
         if not settings.crop or self.backbone.replays or isinstance(inversion.cache, SourcePath):
             return WHOLE
+        if getattr(self.network, "computes_cells", False):  # any cells, not only a rectangle of them
+            return WHOLE
         return crop_of(plan, self.backbone.multiple // self.backbone.cell)
 
     def _reverse(
@@ -251,7 +253,10 @@ class Passes:
             total, top = len(inversion.levels), inversion.levels.timesteps[-1]
             yield EditStep(0, total, top, plan.start, clean, render)
         crop = self._crop(inversion, plan, settings)
-        for step in reverse(self.network, inversion, plan, settings.swap, render, crop):
+        cells = None
+        if settings.crop and getattr(self.network, "computes_cells", False):
+            cells = open_cells_of(plan)
+        for step in reverse(self.network, inversion, plan, settings.swap, render, crop, cells):
             cleans.append(step.clean)
             yield step
             last = step.latents

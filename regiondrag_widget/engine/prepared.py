@@ -28,7 +28,20 @@ from regiondrag_widget.models.model import Model
 from regiondrag_widget.models.placement import empty_cache
 from regiondrag_widget.regions import RegionPairs
 
-__all__ = ["PreparedPicture"]
+__all__ = ["PreparedPicture", "whole_size"]
+
+
+def whole_size(model: Model, shape: tuple[int, int]) -> tuple[int, int]:
+    """Height and width, in latent cells, of a whole picture (H, W) as a model works on it.
+
+    The levels of all edits are those of this size, also where a window of the picture is smaller: edits of
+    one picture then share them.
+    """
+    profile, backbone = model.profile, model.backbone
+    window = choose_window(
+        shape, None, side=profile.side, min_side=profile.min_side, multiple=backbone.multiple
+    )
+    return window.size[0] // backbone.cell, window.size[1] // backbone.cell
 
 
 class PreparedPicture:

@@ -24,7 +24,7 @@ from regiondrag_widget.engine.edit_input import (
 from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.engine.notes import notes_of
 from regiondrag_widget.engine.passes import Passes
-from regiondrag_widget.engine.prepared import PreparedPicture
+from regiondrag_widget.engine.prepared import PreparedPicture, whole_size
 from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.settings import check_preset, check_stop, checked_seed, resolve, schedule
 from regiondrag_widget.engine.stopwatch import Stopwatch
@@ -112,7 +112,7 @@ class ImageSession:
         seed: int = 0,
         *,
         preset: str = "default",
-        levels: Sequence[int] | None = None,
+        levels: Sequence[float] | None = None,
         path_noise: Tensor | None = None,
         prompt_embeds: Tensor | None = None,
         max_bytes: int | None = None,
@@ -127,7 +127,11 @@ class ImageSession:
         self.seed = checked_seed(seed)
         self.steps, self.start = schedule(preset, model.edit_defaults, steps, start)
         self.levels: Levels = model.backbone.levels(
-            self.steps, self.start, levels, released=preset == "released"
+            self.steps,
+            self.start,
+            levels,
+            released=preset == "released",
+            size=whole_size(model, self.picture.shape),
         )
         self._network = model.network(prompt, prompt_embeds)
         model.warn_if_untrained(self.levels, stacklevel=3)

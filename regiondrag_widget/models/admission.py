@@ -43,11 +43,12 @@ def check_components(kind: str, components: Mapping[str, Any], used: Iterable[st
     ValueError
         No autoencoder, UNet or scheduler; a ControlNet, a T2I-Adapter or another part that would be dropped.
     """
-    for part in ("vae", "unet", "scheduler"):
+    network = "unet" if components.get("transformer") is None else "transformer"
+    for part in ("vae", network, "scheduler"):
         if components.get(part) is None:
             raise ValueError(
-                f"this pipeline has no {part}: RegionDrag needs a Stable Diffusion pipeline with a UNet, and "
-                f"{kind} is another family ({KNOWN_MODELS} can be used)"
+                f"this pipeline has no {part}: RegionDrag needs a network, an autoencoder and a schedule, "
+                f"and {kind} is another family ({KNOWN_MODELS} can be used, and known transformers)"
             )
     for part, value in components.items():
         if value is None or part in used or part in SPARE:
@@ -99,7 +100,8 @@ def check_network(unet: Any) -> None:
         In one sentence.
     """
     projected = unet.config.get("encoder_hid_dim_type")
-    if projected == "ip_image_proj":
+    of_transformer = projected is None and getattr(unet, "encoder_hid_proj", None) is not None
+    if projected == "ip_image_proj" or of_transformer:
         raise ValueError(
             "an IP-Adapter is loaded, and an edit has no image prompt to give it: "
             "pipeline.unload_ip_adapter() takes it out"
@@ -109,8 +111,8 @@ def check_network(unet: Any) -> None:
     first = next(unet.parameters(), None)
     if first is not None and first.device == torch.device("meta") and not is_moved(unet):
         raise ValueError(
-            "the UNet has no weights: they are on torch's meta device; load it with from_pretrained, or fill "
-            "it with load_state_dict(..., assign=True)"
+            "the network has no weights: they are on torch's meta device; load it with from_pretrained, or "
+            "fill it with load_state_dict(..., assign=True)"
         )
 
 

@@ -162,7 +162,13 @@ class Backbone(Protocol):
         """`decode` by the draft codec where there is one."""
 
     def levels(
-        self, steps: int, start: float, timesteps: Sequence[int] | None = None, *, released: bool = False
+        self,
+        steps: int,
+        start: float,
+        timesteps: Sequence[float] | None = None,
+        *,
+        released: bool = False,
+        size: tuple[int, int] | None = None,
     ) -> Levels:
         """The levels of noise an edit visits, cleanest first.
 
@@ -170,10 +176,12 @@ class Backbone(Protocol):
         ----------
         steps, start
             Levels of the whole schedule, from 1, and the fraction of it in (0, 1] that the edit begins at.
-        timesteps : sequence of int, optional
+        timesteps : sequence of float, optional
             The levels themselves, cleanest first.
         released : bool
             As the released RegionDrag code has them.
+        size : (int, int), optional
+            Height and width of the latents in cells, which some schedules depend on.
 
         Raises
         ------

@@ -102,9 +102,15 @@ class UNetBackbone:
         return self.draft_vae is not None
 
     def levels(
-        self, steps: int, start: float, timesteps: Sequence[int] | None = None, *, released: bool = False
+        self,
+        steps: int,
+        start: float,
+        timesteps: Sequence[float] | None = None,
+        *,
+        released: bool = False,
+        size: tuple[int, int] | None = None,
     ) -> Levels:
-        """See `Backbone.levels`."""
+        """See `Backbone.levels`; the size of the latents does not matter."""
         return (released_levels if released else edit_levels)(self.alphas_cumprod, steps, start, timesteps)
 
     def condition(self, embeds: Tensor | None) -> Condition:
