@@ -31,6 +31,12 @@ class QwenImageBackbone(TransformerBackbone):
     family = "Qwen-Image"
     plain: ClassVar[set[str]] = {"QwenDoubleStreamAttnProcessor2_0"}
 
+    def __init__(self, vae: Any, transformer: Any, scheduler: Any, draft_vae: Any = None) -> None:
+        config = transformer.config
+        if config.get("use_layer3d_rope") or config.get("use_additional_t_cond"):
+            raise ValueError("this transformer is Qwen-Image-Layered's, which makes layers: use Qwen-Image's")
+        super().__init__(vae, transformer, scheduler, draft_vae)
+
     @classmethod
     def encode_prompt(cls, components: dict[str, Any], prompt: str) -> Condition:
         """See `TransformerBackbone.encode_prompt`: Qwen2.5-VL, in the template of diffusers' pipeline."""
@@ -56,7 +62,7 @@ class QwenImageBackbone(TransformerBackbone):
         self, x: Tensor, timesteps: Tensor, condition: Condition, where: Tensor | None, with_text: bool
     ) -> Tensor:
         """See `TransformerBackbone.velocity`."""
-        (batch, _, height, width), net = x.shape, self.transformer
+        (batch, _, height, width), net = x.shape, self.called(where)
         grid = (height // self.patch, width // self.patch)
         tokens = F.pixel_unshuffle(x, self.patch).flatten(2).transpose(1, 2)
         some: Any = nullcontext()

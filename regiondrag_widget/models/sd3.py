@@ -87,7 +87,7 @@ class SD3Backbone(TransformerBackbone):
     ) -> Tensor:
         """See `TransformerBackbone.velocity`."""
         assert condition.added is not None
-        batch, tokens, net = len(x), self.tokens(*x.shape[-2:]), self.transformer
+        batch, tokens, net = len(x), self.tokens(*x.shape[-2:]), self.called(where)
         some: Any = nullcontext()
         if where is not None:
             # tokens are made of latents, and latents of tokens, inside the transformer

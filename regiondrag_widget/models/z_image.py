@@ -36,6 +36,8 @@ class ZImageBackbone(TransformerBackbone):
     plain: ClassVar[set[str]] = {"ZSingleStreamAttnProcessor"}
 
     def __init__(self, vae: Any, transformer: Any, scheduler: Any, draft_vae: Any = None) -> None:
+        if transformer.config.get("siglip_feat_dim") is not None:
+            raise ValueError("this transformer is Z-Image-Omni's, which reads pictures: use Z-Image's")
         self._live = _Live()
         super().__init__(vae, transformer, scheduler, draft_vae)
 
@@ -85,9 +87,9 @@ class ZImageBackbone(TransformerBackbone):
         """See `TransformerBackbone.velocity`; the network gives clean - e, and is told 1 - sigma."""
         batch = len(x)
         self._live.count = self.tokens(*x.shape[-2:]) if where is None else len(where)
-        alone = nullcontext() if with_text else _image_alone(self.transformer, where)
-        with alone:
-            out = self.transformer(
+        net = self.transformer if with_text else self.called(x)
+        with nullcontext() if with_text else _image_alone(net, where):
+            out = net(
                 list(x[:, :, None].unbind(0)),
                 1 - timesteps / 1000,
                 [condition.embeds[0]] * batch,
@@ -181,7 +183,9 @@ class SingleStream(JointProcessor):
         attention_mask: Tensor | None = None,
         freqs_cis: Tensor | None = None,
     ) -> Tensor:
-        parts = [to(hidden_states).unflatten(-1, (attn.heads, -1)) for to in (attn.to_q, attn.to_k, attn.to_v)]
+        parts = [
+            to(hidden_states).unflatten(-1, (attn.heads, -1)) for to in (attn.to_q, attn.to_k, attn.to_v)
+        ]
         for index, norm in enumerate((attn.norm_q, attn.norm_k)):
             placed = parts[index] if norm is None else norm(parts[index])
             parts[index] = placed if freqs_cis is None else _turned(placed, freqs_cis)

@@ -1,8 +1,7 @@
-"""Transformer families as the engine calls them: what diffusers' pipelines compute, and an inversion's keys."""
+"""Stable Diffusion 3, Qwen-Image and Z-Image: what their pipelines compute, what each can do without."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,172 +10,196 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
 
-from regiondrag_widget.models.backbone import Condition
+import regiondrag_widget as rd
 from regiondrag_widget.models.families import family_of
-from regiondrag_widget.models.keyvalues import KeyValueCache, SourcePath
+from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.transformer import TransformerBackbone
-from regiondrag_widget.models.transformer_network import TransformerNetwork
-from tests.unit.families_kit import SAVE
+from tests.unit.models.families_kit import KITS
 
 PROMPT = "a red duck"
 CELLS = (12, 16)  # 48 tokens, which is no multiple of 32
 
 
-@pytest.fixture(scope="module", params=SAVE)
-def pipe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp(request.param)
-    SAVE[request.param](folder / "model", folder / "work")
-    pipe = DiffusionPipeline.from_pretrained(folder / "model")
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
+class Loaded:
+    """One family, as diffusers loads it."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.folder = KITS[name].save(folder)
+        self.pipe: Any = DiffusionPipeline.from_pretrained(self.folder)
+        self.pipe.set_progress_bar_config(disable=True)
+        self.backbone = backbone_of(self.pipe)
+
+    def network(self, prompt: str = PROMPT) -> Any:
+        return self.backbone.network(self.backbone.encode_prompt(self.pipe.components, prompt))
 
 
-@pytest.fixture
-def backbone(pipe: Any) -> TransformerBackbone:
+def backbone_of(pipe: Any) -> TransformerBackbone:
     return family_of(pipe.transformer).backbone_class()(pipe.vae, pipe.transformer, pipe.scheduler)
 
 
-@pytest.fixture
-def network(pipe: Any, backbone: TransformerBackbone) -> TransformerNetwork:
-    return backbone.network(backbone.encode_prompt(pipe.components, PROMPT))
+@pytest.fixture(scope="module")
+def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Loaded]:
+    return {name: Loaded(name, tmp_path_factory.mktemp(name)) for name in KITS if name != "flux2"}
+
+
+@pytest.fixture(scope="module", params=[name for name in KITS if name != "flux2"])
+def family(request: pytest.FixtureRequest, families: dict[str, Loaded]) -> Loaded:
+    return families[request.param]
 
 
 @pytest.fixture
-def x() -> Tensor:
-    return torch.randn(2, 16, *CELLS, generator=torch.Generator().manual_seed(3))
+def sd3(families: dict[str, Loaded]) -> Loaded:
+    return families["sd3"]
 
 
-def told(value: float, rows: int) -> Tensor:
-    return torch.full((rows,), value)
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_a_step_is_the_one_of_the_familys_pipeline(pipe: Any, backbone: TransformerBackbone):
-    """Its latents after one step, from the noise that it was given, with the same prompt."""
-    height, width = (8 * c for c in CELLS)
-    steps, seen = 4, []
+def test_a_step_is_the_one_of_the_familys_pipeline(family: Loaded):
+    """Its latents after the first step, from the same noise and prompt, and every timestep."""
+    pipe, backbone, seen = family.pipe, family.backbone, []
 
     def keep(_: Any, index: int, t: Tensor, given: dict[str, Tensor]) -> dict[str, Tensor]:
         seen.append((float(t), given["latents"].clone()))
         return given
 
-    off = {"true_cfg_scale": 1.0} if "Qwen" in type(pipe).__name__ else {"guidance_scale": 0.0}
-    start = torch.randn(1, 16, *CELLS, generator=torch.Generator().manual_seed(0))
-    packed = start if "Qwen" not in type(pipe).__name__ else pack(start)
-    pipe(PROMPT, height=height, width=width, num_inference_steps=steps, latents=packed, output_type="latent",
-         callback_on_step_end=keep, **off)  # fmt: skip
-    sigmas = backbone.sigmas(backbone.tokens(*CELLS), steps)
+    packed = "Qwen" in type(pipe).__name__
+    guidance = {"true_cfg_scale" if packed else "guidance_scale": 0.0}
+    start = noise(1, 16, *CELLS)
+    pipe(
+        PROMPT,
+        height=8 * CELLS[0],
+        width=8 * CELLS[1],
+        num_inference_steps=4,
+        latents=pack(start) if packed else start,
+        output_type="latent",
+        callback_on_step_end=keep,
+        **guidance,
+    )
+    sigmas = backbone.sigmas(backbone.tokens(*CELLS), 4)
     assert [t for t, _ in seen] == pytest.approx([1000 * s for s in sigmas], rel=1e-5)
-    network = backbone.network(backbone.encode_prompt(pipe.components, PROMPT))
-    velocity = network.predict(start, told(1000 * sigmas[0], 1))
-    theirs = seen[0][1] if packed is start else unpack(seen[0][1])
-    assert torch.allclose(start + (sigmas[1] - sigmas[0]) * velocity, theirs, atol=1e-5)
+    velocity = family.network().predict(start, torch.tensor([1000 * sigmas[0]]))
+    ours = start + (sigmas[1] - sigmas[0]) * velocity
+    assert torch.allclose(pack(ours) if packed else ours, seen[0][1], atol=1e-5)
 
 
 def pack(x: Tensor) -> Tensor:
     return torch.nn.functional.pixel_unshuffle(x, 2).flatten(2).transpose(1, 2)
 
 
-def unpack(tokens: Tensor) -> Tensor:
-    grid = (CELLS[0] // 2, CELLS[1] // 2)
-    return torch.nn.functional.pixel_shuffle(tokens.transpose(1, 2).unflatten(2, grid), 2)
-
-
-def test_pictures_are_encoded_and_decoded_as_the_familys_pipeline_does(
-    pipe: Any, backbone: TransformerBackbone
-):
-    latents = torch.randn(1, 16, *CELLS, generator=torch.Generator().manual_seed(0))
-    config = pipe.vae.config
-    if config.get("latents_mean"):
-        mean, deviation = (
-            torch.tensor(config[k]).view(1, -1, 1, 1) for k in ("latents_mean", "latents_std")
-        )
-        expected = pipe.vae.decode((latents * deviation + mean)[:, :, None]).sample[:, :, 0]
-    else:
-        expected = pipe.vae.decode(latents / config.scaling_factor + config.shift_factor).sample
-    decoded = backbone.decode(latents)
-    assert torch.allclose(decoded, expected, atol=1e-5)
-    assert decoded.shape == (1, 3, 96, 128)
-    encoded = backbone.encode(decoded.clamp(-1, 1))
-    assert encoded.shape == latents.shape
-    assert torch.allclose(backbone.scaled(pipe.vae, backbone.unscaled(pipe.vae, encoded)), encoded, atol=1e-5)
-
-
-def captured(network: TransformerNetwork, x: Tensor) -> tuple[KeyValueCache, Tensor]:
-    cache = KeyValueCache()
+def test_the_bytes_of_a_level_are_counted(family: Loaded):
+    network, cache = family.network(), KeyValueCache()
     with torch.inference_mode():
-        return cache, network.capture(x, told(500.0, len(x)), cache)
+        network.capture(noise(1, 16, *CELLS), torch.tensor([500.0]), cache)
+    assert network.level_bytes(*CELLS) == cache.nbytes
 
 
-def predicted(network: TransformerNetwork, cache: KeyValueCache, x: Tensor, **options: Any) -> Tensor:
-    given = {"swap": True, "hidden": None, "masked_queries": None, **options}
-    with torch.inference_mode(), network.inject(cache, **given) as predict:
-        return predict(1, 500.0, x)
+def test_latents_that_are_no_whole_tokens_are_refused(family: Loaded):
+    with pytest.raises(ValueError, match="whole tokens of 2 x 2 cells, got 4 x 3 cells"):
+        family.network().predict(noise(1, 16, 4, 3), torch.tensor([500.0]))
 
 
-def test_capturing_computes_the_same_and_a_batch_equals_one_by_one(network: TransformerNetwork, x: Tensor):
-    with torch.inference_mode():
-        plain = torch.cat([network.predict(row[None], told(500.0, 1)) for row in x])
-    cache, output = captured(network, x)
-    assert torch.allclose(output, plain, atol=1e-5)
-    one = captured(network, x[1:])[0]
-    for name, keys in cache.keys.items():
-        assert torch.allclose(keys[1], one.keys[name][0], atol=1e-5)
-        assert torch.allclose(cache.values[name][1], one.values[name][0], atol=1e-5)
-
-
-def test_reading_ones_own_keys_changes_nothing(network: TransformerNetwork, x: Tensor):
-    cache, output = captured(network, x[:1])
-    assert torch.allclose(predicted(network, cache, x[:1]), output, atol=1e-5)
-
-
-def only_image(name: str) -> bool:
-    return not name.startswith("context_refiner")
-
-
-@pytest.mark.parametrize("swap", [True, lambda name: "1" in name])
-def test_injected_keys_equal_a_run_beside_the_original(network: TransformerNetwork, x: Tensor, swap: Any):
-    cache, _ = captured(network, x[:1])
-    injected = predicted(network, cache, x[1:], swap=swap)
-    beside = predicted(network, SourcePath(x[:1]), x[1:], swap=swap)
-    assert torch.allclose(injected, beside, atol=1e-5)
-    with torch.inference_mode():
-        assert not torch.allclose(injected, network.predict(x[1:], told(500.0, 1)), atol=1e-4)
-
-
-@pytest.mark.parametrize("masked", [False, True])
-def test_some_tokens_alone_are_exactly_those_of_the_full_run(
-    network: TransformerNetwork, x: Tensor, masked: bool
-):
+def test_some_tokens_leave_nothing_behind(family: Loaded):
+    """Neither hooks nor methods stay on the transformer, also where a call of some tokens fails."""
+    transformer, network, cache = family.pipe.transformer, family.network(), KeyValueCache()
+    held = set(transformer.__dict__)
     cells = torch.zeros(CELLS, dtype=torch.bool)
     cells[2:6, 4:10] = True
-    hidden = torch.zeros(CELLS, dtype=torch.bool)
-    hidden[:4, :4] = True
-    given = {"hidden": hidden, "masked_queries": cells} if masked else {}
-    cache, _ = captured(network, x[:1])
-    full = predicted(network, cache, x[1:], **given)
-    some = predicted(network, cache, x[1:], open_cells=cells, **given)
-    assert torch.allclose(some[..., cells], full[..., cells], atol=1e-6)
-    assert float(some[..., ~cells].abs().max()) == 0.0
+    *_, last = transformer.modules()
+    with torch.inference_mode():
+        network.capture(noise(1, 16, *CELLS), torch.tensor([500.0]), cache)
+        with network.inject(cache, True, None, None, cells) as predict:
+            out = predict(1, 500.0, noise(1, 16, *CELLS, seed=1))
+            assert float(out[..., ~cells].abs().max()) == 0.0
+            assert float(out[..., cells].abs().min()) > 0.0
+            broken = last.register_forward_pre_hook(lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                predict(1, 500.0, noise(1, 16, *CELLS, seed=1))
+    broken.remove()
+    assert set(transformer.__dict__) == held
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in transformer.modules())
 
 
-def test_the_transformer_is_as_it_was(pipe: Any, network: TransformerNetwork, x: Tensor):
-    before, weights = processors(pipe), dict(pipe.transformer.__dict__)
-    cache, _ = captured(network, x[:1])
-    cells = torch.zeros(CELLS, dtype=torch.bool)
-    cells[:4] = True
-    predicted(network, cache, x[1:], open_cells=cells)
-    with pytest.raises(RuntimeError), network.inject(cache, True, None, None) as predict:
-        predict(1, 500.0, x[1:, :, :, :3])  # no whole tokens
-    assert processors(pipe) == before
-    assert pipe.transformer.__dict__.keys() == weights.keys()
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in pipe.transformer.modules())
+def test_parts_of_other_formats_work_together(family: Loaded):
+    """A transformer in bfloat16 with an autoencoder and text encoders in float32."""
+    transformer = type(family.pipe.transformer).from_pretrained(
+        family.folder / "transformer", torch_dtype=torch.bfloat16
+    )
+    parts = {**family.pipe.components, "transformer": transformer}
+    pipe = rd.RegionDragPipeline(unet=None, **{k: v for k, v in parts.items() if v is not None})
+    clean = noise(1, 16, *CELLS)
+    pair = rd.Correspondence([[0, 0]], [[5, 5]])
+    out = pipe(latents=clean, correspondence=pair, prompt=PROMPT, steps=4, output_type="latent").images
+    assert pipe.backbone.dtype == torch.bfloat16
+    assert out.dtype == torch.float32
+    assert bool(out.isfinite().all())
 
 
-def processors(pipe: Any) -> dict[str, int]:
-    found = pipe.transformer.named_modules()
-    return {name: id(m.processor) for name, m in found if hasattr(m, "processor")}
+# ---- Stable Diffusion 3 ----
 
 
-def test_the_key_value_bytes_are_those_of_a_level(network: TransformerNetwork, x: Tensor):
-    cache, _ = captured(network, x[:1])
-    assert network.level_bytes(*CELLS) == cache.nbytes
+def test_t5_may_be_left_out(sd3: Loaded):
+    pipe = rd.RegionDragPipeline.from_pretrained(
+        sd3.folder, device="cpu", dtype="float32", text_encoder_3=None, tokenizer_3=None
+    )
+    embeds, _, _, _ = type(sd3.pipe)(
+        **{**sd3.pipe.components, "text_encoder_3": None, "tokenizer_3": None}
+    ).encode_prompt(PROMPT, None, None, do_classifier_free_guidance=False)
+    assert torch.allclose(pipe.model.encode_prompt(PROMPT).embeds, embeds, atol=1e-5)
+    assert pipe.components["text_encoder_3"] is None
+    pair = rd.Correspondence([[0, 0]], [[5, 5]])
+    out = pipe(latents=noise(1, 16, *CELLS), correspondence=pair, prompt=PROMPT, output_type="latent").images
+    assert bool(out.isfinite().all())
+
+
+def test_a_clip_encoder_that_is_missing_is_named(sd3: Loaded):
+    parts = {**sd3.pipe.components, "text_encoder_2": None}
+    with pytest.raises(ValueError, match="needs its text_encoder_2 to read a prompt"):
+        sd3.backbone.encode_prompt(parts, PROMPT)
+
+
+def test_embeds_alone_are_refused(sd3: Loaded):
+    with pytest.raises(ValueError, match="do not condition Stable Diffusion 3: pass a prompt"):
+        sd3.backbone.condition(torch.zeros(1, 5, 40))
+
+
+def test_an_ip_adapter_is_refused(sd3: Loaded):
+    sd3.pipe.transformer.image_proj = torch.nn.Identity()
+    try:
+        with pytest.raises(ValueError, match="an IP-Adapter is loaded"):
+            sd3.network()
+    finally:
+        del sd3.pipe.transformer.image_proj
+
+
+# ---- Qwen-Image and Z-Image ----
+
+
+@pytest.mark.parametrize("name", ["qwen", "zimage"])
+def test_embeds_of_another_width_are_refused(families: dict[str, Loaded], name: str):
+    backbone = families[name].backbone
+    assert backbone.condition(torch.zeros(2, 5, 16)).embeds.shape == (1, 5, 16)
+    with pytest.raises(ValueError, match=r"must be \(1, tokens, 16\)"):
+        backbone.condition(torch.zeros(1, 5, 24))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [("qwen", {"use_layer3d_rope": True}, "Layered"), ("zimage", {"siglip_feat_dim": 8}, "Omni")],
+)
+def test_relatives_that_do_something_else_are_refused(
+    families: dict[str, Loaded], name: str, change: dict[str, Any], said: str
+):
+    pipe = families[name].pipe
+    transformer = type(pipe.transformer).from_config({**pipe.transformer.config, **change})
+    with pytest.raises(ValueError, match=said):
+        rd.RegionDragPipeline(pipe.vae, None, pipe.scheduler, transformer=transformer)
+
+
+def test_turbo_gets_few_levels_by_its_schedule(families: dict[str, Loaded]):
+    pipe = families["zimage"].pipe
+    slower = type(pipe.scheduler).from_config({**pipe.scheduler.config, "shift": 6.0})
+    base = type(families["zimage"].backbone)(pipe.vae, pipe.transformer, slower)
+    assert backbone_of(pipe).profile.defaults["steps"] == 8
+    assert base.profile.defaults["steps"] == 20
