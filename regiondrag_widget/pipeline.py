@@ -25,7 +25,7 @@ from regiondrag_widget.engine.output import OUTPUT_TYPES, RegionDragOutput, deco
 from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.engine.settings import lists_settings, resolve
 from regiondrag_widget.imaging.picture import PictureSource, load_picture
-from regiondrag_widget.models.backbone import Condition, Network
+from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.borrowing import borrowed_parts
 from regiondrag_widget.models.families import family_of
 from regiondrag_widget.models.linear_codec import LinearCodec
@@ -145,9 +145,9 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         return self.transformer if self.unet is None else self.unet
 
     @property
-    def backbone(self) -> UNetBackbone | TransformerBackbone:
-        """Autoencoder, network and noise schedule."""
-        return self.model.backbone  # type: ignore[return-value]
+    def backbone(self) -> Any:
+        """Autoencoder, network and noise schedule: a `UNetBackbone` or a family's `TransformerBackbone`."""
+        return self.model.backbone
 
     @property
     def profile(self) -> BackboneProfile:
@@ -344,7 +344,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
     @property
     def acceleration(self) -> str:
         """How the network's calls are made, in words: "CUDA graph", "eager: nothing to gain on cpu"..."""
-        return self.backbone.acceleration
+        return str(self.backbone.acceleration)
 
     # -- editing ----
 
@@ -353,8 +353,8 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         """Settings of edits that name none: steps, start, stop..."""
         return dict(self.profile.defaults)
 
-    def network(self, prompt: str = "", prompt_embeds: Tensor | None = None) -> Network:
-        """The network under a prompt's condition, or that of prompt_embeds (1, tokens, dim).
+    def network(self, prompt: str = "", prompt_embeds: Tensor | None = None) -> Any:
+        """The `Network` under a prompt's condition, or that of prompt_embeds (1, tokens, dim).
 
         Raises
         ------

@@ -88,7 +88,7 @@ def edit_latents(
     if copy_until is None and levels is None:
         check_stop(stop, start, settings.preset)
     seed = checked_seed(seed)
-    check_swap(network, settings.swap)
+    check_swap(network, settings.swap, gathers=settings.gathers)
     clean = latents[0].to(model.backbone.device, torch.float32)
     if path_noise is None:
         path_noise = draw_path_noise(len(chain), tuple(clean.shape), torch.Generator().manual_seed(seed))

@@ -320,7 +320,7 @@ class ImageSession:
         check_stop(settings.get("stop"), self.start, self.preset)
         given = checked_pairs(pairs, self.picture.shape)
         check_actions(given, chosen)
-        check_swap(self._network, chosen.swap)
+        check_swap(self._network, chosen.swap, gathers=chosen.gathers)
         return EditInput(
             pairs=given,
             editable=checked_editable(editable, self.picture.shape),

@@ -110,8 +110,9 @@ def check_network(unet: Any) -> None:
         raise ValueError(f"this UNet reads {projected!r} beside the text, which an edit has none of")
     first = next(unet.parameters(), None)
     if first is not None and first.device == torch.device("meta") and not is_moved(unet):
+        what = "UNet" if "UNet" in type(unet).__name__ else "transformer"
         raise ValueError(
-            "the network has no weights: they are on torch's meta device; load it with from_pretrained, or "
+            f"the {what} has no weights: they are on torch's meta device; load it with from_pretrained, or "
             "fill it with load_state_dict(..., assign=True)"
         )
 

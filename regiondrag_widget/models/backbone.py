@@ -91,7 +91,7 @@ class Network(Protocol):
         """Bytes of the keys and values of one level, for latents of (height, width) cells."""
 
 
-def check_swap(network: Network, swap: AttentionSwap) -> None:
+def check_swap(network: Network, swap: AttentionSwap, *, gathers: bool = False) -> None:
     """Ask a network that has a say in it whether its layers can read an inversion's keys and values.
 
     Parameters
@@ -100,12 +100,19 @@ def check_swap(network: Network, swap: AttentionSwap) -> None:
         Its method `check_swap`, where it has one, raises what is wrong.
     swap : AttentionSwap
         Which layers are to read them.
+    gathers : bool
+        Whether they are to move along with the content.
 
     Raises
     ------
     ValueError
         They cannot.
     """
+    if gathers and getattr(network, "computes_cells", False):
+        raise ValueError(
+            "attention_swap='gathered' would move keys that a transformer has told their positions: choose "
+            "another attention_swap"
+        )
     check = getattr(network, "check_swap", None)
     if check is not None:
         check(swap)

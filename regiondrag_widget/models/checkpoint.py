@@ -124,7 +124,7 @@ def _check_family(where: str, index: dict[str, Any]) -> None:
     network = index["unet"][1] if "unet" in named else None
     if network not in (None, "UNet2DConditionModel") or not (ours or named.issuperset(REQUIRED)):
         what = f" with a {network}" if network else ""
-        raise ValueError(f"{where} is a {kind}{what}, which is not known: {known_families()} can be used")
+        raise ValueError(f"{where} is a {kind}{what}: {known_families()} can be used")
     for part in sorted(named & set(STEERING)):
         raise ValueError(
             f"{where} is a {kind} with {STEERING[part]}, which an edit would have to leave out: "

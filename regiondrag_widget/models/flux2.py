@@ -89,7 +89,7 @@ class Flux2Backbone(TransformerBackbone):
             return_dict=False,
         )[0]
         velocity: Tensor = scattered(out, where, height * width).transpose(1, 2)
-        return velocity.unflatten(2, (height, width))
+        return velocity.reshape(batch, -1, height, width)
 
     def processor_of(self, module: Any) -> JointProcessor:
         """See `TransformerBackbone.processor_of`."""

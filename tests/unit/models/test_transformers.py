@@ -17,8 +17,8 @@ import regiondrag_widget as rd
 from regiondrag_widget.engine.inversion import draw_path_noise
 from regiondrag_widget.models.transformer import TransformerBackbone
 from tests.unit.engine_kit import box_pair, picture
-from tests.unit.models.flow_reference import reference_edit
 from tests.unit.models.families_kit import KITS
+from tests.unit.models.flow_reference import reference_edit
 from tests.unit.models.transformer_kit import SIDE, Kit
 
 SHAPE = (64, 96)
@@ -338,3 +338,18 @@ def test_the_released_levels_are_refused(family: Loaded):
 def test_a_prompt_that_is_too_long_is_cut_with_a_warning(family: Loaded):
     with pytest.warns(UserWarning, match="the end is left out"):
         family.pipe.model.encode_prompt("word " * 300)
+
+
+def test_keys_that_know_their_positions_are_not_moved(family: Loaded):
+    with pytest.raises(ValueError, match="choose another attention_swap"):
+        family.kept.edit([box_pair(SHAPE)], attention_swap="gathered")
+
+
+def test_a_widget_edits_with_it(family: Loaded):
+    image, pair = picture(*SHAPE), box_pair(SHAPE)
+    widget = rd.RegionDragWidget(image, pairs=[pair], model=family.pipe, prompt=PROMPT)
+    try:
+        widget.run(wait=True)
+        assert np.array_equal(widget.result.array, rd.edit(image, [pair], family.pipe, prompt=PROMPT).array)
+    finally:
+        widget.close()
