@@ -44,7 +44,7 @@ class QwenImageBackbone(TransformerBackbone):
 
         encoder, tokenizer = components["text_encoder"], components["tokenizer"]
         warn_if_cut(tokenizer, prompt, TEXT_TOKENS - 5)  # the template's last words take some
-        theirs = QwenImagePipeline(None, None, encoder, tokenizer, None)  # type: ignore[arg-type]
+        theirs = QwenImagePipeline(None, None, encoder, tokenizer, None)
         embeds, _ = theirs.encode_prompt(prompt, device=device_of(encoder), max_sequence_length=TEXT_TOKENS)
         return Condition(embeds)
 
@@ -134,20 +134,20 @@ class JointBlock(JointProcessor):
         encoder_hidden_states_mask: Tensor | None = None,
         attention_mask: Tensor | None = None,
         image_rotary_emb: tuple[Tensor, Tensor] | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Any:
         image_turns, text_turns = image_rotary_emb or (None, None)
         text = encoder_hidden_states.shape[1]
         image = [to(hidden_states) for to in (attn.to_q, attn.to_k, attn.to_v)]
         words = [to(encoder_hidden_states) for to in (attn.add_q_proj, attn.add_k_proj, attn.add_v_proj)]
         image, words = ([t.unflatten(-1, (attn.heads, -1)) for t in part] for part in (image, words))
-        placed = [
+        query, key = (
             torch.cat([_placed(w, added, text_turns), _placed(i, norm, image_turns)], 1)
             for i, w, norm, added in (
                 (image[0], words[0], attn.norm_q, attn.norm_added_q),
                 (image[1], words[1], attn.norm_k, attn.norm_added_k),
             )
-        ]
-        out = self.attend(*placed, torch.cat([words[2], image[2]], 1))
+        )
+        out = self.attend(query, key, torch.cat([words[2], image[2]], 1))
         image_out = attn.to_out[1](attn.to_out[0](out[:, text:].contiguous()))
         return image_out, attn.to_add_out(out[:, :text].contiguous())
 
@@ -157,4 +157,5 @@ def _placed(t: Tensor, norm: Any, turns: Tensor | None) -> Tensor:
     t = t if norm is None else norm(t)
     if turns is None or not t.shape[1]:
         return t
-    return apply_rotary_emb_qwen(t, turns, use_real=False)  # type: ignore[return-value]
+    turned: Tensor = apply_rotary_emb_qwen(t, turns, use_real=False)
+    return turned

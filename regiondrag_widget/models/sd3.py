@@ -39,7 +39,9 @@ class SD3Backbone(TransformerBackbone):
         """
         from diffusers import StableDiffusion3Pipeline  # brings the text encoders' code along
 
-        parts = {f"{part}{n}": components.get(f"{part}{n}") for part in PARTS for n in ("", "_2", "_3")}
+        parts: dict[str, Any] = {
+            f"{part}{n}": components.get(f"{part}{n}") for part in PARTS for n in ("", "_2", "_3")
+        }
         for name in ("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"):
             if parts[name] is None:
                 raise ValueError(
@@ -49,7 +51,7 @@ class SD3Backbone(TransformerBackbone):
         warn_if_cut(parts["tokenizer"], prompt, parts["tokenizer"].model_max_length)
         if parts["text_encoder_3"] is not None:
             warn_if_cut(parts["tokenizer_3"], prompt, T5_TOKENS)
-        theirs = StableDiffusion3Pipeline(components["transformer"], None, None, **parts)  # type: ignore[arg-type]
+        theirs = StableDiffusion3Pipeline(components["transformer"], None, None, **parts)
         embeds, _, pooled, _ = theirs.encode_prompt(
             prompt,
             prompt,

@@ -28,8 +28,8 @@ TURBO_SHIFT = 3.0  # the schedule of the weights distilled to 8 steps; the other
 class ZImageBackbone(TransformerBackbone):
     """Z-Image's autoencoder, transformer and schedule: see `TransformerBackbone`.
 
-    What fills the image up to a multiple of 32 tokens sees the image and changes with the level, as text does.
-    It is counted as text here.
+    What fills the image up to a multiple of 32 tokens sees the image and is no part of it. It is counted as
+    text here.
     """
 
     family = "Z-Image"
@@ -48,7 +48,7 @@ class ZImageBackbone(TransformerBackbone):
 
         encoder, tokenizer = components["text_encoder"], components["tokenizer"]
         warn_if_cut(tokenizer, prompt, TEXT_TOKENS - 16)  # the chat's own words take some
-        theirs = ZImagePipeline(None, None, encoder, tokenizer, None)  # type: ignore[arg-type]
+        theirs = ZImagePipeline(None, None, encoder, tokenizer, None)
         embeds, _ = theirs.encode_prompt(
             prompt,
             device=device_of(encoder),
@@ -73,7 +73,7 @@ class ZImageBackbone(TransformerBackbone):
         return {name: module for name, module in found.items() if not name.startswith("context_refiner.")}
 
     def kept_tokens(self, layer: str, image: int, text: int) -> int:
-        """See `TransformerBackbone.kept_tokens`; both are filled up, and the first layers see the image alone."""
+        """See `TransformerBackbone.kept_tokens`; both are filled up, and the first layers see no text."""
         image, text = (-(-count // FILLED) * FILLED for count in (image, text))
         return image + (0 if layer.startswith("noise_refiner.") else text)
 

@@ -89,7 +89,7 @@ def pasted(y: Tensor, x: Tensor, source: Tensor, target: Tensor) -> Tensor:
 
 @contextmanager
 def first_row_shared(attention: Seam, tokens: int) -> Iterator[None]:
-    """While open, every row of a batch attends to the first row's keys and values of its `tokens` image tokens."""
+    """While open, every row of a batch attends to the keys and values of the first row's image tokens."""
     module, name, axis, image_first = attention
     original = getattr(module, name)
 
