@@ -17,7 +17,7 @@ from regiondrag_widget._version import __version__
 
 if TYPE_CHECKING:
     from regiondrag_widget import assets as examples
-    from regiondrag_widget import select
+    from regiondrag_widget import datasets, select
     from regiondrag_widget.api import carried, edit, load_pipeline
     from regiondrag_widget.engine.denoise import EditStep
     from regiondrag_widget.engine.inversion import Inversion
@@ -50,6 +50,7 @@ __all__ = [
     "__version__",
     "carried",
     "cell_correspondence",
+    "datasets",
     "edit",
     "examples",
     "load_pipeline",
@@ -75,6 +76,7 @@ _WHERE: dict[str, tuple[str, str | None]] = {
     "RegionPairs": ("regions.pair", "RegionPairs"),
     "carried": ("api", "carried"),
     "cell_correspondence": ("regions.correspondence", "cell_correspondence"),
+    "datasets": ("datasets", None),
     "edit": ("api", "edit"),
     "examples": ("assets", None),
     "load_pipeline": ("api", "load_pipeline"),

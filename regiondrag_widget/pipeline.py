@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -12,16 +13,19 @@ from diffusers import DiffusionPipeline
 from diffusers.loaders import TextualInversionLoaderMixin
 from torch import Tensor
 
+from regiondrag_widget.engine.denoise import EditStep
 from regiondrag_widget.engine.diffusers_call import (
     StepCallback,
     check_tensor_inputs,
+    named_once,
     offloading_afterwards,
     reporting,
-    seed_from,
+    seeds_from,
 )
 from regiondrag_widget.engine.keywords import check_keywords, names_near_misses
 from regiondrag_widget.engine.latent_edit import edit_latents
-from regiondrag_widget.engine.output import OUTPUT_TYPES, RegionDragOutput, decoded, pictured
+from regiondrag_widget.engine.output import OUTPUT_TYPES, RegionDragOutput, decoded, joined, pictured
+from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.engine.settings import lists_settings, resolve
 from regiondrag_widget.imaging.picture import PictureSource, load_picture
@@ -186,7 +190,9 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         self._parts = self._present_parts()
         reads = self.text_encoder is not None or self.text_encoder_2 is not None
         profile = self._profile_of(name, backbone)
-        return Model(backbone, profile, name, self._encoded if reads else None)
+        # as SDXL was trained; its refiner, which has the second encoder alone, was not
+        zeros = self.unet is not None and self.text_encoder is not None and self.text_encoder_2 is not None
+        return Model(backbone, profile, name, self._encoded if reads else None, zeros)
 
     def _profile_of(self, name: str, backbone: UNetBackbone | TransformerBackbone) -> BackboneProfile:
         if self._profile is not None:
@@ -351,7 +357,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
     @property
     def edit_defaults(self) -> dict[str, Any]:
         """Settings of edits that name none: steps, start, stop..."""
-        return dict(self.profile.defaults)
+        return self.model.edit_defaults
 
     def network(self, prompt: str = "", prompt_embeds: Tensor | None = None) -> Any:
         """The `Network` under a prompt's condition, or that of prompt_embeds (1, tokens, dim).
@@ -375,10 +381,16 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         correspondence: Correspondence | None = None,
         prompt: str = "",
         prompt_embeds: Tensor | None = None,
+        negative_prompt: str | None = None,
+        negative_prompt_embeds: Tensor | None = None,
+        guidance_scale: float | None = None,
+        num_images_per_prompt: int = 1,
         steps: int | None = None,
+        num_inference_steps: int | None = None,
         start: float | None = None,
+        strength: float | None = None,
         stop: float | None = None,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
         handle_noise_scale: float | None = None,
         attention_swap: bool | str | Callable[[str], bool] | None = None,
@@ -409,18 +421,24 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         latents, correspondence : (1, C, h, w) Tensor, Correspondence
             Instead of them: clean, scaled latents, and which cell comes from which. A correspondence may also
             stand for the pairs of a picture; its cells then are those of the picture at its own size.
-        prompt_embeds : (1, tokens, dim) Tensor, optional
-            The text condition itself, at guidance 1.
-        generator : torch.Generator or a list of one, optional
-            Draws the seed.
+        prompt_embeds, negative_prompt_embeds : (1, tokens, dim) Tensor, optional
+            The text conditions themselves.
+        num_images_per_prompt : int
+            Pictures to make, each from a seed of its own: `seed` and those that follow it, or a list of
+            seeds. The picture is encoded once and inverted once for each.
+        num_inference_steps, strength
+            What diffusers calls `steps` and `start`.
+        generator : torch.Generator or a list of them, optional
+            Draws the seeds; a list has one for each picture.
         {settings}
         editable : (H, W) bool array or (1, 1, h, w) Tensor, optional
             Of the picture, or of the latents; 0 where nothing may change.
         output_type : str
-            "pil", "np" ((1, H, W, 3) float32 in [0, 1]), "pt" ((1, 3, H, W) in [0, 1]) or "latent".
+            "pil", "np" ((B, H, W, 3) float32 in [0, 1]), "pt" ((B, 3, H, W) in [0, 1]) or "latent".
         callback_on_step_end : callable, optional
             Called as callback(pipe, index, timestep, tensors) after each step, as diffusers does; `latents`
-            in the dict it returns replace the edit's. `pipe.interrupt = True` stops after the step.
+            in the dict it returns replace the edit's. `pipe.interrupt = True` stops after the step. Several
+            pictures are made one after the other, each with its own steps from index 0.
         callback_on_step_end_tensor_inputs : sequence of str
             The tensors it is given: "latents", "pred_original_sample".
         levels, path_noise, handle_noise, copy_until
@@ -455,8 +473,15 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
             "crop": crop,
         }
         self._interrupt = False
-        seed = seed_from(generator, seed)
-        report = reporting(self, callback_on_step_end, callback_on_step_end_tensor_inputs)
+        seeds = seeds_from(generator, seed, num_images_per_prompt)
+        steps = named_once("steps", steps, "num_inference_steps", num_inference_steps)
+        start = named_once("start", start, "strength", strength)
+        texts: dict[str, Any] = {
+            "guidance_scale": guidance_scale,
+            "negative_prompt": negative_prompt or "",
+            "negative_prompt_embeds": negative_prompt_embeds,
+        }
+        watch = (callback_on_step_end, callback_on_step_end_tensor_inputs)
 
         if latents is not None:
             if image is not None or pairs is not None:
@@ -464,25 +489,25 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
             if correspondence is None:
                 raise ValueError("latents need a correspondence: rd.Correspondence(source_xy, target_xy)")
             settings = resolve(preset, {**self.edit_defaults, "content": "latents"}, given)
-            final = edit_latents(
+            edited = edit_latents(
                 self.model,
                 latents,
                 correspondence,
                 settings,
-                network=self.network(prompt, prompt_embeds),
+                network=self.model.network(prompt, prompt_embeds, **texts),
                 steps=steps,
                 start=start,
                 stop=stop,
-                seed=seed,
+                seeds=seeds,
                 editable=editable,
                 levels=levels,
                 path_noise=path_noise,
                 handle_noise=handle_noise,
                 copy_until=copy_until,
-                on_step=report,
+                watching=lambda total: self._watching(total, *watch),
                 interrupted=lambda: self._interrupt,
             )
-            images = decoded(self.backbone, final, output_type, self.numpy_to_pil)
+            images = joined([decoded(self.backbone, z, output_type, self.numpy_to_pil) for z in edited])
             return RegionDragOutput(images) if return_dict else (images,)  # type: ignore[return-value]
         if handle_noise is not None or copy_until is not None:
             raise ValueError("handle_noise and copy_until go with latents, not with a picture")
@@ -502,25 +527,42 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
             prompt,
             steps,
             start,
-            seed,
+            seeds[0],
             preset=preset,
             levels=levels,
             path_noise=path_noise,
             prompt_embeds=prompt_embeds,
+            **texts,
         )
-        last: Tensor | None = None
-        for step in session.edit(pairs, editable=editable, **given):
-            report(step)
-            last = step.latents
-            if self._interrupt:
-                break
-        if session.result is None:
-            return RegionDragOutput(None) if return_dict else (None,)  # type: ignore[return-value]
-        if output_type == "latent" and last is not None:
-            images = last[None]
-        else:
-            images = pictured(session.result, output_type)
-        return RegionDragOutput(images, session.result) if return_dict else (images,)  # type: ignore[return-value]
+        made: list[Any] = []
+        results: list[EditResult] = []
+        with self._watching(len(session.levels) * len(seeds), *watch) as report:
+            for one in seeds:
+                last: Tensor | None = None
+                for step in session.edit(pairs, editable=editable, seed=one, **given):
+                    report(step)
+                    last = step.latents
+                    if self._interrupt:
+                        break
+                if session.result is None or (results and session.result is results[-1]):
+                    break
+                results.append(session.result)
+                latent = output_type == "latent" and last is not None
+                made.append(last[None] if latent and last is not None else pictured(results[-1], output_type))
+                if self._interrupt:
+                    break
+        images = joined(made)
+        if not return_dict:
+            return (images,)  # type: ignore[return-value]
+        return RegionDragOutput(images, results[0] if results else None, results)
+
+    @contextmanager
+    def _watching(
+        self, total: int, callback: StepCallback | None, asked: Sequence[str]
+    ) -> Iterator[Callable[[EditStep], None]]:
+        """What is told of each step, and shows a progress bar as `set_progress_bar_config` has it."""
+        with self.progress_bar(total=total) as bar:
+            yield reporting(self, callback, asked, bar)
 
     @property
     def interrupt(self) -> bool:

@@ -219,13 +219,13 @@ def _drawn_pairs(args: argparse.Namespace, picture: Picture) -> list[Any]:
 
 
 def _selected(points: list[tuple[float, float]], picture: Picture) -> list[NDArray[np.bool_]]:
-    """The object at each of these places, (H, W) bool."""
+    """The object at each of these places with some ground around it, (H, W) bool."""
     if not points:
         return []
-    from regiondrag_widget.select import Superpixels
+    from regiondrag_widget.select import Superpixels, with_margin
 
     superpixels = Superpixels(picture)  # made once for all places
-    return [superpixels.click([point]) for point in points]
+    return [with_margin(superpixels.click([point])) for point in points]
 
 
 def _ways(args: argparse.Namespace) -> dict[str, bool]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 
 from regiondrag_widget.bench.methods.method import Method
@@ -21,35 +24,54 @@ def few_points(network: BenchNetwork, most_scenes: int | None = None) -> list[Me
 
     Everything touched may change; what the codec loses stays where it was, in all of them alike.
     """
-    return [_method(network, count, most_scenes) for count in (None, *COUNTS)]
+    return [of_region(network, count, most_scenes) for count in (None, *COUNTS)]
 
 
-def _method(network: BenchNetwork, count: int | None, most_scenes: int | None) -> Method:
+def of_region(
+    network: BenchNetwork, count: int | None, most_scenes: int | None = None, seed: int = SEED
+) -> Method:
+    """Content pasted at so many cells of the drawn region; at all of them when ``count`` is None."""
+
+    def some(scene: Scene, work: Workspace, grid: tuple[int, int]) -> Correspondence:
+        whole = work.correspondence(grid)
+        if count is None:
+            return whole
+        rows = spread_out(whole.target_xy.astype(np.float64), count)
+        return Correspondence(whole.source_xy[rows], whole.target_xy[rows])
+
+    settings = {"points": count}
+    return pasted_at(
+        network, fewpoints_name(count), some, settings, group=POINTS_GROUP, most_scenes=most_scenes, seed=seed
+    )
+
+
+def pasted_at(
+    network: BenchNetwork,
+    name: str,
+    cells: Callable[[Scene, Workspace, tuple[int, int]], Correspondence],
+    settings: Mapping[str, Any],
+    *,
+    group: str,
+    most_scenes: int | None = None,
+    seed: int = SEED,
+) -> Method:
+    """The paper's algorithm on latents, with the cells that ``cells(scene, work, grid)`` gives."""
+
     def edit(scene: Scene) -> Image:
         work = Workspace(network, scene)
         clean = work.encode(scene.before)
         grid = (clean.shape[1], clean.shape[2])
-        whole = work.correspondence(grid)
-        chosen = whole if count is None else _some(whole, count)
-        settings = resolve("default", network.pipe.edit_defaults, {"content": "latents"})
         edited = edit_latents(
             network.pipe.model,
             clean[None],
-            chosen,
-            settings,
+            cells(scene, work, grid),
+            resolve("default", network.pipe.edit_defaults, {"content": "latents"}),
             network=work.network,
-            seed=SEED,
+            seeds=[seed],
             editable=work.cells(scene.touched, grid),
-        )[0]
+        )[0][0]
         change = work.decode(edited) - work.decode(clean)
         return work.pasted(scene.before[work.window.slices].astype(np.float32) + change)
 
-    settings = {"seed": SEED, "points": count, "defaults": network.defaults}
-    return network.method(
-        fewpoints_name(count), edit, group=POINTS_GROUP, settings=settings, most_scenes=most_scenes
-    )
-
-
-def _some(whole: Correspondence, count: int) -> Correspondence:
-    rows = spread_out(whole.target_xy.astype(np.float64), count)
-    return Correspondence(whole.source_xy[rows], whole.target_xy[rows])
+    known = {"seed": seed, "defaults": network.defaults, **settings}
+    return network.method(name, edit, group=group, settings=known, most_scenes=most_scenes)

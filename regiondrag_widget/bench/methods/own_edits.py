@@ -36,6 +36,7 @@ def session_method(
     regions: Callable[[Scene], RegionPairs] = drawn_pairs,
     drawing: str = "as given",
     most_scenes: int | None = None,
+    seed: int = SEED,
 ) -> Method:
     """An edit by ``ImageSession``, timed from the bare picture to the result.
 
@@ -46,6 +47,8 @@ def session_method(
         ``attention_swap`` is a key of :data:`ATTENTION`. The default's values apply to the rest.
     regions, drawing
         What is drawn on a scene, and its name.
+    seed
+        Of the noise.
     """
     chosen = dict(settings or {})
 
@@ -55,31 +58,31 @@ def session_method(
             given["attention_swap"] = _layers(given["attention_swap"])
         own = {key: given.pop(key) for key in ("steps", "start", "preset") if key in given}
         pairs = regions(scene)
-        session = ImageSession(network.pipe, scene.before, seed=SEED, **own)
+        session = ImageSession(network.pipe, scene.before, seed=seed, **own)
         for _ in session.edit(pairs, **given):
             pass
         assert session.result is not None
         return np.asarray(session.result.image.convert("RGB")), pairs.handle | pairs.target
 
     # the default's own values are part of what the result depends on
-    depends_on = {"seed": SEED, "drawing": drawing, "defaults": network.defaults, **chosen}
+    depends_on = {"seed": seed, "drawing": drawing, "defaults": network.defaults, **chosen}
     return network.method(name, edit, group=group, settings=depends_on, most_scenes=most_scenes)
 
 
-def ours(network: BenchNetwork) -> Method:
+def ours(network: BenchNetwork, seed: int = SEED) -> Method:
     """The default edit."""
-    return session_method(network, "ours", "ours")
+    return session_method(network, "ours", "ours", seed=seed)
 
 
-def released(network: BenchNetwork) -> Method:
+def released(network: BenchNetwork, seed: int = SEED) -> Method:
     """The rule of the released RegionDrag code (Lu, Li and Han, ECCV 2024) on the same network.
 
     Latents gathered, residuals not moved, handle noised, content pasted at every level.
     """
-    return session_method(network, "released rule", "baseline", {"preset": "released"})
+    return session_method(network, "released rule", "baseline", {"preset": "released"}, seed=seed)
 
 
-def warp_and_inpaint(network: BenchNetwork) -> Method:
+def warp_and_inpaint(network: BenchNetwork, seed: int = SEED) -> Method:
     """Warp the drawn handle, then inpaint the hole from noise by the network, everything else held.
 
     The scheme of Inpaint4Drag (Lu and Han, ICCV 2025), which inpaints with a model trained for that; here the
@@ -96,7 +99,7 @@ def warp_and_inpaint(network: BenchNetwork) -> Method:
         "prefill": "smooth",
         "attention_swap": "none",
     }
-    return session_method(network, "warp + inpaint", "baseline", settings)
+    return session_method(network, "warp + inpaint", "baseline", settings, seed=seed)
 
 
 def _layers(part: str) -> bool | str | Callable[[str], bool]:

@@ -19,7 +19,7 @@ SEED = 0
 STEPS = 20
 
 
-def sdedit(network: BenchNetwork, start: float) -> Method:
+def sdedit(network: BenchNetwork, start: float, seed: int = SEED) -> Method:
     """Paste + Telea, noised to ``start`` of the schedule and denoised.
 
     The rest of the picture is imposed at each level, no attention reads the original, the steps are
@@ -31,9 +31,8 @@ def sdedit(network: BenchNetwork, start: float) -> Method:
         paste = pasted(scene, inpainted(scene, cv2.INPAINT_TELEA))
         clean = work.encode(paste)
         levels = work.levels(STEPS, start)
-        noise = draw_path_noise(len(levels), tuple(clean.shape), torch.Generator().manual_seed(SEED)).to(
-            clean
-        )
+        rng = torch.Generator().manual_seed(seed)
+        noise = draw_path_noise(len(levels), tuple(clean.shape), rng).to(clean)
         path = noising_path(clean, noise, levels)
         free = work.cells(scene.touched, (clean.shape[1], clean.shape[2]))
         plan = EditPlan(
@@ -50,4 +49,4 @@ def sdedit(network: BenchNetwork, start: float) -> Method:
         change = work.decode(last) - work.decode(clean)
         return work.pasted(paste[work.window.slices].astype(np.float32) + change)
 
-    return network.method(f"SDEdit {start:g}", edit, settings={"seed": SEED, "steps": STEPS, "start": start})
+    return network.method(f"SDEdit {start:g}", edit, settings={"seed": seed, "steps": STEPS, "start": start})

@@ -92,13 +92,16 @@ class ResultStore:
 
 
 def _key(scene: Scene, method: Method) -> str:
-    depends_on = [method.name, dict(method.settings), _code_digest()]
+    depends_on = [method.name, dict(method.settings), code_digest()]
     described = json.dumps(depends_on, sort_keys=True, default=str)
     return f"{scene.digest}-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
 
 
 # folders; a scene's pictures are in its own digest
-NO_FIGURES = {"assets", "bench/handles", "bench/latency", "bench/select", "check", "cli", "select", "widget"}
+NO_FIGURES = {
+    "assets", "batch", "bench/dragbench", "bench/handles", "bench/latency", "bench/select", "check", "cli",
+    "datasets", "select", "widget",
+}  # fmt: skip
 PRESENTATION = {
     f"bench/truth/{name}.py"
     for name in ("bars", "claims", "command", "decisions", "plots", "report", "result_store", "sheets")
@@ -106,7 +109,7 @@ PRESENTATION = {
 
 
 @cache
-def _code_digest() -> str:
+def code_digest() -> str:
     """Changes with the code and the weights that figures come from: none is older than its program."""
     state = hashlib.sha256()
     for path in code_files():

@@ -206,6 +206,13 @@ def test_a_prompt_changes_the_edit(family: Loaded):
     assert float((last_latents(one) - last_latents(other)).abs().max()) > 1e-4
 
 
+def test_guidance_reads_both_inversions_and_computes_the_changed_tokens_alone(family: Loaded):
+    session = family.session(guidance_scale=3.0, negative_prompt="a cat")
+    some, everything = last_latents(session, crop=True), last_latents(session, crop=False)
+    assert float((some - everything).abs().max()) < 1e-4
+    assert float((some - last_latents(family.kept)).abs().max()) > 1e-4
+
+
 # ---- a user's own pipeline ----
 
 

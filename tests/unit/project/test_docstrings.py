@@ -17,6 +17,7 @@ FOLDERS = (
     "regiondrag_widget/cli",
     "regiondrag_widget/imaging",
     "regiondrag_widget/engine",
+    "regiondrag_widget/datasets",
     "regiondrag_widget/models",
     "regiondrag_widget/regions",
     "regiondrag_widget/select",
