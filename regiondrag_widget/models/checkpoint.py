@@ -16,6 +16,7 @@ from regiondrag_widget.models.admission import SPARE, STEERING
 from regiondrag_widget.models.families import family_in_index, known_families
 
 __all__ = [
+    "check_config",
     "check_folder",
     "check_index",
     "check_no_code",
@@ -53,12 +54,6 @@ def check_folder(folder: Path, given: Iterable[str] = ()) -> dict[str, Any]:
     ValueError
         A part is missing, unreadable, or has only pickled weights.
     """
-    if folder.suffix in (".safetensors", ".ckpt") and folder.is_file():
-        raise ValueError(
-            f"{folder} is not a model folder but a single file: load it by "
-            "diffusers.StableDiffusionPipeline.from_single_file(path) and pass the pipeline to "
-            "RegionDragPipeline.from_pipe"
-        )
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{folder} is not a model folder: name a diffusers folder, a hub id, or 'mini'"
@@ -81,6 +76,18 @@ def check_folder(folder: Path, given: Iterable[str] = ()) -> dict[str, Any]:
         if part in (network, "vae") or part.startswith("text_encoder"):
             variants |= {_variant(place)}
     return {} if "" in variants or not variants else {"variant": variants.pop()}
+
+
+def check_config(folder: Path) -> None:
+    """Refuse a folder whose configuration is none of a family that single files are loaded with.
+
+    Raises
+    ------
+    ValueError
+        It has no list of parts, code, or is of another family.
+    """
+    check_no_code(folder)
+    _check_family(str(folder), _index_of(folder))
 
 
 def check_index(model: str, **options: Any) -> None:
