@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, statSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as esbuild from "esbuild"
-import { privateNames } from "./privatenames.mjs"
+import { ownNames } from "./ownnames.mjs"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const out = join(root, "regiondrag_widget", "widget", "static")
@@ -15,7 +15,7 @@ const limit = 170_000
 const notice = readFileSync(join(root, "node_modules", "fflate", "LICENSE"), "utf8").trim()
 
 mkdirSync(out, { recursive: true })
-const shortened = privateNames(join(root, "js", "src"), join(root, "node_modules"))
+const shortened = ownNames(join(root, "js", "src"), join(root, "node_modules"))
 const options = {
   entryPoints: { widget: join(root, "js", "src", "widget.ts") },
   outdir: out,

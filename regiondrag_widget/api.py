@@ -124,6 +124,8 @@ def edit(
     model: str | os.PathLike[str] | RegionDragPipeline | Model = "mini",
     *,
     prompt: str = "",
+    negative_prompt: str = "",
+    guidance_scale: float | None = None,
     seed: int = 0,
     steps: int | None = None,
     start: float | None = None,
@@ -163,7 +165,17 @@ def edit(
     """
     check_keywords("edit", settings, [*inspect.signature(edit).parameters, *OF_EDIT, "editable", "generator"])
     pipe = load_pipeline(model, device=device, dtype=dtype)
-    session = ImageSession(pipe, image, prompt, steps, start, seed, preset=preset)
+    session = ImageSession(
+        pipe,
+        image,
+        prompt,
+        steps,
+        start,
+        seed,
+        preset=preset,
+        guidance_scale=guidance_scale,
+        negative_prompt=negative_prompt,
+    )
     for step in session.edit(pairs, **settings):
         if callback is not None:
             callback(step)

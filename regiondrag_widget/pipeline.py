@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -12,21 +13,25 @@ from diffusers import DiffusionPipeline
 from diffusers.loaders import TextualInversionLoaderMixin
 from torch import Tensor
 
+from regiondrag_widget.engine.denoise import EditStep
 from regiondrag_widget.engine.diffusers_call import (
     StepCallback,
     check_tensor_inputs,
+    named_once,
     offloading_afterwards,
     reporting,
-    seed_from,
+    seeds_from,
 )
 from regiondrag_widget.engine.keywords import check_keywords, names_near_misses
 from regiondrag_widget.engine.latent_edit import edit_latents
-from regiondrag_widget.engine.output import OUTPUT_TYPES, RegionDragOutput, decoded, pictured
+from regiondrag_widget.engine.output import OUTPUT_TYPES, RegionDragOutput, decoded, joined, pictured
+from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.engine.settings import lists_settings, resolve
 from regiondrag_widget.imaging.picture import PictureSource, load_picture
 from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.borrowing import borrowed_parts
+from regiondrag_widget.models.families import family_of
 from regiondrag_widget.models.linear_codec import LinearCodec
 from regiondrag_widget.models.loading import OPTIONS, load_pretrained
 from regiondrag_widget.models.model import Model
@@ -34,7 +39,8 @@ from regiondrag_widget.models.named_loras import NamedLoras
 from regiondrag_widget.models.placement import moving_turn
 from regiondrag_widget.models.profile import MINI_PROFILE, BackboneProfile, stable_diffusion_profile
 from regiondrag_widget.models.prompt import encode_prompt
-from regiondrag_widget.models.unet import UNetBackbone, UNetNetwork
+from regiondrag_widget.models.transformer import TransformerBackbone
+from regiondrag_widget.models.unet import UNetBackbone
 from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs
 
 __all__ = ["RegionDragOutput", "RegionDragPipeline"]
@@ -44,11 +50,14 @@ NAMED_WHEN_LOADING = ("torch_dtype", "trust_remote_code", "custom_pipeline")
 PARTS = (
     "vae",
     "unet",
+    "transformer",
     "scheduler",
     "text_encoder",
     "tokenizer",
     "text_encoder_2",
     "tokenizer_2",
+    "text_encoder_3",
+    "tokenizer_3",
     "draft_vae",
 )
 
@@ -56,40 +65,37 @@ PARTS = (
 class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMixin):
     """Drag regions of a picture with a latent diffusion model, in one pass (RegionDrag, ECCV 2024).
 
-    Built from the parts of a Stable Diffusion 1.5, 2.1 or SDXL pipeline, or from the bundled model: see
-    `from_pretrained` and `from_pipe`. The parts are used as they are: never cast, never reconfigured.
+    Built from the parts of a pipeline of a known family, or from the bundled model: see `from_pretrained` and
+    `from_pipe`. The parts are used as they are: never cast, never reconfigured.
 
     Parameters
     ----------
-    vae, unet, scheduler, text_encoder, tokenizer, text_encoder_2, tokenizer_2
-        The parts of a Stable Diffusion pipeline, as diffusers names them.
+    vae, unet, transformer, scheduler, text_encoder, tokenizer, text_encoder_2, ...
+        The parts of the pipeline, as diffusers names them. The network is either a UNet or a transformer.
     draft_vae : AutoencoderTiny, optional
         A small autoencoder of the same latents, for drafts.
 
     Raises
     ------
     ValueError
-        A scheduler whose prediction type is not epsilon, v_prediction or sample.
+        No network, a transformer of an unknown family, or a scheduler of another kind than the network's.
     """
 
     # set by register_modules
     vae: Any
     unet: Any
+    transformer: Any
     scheduler: Any
     text_encoder: Any
     tokenizer: Any
     text_encoder_2: Any
     tokenizer_2: Any
+    text_encoder_3: Any
+    tokenizer_3: Any
     draft_vae: Any
 
-    model_cpu_offload_seq = "text_encoder->text_encoder_2->unet->vae"
-    _optional_components: ClassVar[list[str]] = [
-        "text_encoder",
-        "tokenizer",
-        "text_encoder_2",
-        "tokenizer_2",
-        "draft_vae",
-    ]
+    model_cpu_offload_seq = "text_encoder->text_encoder_2->text_encoder_3->unet->transformer->vae"
+    _optional_components: ClassVar[list[str]] = [name for name in PARTS if name not in ("vae", "scheduler")]
     _callback_tensor_inputs: ClassVar[list[str]] = ["latents", "pred_original_sample"]
 
     def __init__(
@@ -102,16 +108,22 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         text_encoder_2: Any = None,
         tokenizer_2: Any = None,
         draft_vae: Any = None,
+        transformer: Any = None,
+        text_encoder_3: Any = None,
+        tokenizer_3: Any = None,
     ) -> None:
         super().__init__()
         self.register_modules(
             vae=vae,
             unet=unet,
+            transformer=transformer,
             scheduler=scheduler,
             text_encoder=text_encoder,
             tokenizer=tokenizer,
             text_encoder_2=text_encoder_2,
             tokenizer_2=tokenizer_2,
+            text_encoder_3=text_encoder_3,
+            tokenizer_3=tokenizer_3,
             draft_vae=draft_vae,
         )
         self._interrupt = False
@@ -132,9 +144,14 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         return self._model
 
     @property
-    def backbone(self) -> UNetBackbone:
-        """Autoencoder, UNet and noise schedule."""
-        return self.model.backbone  # type: ignore[return-value]
+    def denoiser(self) -> Any:
+        """The network: the UNet or the transformer."""
+        return self.transformer if self.unet is None else self.unet
+
+    @property
+    def backbone(self) -> Any:
+        """Autoencoder, network and noise schedule: a `UNetBackbone` or a family's `TransformerBackbone`."""
+        return self.model.backbone
 
     @property
     def profile(self) -> BackboneProfile:
@@ -161,29 +178,36 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
     def _use_as_named(self) -> None:
         model = self.model
         model.name = " + ".join([self._own_name, *self._loras.values()])
-        model.profile = self._profile_of(model.name, self.backbone.cell)
+        model.profile = self._profile_of(model.name, self.backbone)
 
     def _present_parts(self) -> tuple[Any, ...]:
-        return self.vae, self.unet, self.scheduler, self.draft_vae
+        return self.vae, self.denoiser, self.scheduler, self.draft_vae
 
     def _made_of(self, name: str) -> Model:
-        backbone = UNetBackbone(self.vae, self.unet, self.scheduler, self.draft_vae)
+        kind = UNetBackbone if self.transformer is None else family_of(self.transformer).backbone_class()
+        backbone = kind(self.vae, self.denoiser, self.scheduler, self.draft_vae)
         backbone.accelerate(self._compile)
         self._parts = self._present_parts()
         reads = self.text_encoder is not None or self.text_encoder_2 is not None
-        profile = self._profile_of(name, backbone.cell)
-        return Model(backbone, profile, name, self._encoded if reads else None)
+        profile = self._profile_of(name, backbone)
+        # as SDXL was trained; its refiner, which has the second encoder alone, was not
+        zeros = self.unet is not None and self.text_encoder is not None and self.text_encoder_2 is not None
+        return Model(backbone, profile, name, self._encoded if reads else None, zeros)
 
-    def _profile_of(self, name: str, cell: int) -> BackboneProfile:
+    def _profile_of(self, name: str, backbone: UNetBackbone | TransformerBackbone) -> BackboneProfile:
         if self._profile is not None:
             return self._profile
+        if isinstance(backbone, TransformerBackbone):
+            return backbone.profile
         if isinstance(self.vae, LinearCodec):
             return MINI_PROFILE
-        return stable_diffusion_profile(self.unet, cell, self.scheduler, name)
+        return stable_diffusion_profile(self.unet, backbone.cell, self.scheduler, name)
 
     def _encoded(self, prompt: str) -> Condition:
-        side = self.profile.side
-        with moving_turn(self.text_encoder or self.text_encoder_2, self.unet):
+        side, backbone = self.profile.side, self.backbone
+        with moving_turn(self.text_encoder or self.text_encoder_2, self.denoiser):
+            if isinstance(backbone, TransformerBackbone):
+                return backbone.encode_prompt(self.components, prompt)
             return encode_prompt(self.components, prompt, (side, side), self.maybe_convert_prompt)
 
     # -- making one ----
@@ -259,7 +283,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         Parameters
         ----------
         pipeline : diffusers pipeline
-            A Stable Diffusion pipeline with a UNet.
+            A pipeline of a known family.
         compile : "auto" or bool
             See `accelerate`.
         draft_vae : str, path, AutoencoderTiny or None
@@ -270,8 +294,8 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         Raises
         ------
         ValueError
-            The pipeline lacks a UNet, an autoencoder or a scheduler, or has a part that an edit would have to
-            leave out, such as a ControlNet.
+            The pipeline lacks a network, an autoencoder or a scheduler, or has a part that an edit would have
+            to leave out, such as a ControlNet.
         TypeError
             It is not a pipeline; a keyword that does not exist.
         """
@@ -279,7 +303,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         wanted = borrowed_parts(pipeline, PARTS, parts, draft_vae)
         pipe = cls(**wanted)
         pipe.accelerate(compile)
-        loras = getattr(wanted["unet"], "peft_config", {})  # the pipeline's own LoRA adapters, by their names
+        loras = getattr(pipe.denoiser, "peft_config", {})  # the pipeline's own LoRA adapters, by their names
         named = str(getattr(pipeline, "name_or_path", "") or type(pipeline).__name__)
         pipe.name = " + ".join([named, *loras])
         return pipe
@@ -326,24 +350,24 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
     @property
     def acceleration(self) -> str:
         """How the network's calls are made, in words: "CUDA graph", "eager: nothing to gain on cpu"..."""
-        return self.backbone.acceleration
+        return str(self.backbone.acceleration)
 
     # -- editing ----
 
     @property
     def edit_defaults(self) -> dict[str, Any]:
         """Settings of edits that name none: steps, start, stop..."""
-        return dict(self.profile.defaults)
+        return self.model.edit_defaults
 
-    def network(self, prompt: str = "", prompt_embeds: Tensor | None = None) -> UNetNetwork:
-        """The UNet under a prompt's condition, or that of prompt_embeds (1, tokens, dim).
+    def network(self, prompt: str = "", prompt_embeds: Tensor | None = None) -> Any:
+        """The `Network` under a prompt's condition, or that of prompt_embeds (1, tokens, dim).
 
         Raises
         ------
         ValueError
             Embeds of another width, or a prompt where there is no text encoder.
         """
-        return self.model.network(prompt, prompt_embeds)  # type: ignore[return-value]
+        return self.model.network(prompt, prompt_embeds)
 
     @names_near_misses
     @offloading_afterwards
@@ -357,10 +381,16 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         correspondence: Correspondence | None = None,
         prompt: str = "",
         prompt_embeds: Tensor | None = None,
+        negative_prompt: str | None = None,
+        negative_prompt_embeds: Tensor | None = None,
+        guidance_scale: float | None = None,
+        num_images_per_prompt: int = 1,
         steps: int | None = None,
+        num_inference_steps: int | None = None,
         start: float | None = None,
+        strength: float | None = None,
         stop: float | None = None,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
         handle_noise_scale: float | None = None,
         attention_swap: bool | str | Callable[[str], bool] | None = None,
@@ -376,7 +406,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         output_type: str = "pil",
         callback_on_step_end: StepCallback | None = None,
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
-        levels: Sequence[int] | None = None,
+        levels: Sequence[float] | None = None,
         path_noise: Tensor | None = None,
         handle_noise: Tensor | None = None,
         copy_until: float | None = None,
@@ -391,18 +421,24 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         latents, correspondence : (1, C, h, w) Tensor, Correspondence
             Instead of them: clean, scaled latents, and which cell comes from which. A correspondence may also
             stand for the pairs of a picture; its cells then are those of the picture at its own size.
-        prompt_embeds : (1, tokens, dim) Tensor, optional
-            The text condition itself, at guidance 1.
-        generator : torch.Generator or a list of one, optional
-            Draws the seed.
+        prompt_embeds, negative_prompt_embeds : (1, tokens, dim) Tensor, optional
+            The text conditions themselves.
+        num_images_per_prompt : int
+            Pictures to make, each from a seed of its own: `seed` and those that follow it, or a list of
+            seeds. The picture is encoded once and inverted once for each.
+        num_inference_steps, strength
+            What diffusers calls `steps` and `start`.
+        generator : torch.Generator or a list of them, optional
+            Draws the seeds; a list has one for each picture.
         {settings}
         editable : (H, W) bool array or (1, 1, h, w) Tensor, optional
             Of the picture, or of the latents; 0 where nothing may change.
         output_type : str
-            "pil", "np" ((1, H, W, 3) float32 in [0, 1]), "pt" ((1, 3, H, W) in [0, 1]) or "latent".
+            "pil", "np" ((B, H, W, 3) float32 in [0, 1]), "pt" ((B, 3, H, W) in [0, 1]) or "latent".
         callback_on_step_end : callable, optional
             Called as callback(pipe, index, timestep, tensors) after each step, as diffusers does; `latents`
-            in the dict it returns replace the edit's. `pipe.interrupt = True` stops after the step.
+            in the dict it returns replace the edit's. `pipe.interrupt = True` stops after the step. Several
+            pictures are made one after the other, each with its own steps from index 0.
         callback_on_step_end_tensor_inputs : sequence of str
             The tensors it is given: "latents", "pred_original_sample".
         levels, path_noise, handle_noise, copy_until
@@ -437,8 +473,15 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
             "crop": crop,
         }
         self._interrupt = False
-        seed = seed_from(generator, seed)
-        report = reporting(self, callback_on_step_end, callback_on_step_end_tensor_inputs)
+        seeds = seeds_from(generator, seed, num_images_per_prompt)
+        steps = named_once("steps", steps, "num_inference_steps", num_inference_steps)
+        start = named_once("start", start, "strength", strength)
+        texts: dict[str, Any] = {
+            "guidance_scale": guidance_scale,
+            "negative_prompt": negative_prompt or "",
+            "negative_prompt_embeds": negative_prompt_embeds,
+        }
+        watch = (callback_on_step_end, callback_on_step_end_tensor_inputs)
 
         if latents is not None:
             if image is not None or pairs is not None:
@@ -446,25 +489,25 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
             if correspondence is None:
                 raise ValueError("latents need a correspondence: rd.Correspondence(source_xy, target_xy)")
             settings = resolve(preset, {**self.edit_defaults, "content": "latents"}, given)
-            final = edit_latents(
+            edited = edit_latents(
                 self.model,
                 latents,
                 correspondence,
                 settings,
-                network=self.network(prompt, prompt_embeds),
+                network=self.model.network(prompt, prompt_embeds, **texts),
                 steps=steps,
                 start=start,
                 stop=stop,
-                seed=seed,
+                seeds=seeds,
                 editable=editable,
                 levels=levels,
                 path_noise=path_noise,
                 handle_noise=handle_noise,
                 copy_until=copy_until,
-                on_step=report,
+                watching=lambda total: self._watching(total, *watch),
                 interrupted=lambda: self._interrupt,
             )
-            images = decoded(self.backbone, final, output_type, self.numpy_to_pil)
+            images = joined([decoded(self.backbone, z, output_type, self.numpy_to_pil) for z in edited])
             return RegionDragOutput(images) if return_dict else (images,)  # type: ignore[return-value]
         if handle_noise is not None or copy_until is not None:
             raise ValueError("handle_noise and copy_until go with latents, not with a picture")
@@ -484,25 +527,42 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
             prompt,
             steps,
             start,
-            seed,
+            seeds[0],
             preset=preset,
             levels=levels,
             path_noise=path_noise,
             prompt_embeds=prompt_embeds,
+            **texts,
         )
-        last: Tensor | None = None
-        for step in session.edit(pairs, editable=editable, **given):
-            report(step)
-            last = step.latents
-            if self._interrupt:
-                break
-        if session.result is None:
-            return RegionDragOutput(None) if return_dict else (None,)  # type: ignore[return-value]
-        if output_type == "latent" and last is not None:
-            images = last[None]
-        else:
-            images = pictured(session.result, output_type)
-        return RegionDragOutput(images, session.result) if return_dict else (images,)  # type: ignore[return-value]
+        made: list[Any] = []
+        results: list[EditResult] = []
+        with self._watching(len(session.levels) * len(seeds), *watch) as report:
+            for one in seeds:
+                last: Tensor | None = None
+                for step in session.edit(pairs, editable=editable, seed=one, **given):
+                    report(step)
+                    last = step.latents
+                    if self._interrupt:
+                        break
+                if session.result is None or (results and session.result is results[-1]):
+                    break
+                results.append(session.result)
+                latent = output_type == "latent" and last is not None
+                made.append(last[None] if latent and last is not None else pictured(results[-1], output_type))
+                if self._interrupt:
+                    break
+        images = joined(made)
+        if not return_dict:
+            return (images,)  # type: ignore[return-value]
+        return RegionDragOutput(images, results[0] if results else None, results)
+
+    @contextmanager
+    def _watching(
+        self, total: int, callback: StepCallback | None, asked: Sequence[str]
+    ) -> Iterator[Callable[[EditStep], None]]:
+        """What is told of each step, and shows a progress bar as `set_progress_bar_config` has it."""
+        with self.progress_bar(total=total) as bar:
+            yield reporting(self, callback, asked, bar)
 
     @property
     def interrupt(self) -> bool:

@@ -44,18 +44,15 @@ class Composites:
         Keeps everything, by bytes.
     place : str
         "device" or "host", where the network computes.
-    seed : int
-        Of the filling.
     clock : Stopwatch
         Gets the stages "compose" and "encode".
     """
 
-    def __init__(self, coder: Coder, cache: ByteCache, *, place: str, seed: int, clock: Stopwatch) -> None:
-        self._coder, self._cache, self._place = coder, cache, place
-        self._seed, self._clock = seed, clock
+    def __init__(self, coder: Coder, cache: ByteCache, *, place: str, clock: Stopwatch) -> None:
+        self._coder, self._cache, self._place, self._clock = coder, cache, place, clock
 
     def background_for(
-        self, sheet: Sheet, pairs: RegionPairs, editable: Bool | None, settings: EditSettings
+        self, sheet: Sheet, pairs: RegionPairs, editable: Bool | None, settings: EditSettings, seed: int
     ) -> tuple[Background, list[Cutout]]:
         """The sheet without the handles' contents, and the contents; neither depends on the targets.
 
@@ -69,6 +66,8 @@ class Composites:
             False where nothing may change.
         settings : EditSettings
             How the edit is made.
+        seed : int
+            Of the filling.
 
         Returns
         -------
@@ -95,7 +94,7 @@ class Composites:
                 editable,
                 settings.prefill,
                 keeps,
-                self._seed,
+                seed,
             ),
             cutouts,
         )
@@ -109,6 +108,7 @@ class Composites:
         pairs: RegionPairs,
         editable: Bool | None,
         settings: EditSettings,
+        seed: int,
         *,
         draft: bool = False,
     ) -> EncodedComposite:
@@ -118,7 +118,7 @@ class Composites:
         ----------
         window, sheet : PreparedWindow, Sheet
             The window, and the sheet of it that is painted on.
-        pairs, editable, settings
+        pairs, editable, settings, seed
             As `background_for` takes them.
         draft : bool
             Encode with the draft codec where the model has one.
@@ -134,13 +134,14 @@ class Composites:
             settings.method,
             settings.prefill,
             cheap,
+            seed,
         )
         key = key_of(request)
         known: EncodedComposite | None = self._cache.get(key)
         if known is not None:
             return known
         with self._clock.stage("compose"):
-            background, cutouts = self.background_for(sheet, pairs, editable, settings)
+            background, cutouts = self.background_for(sheet, pairs, editable, settings, seed)
             composite = compose(
                 pairs,
                 background,

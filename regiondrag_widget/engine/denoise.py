@@ -18,7 +18,7 @@ from regiondrag_widget.models.backbone import Network
 from regiondrag_widget.models.gathered import gathered
 from regiondrag_widget.models.levels import clean_and_noise, reverse_mean
 
-__all__ = ["WHOLE", "Crop", "EditPlan", "EditStep", "crop_of", "reverse"]
+__all__ = ["WHOLE", "Crop", "EditPlan", "EditStep", "crop_of", "open_cells_of", "reverse"]
 
 Crop: TypeAlias = "tuple[slice, slice]"
 WHOLE: Crop = (slice(None), slice(None))
@@ -109,6 +109,7 @@ def reverse(
     swap: AttentionSwap = True,
     render: Callable[[Tensor, int], npt.NDArray[np.uint8]] | None = None,
     crop: Crop = WHOLE,
+    open_cells: Tensor | None = None,
 ) -> Generator[EditStep, None, None]:
     """From the top level down to clean latents (RegionDrag, algorithm 1), in K network calls.
 
@@ -129,6 +130,8 @@ def reverse(
         Draws the previews: clean latents and a size to (h, w, 3) uint8.
     crop : (slice, slice)
         Rows and columns of the cells that are computed; all others are pinned at every level.
+    open_cells : (h, w) bool Tensor, optional
+        The cells that a network computes which takes any of them; all others are pinned at every level.
 
     Yields
     ------
@@ -153,7 +156,8 @@ def reverse(
     y, watch = plan.start, FiniteWatch()
     for k in range(total, 0, -1):
         # nothing stays installed while the caller has the step, so that it may use the network itself
-        injected = network.inject(cache, swap, plan.hidden, masked_queries)
+        some = {} if open_cells is None else {"open_cells": open_cells}
+        injected = network.inject(cache, swap, plan.hidden, masked_queries, **some)
         with torch.inference_mode(), injected as predict:
             y = torch.where(plan.pinned[k][crop], plan.anchors[k][at], y[at])
             output = predict(inversion.slot(k), levels.timesteps[k], y[None])[0]
@@ -166,11 +170,21 @@ def reverse(
                 y = torch.where(plan.pinned[0][crop], plan.anchors[0][at], y)
                 clean = y
                 watch.finish()
+            if open_cells is not None:
+                y = torch.where(open_cells, y, plan.anchors[k - 1])
+                clean = torch.where(open_cells, clean, plan.anchors[0])
             if crop != WHOLE:
                 y, clean = _put(y, plan.anchors[k - 1], at), _put(clean, plan.anchors[0], at)
         step = EditStep(total - k + 1, total, levels.timesteps[k], y, clean, render)
         yield step
         y = step.latents
+
+
+def open_cells_of(plan: EditPlan) -> Tensor | None:
+    """(h, w) bool, the cells that are not pinned at every level; None where there are none or it is all."""
+    open_cells = ~plan.pinned.all(0)
+    count = int(open_cells.sum())
+    return None if count in (0, open_cells.numel()) else open_cells
 
 
 def crop_of(plan: EditPlan, multiple: int) -> Crop:

@@ -9,9 +9,17 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 import torch
 
 from regiondrag_widget.engine.denoise import EditStep
+from regiondrag_widget.engine.settings import checked_seed
 from regiondrag_widget.models.turns import turns_of
 
-__all__ = ["StepCallback", "check_tensor_inputs", "offloading_afterwards", "reporting", "seed_from"]
+__all__ = [
+    "StepCallback",
+    "check_tensor_inputs",
+    "named_once",
+    "offloading_afterwards",
+    "reporting",
+    "seeds_from",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,35 +28,70 @@ StepCallback: TypeAlias = "Callable[[Any, int, int, dict[str, Any]], dict[str, A
 """callback(pipe, index, timestep, tensors), as diffusers calls it."""
 
 
-def seed_from(generator: torch.Generator | Sequence[torch.Generator] | None, seed: int) -> int:
-    """The seed that a generator draws; ``seed`` where there is none.
+def seeds_from(
+    generator: torch.Generator | Sequence[torch.Generator] | None, seed: int | Sequence[int], count: int
+) -> list[int]:
+    """The seeds of a call's pictures.
 
     Parameters
     ----------
-    generator : torch.Generator or a list of one, optional
-        As diffusers' pipelines take it.
-    seed : int
-        Where it is left out.
+    generator : torch.Generator or a list of them, optional
+        As diffusers' pipelines take it: one draws all seeds, a list has one for each picture.
+    seed : int or a list of int
+        Where there is no generator: of the first picture, which the others count on from; or of each.
+    count : int
+        Pictures, from 1; a list of seeds may stand for it.
 
     Raises
     ------
     ValueError
-        Several generators: an edit makes one picture.
+        Another number of generators or seeds than of pictures; a count below 1.
     TypeError
         Something else.
     """
+    if count < 1:
+        raise ValueError(f"num_images_per_prompt must be a whole number from 1, got {count!r}")
     if generator is None:
-        return seed
+        if isinstance(seed, (str, bytes)) or not isinstance(seed, Sequence):
+            first = checked_seed(seed)
+            return [checked_seed(first + i) for i in range(count)]
+        if not seed or count not in (1, len(seed)):
+            raise ValueError(f"{len(seed)} seeds are given for {count} pictures: give one for each")
+        return [checked_seed(one) for one in seed]
     if isinstance(generator, (list, tuple)):
-        if len(generator) != 1:
+        if len(generator) != count:
             raise ValueError(
-                f"an edit makes one picture and takes one generator, got {len(generator)}: "
-                "call it once for each"
+                f"num_images_per_prompt={count} takes as many generators, one for each picture, "
+                f"got {len(generator)}"
             )
-        generator = generator[0]
+        return [_drawn(one) for one in generator]
+    return [_drawn(generator) for _ in range(count)]
+
+
+def _drawn(generator: object) -> int:
     if not isinstance(generator, torch.Generator):
         raise TypeError(f"generator must be a torch.Generator, got {type(generator).__name__}")
     return int(torch.randint(0, 2**31, (1,), generator=generator, device=generator.device).item())
+
+
+def named_once(ours: str, value: Any, theirs: str, other: Any) -> Any:
+    """The value of an argument that has two names, ours and diffusers'.
+
+    Parameters
+    ----------
+    ours, theirs : str
+        The names.
+    value, other : object
+        What was given under them; None for nothing.
+
+    Raises
+    ------
+    ValueError
+        Both were given.
+    """
+    if value is not None and other is not None:
+        raise ValueError(f"{theirs} is {ours} by the name that diffusers has for it: give one of them")
+    return other if value is None else value
 
 
 def offloading_afterwards(call: Callable[P, T]) -> Callable[P, T]:
@@ -61,7 +104,7 @@ def offloading_afterwards(call: Callable[P, T]) -> Callable[P, T]:
         finally:
             pipe: Any = args[0]
             if getattr(pipe, "_all_hooks", None):
-                with turns_of(pipe.unet):
+                with turns_of(pipe.denoiser):
                     pipe.maybe_free_model_hooks()
 
     return called
@@ -74,8 +117,10 @@ def check_tensor_inputs(asked: Sequence[str], known: Sequence[str]) -> None:
         raise ValueError(f"callback_on_step_end_tensor_inputs knows {known}, not {unknown}")
 
 
-def reporting(pipe: Any, callback: StepCallback | None, asked: Sequence[str]) -> Callable[[EditStep], None]:
-    """A function that calls a callback after a step and takes the latents it returns.
+def reporting(
+    pipe: Any, callback: StepCallback | None, asked: Sequence[str], bar: Any
+) -> Callable[[EditStep], None]:
+    """A function that moves the progress bar, calls a callback after a step and takes the latents it returns.
 
     Parameters
     ----------
@@ -85,9 +130,12 @@ def reporting(pipe: Any, callback: StepCallback | None, asked: Sequence[str]) ->
         Called as callback(pipe, index, timestep, tensors).
     asked : sequence of str
         The tensors it is given: "latents", "pred_original_sample".
+    bar : tqdm
+        Counts steps: a pipeline's `progress_bar`.
     """
 
     def report(step: EditStep) -> None:
+        bar.update()
         if callback is None:
             return
         tensors = {"latents": step.latents[None], "pred_original_sample": step.clean[None]}

@@ -10,10 +10,18 @@ import numpy.typing as npt
 import torch
 
 from regiondrag_widget.engine.settings import EditSettings
+from regiondrag_widget.models.backbone import Network, inpaints
 from regiondrag_widget.regions import RegionPair, RegionPairs
 from regiondrag_widget.regions.mask import as_mask
 
-__all__ = ["EditInput", "check_actions", "checked_calls", "checked_editable", "checked_pairs"]
+__all__ = [
+    "EditInput",
+    "check_actions",
+    "check_content",
+    "checked_calls",
+    "checked_editable",
+    "checked_pairs",
+]
 
 Bool = npt.NDArray[np.bool_]
 
@@ -30,6 +38,8 @@ class EditInput:
         False where nothing may change.
     settings : EditSettings
         How the edit is made.
+    seed : int
+        Of the noising path and of the filling.
     rng : torch.Generator
         Of what the reverse pass draws.
     """
@@ -37,6 +47,7 @@ class EditInput:
     pairs: RegionPairs
     editable: Bool | None
     settings: EditSettings
+    seed: int
     rng: torch.Generator
 
 
@@ -87,6 +98,28 @@ def check_actions(pairs: RegionPairs, settings: EditSettings) -> None:
             raise ValueError(
                 f'pair {number}: content="latents" cannot {pair.action} a single pair; use content="pixels"'
             )
+
+
+def check_content(network: Network, settings: EditSettings) -> None:
+    """Refuse an edit of bare latents by a network that inpaints: it is told pixels with a hole.
+
+    Parameters
+    ----------
+    network : Network
+        What predicts.
+    settings : EditSettings
+        How the edit is made.
+
+    Raises
+    ------
+    ValueError
+        In one sentence.
+    """
+    if settings.content == "latents" and inpaints(network):
+        raise ValueError(
+            "an inpainting network is told a picture with a hole, which an edit of latents does not have: "
+            'say content="pixels", or use a text-to-image model (preset="released" too needs one)'
+        )
 
 
 def checked_editable(editable: Bool | None, shape: tuple[int, int]) -> Bool | None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from regiondrag_widget.engine.finite import check_levels
-from regiondrag_widget.models.backbone import Network
+from regiondrag_widget.models.backbone import Network, told_picture
 from regiondrag_widget.models.keyvalues import HostKeyValues, KeyValueCache, SourcePath
 from regiondrag_widget.models.levels import (
     Levels,
@@ -167,6 +167,7 @@ def invert(
         raise ValueError(
             f"path_noise must have shape {expected} for these levels and latents, got {tuple(noise.shape)}"
         )
+    network = told_picture(network, clean)
     path = noising_path(clean, noise, levels)
     timesteps = levels.told(clean.device)
     if keeping == "recompute":

@@ -13,11 +13,9 @@ __all__ = ["check_keywords", "names_near_misses"]
 
 # what diffusers' pipelines take and an edit does not, or by another name
 EXPLAINED = {
-    "guidance_scale": "an edit runs at guidance 1, as in the paper",
-    "negative_prompt": "an edit runs at guidance 1, where a negative prompt has no effect",
     "num_inference_steps": "say steps=, the levels of the whole noise schedule",
     "strength": "say start=, the fraction of the noise schedule that the edit begins at",
-    "num_images_per_prompt": "an edit makes one picture: call it once for each seed",
+    "num_images_per_prompt": "it makes one picture: call the pipeline, or edit a session once for each seed",
     "ip_adapter_image": "an edit has no image prompt",
     "torch_dtype": "parts are used in the format they have; pipeline.to(torch_dtype) casts them before",
 }

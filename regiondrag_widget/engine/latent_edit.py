@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from regiondrag_widget.engine.denoise import EditStep, reverse
+from regiondrag_widget.engine.edit_input import check_content
 from regiondrag_widget.engine.inversion import draw_path_noise, invert
 from regiondrag_widget.engine.plan import latent_plan
-from regiondrag_widget.engine.settings import EditSettings, check_stop, checked_seed, schedule
+from regiondrag_widget.engine.settings import EditSettings, check_stop, schedule
 from regiondrag_widget.models.backbone import Network, check_swap
 from regiondrag_widget.models.model import Model
 from regiondrag_widget.regions import Correspondence
@@ -30,16 +31,18 @@ def edit_latents(
     steps: int | None = None,
     start: float | None = None,
     stop: float | None = None,
-    seed: int = 0,
+    seeds: Sequence[int] = (0,),
     editable: Tensor | None = None,
-    levels: Sequence[int] | None = None,
+    levels: Sequence[float] | None = None,
     path_noise: Tensor | None = None,
     handle_noise: Tensor | None = None,
     copy_until: float | None = None,
-    on_step: Callable[[EditStep], Any] | None = None,
+    watching: Callable[[int], AbstractContextManager[Callable[[EditStep], Any]]] = lambda _: nullcontext(
+        lambda _: None
+    ),
     interrupted: Callable[[], bool] = lambda: False,
-) -> Tensor:
-    """Invert clean latents and carry cells along a correspondence.
+) -> list[Tensor]:
+    """Invert clean latents and carry cells along a correspondence, once for each seed.
 
     Parameters
     ----------
@@ -55,17 +58,19 @@ def edit_latents(
         The model's network under the prompt's condition.
     editable : (1, 1, h, w) or (h, w) Tensor, optional
         0 where nothing may change.
-    on_step : callable, optional
-        Called with every step.
+    seeds : sequence of int
+        Of the noising path and of what is drawn.
+    watching : callable, optional
+        Takes the number of all steps and gives, for the time they are made, what is called with each.
     interrupted : callable
         Asked after every step; the edit ends there when it returns True.
-    steps, start, stop, seed, levels, path_noise, handle_noise, copy_until
+    steps, start, stop, levels, path_noise, handle_noise, copy_until
         As `RegionDragPipeline.__call__` has them.
 
     Returns
     -------
-    (1, C, h, w) float32 Tensor
-        The final latents.
+    list of (1, C, h, w) float32 Tensor
+        The final latents of each seed.
 
     Raises
     ------
@@ -78,33 +83,45 @@ def edit_latents(
     if latents.shape[1] != channels:
         raise ValueError(f"latents must have {channels} channels for this model, got {latents.shape[1]}")
     steps, start = schedule(settings.preset, model.edit_defaults, steps, start)
-    chain = model.backbone.levels(steps, start, levels, released=settings.preset == "released")
+    chain = model.backbone.levels(
+        steps,
+        start,
+        levels,
+        released=settings.preset == "released",
+        size=(latents.shape[2], latents.shape[3]),
+    )
     if copy_until is None and levels is None:
         check_stop(stop, start, settings.preset)
-    seed = checked_seed(seed)
-    check_swap(network, settings.swap)
+    check_content(network, settings)
+    check_swap(network, settings.swap, gathers=settings.gathers)
     clean = latents[0].to(model.backbone.device, torch.float32)
-    if path_noise is None:
-        path_noise = draw_path_noise(len(chain), tuple(clean.shape), torch.Generator().manual_seed(seed))
-    inversion = invert(network, clean, chain, path_noise.to(clean))
-    plan = latent_plan(
-        inversion,
-        correspondence,
-        settings,
-        editable=None if editable is None else _cells(editable, tuple(clean.shape[-2:])),
-        handle_noise=handle_noise,
-        copy_until=copy_until,
-        generator=torch.Generator().manual_seed(seed + 1),
-    )
-    final = clean
-    with closing(reverse(network, inversion, plan, settings.swap)) as steps_of_edit:
-        for step in steps_of_edit:
-            if on_step is not None:
-                on_step(step)
-            final = step.latents
-            if interrupted():
-                break
-    return final[None]
+    cells = None if editable is None else _cells(editable, tuple(clean.shape[-2:]))
+    edited: list[Tensor] = []
+    with watching(len(chain) * len(seeds)) as on_step:
+        for seed in seeds:
+            noise = path_noise
+            if noise is None:
+                drawn = torch.Generator().manual_seed(seed)
+                noise = draw_path_noise(len(chain), tuple(clean.shape), drawn)
+            inversion = invert(network, clean, chain, noise.to(clean))
+            plan = latent_plan(
+                inversion,
+                correspondence,
+                settings,
+                editable=cells,
+                handle_noise=handle_noise,
+                copy_until=copy_until,
+                generator=torch.Generator().manual_seed(seed + 1),
+            )
+            final = clean
+            with closing(reverse(network, inversion, plan, settings.swap)) as steps_of_edit:
+                for step in steps_of_edit:
+                    on_step(step)
+                    final = step.latents
+                    if interrupted():
+                        return [*edited, final[None]]
+            edited.append(final[None])
+    return edited
 
 
 def _cells(editable: Tensor, shape: tuple[int, ...]) -> Tensor:

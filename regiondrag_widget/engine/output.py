@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from regiondrag_widget.engine.finite import check_finite
 from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.models.backbone import Backbone
 
-__all__ = ["OUTPUT_TYPES", "RegionDragOutput", "decoded", "pictured"]
+__all__ = ["OUTPUT_TYPES", "RegionDragOutput", "decoded", "joined", "pictured"]
 
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 
@@ -26,14 +27,32 @@ class RegionDragOutput(BaseOutput):
     Attributes
     ----------
     images : list, array or Tensor, optional
-        By `output_type`: list of PIL images, (1, H, W, 3) float32 array in [0, 1], (1, 3, H, W) Tensor in
-        [0, 1], or (1, C, h, w) latents. None where the call was interrupted before its result.
+        By `output_type`: list of PIL images, (B, H, W, 3) float32 array in [0, 1], (B, 3, H, W) Tensor in
+        [0, 1], or (B, C, h, w) latents. None where the call was interrupted before its result.
     result : EditResult, optional
-        Of a picture's edit; None for bare latents.
+        Of a picture's edit, the first of several; None for bare latents.
+    results : list of EditResult
+        Of each picture.
     """
 
     images: Any
     result: EditResult | None = None
+    results: list[EditResult] = field(default_factory=list)
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """The images of several edits as one list, array or tensor; None where there are none.
+
+    Parameters
+    ----------
+    parts : sequence
+        Of each edit, as `pictured` and `decoded` give them.
+    """
+    if not parts:
+        return None
+    if isinstance(parts[0], list):
+        return [image for part in parts for image in part]
+    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else torch.cat(list(parts))
 
 
 @torch.inference_mode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.denoise import WHOLE, Crop, EditPlan, EditStep, crop_of, reverse
+from regiondrag_widget.engine.denoise import WHOLE, Crop, EditPlan, EditStep, crop_of, open_cells_of, reverse
 from regiondrag_widget.engine.edit_input import EditInput
 from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.engine.latent_cells import cells_of, copied_cells, moved_cells
@@ -28,7 +28,7 @@ from regiondrag_widget.engine.stopwatch import Stopwatch
 from regiondrag_widget.imaging.composite import warp_residual
 from regiondrag_widget.imaging.sheet import Sheet
 from regiondrag_widget.imaging.window import Box, bounding_box, slices_of
-from regiondrag_widget.models.backbone import Backbone, Network
+from regiondrag_widget.models.backbone import Backbone, Network, inpaints, told_picture
 from regiondrag_widget.models.keyvalues import SourcePath
 from regiondrag_widget.regions import RegionPairs
 
@@ -54,7 +54,7 @@ class _Task:
         With the levels that are visited.
     pairs, editable : RegionPairs, (h, w) bool array or None
         As `EditInput` has them, masks of the sheet's size.
-    settings, rng : EditSettings, torch.Generator
+    settings, seed, rng : EditSettings, int, torch.Generator
         As `EditInput` has them.
     draft : bool
         Whether this is a draft and not the full edit.
@@ -66,6 +66,7 @@ class _Task:
     pairs: RegionPairs
     editable: Bool | None
     settings: EditSettings
+    seed: int
     rng: torch.Generator
     draft: bool
 
@@ -83,6 +84,14 @@ class _Task:
     def touched(self) -> Bool:
         """(h, w) bool, what the edit may change."""
         return self.drawn if self.editable is None else self.drawn & self.editable
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a network that inpaints is told: latents (C, h, w) of the picture, and the hole's cells (h, w)."""
+
+    latents: Tensor
+    hole: Tensor
 
 
 @dataclass(frozen=True)
@@ -139,6 +148,7 @@ class Passes:
             pairs=sheet.pairs(given.pairs),
             editable=None if given.editable is None else sheet.mask(given.editable),
             settings=given.settings,
+            seed=given.seed,
             rng=given.rng,
             draft=calls is not None,
         )
@@ -160,7 +170,7 @@ class Passes:
         """Follow the composite's own path, and leave the vacated place to the network."""
         window, sheet, settings, box = task.window, task.sheet, task.settings, task.box
         composed = self.prepared.composites.encoded(
-            window, sheet, task.pairs, task.editable, settings, draft=task.draft
+            window, sheet, task.pairs, task.editable, settings, task.seed, draft=task.draft
         )
         composite, device = composed.composite, composed.latents.device
         with self.clock.stage("plan"):
@@ -183,8 +193,13 @@ class Passes:
                 generator=task.rng,
             )
             weight = change_weight(composite, settings, sheet.window.scale)
+            told = None
+            if inpaints(self.network):
+                told = _Told(self._with_hole(task, composite.rgb, doubtful), vacated.to(device))
+                # where the hole came from there was none, so what its residuals hold is nothing to replay
+                plan = replace(plan, deterministic=plan.deterministic | told.hole)
         render = self._previewer(task, composite.rgb, weight, composed.latents)
-        last, previews = yield from self._reverse(task, plan, render, composed.latents)
+        last, previews = yield from self._reverse(task, plan, render, composed.latents, told)
         with self.clock.stage("decode"):
             # only the diffusion's change passes through the codec, so that its losses do not show
             at = slices_of(box)
@@ -199,6 +214,15 @@ class Passes:
                 out[y0:y1, x0:x1] += weight[at][y0:y1, x0:x1, None] * change
             alpha = None if composite.alpha is None else composite.alpha[at]
         return out, alpha, previews, composed.verdicts
+
+    def _with_hole(self, task: _Task, rgb: Float, hole: Bool) -> Tensor:
+        """(C, h, w) latents of a picture whose hole is grey, as inpainting networks are told it."""
+        grey = np.where(hole[..., None], np.float32(127.5), rgb)
+        working = task.sheet.window.to_working(grey)
+        if task.draft and self.prepared.coder.has_draft_codec:
+            before = task.window.window.to_working(task.window.sheet.rgb.astype(np.float32))
+            return self.prepared.coder.encode_draft(working, before, task.window.latents)
+        return self.prepared.coder.encode(working)
 
     def _in_latents(self, task: _Task) -> Generator[EditStep, None, Pixels]:
         """Paste noised latents, as in the paper."""
@@ -238,10 +262,12 @@ class Passes:
         """
         if not settings.crop or self.backbone.replays or isinstance(inversion.cache, SourcePath):
             return WHOLE
+        if getattr(self.network, "computes_cells", False):  # any cells, not only a rectangle of them
+            return WHOLE
         return crop_of(plan, self.backbone.multiple // self.backbone.cell)
 
     def _reverse(
-        self, task: _Task, plan: EditPlan, render: Previewer, clean: Tensor
+        self, task: _Task, plan: EditPlan, render: Previewer, clean: Tensor, told: _Told | None = None
     ) -> Generator[EditStep, None, tuple[Tensor, Sequence[npt.NDArray[np.uint8]]]]:
         """The reverse pass, timed; returns the final latents (C, h, w) and the previews."""
         cleans: list[Tensor] = []
@@ -251,7 +277,14 @@ class Passes:
             total, top = len(inversion.levels), inversion.levels.timesteps[-1]
             yield EditStep(0, total, top, plan.start, clean, render)
         crop = self._crop(inversion, plan, settings)
-        for step in reverse(self.network, inversion, plan, settings.swap, render, crop):
+        cells = None
+        if settings.crop and getattr(self.network, "computes_cells", False):
+            cells = open_cells_of(plan)
+        network = self.network
+        if told is not None:
+            beside = inversion.latents[0] if isinstance(inversion.cache, SourcePath) else None
+            network = told_picture(network, told.latents[:, crop[0], crop[1]], told.hole[crop], beside)
+        for step in reverse(network, inversion, plan, settings.swap, render, crop, cells):
             cleans.append(step.clean)
             yield step
             last = step.latents

@@ -28,7 +28,20 @@ from regiondrag_widget.models.model import Model
 from regiondrag_widget.models.placement import empty_cache
 from regiondrag_widget.regions import RegionPairs
 
-__all__ = ["PreparedPicture"]
+__all__ = ["PreparedPicture", "whole_size"]
+
+
+def whole_size(model: Model, shape: tuple[int, int]) -> tuple[int, int]:
+    """Height and width, in latent cells, of a whole picture (H, W) as a model works on it.
+
+    The levels of all edits are those of this size, also where a window of the picture is smaller: edits of
+    one picture then share them.
+    """
+    profile, backbone = model.profile, model.backbone
+    window = choose_window(
+        shape, None, side=profile.side, min_side=profile.min_side, multiple=backbone.multiple
+    )
+    return window.size[0] // backbone.cell, window.size[1] // backbone.cell
 
 
 class PreparedPicture:
@@ -42,8 +55,8 @@ class PreparedPicture:
         What is edited.
     levels : Levels
         The levels every inversion visits.
-    seed, path_noise : int, (K, C, h, w) Tensor or None
-        Of the noising path; the draws themselves where given.
+    path_noise : (K, C, h, w) Tensor or None
+        The draws of the noising path; those of the seed where None.
     cache : ByteCache
         Keeps everything, by bytes; the least recently used is dropped first.
     keeping : str
@@ -70,17 +83,16 @@ class PreparedPicture:
         picture: Picture,
         levels: Levels,
         *,
-        seed: int,
         path_noise: Tensor | None,
         cache: ByteCache,
         keeping: str,
         clock: Stopwatch,
     ) -> None:
         self._model, self._network, self._picture, self._levels = model, network, picture, levels
-        self._seed, self._path_noise, self._cache, self._clock = seed, path_noise, cache, clock
+        self._path_noise, self._cache, self._clock = path_noise, cache, clock
         self.coder = Coder(model)
         self.place = "device" if cache.budget("device") else "host"
-        self.composites = Composites(self.coder, cache, place=self.place, seed=seed, clock=clock)
+        self.composites = Composites(self.coder, cache, place=self.place, clock=clock)
         self._keeping, self.keys_values = keeping, ""
 
     def report(self) -> CacheReport:
@@ -116,14 +128,15 @@ class PreparedPicture:
         Cancelled
             `cancelled` returned True during the inversion.
         """
-        window = self.window_for(given.pairs if len(given.pairs) else None, cancelled)
+        window = self.window_for(given.pairs if len(given.pairs) else None, given.seed, cancelled)
         if len(given.pairs) and given.settings.content == "pixels" and not cancelled():
             sheet = window.draft_sheet
             editable = None if given.editable is None else sheet.mask(given.editable)
-            self.composites.background_for(sheet, sheet.pairs(given.pairs), editable, given.settings)
+            pairs = sheet.pairs(given.pairs)
+            self.composites.background_for(sheet, pairs, editable, given.settings, given.seed)
 
     def window_for(
-        self, pairs: RegionPairs | None, cancelled: Callable[[], bool] = lambda: False
+        self, pairs: RegionPairs | None, seed: int, cancelled: Callable[[], bool] = lambda: False
     ) -> PreparedWindow:
         """The window that an edit of these pairs works on, encoded and inverted.
 
@@ -131,6 +144,8 @@ class PreparedPicture:
         ----------
         pairs : RegionPairs or None
             Masks (H, W) of the picture's size; None for the whole picture.
+        seed : int
+            Of the noising path.
         cancelled : callable
             Asked between the inversion's batches.
 
@@ -148,7 +163,7 @@ class PreparedPicture:
             multiple=self._model.backbone.multiple,
             known=[prepared.window for prepared in self._cache.values("window")],
         )
-        known: PreparedWindow | None = self._cache.get(("window", window, weights))
+        known: PreparedWindow | None = self._cache.get(("window", window, weights, seed))
         if known is not None:
             return known
         sheet = Sheet.of(self._picture, window)
@@ -158,7 +173,7 @@ class PreparedPicture:
         with self._clock.stage("inversion"):
             noise = self._path_noise
             if noise is None:
-                generator = torch.Generator().manual_seed(self._seed)
+                generator = torch.Generator().manual_seed(seed)
                 noise = draw_path_noise(len(self._levels), tuple(latents.shape), generator)
             keeping = self._keeping_for(latents)
             inversion = invert(self._network, latents, self._levels, noise.to(latents), cancelled, keeping)
@@ -168,7 +183,7 @@ class PreparedPicture:
         prepared = PreparedWindow(window, weights, inversion, colours, sheet, sheet.at_working(working), {})
         sizes = {"host": inversion.cache.nbytes if keeping == "host" else 0}
         sizes[self.place] = inversion.nbytes - (sizes["host"] if self.place == "device" else 0)
-        self._cache.put(("window", window, weights), prepared, sizes)
+        self._cache.put(("window", window, weights, seed), prepared, sizes)
         return prepared
 
     def _keeping_for(self, latents: Tensor) -> str:

@@ -134,6 +134,8 @@ class CompositeRequest:
         See `EditSettings`.
     cheap : bool
         Whether the draft codec encodes it.
+    seed : int
+        Of the filling.
     """
 
     kind: ClassVar = "composite"
@@ -146,3 +148,4 @@ class CompositeRequest:
     method: str
     prefill: str
     cheap: bool
+    seed: int

@@ -17,6 +17,7 @@ from regiondrag_widget.engine.drafts import Draft, draft_of
 from regiondrag_widget.engine.edit_input import (
     EditInput,
     check_actions,
+    check_content,
     checked_calls,
     checked_editable,
     checked_pairs,
@@ -24,9 +25,16 @@ from regiondrag_widget.engine.edit_input import (
 from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.engine.notes import notes_of
 from regiondrag_widget.engine.passes import Passes
-from regiondrag_widget.engine.prepared import PreparedPicture
+from regiondrag_widget.engine.prepared import PreparedPicture, whole_size
 from regiondrag_widget.engine.result import EditResult
-from regiondrag_widget.engine.settings import check_preset, check_stop, checked_seed, resolve, schedule
+from regiondrag_widget.engine.settings import (
+    check_preset,
+    check_stop,
+    checked_guidance,
+    checked_seed,
+    resolve,
+    schedule,
+)
 from regiondrag_widget.engine.stopwatch import Stopwatch
 from regiondrag_widget.imaging.picture import Picture, PictureSource, load_picture
 from regiondrag_widget.models.backbone import check_swap
@@ -70,8 +78,13 @@ class ImageSession:
         "default", or "released" for the levels of the released code (20 steps, from 0.5, unless given).
     levels, path_noise : sequence of int, (K, C, h, w) Tensor, optional
         For reproduction: the timesteps, cleanest first, and the draws of the noising path.
-    prompt_embeds : (1, tokens, dim) Tensor, optional
-        The text condition itself, instead of a prompt.
+    prompt_embeds, negative_prompt_embeds : (1, tokens, dim) Tensor, optional
+        The text conditions themselves, instead of prompts.
+    guidance_scale : float, optional
+        Classifier-free guidance, above 1: every call is made twice, and twice the keys and values are kept.
+        1 for most models; those distilled for guidance have a value of their own.
+    negative_prompt : str
+        What the picture should not show; counts where there is guidance.
     max_bytes : int, optional
         Memory that the kept data may take on the device and on the host each; the least recently used is
         dropped first. A quarter of the free memory when left out.
@@ -112,9 +125,12 @@ class ImageSession:
         seed: int = 0,
         *,
         preset: str = "default",
-        levels: Sequence[int] | None = None,
+        levels: Sequence[float] | None = None,
         path_noise: Tensor | None = None,
         prompt_embeds: Tensor | None = None,
+        guidance_scale: float | None = None,
+        negative_prompt: str = "",
+        negative_prompt_embeds: Tensor | None = None,
         max_bytes: int | None = None,
         keys_values: str = "auto",
     ) -> None:
@@ -127,9 +143,22 @@ class ImageSession:
         self.seed = checked_seed(seed)
         self.steps, self.start = schedule(preset, model.edit_defaults, steps, start)
         self.levels: Levels = model.backbone.levels(
-            self.steps, self.start, levels, released=preset == "released"
+            self.steps,
+            self.start,
+            levels,
+            released=preset == "released",
+            size=whole_size(model, self.picture.shape),
         )
-        self._network = model.network(prompt, prompt_embeds)
+        own = model.edit_defaults["guidance_scale"]
+        self.guidance_scale = checked_guidance(own if guidance_scale is None else guidance_scale)
+        self.negative_prompt = negative_prompt
+        self._network = model.network(
+            prompt,
+            prompt_embeds,
+            guidance_scale=self.guidance_scale,
+            negative_prompt=negative_prompt,
+            negative_prompt_embeds=negative_prompt_embeds,
+        )
         model.warn_if_untrained(self.levels, stacklevel=3)
         self._clock = Stopwatch(lambda: wait_for(model.backbone.device))
         self._cache = ByteCache(default_budgets(model.backbone.device, max_bytes))
@@ -138,7 +167,6 @@ class ImageSession:
             self._network,
             self.picture,
             self.levels,
-            seed=self.seed,
             path_noise=path_noise,
             cache=self._cache,
             keeping=checked_keeping(keys_values),
@@ -172,7 +200,9 @@ class ImageSession:
         """Halve what may be kept and drop what no longer fits. Also done where memory runs out."""
         self._prepared.shrink()
 
-    def inversion(self, pairs: RegionPairs | Sequence[RegionPair] | None = None) -> Inversion:
+    def inversion(
+        self, pairs: RegionPairs | Sequence[RegionPair] | None = None, *, seed: int | None = None
+    ) -> Inversion:
         """The inversion that edits of these pairs start from, made if need be.
 
         >>> found = session.inversion()
@@ -184,6 +214,8 @@ class ImageSession:
         pairs : RegionPairs or sequence of RegionPair, optional
             In a picture larger than the model's working size they decide which window is inverted; None
             inverts the whole picture.
+        seed : int, optional
+            See `edit`.
 
         Returns
         -------
@@ -197,13 +229,14 @@ class ImageSession:
         """
         given = None if pairs is None else checked_pairs(pairs, self.picture.shape)
         with freeing_when_exhausted(self.shrink_cache):
-            return self._prepared.window_for(given if given else None).inversion
+            return self._prepared.window_for(given if given else None, self._seed_of(seed)).inversion
 
     def prepare(
         self,
         pairs: RegionPairs | Sequence[RegionPair] | None = None,
         *,
         editable: Bool | None = None,
+        seed: int | None = None,
         cancelled: Callable[[], bool] = lambda: False,
         **settings: Unpack[EditOptions],
     ) -> None:
@@ -216,7 +249,7 @@ class ImageSession:
         pairs : RegionPairs or sequence of RegionPair, optional
             Masks (H, W) bool of the picture's own size, at least one pair. None prepares the whole picture,
             without handles.
-        editable, **settings
+        editable, seed, **settings
             As the edits will have them: see `edit`.
         cancelled : callable
             Asked between the inversion's batched calls and after them, on the calling thread.
@@ -228,7 +261,7 @@ class ImageSession:
         Cancelled
             `cancelled` returned True.
         """
-        given = self._checked(() if pairs is None else pairs, editable, settings)
+        given = self._checked(() if pairs is None else pairs, editable, settings, seed)
         with freeing_when_exhausted(self.shrink_cache):
             self._prepared.prepare(given, cancelled)
 
@@ -237,6 +270,7 @@ class ImageSession:
         pairs: RegionPairs | Sequence[RegionPair],
         *,
         editable: Bool | None = None,
+        seed: int | None = None,
         generator: torch.Generator | None = None,
         **settings: Unpack[EditOptions],
     ) -> Generator[EditStep, None, None]:
@@ -249,8 +283,11 @@ class ImageSession:
             the picture stays as it is.
         editable : (H, W) bool array, optional
             False where nothing may change.
+        seed : int, optional
+            Instead of the session's own. Each seed is inverted once, and the picture is encoded once for
+            all of them.
         generator : torch.Generator, optional
-            Of what the reverse pass draws; the session's seed decides when left out.
+            Of what the reverse pass draws; the seed decides when left out.
         **settings
             See `EditSettings`: stop, content, residual, vacated, matte, attention_swap...
 
@@ -265,7 +302,7 @@ class ImageSession:
             At once, before the first step: masks of another size than the picture, settings unknown or out of
             range.
         """
-        return self._edit(self._checked(pairs, editable, settings, generator))
+        return self._edit(self._checked(pairs, editable, settings, seed, generator))
 
     def draft(
         self,
@@ -273,6 +310,7 @@ class ImageSession:
         *,
         calls: int = 2,
         editable: Bool | None = None,
+        seed: int | None = None,
         generator: torch.Generator | None = None,
         **settings: Unpack[EditOptions],
     ) -> Generator[EditStep, None, None]:
@@ -283,7 +321,7 @@ class ImageSession:
 
         Parameters
         ----------
-        pairs, editable, generator, **settings
+        pairs, editable, seed, generator, **settings
             See `edit`; at least one pair.
         calls : int
             Network calls, from 1; all levels are visited where there are no more than that.
@@ -300,7 +338,7 @@ class ImageSession:
             As `edit`; and without pairs.
         """
         calls = checked_calls(calls)
-        given = self._checked(pairs, editable, settings, generator)
+        given = self._checked(pairs, editable, settings, seed, generator)
         if not len(given.pairs):
             raise ValueError("there are no region pairs to draft: add one first")
         return self._draft(given, calls)
@@ -310,19 +348,26 @@ class ImageSession:
         pairs: RegionPairs | Sequence[RegionPair],
         editable: Bool | None,
         settings: Mapping[str, Any],
+        seed: int | None,
         generator: torch.Generator | None = None,
     ) -> EditInput:
         chosen = resolve(self.preset, self.model.edit_defaults, dict(settings))
         check_stop(settings.get("stop"), self.start, self.preset)
         given = checked_pairs(pairs, self.picture.shape)
         check_actions(given, chosen)
-        check_swap(self._network, chosen.swap)
+        check_content(self._network, chosen)
+        check_swap(self._network, chosen.swap, gathers=chosen.gathers)
+        seed = self._seed_of(seed)
         return EditInput(
             pairs=given,
             editable=checked_editable(editable, self.picture.shape),
             settings=chosen,
-            rng=torch.Generator().manual_seed(self.seed + 1) if generator is None else generator,
+            seed=seed,
+            rng=torch.Generator().manual_seed(seed + 1) if generator is None else generator,
         )
+
+    def _seed_of(self, seed: int | None) -> int:
+        return self.seed if seed is None else checked_seed(seed)
 
     def _edit(self, given: EditInput) -> Generator[EditStep, None, None]:
         self._clock.reset()
@@ -331,13 +376,16 @@ class ImageSession:
             self._finish(given, self.picture, (), ())
             return
         with freeing_when_exhausted(self.shrink_cache):
-            painted = yield from self._passes.run(self._prepared.window_for(given.pairs), given)
+            window = self._prepared.window_for(given.pairs, given.seed)
+            painted = yield from self._passes.run(window, given)
         self._finish(given, painted.over(self.picture), painted.previews, painted.verdicts)
 
     def _draft(self, given: EditInput, calls: int) -> Generator[EditStep, None, None]:
         self._clock.reset()
         with freeing_when_exhausted(self.shrink_cache):
-            painted = yield from self._passes.run(self._prepared.window_for(given.pairs), given, calls)
+            painted = yield from self._passes.run(
+                self._prepared.window_for(given.pairs, given.seed), given, calls
+            )
         self.drafted = draft_of(painted, self._clock.finish())
 
     def _finish(
@@ -351,6 +399,8 @@ class ImageSession:
         record = {
             "model": self.model.name,
             "prompt": self.prompt,
+            "negative_prompt": self.negative_prompt,
+            "guidance_scale": self.guidance_scale,
             "steps": self.steps,
             "start": self.start,
             "levels": [t for t in self.levels.timesteps if t >= 0],
@@ -361,7 +411,7 @@ class ImageSession:
             before=self.picture.to_pil(),
             settings=record,
             timings=dict(self.timings),
-            seed=self.seed,
+            seed=given.seed,
             steps=previews,
             pairs=given.pairs,
             notes=notes_of(given.pairs, verdicts),

@@ -22,6 +22,7 @@ __all__ = [
     "EditSettings",
     "check_preset",
     "check_stop",
+    "checked_guidance",
     "checked_seed",
     "lists_settings",
     "names",
@@ -51,6 +52,17 @@ class EditSettings:
     prompt: str = setting(
         "text", "", "What the picture shows", more="for models that read text", max=2000, scope="picture"
     )
+    negative_prompt: str = setting(
+        "text", "", "What the picture should not show", more="counts where guidance_scale is above 1",
+        max=2000, scope="picture",
+    )  # fmt: skip
+    guidance_scale: float | None = setting(
+        "number", None, "Above 1 the prompt counts for more, and every step takes twice as long",
+        label="Guidance", more="classifier-free guidance, in the inversion and the edit alike, which keeps "
+        "twice the keys and values; up to 1 the prompt alone counts, as in the paper. Networks distilled for "
+        "guidance are told it, at no cost",
+        min=0, max=30, step=0.5, scope="picture", of_model=True,
+    )  # fmt: skip
     seed: int = setting(
         "integer", 0, "The same seed gives the same result", more="on every device, up to rounding",
         min=0, max=2**63 - 1, step=1, scope="picture",
@@ -295,6 +307,11 @@ def check_stop(stop: float | None, start: float, preset: str) -> None:
     """ValueError when pasting is asked to end above the level the edit begins at."""
     if stop is not None and preset != "released" and stop > start:
         raise ValueError(f"stop ({stop:g}) lies above start ({start:g}): nothing would be pasted; lower stop")
+
+
+def checked_guidance(scale: object) -> float:
+    """The guidance as a float; raises ValueError or TypeError unless it is a number in its range."""
+    return float(BY_NAME["guidance_scale"].checked(scale))
 
 
 def checked_seed(seed: object) -> int:

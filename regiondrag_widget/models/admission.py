@@ -24,6 +24,9 @@ STEERING = {
     "referencenet": "a reference network",
 }
 CONDITIONS = (None, "text_time")
+# diffusers' own hooks that leave alone what is computed: they move weights, or cast them
+MOVING_HOOKS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_offloading", "lazy_leafs")
+CASTING_HOOKS = ("layerwise_casting", "peft_autocast_disable")
 
 
 def check_components(kind: str, components: Mapping[str, Any], used: Iterable[str]) -> None:
@@ -43,11 +46,12 @@ def check_components(kind: str, components: Mapping[str, Any], used: Iterable[st
     ValueError
         No autoencoder, UNet or scheduler; a ControlNet, a T2I-Adapter or another part that would be dropped.
     """
-    for part in ("vae", "unet", "scheduler"):
+    network = "unet" if components.get("transformer") is None else "transformer"
+    for part in ("vae", network, "scheduler"):
         if components.get(part) is None:
             raise ValueError(
-                f"this pipeline has no {part}: RegionDrag needs a Stable Diffusion pipeline with a UNet, and "
-                f"{kind} is another family ({KNOWN_MODELS} can be used)"
+                f"this pipeline has no {part}: RegionDrag needs a network, an autoencoder and a schedule, "
+                f"and {kind} is another family ({KNOWN_MODELS} can be used, and known transformers)"
             )
     for part, value in components.items():
         if value is None or part in used or part in SPARE:
@@ -71,10 +75,10 @@ def check_parts(vae: Any, unet: Any, scheduler: Any) -> None:
         raise ValueError(f"the network is a {kind.__name__}: the UNets of {KNOWN_MODELS} can be used")
     config = unet.config
     channels, wanted = config.in_channels, config.out_channels
-    if channels != wanted:
+    if channels not in (wanted, 2 * wanted + 1):  # inpainting ones read a mask and a picture besides
         raise ValueError(
-            f"this UNet takes {channels} channels and gives {wanted}: it inpaints or upscales; "
-            "use a text-to-image one"
+            f"this UNet takes {channels} channels and gives {wanted}: it upscales or edits by instructions; "
+            "use a text-to-image or an inpainting one"
         )
     labels = config.get("class_embed_type") or config.get("num_class_embeds")
     if labels is not None:
@@ -91,7 +95,7 @@ def check_parts(vae: Any, unet: Any, scheduler: Any) -> None:
 
 
 def check_network(unet: Any) -> None:
-    """Refuse what may have come to a UNet since it was loaded: an IP-Adapter; and weights that are not there.
+    """Refuse what may have come to a UNet since it was loaded: an IP-Adapter, a cache; or no weights.
 
     Raises
     ------
@@ -99,7 +103,8 @@ def check_network(unet: Any) -> None:
         In one sentence.
     """
     projected = unet.config.get("encoder_hid_dim_type")
-    if projected == "ip_image_proj":
+    of_transformer = projected is None and getattr(unet, "encoder_hid_proj", None) is not None
+    if projected == "ip_image_proj" or of_transformer:
         raise ValueError(
             "an IP-Adapter is loaded, and an edit has no image prompt to give it: "
             "pipeline.unload_ip_adapter() takes it out"
@@ -108,10 +113,23 @@ def check_network(unet: Any) -> None:
         raise ValueError(f"this UNet reads {projected!r} beside the text, which an edit has none of")
     first = next(unet.parameters(), None)
     if first is not None and first.device == torch.device("meta") and not is_moved(unet):
+        what = "UNet" if "UNet" in type(unet).__name__ else "transformer"
         raise ValueError(
-            "the UNet has no weights: they are on torch's meta device; load it with from_pretrained, or fill "
-            "it with load_state_dict(..., assign=True)"
+            f"the {what} has no weights: they are on torch's meta device; load it with from_pretrained, or "
+            "fill it with load_state_dict(..., assign=True)"
         )
+    _check_hooks(unet)
+
+
+def _check_hooks(network: torch.nn.Module) -> None:
+    """Refuse caches that give a block's last output again: an edit reads every call's keys and values."""
+    for module in network.modules():
+        for hook in getattr(getattr(module, "_diffusers_hook", None), "hooks", ()):
+            if hook not in MOVING_HOOKS + CASTING_HOOKS:
+                raise ValueError(
+                    f"the network has diffusers' hook {hook!r}, which may leave out or repeat what an edit has "
+                    "to read: take it off first, a cache by disable_cache() on the UNet or transformer"
+                )
 
 
 def _check_scheduler(scheduler: Any) -> None:

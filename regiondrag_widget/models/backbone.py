@@ -19,7 +19,7 @@ from regiondrag_widget.models.attention import AttentionSwap
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.levels import Levels, PredictionType
 
-__all__ = ["Backbone", "Condition", "Network", "Predict", "check_swap"]
+__all__ = ["Backbone", "Condition", "Network", "Predict", "check_swap", "inpaints", "told_picture"]
 
 Predict: TypeAlias = "Callable[[int, float, Tensor], Tensor]"
 """predict(k, timestep, x): the output at latents x (1, C, h, w), with the keys and values of level k."""
@@ -35,10 +35,13 @@ class Condition:
         Text embeds.
     added : dict of Tensor, optional
         What a family adds to them, by name, one row each (SDXL's pooled text and sizes).
+    guidance : float, optional
+        The guidance that a network distilled for it is told; None for others.
     """
 
     embeds: Tensor
     added: dict[str, Tensor] | None = None
+    guidance: float | None = None
 
 
 class Network(Protocol):
@@ -91,7 +94,7 @@ class Network(Protocol):
         """Bytes of the keys and values of one level, for latents of (height, width) cells."""
 
 
-def check_swap(network: Network, swap: AttentionSwap) -> None:
+def check_swap(network: Network, swap: AttentionSwap, *, gathers: bool = False) -> None:
     """Ask a network that has a say in it whether its layers can read an inversion's keys and values.
 
     Parameters
@@ -100,15 +103,49 @@ def check_swap(network: Network, swap: AttentionSwap) -> None:
         Its method `check_swap`, where it has one, raises what is wrong.
     swap : AttentionSwap
         Which layers are to read them.
+    gathers : bool
+        Whether they are to move along with the content.
 
     Raises
     ------
     ValueError
         They cannot.
     """
+    if gathers and getattr(network, "computes_cells", False):
+        raise ValueError(
+            "attention_swap='gathered' would move keys that a transformer has told their positions: choose "
+            "another attention_swap"
+        )
     check = getattr(network, "check_swap", None)
     if check is not None:
         check(swap)
+
+
+def inpaints(network: Network) -> bool:
+    """Whether a network is told a picture and its hole beside the noised latents: see `told_picture`."""
+    return bool(getattr(network, "inpaints", False))
+
+
+def told_picture(
+    network: Network, clean: Tensor, hole: Tensor | None = None, source: Tensor | None = None
+) -> Network:
+    """The network that is told a picture and what of it is a hole; the network itself unless it inpaints.
+
+    Parameters
+    ----------
+    network : Network
+        Its method `told_picture` takes the same where it inpaints.
+    clean : (C, h, w) Tensor
+        Clean latents of the picture, whose hole is grey.
+    hole : (h, w) bool Tensor, optional
+        The cells of the hole; none when left out.
+    source : (C, h, w) Tensor, optional
+        Clean latents of another picture, without a hole, whose rows come first in a batch of two.
+    """
+    if not inpaints(network):
+        return network
+    made: Network = network.told_picture(clean, hole, source)  # type: ignore[attr-defined]
+    return made
 
 
 class Backbone(Protocol):
@@ -162,7 +199,13 @@ class Backbone(Protocol):
         """`decode` by the draft codec where there is one."""
 
     def levels(
-        self, steps: int, start: float, timesteps: Sequence[int] | None = None, *, released: bool = False
+        self,
+        steps: int,
+        start: float,
+        timesteps: Sequence[float] | None = None,
+        *,
+        released: bool = False,
+        size: tuple[int, int] | None = None,
     ) -> Levels:
         """The levels of noise an edit visits, cleanest first.
 
@@ -170,10 +213,12 @@ class Backbone(Protocol):
         ----------
         steps, start
             Levels of the whole schedule, from 1, and the fraction of it in (0, 1] that the edit begins at.
-        timesteps : sequence of int, optional
+        timesteps : sequence of float, optional
             The levels themselves, cleanest first.
         released : bool
             As the released RegionDrag code has them.
+        size : (int, int), optional
+            Height and width of the latents in cells, which some schedules depend on.
 
         Raises
         ------

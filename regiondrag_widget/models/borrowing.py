@@ -48,7 +48,7 @@ def borrowed_parts(
     scheduler = wanted["scheduler"]
     wanted["scheduler"] = type(scheduler).from_config(scheduler.config)
     if draft_vae is not None:
-        unet = wanted["unet"]
-        tiny = load_draft_vae(draft_vae, wanted["vae"], dtype_of(unet))
-        wanted["draft_vae"] = None if tiny is None else tiny.to(device_of(unet))
+        network = wanted["unet"] if wanted["unet"] is not None else wanted["transformer"]
+        tiny = load_draft_vae(draft_vae, wanted["vae"], dtype_of(network))
+        wanted["draft_vae"] = None if tiny is None else tiny.to(device_of(network))
     return wanted

@@ -11,19 +11,27 @@ from diffusers import AutoencoderTiny
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
 from regiondrag_widget.errors import first_line
-from regiondrag_widget.models.admission import KNOWN_MODELS, SPARE, STEERING
+from regiondrag_widget.models.admission import SPARE, STEERING
+from regiondrag_widget.models.families import family_in_index, known_families
 
-__all__ = ["check_folder", "check_index", "check_no_code", "explain_hub_failure", "load_draft_vae"]
+__all__ = [
+    "check_folder",
+    "check_index",
+    "check_no_code",
+    "explain_hub_failure",
+    "has_transformer",
+    "load_draft_vae",
+]
 
 # the small autoencoders of Stable Diffusion's latents, by the scaling factor that tells the latents apart
 TINY = {0.18215: "madebyollin/taesd", 0.13025: "madebyollin/taesdxl"}
-REQUIRED = ("unet", "vae", "scheduler")
+REQUIRED = {"unet", "vae", "scheduler"}
 # where the classes of a model's parts may come from; "stable_diffusion" is diffusers' own folder of that name
 LIBRARIES = {"diffusers", "transformers", "stable_diffusion"}
 
 
 def check_folder(folder: Path) -> dict[str, Any]:
-    """Refuse a folder that is no diffusers checkpoint of Stable Diffusion's family with safetensors weights.
+    """Refuse a folder that is no diffusers checkpoint of a known family with safetensors weights.
 
     Parameters
     ----------
@@ -56,7 +64,8 @@ def check_folder(folder: Path) -> dict[str, Any]:
     index = _index_of(folder)
     _check_family(str(folder), index)
     named = _named(index)
-    for part in REQUIRED:
+    network = "transformer" if family_in_index(index) else "unet"
+    for part in (network, "vae", "scheduler"):
         if part not in named or not (folder / part).is_dir():
             raise ValueError(f"{folder} lacks its {part} part: fetch the model again, whole")
     variants: set[str] = set()
@@ -66,7 +75,7 @@ def check_folder(folder: Path) -> dict[str, Any]:
             if part in SPARE:
                 continue
             raise ValueError(f"{folder} lacks its {part} part: fetch the model again, whole")
-        if part in ("unet", "vae") or part.startswith("text_encoder"):
+        if part in (network, "vae") or part.startswith("text_encoder"):
             variants |= {_variant(place)}
     return {} if "" in variants or not variants else {"variant": variants.pop()}
 
@@ -93,6 +102,11 @@ def check_index(model: str, **options: Any) -> None:
     _check_family(model, _index_of(folder))
 
 
+def has_transformer(folder: Path) -> bool:
+    """Whether a model folder is of a family of transformers."""
+    return family_in_index(_index_of(folder)) is not None
+
+
 def _named(index: dict[str, Any]) -> set[str]:
     """The parts that an index says a model has."""
     return {k for k, v in index.items() if isinstance(v, list) and len(v) == 2 and v[0] is not None}
@@ -100,16 +114,18 @@ def _named(index: dict[str, Any]) -> set[str]:
 
 def _check_family(where: str, index: dict[str, Any]) -> None:
     named, kind = _named(index), str(index.get("_class_name", "model of an unknown family"))
+    if family_in_index(index) is not None:
+        return
     # where a part is missing, a model of this family is damaged and another has no such part
     ours = kind.startswith(("StableDiffusion", "RegionDrag", "LatentConsistency")) and "3" not in kind
     network = index["unet"][1] if "unet" in named else None
     if network not in (None, "UNet2DConditionModel") or not (ours or named.issuperset(REQUIRED)):
         what = f" with a {network}" if network else ""
-        raise ValueError(f"{where} is a {kind}{what}: models with a UNet can be used, {KNOWN_MODELS}")
+        raise ValueError(f"{where} is a {kind}{what}: {known_families()} can be used")
     for part in sorted(named & set(STEERING)):
         raise ValueError(
             f"{where} is a {kind} with {STEERING[part]}, which an edit would have to leave out: "
-            f"{KNOWN_MODELS} can be used"
+            f"{known_families()} can be used"
         )
 
 

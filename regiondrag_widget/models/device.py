@@ -46,7 +46,9 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
     return chosen
 
 
-def choose_dtype(device: torch.device, dtype: str | torch.dtype | None = None) -> torch.dtype:
+def choose_dtype(
+    device: torch.device, dtype: str | torch.dtype | None = None, *, transformer: bool = False
+) -> torch.dtype:
     """The number format asked for, or the best for a device.
 
     Parameters
@@ -56,6 +58,9 @@ def choose_dtype(device: torch.device, dtype: str | torch.dtype | None = None) -
     dtype : str or torch.dtype, optional
         float16, bfloat16 or float32. When left out: float16 on a GPU, bfloat16 on a CPU that computes in it,
         float32 elsewhere.
+    transformer : bool
+        The network is a flow transformer, whose activations may overflow in float16: bfloat16 on a GPU that
+        computes in it.
 
     Raises
     ------
@@ -71,8 +76,13 @@ def choose_dtype(device: torch.device, dtype: str | torch.dtype | None = None) -
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype}")
         return dtype
     if device.type in ("cuda", "mps"):
-        return torch.float16
+        return torch.bfloat16 if transformer and _gpu_computes_bfloat16(device) else torch.float16
     return torch.bfloat16 if _cpu_computes_bfloat16() else torch.float32
+
+
+def _gpu_computes_bfloat16(device: torch.device) -> bool:
+    """Whether a GPU computes in bfloat16 itself; older ones emulate it slowly."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
 
 
 def _cpu_computes_bfloat16() -> bool:

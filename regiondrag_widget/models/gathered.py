@@ -46,6 +46,8 @@ class _Gathered(KeyValueCache):
         super().__init__()
         self.keys, self.values, self.made_by = cache.keys, cache.values, cache.made_by
         self._cache, self._sources = cache, sources
+        if cache.negative is not None:
+            self.negative = _Gathered(cache.negative, sources)
 
     def level(self, k: int, layers: Sequence[str]) -> Iterator[tuple[Tensor, Tensor]]:
         """See `KeyValueCache.level`."""

@@ -37,10 +37,13 @@ class KeyValueCache:
         By layer, K tensors (tokens, channels) in the network's dtype, entry k - 1 for level k.
     made_by : tuple
         Fingerprint of the network that gave them; empty where it is not known.
+    negative : KeyValueCache or None
+        Those of the same levels under a negative prompt, where the network is guided.
     """
 
     def __init__(self) -> None:
         self.made_by: tuple[object, ...] = ()
+        self.negative: KeyValueCache | None = None
         self.keys: dict[str, list[Tensor]] = {}
         self.values: dict[str, list[Tensor]] = {}
 
@@ -56,10 +59,19 @@ class KeyValueCache:
 
     def will_read(self, order: Sequence[int]) -> None:
         """Announce the levels an edit will read, in order, so that they can be fetched ahead."""
+        if self.negative is not None:
+            self.negative.will_read(order)
+
+    def twin(self) -> KeyValueCache:
+        """An empty cache of the same kind."""
+        return KeyValueCache()
 
     @property
     def nbytes(self) -> int:
-        """Memory the tensors take, in bytes."""
+        """Memory the tensors take, in bytes, with those of a negative prompt."""
+        return self._own_bytes() + (0 if self.negative is None else self.negative.nbytes)
+
+    def _own_bytes(self) -> int:
         stored = [*self.keys.values(), *self.values.values()]
         return sum(t.numel() * t.element_size() for levels in stored for t in levels)
 
@@ -83,10 +95,12 @@ class HostKeyValues(KeyValueCache):
         self._stream: Any = None
         self._blocks = PinnedBlocks()
 
-    @property
-    def nbytes(self) -> int:
-        """Memory the tensors take, in bytes; whole blocks where it is pinned."""
-        return self._blocks.nbytes or super().nbytes
+    def twin(self) -> KeyValueCache:
+        """See `KeyValueCache.twin`."""
+        return HostKeyValues(self._device)
+
+    def _own_bytes(self) -> int:
+        return self._blocks.nbytes or super()._own_bytes()  # whole blocks where the memory is pinned
 
     def append(self, layer: str, key: Tensor, value: Tensor) -> None:
         """See `KeyValueCache.append`."""
@@ -94,6 +108,7 @@ class HostKeyValues(KeyValueCache):
 
     def will_read(self, order: Sequence[int]) -> None:
         """See `KeyValueCache.will_read`."""
+        super().will_read(order)
         self._order = list(order)
         self._fetched.clear()
 

@@ -26,7 +26,6 @@ __all__ = [
     "check_steps",
     "clean_and_noise",
     "edit_levels",
-    "flow_levels",
     "kept_signal",
     "released_levels",
     "reverse_mean",
@@ -124,7 +123,7 @@ class Levels:
 
 
 def edit_levels(
-    alphas_cumprod: Tensor, steps: int, start: float, timesteps: Sequence[int] | None = None
+    alphas_cumprod: Tensor, steps: int, start: float, timesteps: Sequence[float] | None = None
 ) -> Levels:
     """Evenly spaced levels from truly clean (alpha 1) to the one nearest `start`.
 
@@ -155,7 +154,7 @@ def edit_levels(
 
 
 def released_levels(
-    alphas_cumprod: Tensor, steps: int, start: float, timesteps: Sequence[int] | None = None
+    alphas_cumprod: Tensor, steps: int, start: float, timesteps: Sequence[float] | None = None
 ) -> Levels:
     """Levels as the released RegionDrag code has them: the clean latents stand at the first timestep.
 
@@ -167,23 +166,6 @@ def released_levels(
         count = max(1, min(int(steps * start), steps - 1))  # the first level is taken by the clean latents
         timesteps = [round(k * total / steps) - 1 for k in range(1, count + 2)]
     return Levels(_levels_at(timesteps, alphas_cumprod))
-
-
-def flow_levels(steps: int, start: float, scale: float = 1000.0) -> Levels:
-    """Levels of a rectified flow, x = (1 - sigma) * clean + sigma * e, from clean to the one nearest `start`.
-
-    Parameters
-    ----------
-    steps, start
-        As `edit_levels` has them; sigma stands for the fraction of the schedule.
-    scale : float
-        The network is told sigma times this.
-    """
-    check_steps(steps, 1000)
-    check_start(start)
-    count = max(1, round(start * steps))
-    sigmas = [k / steps for k in range(1, count + 1)]
-    return Levels((Level(-1.0, 1.0, 0.0, 0.0), *(Level(scale * s, 1 - s, s, s) for s in sigmas)))
 
 
 def check_steps(steps: object, total: int) -> None:
@@ -198,7 +180,7 @@ def check_start(start: object) -> None:
         raise ValueError(f"start must be a fraction above 0 and up to 1, got {start!r}")
 
 
-def _levels_at(timesteps: Sequence[int], alphas_cumprod: Tensor) -> tuple[Level, ...]:
+def _levels_at(timesteps: Sequence[float], alphas_cumprod: Tensor) -> tuple[Level, ...]:
     total = len(alphas_cumprod)
     chosen = [int(t) for t in timesteps]
     if any(not 0 <= t < total for t in chosen):

@@ -17,6 +17,7 @@ from regiondrag_widget.models.checkpoint import (
     check_index,
     check_no_code,
     explain_hub_failure,
+    has_transformer,
     load_draft_vae,
 )
 from regiondrag_widget.models.device import choose_device, choose_dtype
@@ -86,10 +87,10 @@ def load_pretrained(
             "code from model folders is never run: leave trust_remote_code and custom_pipeline out"
         )
     where = choose_device(device)
-    precision = choose_dtype(where, dtype)
+    choose_dtype(where, dtype)
     accelerator_for(where, compile)  # refused before a long load
     with _one_at_a_time:
-        return _load(kind, load, model, where, precision, compile, draft_vae, lora, lora_scale, options)
+        return _load(kind, load, model, where, dtype, compile, draft_vae, lora, lora_scale, options)
 
 
 def _load(
@@ -97,7 +98,7 @@ def _load(
     load: Callable[..., Any],
     model: str | os.PathLike[str],
     device: torch.device,
-    precision: torch.dtype,
+    dtype: str | torch.dtype | None,
     compile: bool | str,
     draft_vae: Any,
     lora: str | os.PathLike[str] | None,
@@ -107,10 +108,15 @@ def _load(
     if str(model) == "mini":
         if lora is not None:
             raise ValueError("the bundled model takes no LoRA: name a Stable Diffusion model")
-        pipe = _mini(kind, device, precision)
+        pipe = _mini(kind, device, choose_dtype(device, dtype))
     else:
         shared = {name: options[name] for name in HUB if name in options}
-        pipe = _diffusers(load, model, precision, options)
+        pipe, precision = _diffusers(load, model, device, dtype, options)
+        if lora is not None and pipe.unet is None:
+            raise ValueError(
+                f"lora takes weights for Stable Diffusion's UNets: load those of {pipe.backbone.family} with "
+                "load_lora_weights on diffusers' own pipeline, and pass that to RegionDragPipeline.from_pipe"
+            )
         if lora is not None:
             fuse_lora(pipe.unet, lora, lora_scale, **shared)
         if draft_vae is not None and pipe.draft_vae is None:
@@ -136,8 +142,12 @@ def _mini(kind: Callable[..., Any], device: torch.device, dtype: torch.dtype) ->
 
 
 def _diffusers(
-    load: Callable[..., Any], model: str | os.PathLike[str], dtype: torch.dtype, options: dict[str, Any]
-) -> Any:
+    load: Callable[..., Any],
+    model: str | os.PathLike[str],
+    device: torch.device,
+    dtype: str | torch.dtype | None,
+    options: dict[str, Any],
+) -> tuple[Any, torch.dtype]:
     folder = Path(model).expanduser()
     local = folder.is_dir() or len(folder.parts) > 2 or str(model).startswith((".", "/", "~", "\\"))
     if local:
@@ -145,8 +155,9 @@ def _diffusers(
     options["use_safetensors"] = True
     if not local:
         folder, local = _downloaded(load, str(model), options), True
+    precision = choose_dtype(device, dtype, transformer=has_transformer(folder))
     try:
-        return load(str(folder if local else model), **{_dtype_argument(): dtype}, **options)
+        return load(str(folder if local else model), **{_dtype_argument(): precision}, **options), precision
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder} could not be loaded: {first_line(error)}") from error
 
@@ -179,7 +190,8 @@ def arrange(pipe: Any, device: torch.device, dtype: torch.dtype) -> None:
     if device.type == "cuda" and dtype != torch.float32:
         # half precision convolutions use tensor cores in this layout; on CPUs it is no faster
         for part in (pipe.unet, pipe.vae):
-            part.to(memory_format=torch.channels_last)
+            if part is not None:
+                part.to(memory_format=torch.channels_last)
     if dtype == torch.float16 and needs_float32(pipe.vae):
         pipe.vae.float()  # SDXL's autoencoder overflows in half precision
 

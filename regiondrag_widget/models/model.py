@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from regiondrag_widget.models.backbone import Backbone, Condition, Network
+from regiondrag_widget.models.guidance import GuidedNetwork
 from regiondrag_widget.models.levels import Levels
 from regiondrag_widget.models.profile import BackboneProfile
 
@@ -30,20 +32,41 @@ class Model:
         What results call it.
     encode_prompt : callable, optional
         Prompt to `Condition`; None where there is no text encoder.
+    zeros_for_empty : bool
+        Whether an empty negative prompt is zeros instead of its embeds, as SDXL was trained.
     """
 
     backbone: Backbone
     profile: BackboneProfile
     name: str = "custom"
     encode_prompt: Callable[[str], Condition] | None = None
+    zeros_for_empty: bool = False
 
     @property
     def edit_defaults(self) -> dict[str, Any]:
         """Settings of edits that name none: steps, start, stop..."""
-        return dict(self.profile.defaults)
+        return {"guidance_scale": 1.0, **self.profile.defaults}
 
-    def network(self, prompt: str = "", prompt_embeds: Tensor | None = None) -> Network:
+    def network(
+        self,
+        prompt: str = "",
+        prompt_embeds: Tensor | None = None,
+        *,
+        guidance_scale: float | None = None,
+        negative_prompt: str = "",
+        negative_prompt_embeds: Tensor | None = None,
+    ) -> Network:
         """The network under a prompt's condition, or that of prompt_embeds (1, tokens, dim).
+
+        Parameters
+        ----------
+        prompt, prompt_embeds : str, (1, tokens, dim) Tensor
+            What the picture shows.
+        guidance_scale : float, optional
+            Above 1 a `GuidedNetwork`, but for networks that are told their guidance; the model's own when
+            left out.
+        negative_prompt, negative_prompt_embeds : str, (1, tokens, dim) Tensor
+            What it should not show, where there is guidance.
 
         Raises
         ------
@@ -52,7 +75,21 @@ class Model:
         TypeError
             A prompt that is no text.
         """
-        return self.backbone.network(self._condition(prompt, prompt_embeds))
+        condition = self._condition(prompt, prompt_embeds)
+        scale = self.edit_defaults["guidance_scale"] if guidance_scale is None else guidance_scale
+        named = bool(negative_prompt) or negative_prompt_embeds is not None
+        if getattr(self.backbone, "told_guidance", False):
+            if named:
+                _warn_unused("this model is told its guidance and reads no negative prompt")
+            return self.backbone.network(replace(condition, guidance=scale))
+        if scale <= 1 or not self.profile.takes_text:
+            if named:
+                _warn_unused("a negative prompt counts where guidance_scale is above 1: it is unused")
+            return self.backbone.network(condition)
+        negative = self._condition(negative_prompt, negative_prompt_embeds)
+        if self.zeros_for_empty and not named:
+            negative = _zeros(negative)
+        return GuidedNetwork(self.backbone.network(condition), self.backbone.network(negative), scale)
 
     def warn_if_untrained(self, levels: Levels, stacklevel: int = 2) -> None:
         """Warn where levels reach further into the noise than the network was trained for.
@@ -79,11 +116,24 @@ class Model:
             raise TypeError(f"prompt must be a text, got {type(prompt).__name__}")
         if not self.profile.takes_text:
             if prompt:
-                warnings.warn("the bundled model takes no text: the prompt is unused", stacklevel=5)
+                _warn_unused("the bundled model takes no text: the prompt is unused")
             return self.backbone.condition(None)
         if self.encode_prompt is None:
             raise ValueError("this pipeline has no text encoder: pass prompt_embeds")
         return self.encode_prompt(prompt)
+
+
+def _zeros(condition: Condition) -> Condition:
+    """A condition with text embeds of zeros; what else a network is told stays."""
+    added = condition.added and {
+        name: torch.zeros_like(value) if name == "text_embeds" else value
+        for name, value in condition.added.items()
+    }
+    return replace(condition, embeds=torch.zeros_like(condition.embeds), added=added)
+
+
+def _warn_unused(words: str) -> None:
+    warnings.warn(words, stacklevel=6)
 
 
 def model_of(given: Any) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.placement import device_of
 
-__all__ = ["encode_prompt"]
+__all__ = ["encode_prompt", "warn_if_cut"]
 
 AESTHETIC_SCORE = 6.0  # what the refiner is told by default
 
@@ -82,3 +83,22 @@ def _encode(tokenizer: Any, encoder: Any, prompt: str, **options: Any) -> Any:
     )
     ids: Tensor = tokens.input_ids.to(device_of(encoder))
     return encoder(ids, **options)
+
+
+def warn_if_cut(tokenizer: Any, prompt: str, limit: int) -> None:
+    """Warn where a prompt has more tokens than its encoder takes: the rest is left out.
+
+    Parameters
+    ----------
+    tokenizer : tokenizer
+        Of the encoder.
+    prompt : str
+        The text.
+    limit : int
+        Tokens that are read.
+    """
+    count = len(tokenizer(prompt, verbose=False).input_ids)
+    if count > limit:
+        warnings.warn(
+            f"the prompt has {count} tokens and the model reads {limit}: the end is left out", stacklevel=6
+        )

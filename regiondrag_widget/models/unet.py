@@ -47,7 +47,7 @@ class UNetBackbone:
     ------
     ValueError
         A scheduler without a noise schedule, or whose prediction type is not epsilon, v_prediction or
-        sample; a UNet that inpaints, upscales, or needs more than text; a draft autoencoder of other latents.
+        sample; a UNet that upscales, or needs more than text; a draft autoencoder of other latents.
     """
 
     def __init__(self, vae: Any, unet: Any, scheduler: Any, draft_vae: Any = None) -> None:
@@ -74,7 +74,7 @@ class UNetBackbone:
     @property
     def channels(self) -> int:
         """Channels of the latents."""
-        return int(self.unet.config.in_channels)
+        return int(self.unet.config.out_channels)
 
     @property
     def cell(self) -> int:
@@ -97,14 +97,25 @@ class UNetBackbone:
         return isinstance(made, Accelerator) and made.replays
 
     @property
+    def told_guidance(self) -> bool:
+        """Whether the UNet is told its guidance, as latent consistency models are."""
+        return self.unet.config.get("time_cond_proj_dim") is not None
+
+    @property
     def has_draft_codec(self) -> bool:
         """Whether there is a small autoencoder for drafts."""
         return self.draft_vae is not None
 
     def levels(
-        self, steps: int, start: float, timesteps: Sequence[int] | None = None, *, released: bool = False
+        self,
+        steps: int,
+        start: float,
+        timesteps: Sequence[float] | None = None,
+        *,
+        released: bool = False,
+        size: tuple[int, int] | None = None,
     ) -> Levels:
-        """See `Backbone.levels`."""
+        """See `Backbone.levels`; the size of the latents does not matter."""
         return (released_levels if released else edit_levels)(self.alphas_cumprod, steps, start, timesteps)
 
     def condition(self, embeds: Tensor | None) -> Condition:
@@ -167,7 +178,7 @@ class UNetBackbone:
             Its latents are not the model's.
         """
         if draft_vae is not None:
-            _check_draft_vae(draft_vae, self.unet.config.in_channels)
+            _check_draft_vae(draft_vae, self.channels)
         self.draft_vae = draft_vae
 
     def accelerate(self, compile: bool | str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import weakref
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from regiondrag_widget.models.graphs import Accelerator
 from regiondrag_widget.models.keyvalues import KeyValueCache, SourcePath
 from regiondrag_widget.models.levels import PredictionType
 from regiondrag_widget.models.placement import device_of, dtype_of, free_memory
+from regiondrag_widget.models.profile import DISTILLED_GUIDANCE
 from regiondrag_widget.models.static_call import Inputs
 from regiondrag_widget.models.textattention import TextAttention
 from regiondrag_widget.models.turns import turns_of
@@ -32,9 +34,6 @@ __all__ = ["UNetHost", "UNetNetwork", "guidance_embedding"]
 CPU_BUDGET = 1 << 30  # bytes of activations one batched call may take
 # live feature maps of the top level, in multiples of its width, as measured on SD 1.5
 ACTIVATION_CHANNELS = 60
-# w of the guidance a latent consistency model is told: the lowest of the range [2, 14] they are trained with
-# (Luo et al. 2023); it means nothing with an empty prompt, and any other prompt needs no more
-DISTILLED_GUIDANCE = 2.0
 
 
 class UNetHost(Protocol):
@@ -95,6 +94,7 @@ class UNetNetwork:
         self._backbone, self._batch_size = backbone, batch_size or backbone.batch_size
         self.turns = turns_of(backbone.unet)
         self.calls = 0
+        self._beside: Tensor | None = None  # (1 or 2, 1 + C, h, w), what an inpainting UNet reads besides
         self._text: tuple[tuple[object, ...], TextAttention] | None = None
         self._edit: _Edit | None = None
         self._state: NetworkState | None = None  # as the latest walk over the modules found it
@@ -116,8 +116,32 @@ class UNetNetwork:
             for name, value in given.items()
         }
         with device_errors():
-            out: Tensor = self.unet(x.to(dtype_of(self.unet)), timesteps, return_dict=False, **expanded)[0]
+            out: Tensor = self.unet(self._entry(x), timesteps, return_dict=False, **expanded)[0]
         return out.float()
+
+    @property
+    def inpaints(self) -> bool:
+        """See `backbone.inpaints`."""
+        return bool(self.unet.config.in_channels != self.unet.config.out_channels)
+
+    def told_picture(self, clean: Tensor, hole: Tensor | None, source: Tensor | None) -> UNetNetwork:
+        """See `backbone.told_picture`."""
+        mask = clean.new_zeros(1, *clean.shape[1:]) if hole is None else hole[None].to(clean)
+        rows = [torch.cat([mask, clean])]
+        if source is not None:
+            rows.insert(0, torch.cat([torch.zeros_like(mask), source]))
+        told = copy.copy(self)
+        told._beside, told._edit = torch.stack(rows), None
+        return told
+
+    def _entry(self, x: Tensor) -> Tensor:
+        """What the UNet takes in place of latents (B, C, h, w), in its own format."""
+        if self.inpaints:
+            if self._beside is None:
+                raise ValueError("this network inpaints and was not told a picture: see `told_picture`")
+            beside = self._beside[-len(x) :]  # one row is that of all
+            x = torch.cat([x, beside.to(x).expand(len(x), *beside.shape[1:])], 1)
+        return x.to(dtype_of(self.unet))
 
     def capture(self, x: Tensor, timesteps: Tensor, cache: KeyValueCache) -> Tensor:
         """See `Network.capture`."""
@@ -170,7 +194,7 @@ class UNetNetwork:
             t, text = self._timestep(timestep, x.device), self._text_attention(state, x.device)
             fast = self._backbone.present_accelerator()
             if not isinstance(fast, str) and len(x) == 1:
-                inputs = Inputs(x.to(dtype_of(self.unet)), t, self._condition_at(x.device), text)
+                inputs = Inputs(self._entry(x), t, self._condition_at(x.device), text)
                 out = fast.predict(self.unet, inputs, injection, k, state)
                 if out is not None:
                     self.calls += 1
@@ -224,7 +248,9 @@ class UNetNetwork:
             }
         size = self.unet.config.get("time_cond_proj_dim")
         if size is not None:
-            given["timestep_cond"] = guidance_embedding(DISTILLED_GUIDANCE, size).to(device, dtype)
+            told = DISTILLED_GUIDANCE if self.condition.guidance is None else self.condition.guidance
+            # w of Meng et al. 2023, where 0 is no guidance, is one below the scale as others count it
+            given["timestep_cond"] = guidance_embedding(told - 1, size).to(device, dtype)
         return given
 
     def _timestep(self, timestep: float, device: torch.device) -> Tensor:

@@ -1,7 +1,7 @@
 """Selecting: what a click, a box, a lasso or a wand means in a picture, as a mask.
 
 >>> mask = rd.select.click("photo.jpg", [(120, 80)], [True])
->>> result = rd.edit("photo.jpg", [rd.RegionPair.move(mask, 40, 0)])
+>>> result = rd.edit("photo.jpg", [rd.RegionPair.move(rd.select.with_margin(mask), 40, 0)])
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from regiondrag_widget.select.adjust import feather, fill_holes, grow, invert, shrink, smooth
+from regiondrag_widget.select.adjust import feather, fill_holes, grow, invert, shrink, smooth, with_margin
 from regiondrag_widget.select.candidate import Candidate
 from regiondrag_widget.select.flood import wand
 from regiondrag_widget.select.live_wire import MagneticLasso
@@ -36,6 +36,7 @@ __all__ = [
     "shrink",
     "smooth",
     "wand",
+    "with_margin",
 ]
 
 

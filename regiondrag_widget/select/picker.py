@@ -137,11 +137,17 @@ class Superpixels:
         ValueError
             As `click` and `box` do.
         """
+        return [Candidate(self.mask(chosen), score) for chosen, score in self.readings(points, labels, box)]
+
+    def readings(
+        self, points: Sequence[Point] = (), labels: Sequence[bool] | None = None, box: Box | None = None
+    ) -> list[tuple[Bool, float]]:
+        """The superpixels (n,) bool of each of the `candidates`, and its score; raises as that does."""
         found = self._regions(points, labels, box)
         if found is None:
             return []
         return [
-            Candidate(self.mask(found.members[i]), float(np.clip(found.scores[i], 0, 1)))
+            (found.members[i], float(np.clip(found.scores[i], 0, 1)))
             for i in different(self._pieces.graph, found)
         ]
 

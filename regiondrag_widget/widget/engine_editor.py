@@ -56,6 +56,8 @@ def engine_editor(image: Image.Image, settings: EditSettings) -> Editor:
             steps=settings.steps,
             start=settings.start,
             seed=settings.seed,
+            guidance_scale=settings.guidance_scale,
+            negative_prompt=settings.negative_prompt,
         )
     )
 

@@ -23,7 +23,7 @@ Pins: TypeAlias = "tuple[tuple[float, float, float, float], ...]"  # x, y on the
 ErrorCode = Literal["bad-input", "memory", "engine", "protocol", "too-large", "kernel"]
 UndraftedReason = Literal["stale", "stopped", "memory", "error"]
 SelectHow = Literal[
-    "prepare", "piece", "click", "box", "brush", "wand", "path",
+    "prepare", "piece", "object", "click", "box", "brush", "wand", "path",
     "grow", "shrink", "smooth", "fill_holes", "invert",
 ]  # fmt: skip
 StateName = Literal["empty", "ready", "loading", "running", "stopping", "done", "error"]
@@ -199,11 +199,10 @@ class Select:
     rev
         The number of the picture that is asked about.
     how
-        "prepare" makes the picture ready for what follows; "piece" is what a click at a point would
-        select, "click" the object that clicks mean, "box" the object between two corners, "brush" the
-        superpixels along a stroke, "wand" what has the colour of a point, "path" the way along edges from a
-        point to another; the rest
-        adjusts a mask.
+        "prepare" makes the picture ready for what follows; "piece" is the superpixel at a point, "object"
+        what a click there would select, "click" the object that clicks mean, "box" the object between two
+        corners, "brush" the superpixels along a stroke, "wand" what has the colour of a point, "path" the way
+        along edges from a point to another; the rest adjusts a mask.
     points
         (x, y) in pixels of the picture.
     labels
@@ -214,6 +213,8 @@ class Select:
         The brush's radius, the wand's tolerance, or by how many pixels a mask is adjusted.
     contiguous
         Whether the wand takes only what hangs together.
+    margin
+        Whether what is found is to have a little ground around it, as a handle needs.
     mask
         The packed mask that is adjusted.
     """
@@ -226,6 +227,7 @@ class Select:
     choice: int = 0
     amount: float = 0.0
     contiguous: bool = True
+    margin: bool = False
     mask: bytes = b""
 
 
@@ -382,7 +384,8 @@ class Selected(Outgoing):
 
     ``found`` is False where there is none: ``message`` says why, empty where the user is not to be told.
     ``path`` are x and y in turn, of the way that was asked for. ``data`` is the packed mask, sent as a
-    buffer; there is no buffer where nothing is selected.
+    buffer; there is no buffer where nothing is selected. It may be smaller than the picture: what is found
+    among superpixels is sent as it is, so that the answer is as quick for a large picture.
     """
 
     type: ClassVar[str] = "selected"

@@ -27,7 +27,7 @@ from regiondrag_widget.widget.worker import InferenceWorker, Job
 
 log = logging.getLogger(__name__)
 
-HOVERING = ("piece", "path")  # asked with every move of the pointer: only the newest is answered
+HOVERING = ("piece", "object", "path")  # asked with every move of the pointer: only the newest is answered
 MOST_WAITING = 16  # other requests that wait; with more the oldest is dropped
 KEPT_PIXELS = 12_000_000  # of larger pictures no second copy of the pixels is kept
 
@@ -133,19 +133,16 @@ class Selecting:
             self._outbox.post(partial(self._send, answer))
 
 
-class _Finder(Protocol):
-    """What finds things in a picture: superpixels, or a model that has seen it."""
-
-    def click(self, points: Sequence[tuple[float, float]], labels: Sequence[bool] | None = None) -> Mask:
-        """(H, W) bool: the object that clicks mean."""
-
-    def box(self, x0: float, y0: float, x1: float, y1: float) -> Mask:
-        """(H, W) bool: the object in a box."""
+class _Seen(Protocol):
+    """A picture that a model has seen."""
 
     def candidates(
-        self, points: Sequence[tuple[float, float]] = (), labels: Sequence[bool] | None = None
+        self,
+        points: Sequence[tuple[float, float]] = (),
+        labels: Sequence[bool] | None = None,
+        box: tuple[float, float, float, float] | None = None,
     ) -> list[select.Candidate]:
-        """All that clicks may mean, the likeliest first."""
+        """All that clicks and a box may mean, the likeliest first."""
 
 
 class _Models:
@@ -176,7 +173,7 @@ class _Picture:
     def __init__(self, image: Image.Image, models: _Models | None = None) -> None:
         self.selector = ""
         self._models = models or _Models()
-        self._seen: tuple[Any, _Finder | None] = (None, None)  # the model, and the picture as it has seen it
+        self._seen: tuple[Any, _Seen | None] = (None, None)  # the model, and the picture as it has seen it
         self._image = image
         self._pixels: NDArray[np.uint8] | None = None
         self._reduced: NDArray[np.uint8] | None = None
@@ -191,9 +188,12 @@ class _Picture:
         if message.how == "path":
             way = np.rint(self._path(message)).astype(int)
             return Selected(message.seq, message.how, found=True, path=tuple(way.ravel().tolist()))
-        trouble = self._load() if message.how in ("piece", "click", "box") else ""
+        trouble = self._load() if message.how in ("object", "click", "box") else ""
         mask = self._mask(message)
-        data = encode_mask(mask) if mask.any() else b""
+        found = bool(mask.any())
+        if found and message.margin:
+            mask = select.with_margin(mask)
+        data = encode_mask(mask) if found else b""
         return Selected(message.seq, message.how, found=True, message=trouble, data=data)
 
     def _load(self) -> str:
@@ -209,20 +209,17 @@ class _Picture:
         return ""
 
     def _mask(self, message: Select) -> Mask:
+        """What is selected, bool, at the picture's size or at a smaller one that it was found at."""
         points, amount = message.points, message.amount
         match message.how:
             case "piece":
-                return self._finder().click(points)
-            case "click":
-                if message.choice == 0:
-                    return self._finder().click(points, message.labels)
-                found = self._finder().candidates(points, message.labels)
-                return found[message.choice % len(found)].mask if found else np.zeros(self._shape, bool)
-            case "box":
-                (ax, ay), (bx, by) = points
-                return self._finder().box(min(ax, bx), min(ay, by), max(ax, bx) + 1, max(ay, by) + 1)
+                pieces = self._pieces()
+                return pieces.labels == pieces.index_at(*points[0])
+            case "object" | "click" | "box":
+                return self._object(message)
             case "brush":
-                return self._pieces().brush(points, amount)
+                pieces = self._pieces()
+                return pieces.touched(points, amount)[pieces.labels]
             case "wand":
                 return self._wand(points[0], amount, message.contiguous)
         mask = read_mask(message.mask, self._shape)
@@ -238,6 +235,25 @@ class _Picture:
             case _:
                 return select.invert(mask)
 
+    def _object(self, message: Select) -> Mask:
+        """The object that clicks or a box mean: as the model sees it, or else by superpixels of any size."""
+        points, labels = message.points, message.labels or None
+        box = None
+        if message.how == "box":
+            (ax, ay), (bx, by) = points
+            box = min(ax, bx), min(ay, by), max(ax, bx) + 1, max(ay, by) + 1
+            points = ()
+        model = self._seen[1]
+        if model is not None:
+            found = model.candidates(points, labels, box)
+            return found[message.choice % len(found)].mask if found else np.zeros(self._shape, bool)
+        pieces = self._pieces()
+        if message.choice == 0:
+            return np.asarray(pieces.chosen(points, labels, box)[pieces.labels])
+        members = [chosen for chosen, _ in pieces.readings(points, labels, box)]
+        nothing = np.zeros(pieces.count, bool)
+        return (members[message.choice % len(members)] if members else nothing)[pieces.labels]
+
     @property
     def _shape(self) -> tuple[int, int]:
         return self._image.height, self._image.width
@@ -248,11 +264,7 @@ class _Picture:
         small = self._small()
         scale = small.shape[1] / self._image.width, small.shape[0] / self._image.height
         at = (x + 0.5) * scale[0] - 0.5, (y + 0.5) * scale[1] - 0.5
-        found = select.wand(small, at, tolerance, contiguous)
-        if found.shape == self._shape:
-            return found
-        full = cv2.resize(found.view(np.uint8) * 255, self._image.size, interpolation=cv2.INTER_LINEAR)
-        return np.asarray(full > 127)
+        return select.wand(small, at, tolerance, contiguous)
 
     def _path(self, message: Select) -> NDArray[np.float64]:
         """(n, 2): the way along edges from the first point to the second."""
@@ -265,10 +277,6 @@ class _Picture:
                 lasso.undo()
             lasso.anchor(*anchor)
         return lasso.path_to(*place)
-
-    def _finder(self) -> _Finder:
-        """What finds things: the model that has seen the picture, or else the superpixels."""
-        return self._seen[1] or self._pieces()
 
     def _pieces(self) -> select.Superpixels:
         if self._superpixels is None:

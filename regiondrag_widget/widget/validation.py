@@ -46,6 +46,7 @@ MAX_AMOUNT = 10_000.0  # pixels that a mask is grown by, and the like
 # how many points each kind of selection takes
 _POINTS = {
     "piece": (1, 1),
+    "object": (1, 1),
     "click": (1, MAX_POINTS),
     "box": (2, 2),
     "brush": (1, MAX_POINTS),
@@ -299,6 +300,7 @@ def _select(m: Fields) -> Select:
         choice=m.integer("choice", most=1000, default=0),
         amount=m.number("amount", most=MAX_AMOUNT, default=0.0),
         contiguous=m.flag("contiguous", True),
+        margin=m.flag("margin", False),
         mask=masks[0] if masks else b"",
     )
 

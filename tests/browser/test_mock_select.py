@@ -76,6 +76,7 @@ def test_a_click_takes_the_thing_and_a_drag_moves_it(
     at = middle(duck.handle)
     widget.page.mouse.move(*widget.screen(at))
     widget.page.wait_for_function("host.sent('select').some(m => m.how === 'piece')")
+    widget.page.wait_for_function("host.sent('select').some(m => m.how === 'object')")
     widget.page.wait_for_timeout(300)
     artefact(widget, "select-1-hover")
     widget.tap(at)

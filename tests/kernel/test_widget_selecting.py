@@ -12,6 +12,7 @@ from PIL import Image
 
 from regiondrag_widget import RegionDragWidget, select
 from regiondrag_widget.regions import decode_mask, encode_mask
+from regiondrag_widget.select.enlarging import enlarged
 from regiondrag_widget.widget import selecting
 from tests.kernel.fake_browser import FakeBrowser, until
 
@@ -74,12 +75,38 @@ def test_a_thing_is_selected(
     assert iou(mask, disc()) > 0.9
 
 
-def test_the_piece_under_the_pointer_is_shown(browser: FakeBrowser) -> None:
+def test_the_piece_under_the_pointer_is_shown(browser: FakeBrowser, picture: Image.Image) -> None:
     ask(browser, 1, "piece", (60, 45))
     mask = answer(browser, 1)[1]
-    assert mask is not None
-    assert mask[45, 60]
-    assert not (mask & ~disc(radius=22)).any()
+    assert np.array_equal(mask, select.Superpixels(np.array(picture)).piece_at(60, 45))
+
+
+def test_what_a_click_would_take_is_shown(browser: FakeBrowser) -> None:
+    ask(browser, 1, "object", (60, 45))
+    shown = answer(browser, 1)[1]
+    ask(browser, 2, "click", (60, 45))
+    assert np.array_equal(shown, answer(browser, 2)[1])
+    assert iou(shown, disc()) > 0.9
+
+
+@pytest.mark.parametrize("how", ["click", "box", "wand", "brush"])
+def test_a_handle_gets_a_margin(browser: FakeBrowser, how: str) -> None:
+    points = [(50, 40), (70, 60)] if how == "box" else [(60, 45)]
+    ask(browser, 1, how, *points, amount=5)
+    found = answer(browser, 1)[1]
+    ask(browser, 2, how, *points, amount=5, margin=True)
+    assert found is not None
+    assert np.array_equal(answer(browser, 2)[1], select.with_margin(found))
+
+
+def test_an_answer_is_as_small_for_a_large_picture(engine: Any, picture: Image.Image) -> None:
+    browser = FakeBrowser(RegionDragWidget(picture.resize((4000, 3000))))
+    for seq, how in enumerate(("piece", "object", "click")):
+        ask(browser, seq, how, (2000, 1500))
+        mask = answer(browser, seq)[1]
+        assert mask is not None
+        assert mask.shape == (384, 512)
+        assert mask[192, 256]
 
 
 def test_a_stroke_takes_the_pieces_it_touches(browser: FakeBrowser) -> None:
@@ -274,11 +301,8 @@ def test_a_selector_sees_a_picture_once_and_answers_clicks_and_boxes(
     seen: list[str] = []
 
     class Embedded:
-        def click(self, points: Any, labels: Any = None) -> np.ndarray:
-            return disc(*points[0], 5)
-
-        def box(self, *corners: float) -> np.ndarray:
-            return disc(10, 10, 5)
+        def candidates(self, points: Any, labels: Any = None, box: Any = None) -> list[select.Candidate]:
+            return [select.Candidate(disc(*(points[0] if points else box[:2]), 5), 1.0)]
 
     class Selector:
         def __init__(self, name: str) -> None:
@@ -290,12 +314,13 @@ def test_a_selector_sees_a_picture_once_and_answers_clicks_and_boxes(
 
     monkeypatch.setattr(selecting.select, "Selector", Selector, raising=False)
     browser.widget.settings["selector"] = "some/model"
-    asked = ((1, "click", [(30, 30)]), (2, "box", [(5, 5), (15, 15)]), (3, "piece", [(50, 50)]))
+    asked = ((1, "click", [(30, 30)]), (2, "box", [(5, 5), (15, 15)]), (3, "object", [(50, 50)]))
     for seq, how, points in asked:
         ask(browser, seq, how, *points)
         assert answer(browser, seq)[1] is not None
     assert seen == ["some/model", "picture"]
-    assert np.array_equal(answer(browser, 1)[1], disc(30, 30, 5))
+    for seq, x in ((1, 30), (2, 5), (3, 50)):
+        assert np.array_equal(answer(browser, seq)[1], disc(x, x, 5))
     ask(browser, 4, "brush", (45, 45), (75, 45), amount=2)
     assert answer(browser, 4)[1][45, 45:76].all()
     browser.widget.settings["selector"] = ""
@@ -311,17 +336,21 @@ def test_a_large_picture_is_reduced_once_for_the_wand(engine: Any) -> None:
         ask(browser, seq, "wand", (600, 500), amount=20)
         mask = answer(browser, seq)[1]
         assert mask is not None
-        assert mask.shape == (1600, 2600)
-        assert iou(mask, rgb[..., 0] == 200) > 0.995
+        assert mask.shape == (1260, 2048)
+        assert iou(enlarged(mask, (1600, 2600)), rgb[..., 0] == 200) > 0.995
     ask(browser, 3, "wand", (2700, 500), amount=20)
     assert "outside the picture" in answer(browser, 3)[0]["message"]
 
 
 def test_another_choice_is_another_candidate_counted_round(
-    browser: FakeBrowser, monkeypatch: pytest.MonkeyPatch
+    browser: FakeBrowser, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = [select.Candidate(disc(radius=r), 0.5) for r in (20, 10)]
-    monkeypatch.setattr(select.Superpixels, "candidates", lambda self, points, labels: found)
-    for seq, choice, radius in ((1, 1, 10), (2, 2, 20), (3, 3, 10)):
+    monkeypatch.setattr(
+        select.Superpixels,
+        "readings",
+        lambda pieces, *_: [(np.arange(pieces.count) < n, 0.5) for n in (20, 10)],
+    )
+    labels = select.Superpixels(np.array(picture)).labels
+    for seq, choice, count in ((1, 1, 10), (2, 2, 20), (3, 3, 10)):
         ask(browser, seq, "click", (60, 45), choice=choice)
-        assert np.array_equal(answer(browser, seq)[1], disc(radius=radius))
+        assert np.array_equal(answer(browser, seq)[1], labels < count)

@@ -76,6 +76,40 @@ export function eachRun(mask: Mask, run: (y: number, first: number, last: number
   }
 }
 
+/** The mask of horizontal runs: y, first and last column in turn, inside the picture. */
+export function maskOfRuns(width: number, height: number, runs: readonly number[]): Mask {
+  let [x0, y0, x1, y1] = [width, height, -1, -1]
+  for (let i = 0; i < runs.length; i += 3) {
+    const [y, first, last] = runs.slice(i, i + 3) as [number, number, number]
+    x0 = Math.min(x0, first)
+    x1 = Math.max(x1, last)
+    y0 = Math.min(y0, y)
+    y1 = Math.max(y1, y)
+  }
+  if (x1 < 0) return emptyMask(width, height)
+  const [w, h] = [x1 - x0 + 1, y1 - y0 + 1]
+  const bytes = stride(w)
+  const bits = new Uint8Array(bytes * h)
+  for (let i = 0; i < runs.length; i += 3) {
+    const [y, first, last] = runs.slice(i, i + 3) as [number, number, number]
+    setBits(bits, (y - y0) * bytes * 8 + first - x0, (y - y0) * bytes * 8 + last - x0)
+  }
+  return { width, height, x0, y0, w, h, bits }
+}
+
+/** Sets the bits from..to, both included. */
+function setBits(bits: Uint8Array, from: number, to: number): void {
+  const [a, b] = [from >> 3, to >> 3]
+  const [head, tail] = [0xff >> (from & 7), 0xff & (0xff80 >> (to & 7))]
+  if (a === b) {
+    bits[a] = (bits[a] ?? 0) | (head & tail)
+    return
+  }
+  bits[a] = (bits[a] ?? 0) | head
+  bits.fill(0xff, a + 1, b)
+  bits[b] = (bits[b] ?? 0) | tail
+}
+
 /** How many pixels are set. */
 export function area(mask: Mask): number {
   let sum = 0

@@ -6,6 +6,7 @@
  */
 import { unzlibSync, zlibSync } from "fflate"
 import { emptyMask, type Mask, stride } from "../geometry/mask"
+import type { Size } from "../geometry/viewport"
 
 const MAGIC = [0x52, 0x44, 0x4d, 0x31]
 const HEADER = 4 + 6 * 4
@@ -30,6 +31,13 @@ export function encodeMask(mask: Mask): Uint8Array<ArrayBuffer> {
   encoded.set(mask, bytes)
   decoded.set(bytes, mask)
   return bytes
+}
+
+/** The size that a mask's bytes are for; none if they are too few. */
+export function encodedSize(bytes: Uint8Array): Size {
+  if (bytes.length < HEADER) return { width: 0, height: 0 }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return { width: view.getUint32(4, true), height: view.getUint32(8, true) }
 }
 
 /** Reads a mask for a picture of this size. Throws an Error that says what is wrong with the bytes. */

@@ -133,7 +133,8 @@ const FROM_KERNEL = {
     larger: or(flag, false),
   },
   /**
-   * The answer to `select`. One buffer, the mask, or none if nothing is selected; `path` are x and y in turn. Without
+   * The answer to `select`. One buffer, the mask, or none if nothing is selected; it may be smaller than the picture, and
+   * then stands for the whole of it. `path` are x and y in turn. Without
    * `found` there is no answer; `message` is for the user, often empty.
    */
   selected: {
@@ -202,6 +203,7 @@ export function readMessage(content: unknown): AnyKernelMessage | string {
 export type SelectHow =
   | "prepare"
   | "piece"
+  | "object"
   | "click"
   | "box"
   | "brush"
@@ -248,6 +250,7 @@ export interface ToKernel {
     choice?: number
     amount?: number
     contiguous?: boolean
+    margin?: boolean
   }
   /** The measurements are on show, or no longer: `measured` messages are wanted, or not. */
   stats: { on: boolean }

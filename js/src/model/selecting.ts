@@ -1,8 +1,9 @@
 /** Asks the kernel what the selection tools would select. Of several requests of one kind the newest counts. */
+import { enlarged } from "../geometry/enlarge"
 import type { Mask } from "../geometry/mask"
 import { emptyMask } from "../geometry/mask"
 import type { Point } from "../geometry/matrix"
-import { decodeMask, encodeMask } from "../kernel/codec"
+import { decodeMask, encodedSize, encodeMask } from "../kernel/codec"
 import type { Buffers, Host } from "../kernel/host"
 import type { KernelMessage, SelectHow } from "../kernel/messages"
 
@@ -16,6 +17,8 @@ export interface Question {
   /** The brush's radius, the wand's tolerance, or by how many pixels a mask is adjusted. */
   readonly amount?: number
   readonly contiguous?: boolean
+  /** Whether a little ground around what is found is selected too, as a handle needs. */
+  readonly margin?: boolean
   /** The mask that is adjusted. */
   readonly mask?: Mask
 }
@@ -87,7 +90,7 @@ export class Selecting {
     if (!found) return this.end(seq, null)
     const { width, height } = this.host.get("_image_info")
     try {
-      const mask = buffers[0] ? decodeMask(buffers[0], width, height) : emptyMask(width, height)
+      const mask = buffers[0] ? maskIn(buffers[0], width, height) : emptyMask(width, height)
       this.end(seq, { mask, path: pairsOf(path) })
     } catch (error) {
       console.warn("regiondrag: a selection could not be read", error)
@@ -109,6 +112,13 @@ export class Selecting {
     this.waiting.delete(seq)
     waiting?.done(answer)
   }
+}
+
+/** The mask in an answer, which may be of a smaller size, in the whole picture. Throws an Error if it cannot be read. */
+function maskIn(bytes: Uint8Array, width: number, height: number): Mask {
+  const size = encodedSize(bytes)
+  if (size.width > width || size.height > height) throw new Error("the mask is larger than the picture")
+  return enlarged(decodeMask(bytes, size.width, size.height), width, height)
 }
 
 function pairsOf(path: readonly number[]): Point[] {

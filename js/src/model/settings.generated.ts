@@ -13,6 +13,26 @@ export const SETTINGS = [
     order: 1,
   },
   {
+    name: "negative_prompt",
+    type: "text",
+    default: "",
+    max: 2000,
+    label: "Negative prompt",
+    help: "What the picture should not show",
+    order: 2,
+  },
+  {
+    name: "guidance_scale",
+    type: "number",
+    default: null,
+    min: 0,
+    max: 30,
+    step: 0.5,
+    label: "Guidance",
+    help: "Above 1 the prompt counts for more, and every step takes twice as long",
+    order: 3,
+  },
+  {
     name: "seed",
     type: "integer",
     default: 0,
@@ -21,7 +41,7 @@ export const SETTINGS = [
     step: 1,
     label: "Seed",
     help: "The same seed gives the same result",
-    order: 2,
+    order: 4,
   },
   {
     name: "steps",
@@ -32,7 +52,7 @@ export const SETTINGS = [
     step: 1,
     label: "Steps",
     help: "More steps are finer and slower",
-    order: 3,
+    order: 5,
   },
   {
     name: "start",
@@ -43,7 +63,7 @@ export const SETTINGS = [
     step: 0.05,
     label: "Start",
     help: "Higher lets the model change more",
-    order: 4,
+    order: 6,
   },
   {
     name: "stop",
@@ -54,7 +74,7 @@ export const SETTINGS = [
     step: 0.05,
     label: "Stop",
     help: "Lower keeps the object as it was, higher lets it blend in",
-    order: 5,
+    order: 7,
   },
   {
     name: "vacated",
@@ -67,7 +87,7 @@ export const SETTINGS = [
     ],
     label: "Where it was",
     help: "What fills the place the object leaves",
-    order: 6,
+    order: 8,
   },
   {
     name: "matte",
@@ -79,7 +99,7 @@ export const SETTINGS = [
     ],
     label: "Carry",
     help: "What pairs carry that do not say so themselves",
-    order: 7,
+    order: 9,
   },
   {
     name: "model",
@@ -87,7 +107,7 @@ export const SETTINGS = [
     default: "mini",
     label: "Model",
     help: "The diffusion model that makes the edit",
-    order: 8,
+    order: 10,
   },
   {
     name: "live",
@@ -100,7 +120,7 @@ export const SETTINGS = [
     ],
     label: "Live",
     help: "Edit while you drag. Automatic: on if a draft takes under 250 ms",
-    order: 9,
+    order: 11,
   },
   {
     name: "selector",
@@ -109,6 +129,6 @@ export const SETTINGS = [
     max: 1000,
     label: "Select with",
     help: "Segment Anything model of the select tool: a folder or a hub id",
-    order: 10,
+    order: 12,
   },
 ] as const satisfies readonly SettingSpec[]

@@ -3,18 +3,20 @@
 import type { Layer } from "../document/pair"
 import { maskOf, withMask } from "../document/regions"
 import { type Combine, combined } from "../geometry/combine"
-import { emptyMask, isEmpty, type Mask, sameMask } from "../geometry/mask"
+import { emptyMask, has, isEmpty, type Mask, sameMask } from "../geometry/mask"
 import type { Point } from "../geometry/matrix"
 import { toScreen } from "../geometry/viewport"
 import { Move } from "./move"
 import { marching } from "./shape"
-import { combineBy, take, tell, withSelection } from "./taking"
+import { combineBy, needs, take, tell, withSelection } from "./taking"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
 /** CSS pixels that a click may move before it is a stroke. */
 const STILL = 4
 /** CSS pixels that the pointer moves before what is under it is asked again. */
 const STEP = 6
+/** Milliseconds that the pointer rests before it is asked what a click would take: that costs as much as a click. */
+const REST = 60
 /** Half the width of a stroke over pieces, in CSS pixels. */
 const REACH = 3
 /** Points of one stroke that are sent at most. */
@@ -45,9 +47,12 @@ export class Select implements Tool {
   readonly cursor = "crosshair"
   readonly taps = true
   private readonly move = new Move()
-  /** What a click under the pointer would take, and where that was asked. */
-  private piece: Mask | null = null
+  /** What is lit up: the piece under the pointer, or, where that rests, all that a click would take. */
+  private lit: Mask | null = null
+  /** Whether that is what a click would take: in it, it stays. */
+  private whole = false
   private askedAt: Point = { x: -1, y: -1 }
+  private resting: ReturnType<typeof setTimeout> | undefined
   private path: Point[] = []
   private how: Combine = "replace"
   private dragged = false
@@ -73,15 +78,28 @@ export class Select implements Tool {
     const [x, y] = [Math.round(event.x), Math.round(event.y)]
     const { width, height } = context.store.regions
     if (x < 0 || y < 0 || x >= width || y >= height) return this.show(null, context)
+    const points = [{ x: event.x, y: event.y }]
     const moved = Math.hypot(x - this.askedAt.x, y - this.askedAt.y) * context.viewport.scale
-    if ((this.piece && moved < STEP) || context.select.isAsking("piece")) return
-    this.askedAt = { x, y }
-    void context.select.ask("piece", { points: [event] }).then((found) => {
-      if (found && !this.active) this.show(found.mask, context)
+    if (this.lit && moved < STEP) return
+    clearTimeout(this.resting)
+    this.resting = setTimeout(() => this.light("object", points, context), REST)
+    const inside = this.whole && this.lit && has(this.lit, x, y)
+    if (!inside && !context.select.isAsking("piece")) this.light("piece", points, context)
+    else if (inside) this.askedAt = { x, y }
+  }
+
+  private light(how: "piece" | "object", points: Point[], context: ToolContext): void {
+    const at = points[0] as Point
+    this.askedAt = at
+    void context.select.ask(how, { points }).then((found) => {
+      if (!found || this.active || this.askedAt !== at) return
+      this.whole = how === "object"
+      this.show(found.mask, context)
     })
   }
 
   press(event: ToolEvent, context: ToolContext): void {
+    clearTimeout(this.resting)
     this.path = [{ x: event.x, y: event.y }]
     this.how = combineBy(event)
     this.dragged = false
@@ -100,15 +118,15 @@ export class Select implements Tool {
   release(event: ToolEvent, context: ToolContext): void {
     const path = this.path
     this.path = []
-    this.piece = null
+    this.lit = null
     if (path.length === 0) return
     if (!this.dragged) return this.click({ x: event.x, y: event.y }, context)
     const { how } = this
     const points = context.boxes ? [path[0] as Point, path.at(-1) as Point] : thinned(path)
     const amount = REACH / context.viewport.scale
     const asked = context.boxes
-      ? context.select.ask("box", { points })
-      : context.select.ask("brush", { points, amount })
+      ? context.select.ask("box", { points, ...needs(context, how) })
+      : context.select.ask("brush", { points, amount, ...needs(context, how) })
     void asked.then((found) => found && take(found.mask, how, context))
     context.store.changed.emit()
   }
@@ -122,15 +140,17 @@ export class Select implements Tool {
       return false
     const { points, labels } = clicks
     const choice = clicks.choice + 1
-    void context.select.ask("click", { points, labels, choice }).then((found) => {
-      if (!found || this.clicks !== clicks || !sameMask(now(), clicks.mask)) return
-      const mask = combined(clicks.before, found.mask, clicks.how)
-      if (isEmpty(found.mask) || sameMask(mask, clicks.mask))
-        return context.notify("Nothing else is meant here")
-      store.commit(withMask(store.regions, store.regions.selected, layer, mask))
-      this.clicks = { ...clicks, mask: now(), choice }
-      tell(context)
-    })
+    void context.select
+      .ask("click", { points, labels, choice, ...needs(context, clicks.how) })
+      .then((found) => {
+        if (!found || this.clicks !== clicks || !sameMask(now(), clicks.mask)) return
+        const mask = combined(clicks.before, found.mask, clicks.how)
+        if (isEmpty(found.mask) || sameMask(mask, clicks.mask))
+          return context.notify("Nothing else is meant here")
+        store.commit(withMask(store.regions, store.regions.selected, layer, mask))
+        this.clicks = { ...clicks, mask: now(), choice }
+        tell(context)
+      })
     return true
   }
 
@@ -146,8 +166,8 @@ export class Select implements Tool {
 
   paint(g: CanvasRenderingContext2D, context: ToolContext): void {
     this.move.paint(g, context)
-    const { piece, path } = this
-    if (piece?.width === context.store.regions.width) context.outline(g, piece)
+    const { lit, path } = this
+    if (lit?.width === context.store.regions.width) context.outline(g, lit)
     if (!this.dragged || path.length < 2) return
     const [a, b] = [path[0] as Point, path.at(-1) as Point].map((p) => toScreen(context.viewport, p))
     marching(g, this.how === "cut", () => {
@@ -162,9 +182,13 @@ export class Select implements Tool {
     })
   }
 
-  private show(piece: Mask | null, context: ToolContext): void {
-    if (piece === this.piece) return
-    this.piece = piece
+  private show(lit: Mask | null, context: ToolContext): void {
+    if (!lit) {
+      clearTimeout(this.resting)
+      this.askedAt = { x: -1, y: -1 }
+    }
+    if (lit === this.lit) return
+    this.lit = lit
     context.store.changed.emit()
   }
 
@@ -184,7 +208,8 @@ export class Select implements Tool {
       labels: [...series.labels, label],
     }
     this.clicks = asked
-    void context.select.ask("click", { points: asked.points, labels: asked.labels }).then((found) => {
+    const { points, labels } = asked
+    void context.select.ask("click", { points, labels, ...needs(context, asked.how) }).then((found) => {
       if (!found || !sameMask(now(), asked.mask)) {
         if (this.clicks === asked) this.clicks = series
         return

@@ -12,6 +12,14 @@ export function combineBy(event: ToolEvent): Combine {
 }
 
 /**
+ * What is asked besides the place. A handle needs a little ground around its thing, which shows where the thing ends;
+ * what is cut away from one does not.
+ */
+export function needs({ layer }: ToolContext, how: Combine): { readonly margin?: boolean } {
+  return layer === "handle" && how !== "cut" ? { margin: true } : {}
+}
+
+/**
  * The regions with a selection on a layer. Something new beside a thing that has its place already becomes a pair of
  * its own; "in place" it replaces what is there.
  */

@@ -1,6 +1,6 @@
 /** Selects what has about the colour of the place that is clicked. */
 import { grabs } from "./grab"
-import { combineBy, take } from "./taking"
+import { combineBy, needs, take } from "./taking"
 import type { Tool, ToolContext, ToolEvent } from "./tool"
 
 /** The magic wand. */
@@ -18,7 +18,7 @@ export class Wand implements Tool {
     const { tolerance: amount, contiguous } = context
     const how = combineBy(event)
     void context.select
-      .ask("wand", { points: [event], amount, contiguous })
+      .ask("wand", { points: [event], amount, contiguous, ...needs(context, how) })
       .then((found) => found && take(found.mask, how, context))
   }
 

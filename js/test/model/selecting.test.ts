@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest"
+import { enlarged } from "../../src/geometry/enlarge"
 import { area } from "../../src/geometry/mask"
 import { encodeMask } from "../../src/kernel/codec"
 import { disc } from "../masks"
@@ -16,6 +17,17 @@ describe("asking what would be selected", () => {
     const mask = disc(W, H, 8, 12, 4)
     model.receive("selected", { seq: 1, how: "click", found: true }, [encodeMask(mask)])
     expect(area((await asked)?.mask as typeof mask)).toBe(area(mask))
+  })
+
+  it("enlarges a mask that is smaller than the picture, and refuses a larger one", async () => {
+    const { model, widget } = await open()
+    const asked = widget.selecting.ask("click", at)
+    const half = disc(W / 2, H / 2, 4, 6, 2)
+    model.receive("selected", { seq: 1, found: true }, [encodeMask(half)])
+    expect(await asked).toMatchObject({ mask: enlarged(half, W, H) })
+    const large = widget.selecting.ask("click", at)
+    model.receive("selected", { seq: 2, found: true }, [encodeMask(disc(2 * W, H, 4, 6, 2))])
+    expect(await large).toBeNull()
   })
 
   it("resolves to a path, and to an empty mask where nothing is selected", async () => {

@@ -48,7 +48,7 @@ describe("a click", () => {
     click(s, new Select(), 15, 15)
     expect(s.last()).toMatchObject({ how: "click", question: { points: [{ x: 15, y: 15 }], labels: [true] } })
     // A mask would be taken for one to adjust.
-    expect(Object.keys(s.last().question).sort()).toEqual(["labels", "points"])
+    expect(Object.keys(s.last().question).sort()).toEqual(["labels", "margin", "points"])
     await s.last().answer(THING)
     expect(textOf(s.handle())).toEqual(textOf(THING))
     s.store.undo()
@@ -94,9 +94,18 @@ describe("a click", () => {
   it("selects on the layer that is painted", async () => {
     const s = open("protect")
     click(s, new Select(), 15, 15)
+    expect(s.last().question.margin).toBeUndefined()
     await s.last().answer(THING)
     expect(textOf(s.store.regions.protect)).toEqual(textOf(THING))
     expect(s.store.regions.pairs).toHaveLength(0)
+  })
+
+  it("asks for some ground around the thing where that is to be a handle, but not to cut it away", () => {
+    const s = open()
+    click(s, new Select(), 15, 15, { shift: true })
+    expect(s.last().question.margin).toBe(true)
+    click(s, new Select(), 15, 15, { alt: true })
+    expect(s.last().question.margin).toBeUndefined()
   })
 })
 
@@ -254,6 +263,27 @@ describe("hovering", () => {
     const s = open()
     new Select().hover(s.at(-3, 10), s.context)
     expect(s.asked).toHaveLength(0)
+  })
+
+  it("asks for all that a click would take where the pointer rests, and shows it as long as the pointer is in it", async () => {
+    vi.useFakeTimers()
+    const s = open()
+    const tool = new Select()
+    const g = new Proxy({}, { get: () => vi.fn(), set: () => true }) as CanvasRenderingContext2D
+    tool.hover(s.at(5, 15), s.context)
+    tool.hover(s.at(15, 15), s.context)
+    vi.advanceTimersByTime(1_000)
+    expect(s.asked.map(({ how }) => how)).toEqual(["piece", "piece", "object"])
+    await s.last().answer(THING)
+    tool.hover(s.at(15, 20), { ...s.context, viewport: { scale: 2, x: 0, y: 0 } })
+    expect(s.asked).toHaveLength(3)
+    tool.paint(g, s.context)
+    expect(vi.mocked(s.context.outline).mock.lastCall?.[1]).toBe(THING)
+    tool.hover(s.at(45, 25), s.context)
+    tool.leave(s.context)
+    vi.advanceTimersByTime(1_000)
+    expect(s.asked.map(({ how }) => how)).toEqual(["piece", "piece", "object", "piece"])
+    vi.useRealTimers()
   })
 
   it("shows the piece until the pointer leaves", async () => {

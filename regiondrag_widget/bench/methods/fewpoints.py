@@ -67,9 +67,9 @@ def pasted_at(
             cells(scene, work, grid),
             resolve("default", network.pipe.edit_defaults, {"content": "latents"}),
             network=work.network,
-            seed=seed,
+            seeds=[seed],
             editable=work.cells(scene.touched, grid),
-        )[0]
+        )[0][0]
         change = work.decode(edited) - work.decode(clean)
         return work.pasted(scene.before[work.window.slices].astype(np.float32) + change)
 

@@ -44,7 +44,8 @@ class Workspace:
 
     def levels(self, steps: int, start: float) -> Levels:
         """Return the levels of an edit that begins at a fraction of a schedule of so many steps."""
-        return self.backbone.levels(steps, start)
+        found: Levels = self.backbone.levels(steps, start)
+        return found
 
     def encode(self, picture: Image) -> Tensor:
         """Encode a picture (H, W, 3) uint8 of the scene's size to clean latents (C, h, w) of the window."""

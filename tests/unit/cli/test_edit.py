@@ -182,7 +182,7 @@ def test_every_setting_of_the_command_line_reaches_the_engine(
     spec: SettingSpec, engine: FakeEngine, folder: Path
 ):
     value = spec.values[-1] if spec.choices else {"integer": 7, "number": 0.6}.get(spec.kind, "a/b")
-    edit("--handle", "h.png", "--move", "9,0", f"--{spec.name}", str(value))
+    edit("--handle", "h.png", "--move", "9,0", f"--{spec.name.replace('_', '-')}", str(value))
     assert engine.asked[spec.name] == value
 
 

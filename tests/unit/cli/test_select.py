@@ -83,7 +83,7 @@ def test_an_output_that_cannot_be_is_refused(
     assert Path("photo.png").read_bytes() == before
 
 
-def test_edit_moves_what_is_selected(photo: np.ndarray, monkeypatch: pytest.MonkeyPatch):
+def test_edit_moves_what_is_selected_with_a_margin(photo: np.ndarray, monkeypatch: pytest.MonkeyPatch):
     asked = {}
 
     def record(image: object, pairs: rd.RegionPairs, **_: object) -> None:
@@ -93,8 +93,9 @@ def test_edit_moves_what_is_selected(photo: np.ndarray, monkeypatch: pytest.Monk
     monkeypatch.setitem(vars(rd), "edit", record)
     main(["edit", "photo.png", "--select", "60,60", "--move", "40,0", "-o", "out.png"])
     (pair,) = asked["pairs"]
-    true = (pair.handle & photo).sum() / (pair.handle | photo).sum()
-    assert true > 0.95
+    mask = rd.select.at("photo.png", (60, 60))
+    assert (mask & photo).sum() / (mask | photo).sum() > 0.95
+    assert np.array_equal(pair.handle, rd.select.with_margin(mask))
     assert pair.name == "60,60"
     np.testing.assert_array_equal(pair.matrix[:2, 2], [40, 0])
 

@@ -9,13 +9,13 @@ import torch
 
 from regiondrag_widget.engine.inversion import Inversion, draw_path_noise, invert, noising_path
 from regiondrag_widget.models.backbone import Condition
+from regiondrag_widget.models.flow_levels import flow_levels
 from regiondrag_widget.models.levels import (
     Level,
     Levels,
     added_noise,
     clean_and_noise,
     edit_levels,
-    flow_levels,
     kept_signal,
     released_levels,
     reverse_mean,
@@ -162,7 +162,7 @@ def test_every_parametrisation_gives_back_the_clean_latents_and_the_noise(kind: 
 
 
 def test_the_path_of_a_flow_has_the_variance_of_its_levels():
-    levels = flow_levels(steps=10, start=0.8)
+    levels = flow_levels([k / 10 for k in range(1, 11)], start=0.8)
     noise = draw_path_noise(len(levels), (4, 128, 128), torch.Generator().manual_seed(0))
     path = noising_path(torch.ones(4, 128, 128), noise, levels)
     for x, level in zip(path, levels.all, strict=True):

@@ -75,12 +75,12 @@ def unconditional_unet() -> Any:
             lambda: {"unet": tiny_unet(class_embed_type="timestep")},
             "conditioned on classes",
         ),
-        (lambda: {"unet": tiny_unet(in_channels=9)}, "9 channels"),
+        (lambda: {"unet": tiny_unet(in_channels=8)}, "8 channels and gives 4: it upscales or edits"),
         (lambda: {"scheduler": EDMEulerScheduler()}, "EDMEulerScheduler has no alphas_cumprod"),
         (lambda: {"scheduler": FlowMatchEulerDiscreteScheduler()}, "flow matching cannot be used"),
         (lambda: {"vae": torch.nn.Identity()}, "has no encode and decode"),
     ],
-    ids=["animatediff", "unconditional", "classes", "class type", "inpainting", "edm", "flow", "vae"],
+    ids=["animatediff", "unconditional", "classes", "class type", "instructions", "edm", "flow", "vae"],
 )
 def test_parts_of_another_kind_are_refused(parts: Any, words: str):
     with pytest.raises(ValueError, match=words):
@@ -214,3 +214,24 @@ def test_a_single_file_is_told_how_it_is_loaded(tmp_path: Path):
     file.write_bytes(b"")
     with pytest.raises(ValueError, match="from_single_file"):
         rd.RegionDragPipeline.from_pretrained(file, device="cpu")
+
+
+def test_a_cache_of_attention_is_refused_with_its_remedy_and_taken_again_without_it():
+    from diffusers import PyramidAttentionBroadcastConfig, apply_pyramid_attention_broadcast
+    from diffusers.hooks import HookRegistry
+
+    pipe = tiny_pipeline()
+    image, pairs = picture(*SHAPE), [box_pair(SHAPE)]
+    expected = rd.edit(image, pairs, pipe).image.tobytes()
+    apply_pyramid_attention_broadcast(
+        pipe.unet,
+        PyramidAttentionBroadcastConfig(
+            spatial_attention_block_skip_range=2, current_timestep_callback=lambda: 500
+        ),
+    )
+    with pytest.raises(ValueError, match=r"hook 'pyramid_attention_broadcast'.*take it off first"):
+        rd.edit(image, pairs, pipe)
+    HookRegistry.check_if_exists_or_initialize(pipe.unet).remove_hook(
+        "pyramid_attention_broadcast", recurse=True
+    )
+    assert rd.edit(image, pairs, pipe).image.tobytes() == expected

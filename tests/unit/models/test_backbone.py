@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 import regiondrag_widget as rd
 from regiondrag_widget.models.backbone import Backbone, Condition, Network
+from regiondrag_widget.models.flow_levels import flow_levels
 from regiondrag_widget.models.keyvalues import KeyValueCache
-from regiondrag_widget.models.levels import Levels, flow_levels
+from regiondrag_widget.models.levels import Levels
 from regiondrag_widget.models.model import Model, model_of
 from regiondrag_widget.models.profile import BackboneProfile
 from tests.unit.engine_kit import box_pair, picture
@@ -43,11 +44,17 @@ class FlowBackbone:
     encode_draft, decode_draft = encode, decode
 
     def levels(
-        self, steps: int, start: float, timesteps: Sequence[int] | None = None, *, released: bool = False
+        self,
+        steps: int,
+        start: float,
+        timesteps: Sequence[float] | None = None,
+        *,
+        released: bool = False,
+        size: tuple[int, int] | None = None,
     ) -> Levels:
         if released or timesteps is not None:
             raise ValueError("a flow has levels of its own: say steps and start")
-        return flow_levels(steps, start)
+        return flow_levels([k / steps for k in range(1, steps + 1)], start)
 
     def condition(self, embeds: Tensor | None) -> Condition:
         return Condition(torch.zeros(1, 1, 1))
@@ -104,7 +111,7 @@ class FlowNetwork:
 
 @pytest.fixture
 def model() -> Model:
-    profile = BackboneProfile(96, 64, takes_text=False, defaults={"steps": 8, "start": 0.5, "stop": 0.1})
+    profile = BackboneProfile(96, 64, takes_text=False, defaults={"steps": 8, "start": 0.4, "stop": 0.1})
     return Model(FlowBackbone(), profile, "a flow")
 
 

@@ -84,7 +84,7 @@ def test_an_edit_that_changes_nothing_is_exact_with_them_too():
     still = box_pair(SHAPE, dx=8)
     shape = rd.RegionPair(still.handle, still.handle)
     out = [s.latents for s in session.edit([shape], attention_swap=False, content="latents")][-1]
-    window = session._prepared.window_for(None)
+    window = session._prepared.window_for(None, 0)
     assert torch.allclose(out, window.latents, atol=1e-4)
 
 

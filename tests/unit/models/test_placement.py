@@ -37,9 +37,9 @@ def session_of(pipe: Any, **options: Any) -> rd.ImageSession:
 
 def assert_prepared_for_good(session: rd.ImageSession, expected: torch.Tensor) -> None:
     """Moving the weights between calls does not make the picture be prepared again."""
-    before = session._prepared.window_for(None)
+    before = session._prepared.window_for(None, 0)
     assert torch.allclose(edited(session), expected, atol=1e-5)
-    assert session._prepared.window_for(None) is before
+    assert session._prepared.window_for(None, 0) is before
     assert "inversion" not in session.timings
 
 

@@ -131,7 +131,11 @@ def test_a_list_of_one_generator_is_that_generator(pipe: Any):
 @pytest.mark.parametrize(
     ("generator", "error", "words"),
     [
-        ([torch.Generator(), torch.Generator()], ValueError, "one picture and takes one generator, got 2"),
+        (
+            [torch.Generator(), torch.Generator()],
+            ValueError,
+            "takes as many generators, one for each picture, got 2",
+        ),
         ([], ValueError, "got 0"),
         (7, TypeError, "generator must be a torch.Generator, got int"),
     ],
@@ -144,10 +148,6 @@ def test_other_generators_are_refused(pipe: Any, generator: Any, error: type[Exc
 @pytest.mark.parametrize(
     ("keyword", "words"),
     [
-        ("guidance_scale", "an edit runs at guidance 1"),
-        ("negative_prompt", "guidance 1"),
-        ("num_inference_steps", "say steps="),
-        ("strength", "say start="),
         ("ip_adapter_image", "no image prompt"),
         ("sed", "Did you mean 'seed'"),
     ],

@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 
 from regiondrag_widget import select
+from regiondrag_widget.bench.handles.measure import left_behind
+from regiondrag_widget.bench.handles.methods import ours
+from regiondrag_widget.bench.handles.objects import load_objects
+from regiondrag_widget.regions import RegionPair
 
 
 def disc(radius: float = 20, size: int = 100, at: tuple[float, float] = (50, 50)) -> np.ndarray:
@@ -110,3 +114,22 @@ def test_an_amount_that_is_none_is_refused(change: Callable[..., np.ndarray], am
 @pytest.mark.parametrize("change", [select.grow, select.shrink, select.smooth])
 def test_by_nothing_nothing_changes(change: Callable[..., np.ndarray]):
     np.testing.assert_array_equal(change(disc(), 0), disc())
+
+
+@pytest.mark.parametrize(("size", "by"), [(100, 3), (512, 3), (1536, 9)])
+def test_a_margin_is_as_wide_as_a_selection_is_fine(size: int, by: float):
+    mask = disc(size / 5, size, (size / 2, size / 2))
+    assert np.array_equal(select.with_margin(mask), select.grow(mask, by))
+
+
+def test_with_a_margin_no_specks_of_the_outline_stay_behind():
+    thing = next(thing for thing in load_objects() if thing.name == "duck-beak")
+    rgb, mask = np.array(thing.image()), np.asarray(thing.mask)
+    around = select.with_margin(mask)
+
+    def specks(handle: np.ndarray) -> float:
+        pair = RegionPair.move(handle, *thing.move)
+        return left_behind(rgb, ours(rgb, pair), mask, around, np.asarray(pair.target))
+
+    assert specks(mask) > 0.02
+    assert specks(around) < 0.001

@@ -69,7 +69,7 @@ def test_a_bad_setting_is_refused_by_its_name(change, error, word):
 def test_the_bundled_models_settings_are_its_profiles():
     shown = EditSettings().with_own(own_settings("mini")).as_dict()
     engines = {name: value for name, value in MINI_PROFILE.defaults.items() if name in shown}
-    assert engines == {"steps": 15, "start": 0.2, "stop": 0.0}
+    assert engines == {"steps": 15, "start": 0.2, "stop": 0.0, "guidance_scale": 1.0}
     assert {name: shown[name] for name in engines} == engines
 
 
@@ -88,7 +88,14 @@ def test_each_edit_is_told_the_edits_settings_alone():
 
 @pytest.mark.parametrize("name", names("widget", "picture"))
 def test_a_setting_of_the_picture_has_it_prepared_anew(name):
-    other = {"prompt": "a dog", "seed": 9, "steps": 9, "start": 0.9}
+    other = {
+        "prompt": "a dog",
+        "negative_prompt": "a cat",
+        "guidance_scale": 4.0,
+        "seed": 9,
+        "steps": 9,
+        "start": 0.9,
+    }
     changed = EditSettings().updated({name: other[name]})
     assert editor_key("a", changed) != editor_key("a", EditSettings())
 

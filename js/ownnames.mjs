@@ -1,4 +1,4 @@
-// Finds the private names of the TypeScript sources that the bundler may shorten: nothing outside the bundle uses them.
+// Finds the names of the TypeScript sources that the bundler may shorten: nothing outside the bundle uses them.
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
@@ -16,22 +16,27 @@ function textOf(folder, ending, filter = () => true) {
 const found = (text, pattern) => [...text.matchAll(pattern)].map((match) => match[1])
 
 /**
- * Names that are declared private in `source` and mean nothing else: no property of the browser or of JavaScript, no
- * string, no data attribute, no field of a message or of the settings. `modules` is the folder of node modules.
+ * Fields and methods that are declared in `source` and mean nothing else: no word of the browser's, JavaScript's or the
+ * host's types, no string, no data attribute, no field of a message or of the settings. Keys of object literals are not
+ * looked for: those are attributes, keys of the keyboard, names of icons. `modules` is the folder of node modules.
  */
-export function privateNames(source, modules) {
+export function ownNames(source, modules) {
   const typescript = join(modules, "@typescript")
   const library = readdirSync(typescript).map((name) =>
     textOf(join(typescript, name, "lib"), ".d.ts", (file) => /^lib\.(dom|es\d+|esnext)/.test(file)),
   )
+  const host = textOf(join(modules, "@anywidget"), ".d.ts")
   const code = textOf(source, ".ts")
   const wire = ["messages.ts", "settings.generated.ts"].map((name) => textOf(source, name))
   const others = new Set([
-    ...found(library.join("\n"), /^\s+(?:readonly |get |set )*"?([A-Za-z_]\w*)"?\??\s*[:(<]/gm),
+    ...found([...library, host, ...wire].join("\n"), /\b([A-Za-z_]\w*)\b/g),
     ...found(code, /["'`]([A-Za-z_]\w*)["'`]/g),
     ...found(code, /data(?:set)?\.(\w+)/g),
-    ...found(wire.join("\n"), /\b([A-Za-z_]\w*)\b/g),
   ])
-  const declared = found(code, /\bprivate (?:readonly |static |get |set |async )*([A-Za-z]\w*)/g)
-  return [...new Set(declared)].filter((name) => !others.has(name))
+  const fields = found(code, /\b(?:private|readonly) (?:readonly |static |get |set |async )*([A-Za-z]\w*)/g)
+  const methods = found(
+    code,
+    /^ {2}(?:static |get |set |async )*([A-Za-z]\w*)\??(?:<[^>\n]*>)?\(.*(?:[{(]|: [^\n]+)$/gm,
+  )
+  return [...new Set([...fields, ...methods])].filter((name) => !others.has(name))
 }

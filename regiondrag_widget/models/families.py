@@ -1,0 +1,85 @@
+"""The families of flow transformers that are known, told by the class of their transformer."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from regiondrag_widget.models.admission import KNOWN_MODELS
+
+if TYPE_CHECKING:
+    from regiondrag_widget.models.transformer import TransformerBackbone
+
+__all__ = ["FAMILIES", "Family", "family_in_index", "family_of", "known_families"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of transformers.
+
+    Attributes
+    ----------
+    name : str
+        What messages call it.
+    transformer : str
+        diffusers' class of its network.
+    pipelines : tuple of str
+        diffusers' classes of its pipelines.
+    backbone : str
+        Module and class of its backbone, which are imported when a model of the family is loaded.
+    """
+
+    name: str
+    transformer: str
+    pipelines: tuple[str, ...]
+    backbone: str
+
+    def backbone_class(self) -> type[TransformerBackbone]:
+        """The class of its backbone."""
+        module, _, kind = self.backbone.partition(":")
+        found = importlib.import_module(f"regiondrag_widget.models.{module}")
+        return getattr(found, kind)  # type: ignore[no-any-return]
+
+
+FAMILIES = (
+    Family("FLUX.2 klein", "Flux2Transformer2DModel", ("Flux2KleinPipeline",), "flux2:Flux2Backbone"),
+)
+
+
+def known_families() -> str:
+    """The models that can be used, in words."""
+    return ", ".join([KNOWN_MODELS, *(family.name for family in FAMILIES)])
+
+
+def family_of(transformer: Any) -> Family:
+    """The family of a loaded transformer.
+
+    Raises
+    ------
+    ValueError
+        It is of none that is known.
+    """
+    kind = type(getattr(transformer, "_orig_mod", transformer)).__name__
+    for family in FAMILIES:
+        if family.transformer == kind:
+            return family
+    raise ValueError(f"the network is a {kind}: {known_families()} can be used")
+
+
+def family_in_index(index: Mapping[str, Any]) -> Family | None:
+    """The family of a model folder by its model_index.json; None where it has no known transformer.
+
+    Parameters
+    ----------
+    index : mapping
+        Class names by part. A pipeline of diffusers that the family does not name is another model, with the
+        same transformer.
+    """
+    part, kind = index.get("transformer"), str(index.get("_class_name", ""))
+    named = part[1] if isinstance(part, list) and len(part) == 2 else None
+    for family in FAMILIES:
+        if family.transformer == named and (kind in family.pipelines or kind.startswith("RegionDrag")):
+            return family
+    return None

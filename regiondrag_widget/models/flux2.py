@@ -1,0 +1,184 @@
+"""FLUX.2 klein: joint blocks, then parallel ones; a cell of the latents is a token of 16 px."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from diffusers.models.embeddings import apply_rotary_emb
+from torch import Tensor
+
+from regiondrag_widget.models.backbone import Condition
+from regiondrag_widget.models.joint_attention import JointProcessor
+from regiondrag_widget.models.placement import device_of
+from regiondrag_widget.models.processors import for_installing_thread
+from regiondrag_widget.models.profile import BackboneProfile
+from regiondrag_widget.models.prompt import warn_if_cut
+from regiondrag_widget.models.transformer import SIDE, TransformerBackbone, scattered
+
+__all__ = ["Flux2Backbone"]
+
+TEXT_TOKENS = 512
+
+
+class Flux2Backbone(TransformerBackbone):
+    """FLUX.2 klein's autoencoder, transformer and schedule: see `TransformerBackbone`.
+
+    The autoencoder's 32 channels at 8 px are folded 2 x 2 and normed as one, so a cell has 128 channels.
+    """
+
+    family = "FLUX.2 klein"
+    plain: ClassVar[set[str]] = {
+        "Flux2AttnProcessor",
+        "Flux2KVAttnProcessor",
+        "Flux2ParallelSelfAttnProcessor",
+        "Flux2KVParallelSelfAttnProcessor",
+    }
+    patch = 1
+
+    @classmethod
+    def encode_prompt(cls, components: dict[str, Any], prompt: str) -> Condition:
+        """See `TransformerBackbone.encode_prompt`: of three layers of Qwen3, as diffusers' pipeline does."""
+        from diffusers import Flux2KleinPipeline  # brings the text encoder's code along
+
+        encoder, tokenizer = components["text_encoder"], components["tokenizer"]
+        warn_if_cut(tokenizer, prompt, TEXT_TOKENS - 16)  # the chat's own words take some
+        theirs = Flux2KleinPipeline(None, None, encoder, tokenizer, None)
+        embeds, _ = theirs.encode_prompt(prompt, device=device_of(encoder), max_sequence_length=TEXT_TOKENS)
+        return Condition(embeds)
+
+    @property
+    def profile(self) -> BackboneProfile:
+        """8 levels, of which an edit visits the lowest 2: sigma 0.51 and 0.71 at 512 px, its last of 4."""
+        defaults = {"steps": 8, "start": 0.5, "stop": 0.2, "crop": True}
+        return BackboneProfile(side=SIDE, min_side=512, defaults=defaults)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the latents."""
+        return int(self.transformer.config.in_channels)
+
+    @property
+    def cell(self) -> int:
+        """Pixels a side of one latent cell."""
+        return 2 * super().cell
+
+    def mu(self, tokens: int, steps: int) -> float:
+        """See `TransformerBackbone.mu`; it depends on the steps too."""
+        from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
+
+        return float(compute_empirical_mu(tokens, steps))
+
+    def velocity(
+        self, x: Tensor, timesteps: Tensor, condition: Condition, where: Tensor | None, with_text: bool
+    ) -> Tensor:
+        """See `TransformerBackbone.velocity`."""
+        batch, _, height, width = x.shape
+        tokens, places = x.flatten(2).transpose(1, 2), image_places(height, width, x.device)
+        if where is not None:
+            tokens, places = tokens[:, where], places[where]
+        text = condition.embeds[:, : None if with_text else 0].expand(batch, -1, -1)
+        out = self.transformer(
+            hidden_states=tokens,
+            timestep=timesteps / 1000,
+            guidance=None,
+            encoder_hidden_states=text,
+            txt_ids=text_places(text.shape[1], x.device),
+            img_ids=places,
+            return_dict=False,
+        )[0]
+        velocity: Tensor = scattered(out, where, height * width).transpose(1, 2)
+        return velocity.reshape(batch, -1, height, width)
+
+    def processor_of(self, module: Any) -> JointProcessor:
+        """See `TransformerBackbone.processor_of`."""
+        return ParallelBlock() if hasattr(module, "to_qkv_mlp_proj") else JointBlock()
+
+    def scaled(self, vae: Any, raw: Tensor) -> Tensor:
+        """Folded 2 x 2 and normed by the means and deviations that the autoencoder has learned."""
+        mean, deviation = _statistics(vae, raw)
+        return (F.pixel_unshuffle(raw, 2) - mean) / deviation
+
+    def unscaled(self, vae: Any, latents: Tensor) -> Tensor:
+        """The inverse of `scaled`."""
+        mean, deviation = _statistics(vae, latents)
+        return F.pixel_shuffle(latents * deviation + mean, 2)
+
+    def set_draft_vae(self, draft_vae: Any) -> None:
+        """See `TransformerBackbone.set_draft_vae`; there is none whose latents are known to be the same."""
+        if draft_vae is not None:
+            raise ValueError("no small autoencoder is known for FLUX.2's latents: leave draft_vae out")
+        self.draft_vae = None
+
+
+def _statistics(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
+    mean, variance = (t.to(like).view(1, -1, 1, 1) for t in (vae.bn.running_mean, vae.bn.running_var))
+    return mean, (variance + vae.config.batch_norm_eps).sqrt()
+
+
+def image_places(height: int, width: int, device: torch.device, time: int = 0) -> Tensor:
+    """(height * width, 4) positions of image tokens: time, row, column, and 0 where text counts its words."""
+    ranges = [torch.tensor([time]), torch.arange(height), torch.arange(width), torch.tensor([0])]
+    return torch.cartesian_prod(*ranges).to(device)
+
+
+def text_places(count: int, device: torch.device) -> Tensor:
+    """(count, 4) positions of text tokens."""
+    places = torch.zeros(count, 4, dtype=torch.int64, device=device)
+    places[:, 3] = torch.arange(count, device=device)
+    return places
+
+
+class JointBlock(JointProcessor):
+    """diffusers' `Flux2AttnProcessor`, whose keys and values may be exchanged."""
+
+    @for_installing_thread
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+        image_rotary_emb: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        text = encoder_hidden_states.shape[1]
+        if attn.fused_projections:
+            image_parts = attn.to_qkv(hidden_states).chunk(3, dim=-1)
+            text_parts = attn.to_added_qkv(encoder_hidden_states).chunk(3, dim=-1)
+        else:
+            image_parts = tuple(to(hidden_states) for to in (attn.to_q, attn.to_k, attn.to_v))
+            text_parts = tuple(
+                to(encoder_hidden_states) for to in (attn.add_q_proj, attn.add_k_proj, attn.add_v_proj)
+            )
+        query, key, value = (t.unflatten(-1, (-1, attn.head_dim)) for t in image_parts)
+        words = [t.unflatten(-1, (-1, attn.head_dim)) for t in text_parts]
+        query = torch.cat([attn.norm_added_q(words[0]), attn.norm_q(query)], 1)
+        key = torch.cat([attn.norm_added_k(words[1]), attn.norm_k(key)], 1)
+        value = torch.cat([words[2], value], 1)
+        query, key = (apply_rotary_emb(t, image_rotary_emb, sequence_dim=1) for t in (query, key))
+        out = self.attend(query, key, value)
+        image_out = attn.to_out[1](attn.to_out[0](out[:, text:]))
+        return image_out, attn.to_add_out(out[:, :text])  # type: ignore[return-value]
+
+
+class ParallelBlock(JointProcessor):
+    """diffusers' `Flux2ParallelSelfAttnProcessor`, whose keys and values may be exchanged."""
+
+    @for_installing_thread
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+        image_rotary_emb: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        projected = attn.to_qkv_mlp_proj(hidden_states)
+        inner, rest = 3 * attn.inner_dim, attn.mlp_hidden_dim * attn.mlp_mult_factor
+        together, feed = projected.split([inner, rest], dim=-1)
+        query, key, value = (t.unflatten(-1, (-1, attn.head_dim)) for t in together.chunk(3, dim=-1))
+        query, key = attn.norm_q(query), attn.norm_k(key)
+        query, key = (apply_rotary_emb(t, image_rotary_emb, sequence_dim=1) for t in (query, key))
+        out = self.attend(query, key, value)
+        result: Tensor = attn.to_out(torch.cat([out, attn.mlp_act_fn(feed)], dim=-1))
+        return result
