@@ -8,13 +8,19 @@ from contextlib import suppress
 
 from regiondrag_widget.datasets.dragbench import load_dragbench
 from regiondrag_widget.datasets.folders import load_folders
+from regiondrag_widget.datasets.prdbench import load_prdbench
+from regiondrag_widget.datasets.red import load_red
 from regiondrag_widget.datasets.sample import Dataset
+from regiondrag_widget.datasets.vfd import load_vfd
 
 __all__ = ["KINDS", "open_dataset"]
 
 KINDS: Mapping[str, Callable[[str | os.PathLike[str]], Dataset]] = {
     "dragbench": load_dragbench,
     "folders": load_folders,
+    "red": load_red,
+    "vfd": load_vfd,
+    "prdbench": load_prdbench,
 }
 
 
@@ -32,7 +38,8 @@ def open_dataset(folder: str | os.PathLike[str], kind: str | None = None) -> Dat
         if kind not in KINDS:
             raise ValueError(f"{kind!r} is no kind of data set: use one of {', '.join(KINDS)}")
         return KINDS[kind](folder)
-    for load in KINDS.values():
+    # ReD's samples have a picture of the same name as DragBench's
+    for load in (load_folders, load_red, load_vfd, load_prdbench, load_dragbench):
         with suppress(ValueError):
             return load(folder)
     raise ValueError(f"{folder} holds no samples of {', '.join(KINDS)}")

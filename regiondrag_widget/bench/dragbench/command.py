@@ -84,12 +84,12 @@ def run_dragbench(args: argparse.Namespace) -> int:
     """
     from regiondrag_widget.bench.dragbench.drag_work import EditSamples, MeasureSamples, edit_rows
     from regiondrag_widget.bench.dragbench.report import write_report
-    from regiondrag_widget.datasets.opening import open_dataset
+    from regiondrag_widget.datasets import open_dataset
 
     methods = _methods(args)
     _check_output(args.output, Path(args.folder))
     dataset = open_dataset(args.folder, args.kind)
-    samples = _samples(dataset, args)
+    samples, expanded = _samples(dataset, args)
     features = _features(args)
     rows = edit_rows([sample.name for sample in samples], methods, list(dict.fromkeys(args.seeds)))
     edits, figures = args.output / "edits", args.output / "figures"
@@ -102,19 +102,23 @@ def run_dragbench(args: argparse.Namespace) -> int:
         _do(done, figures, measure, args.workers, "figures", failed)
     except KeyboardInterrupt:
         interrupted = True
-    tally = _tally(rows, samples, dataset, args, features, failed)
+    tally = _tally(rows, samples, dataset, args, features, failed, expanded)
     if not tally.lines:
-        return say("regiondrag: nothing was finished", INTERRUPTED if interrupted else FAILURE)
+        return _gone_on() if interrupted else say("regiondrag: no edit was finished", FAILURE)
     text = write_report(tally, args.output, _pictures(tally, samples, args.output))
     print(text.split("\n## What the numbers are")[0])
     say(f"report in {args.output / 'dragbench.md'}", DONE)
     if interrupted:
-        return say("regiondrag: interrupted; run the same command again to go on", INTERRUPTED)
+        return _gone_on()
     if dataset.skipped or failed:
         named = ", ".join([*dataset.skipped, *failed][:5])
         counts = f"{len(dataset.skipped)} samples were skipped and {len(failed)} edits failed"
         return say(f"regiondrag: {counts}: {named}; the report says why", FAILURE)
     return DONE
+
+
+def _gone_on() -> int:
+    return say("regiondrag: interrupted: the same command goes on", INTERRUPTED)
 
 
 def _methods(args: argparse.Namespace) -> list[str]:
@@ -138,7 +142,10 @@ def _check_output(output: Path, folder: Path) -> None:
         raise ValueError(f"-o {output} lies in {folder}, whose folders are samples: choose another place")
 
 
-def _samples(dataset: Dataset, args: argparse.Namespace) -> list[Sample]:
+def _samples(dataset: Dataset, args: argparse.Namespace) -> tuple[list[Sample], int]:
+    """The chosen samples that can be read, and how many of them got regions of their points."""
+    from regiondrag_widget.bench.dragbench.drag_work import with_regions
+
     chosen = [
         name for name in dataset.names if not args.samples or any(part in name for part in args.samples)
     ]
@@ -147,12 +154,17 @@ def _samples(dataset: Dataset, args: argparse.Namespace) -> list[Sample]:
     if args.count is not None and args.count < 1:
         raise ValueError(f"--count is {args.count}: give at least 1")
     samples = dataset.only(chosen[: args.count])
-    read = list(samples)
+    found = list(samples)
+    for sample in found:
+        if not len(sample.pairs) and not len(sample.points):
+            samples.skipped[sample.name] = "it has neither regions nor points"
     dataset.skipped.update(samples.skipped)
+    read = [with_regions(sample) for sample in found if sample.name not in samples.skipped]
+    expanded = sum(not len(sample.pairs) for sample in found if sample.name not in samples.skipped)
     if not read:
         reasons = "; ".join(f"{name}: {why}" for name, why in list(samples.skipped.items())[:3])
         raise ValueError(f"no sample of {dataset.folder} can be read: {reasons}")
-    return read
+    return read, expanded
 
 
 def _features(args: argparse.Namespace) -> str | None:
@@ -195,6 +207,7 @@ def _tally(
     args: argparse.Namespace,
     features: str | None,
     failed: dict[str, str],
+    expanded: int,
 ) -> Tally:
     from regiondrag_widget.bench.dragbench.figures import Figures
     from regiondrag_widget.bench.dragbench.tally import Tally
@@ -212,7 +225,7 @@ def _tally(
         "comparable": judge.dift is not None and judge.dift.comparable,
         "seeds": " ".join(map(str, args.seeds)),
         "device": _device(),
-        "expanded": sum(not len(sample.pairs) for sample in samples),
+        "expanded": expanded,
     }
     return Tally(tuple(lines), about, dict(dataset.skipped), failed, missing)
 

@@ -19,15 +19,16 @@ from regiondrag_widget.bench.dragbench.contenders import ABLATIONS, CONTENDERS, 
 from regiondrag_widget.bench.dragbench.sample_scene import scene_of
 from regiondrag_widget.bench.methods.network import BenchNetwork, weights_of
 from regiondrag_widget.bench.truth.result_store import code_digest
-from regiondrag_widget.datasets.opening import open_dataset
+from regiondrag_widget.datasets import expand_sample, open_dataset
 from regiondrag_widget.regions.writing import write_whole
 
 if TYPE_CHECKING:
     from regiondrag_widget.datasets import Dataset, Sample
 
-__all__ = ["EditSamples", "MeasureSamples", "contender", "edit_rows"]
+__all__ = ["EditSamples", "MeasureSamples", "contender", "edit_rows", "with_regions"]
 
 HERE = Path(__file__).resolve().parent
+EXPANDING = HERE.parents[1] / "datasets" / "expanding.py"
 MEASURING = ("matching.py", "dift.py", "perceptual.py", "figures.py")
 
 
@@ -53,6 +54,11 @@ def edit_rows(samples: Iterable[str], methods: Iterable[str], seeds: Sequence[in
     ]
 
 
+def with_regions(sample: Sample) -> Sample:
+    """The sample, with regions expanded from its points where it has none; ``ValueError`` without either."""
+    return sample if len(sample.pairs) else expand_sample(sample)
+
+
 @dataclass(frozen=True)
 class EditSamples:
     """Edit the sample of each row by its method.
@@ -75,7 +81,7 @@ class EditSamples:
             **{name: row.values[name] for name in ("method", "seed")},
             "model": [Path(self.model).name, weights_of(self.model)] if _networked(row) else None,
             "code": code_digest(),
-            "methods": _digest_of((HERE / "contenders.py", HERE / "sample_scene.py")),
+            "methods": _digest_of((HERE / "contenders.py", HERE / "sample_scene.py", EXPANDING)),
         }
         return Depends(values, tuple(_dataset(self.folder, self.kind).files_of(row.values["sample"])))
 
@@ -160,7 +166,7 @@ class _Latest:
 
     def __getitem__(self, name: str) -> Sample:
         if self._sample is None or self._sample.name != name:
-            self._sample = self._dataset[name]
+            self._sample = with_regions(self._dataset[name])
         return self._sample
 
 
