@@ -33,7 +33,7 @@
     const own = colour(text)
     return ratio(over([...own.slice(0, 3), own[3] * faded(node)], ground), ground)
   }))
-  const off = node => node.closest(':disabled, [aria-disabled=true], .rd-off, [inert], [hidden]')
+  const off = node => node.closest(':disabled, [aria-disabled=true], [inert], [hidden]')
   const shown = node => node.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && !off(node)
   const found = []
   const check = (node, kind, text, wanted) => {
