@@ -141,7 +141,9 @@ class _Work:
 
     def widget(self, case: int) -> Callable[[random.Random], bool]:
         """What a thread with a widget of its own does."""
-        w = rd.RegionDragWidget(self.images[case], model=self.pipe, live=False, steps=4, prompt="a dog", seed=0)
+        w = rd.RegionDragWidget(
+            self.images[case], model=self.pipe, live=False, steps=4, prompt="a dog", seed=0
+        )
         w.pairs = [self.pairs[case]]
         self.widgets.append(w)
 

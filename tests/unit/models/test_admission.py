@@ -209,13 +209,6 @@ def test_another_family_is_refused_before_it_is_downloaded(tmp_path: Path, monke
         rd.RegionDragPipeline.from_pretrained("black-forest-labs/FLUX.1-dev", device="cpu")
 
 
-def test_a_single_file_is_told_how_it_is_loaded(tmp_path: Path):
-    file = tmp_path / "model.safetensors"
-    file.write_bytes(b"")
-    with pytest.raises(ValueError, match="from_single_file"):
-        rd.RegionDragPipeline.from_pretrained(file, device="cpu")
-
-
 def test_a_cache_of_attention_is_refused_with_its_remedy_and_taken_again_without_it():
     from diffusers import PyramidAttentionBroadcastConfig, apply_pyramid_attention_broadcast
     from diffusers.hooks import HookRegistry
