@@ -10,6 +10,7 @@ from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor
 
 from regiondrag_widget.models.backbone import Condition
+from regiondrag_widget.models.flux import FluxBlock
 from regiondrag_widget.models.joint_attention import JointProcessor
 from regiondrag_widget.models.placement import device_of
 from regiondrag_widget.models.processors import for_installing_thread
@@ -93,7 +94,7 @@ class Flux2Backbone(TransformerBackbone):
 
     def processor_of(self, module: Any) -> JointProcessor:
         """See `TransformerBackbone.processor_of`."""
-        return ParallelBlock() if hasattr(module, "to_qkv_mlp_proj") else JointBlock()
+        return ParallelBlock() if hasattr(module, "to_qkv_mlp_proj") else FluxBlock()
 
     def scaled(self, vae: Any, raw: Tensor) -> Tensor:
         """Folded 2 x 2 and normed by the means and deviations that the autoencoder has learned."""
@@ -128,38 +129,6 @@ def text_places(count: int, device: torch.device) -> Tensor:
     places = torch.zeros(count, 4, dtype=torch.int64, device=device)
     places[:, 3] = torch.arange(count, device=device)
     return places
-
-
-class JointBlock(JointProcessor):
-    """diffusers' `Flux2AttnProcessor`, whose keys and values may be exchanged."""
-
-    @for_installing_thread
-    def __call__(
-        self,
-        attn: Any,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor,
-        attention_mask: Tensor | None = None,
-        image_rotary_emb: tuple[Tensor, Tensor] | None = None,
-    ) -> Tensor:
-        text = encoder_hidden_states.shape[1]
-        if attn.fused_projections:
-            image_parts = attn.to_qkv(hidden_states).chunk(3, dim=-1)
-            text_parts = attn.to_added_qkv(encoder_hidden_states).chunk(3, dim=-1)
-        else:
-            image_parts = tuple(to(hidden_states) for to in (attn.to_q, attn.to_k, attn.to_v))
-            text_parts = tuple(
-                to(encoder_hidden_states) for to in (attn.add_q_proj, attn.add_k_proj, attn.add_v_proj)
-            )
-        query, key, value = (t.unflatten(-1, (-1, attn.head_dim)) for t in image_parts)
-        words = [t.unflatten(-1, (-1, attn.head_dim)) for t in text_parts]
-        query = torch.cat([attn.norm_added_q(words[0]), attn.norm_q(query)], 1)
-        key = torch.cat([attn.norm_added_k(words[1]), attn.norm_k(key)], 1)
-        value = torch.cat([words[2], value], 1)
-        query, key = (apply_rotary_emb(t, image_rotary_emb, sequence_dim=1) for t in (query, key))
-        out = self.attend(query, key, value)
-        image_out = attn.to_out[1](attn.to_out[0](out[:, text:]))
-        return image_out, attn.to_add_out(out[:, :text])  # type: ignore[return-value]
 
 
 class ParallelBlock(JointProcessor):

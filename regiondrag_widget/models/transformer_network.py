@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -236,7 +236,8 @@ class TransformerNetwork:
                     added = {
                         k: v.to(device, dtype if v.is_floating_point() else v.dtype) for k, v in added.items()
                     }
-                given = Condition(self.condition.embeds.to(device, dtype), added)
+                embeds = self.condition.embeds.to(device, dtype)
+                given = replace(self.condition, embeds=embeds, added=added)
             self._given = (device, dtype, given)
         return self._given[2]
 
