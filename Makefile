@@ -14,7 +14,11 @@ STAMPS := $(VENV)/.stamps
 COLAB        ?= .venv-colab
 COLAB_PYTHON ?= $(shell sh scripts/find-python.sh 3.13 3.12 3.11 3.10)
 COLAB_TORCH  ?= $(filter torch==%,$(shell grep '^torch==' constraints.txt))
-COLAB_TOOLS  := check-jsonschema flip-evaluator hypothesis ipykernel ipython matplotlib nbclient pytest pytest-timeout pyyaml
+COLAB_TOOLS  := check-jsonschema flip-evaluator hypothesis ipykernel ipython matplotlib nbclient pytest pytest-timeout pytest-xdist pyyaml
+# tests run in as many processes as there are cores, four at most, one torch thread each
+JOBS   ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ "$$n" -gt 4 ] && n=4; echo $$n)
+ONE_THREAD := env OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
+PYTEST := -m pytest -n $(JOBS) --dist loadfile
 
 .PHONY: help demo test test-py test-js test-colab bench-truth bench-latency fuzz lab lint settings build-js chromium clean
 .DELETE_ON_ERROR:
@@ -46,10 +50,10 @@ test-js: node_modules/.package-lock.json
 	npm test
 
 test-py: $(STAMPS)/test build-js chromium
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(ONE_THREAD) $(PY) $(PYTEST) $(PYTEST_ARGS)
 
 test-colab: $(COLAB)/.stamps/test build-js
-	$(COLAB)/bin/python -m pytest $(or $(COLAB_TESTS),tests/unit tests/kernel) $(PYTEST_ARGS)
+	$(ONE_THREAD) $(COLAB)/bin/python $(PYTEST) $(or $(COLAB_TESTS),tests/unit tests/kernel) $(PYTEST_ARGS)
 
 bench-truth: $(STAMPS)/test
 	@test -d "$(PHOTOS)" || { echo "make: say which photographs: make bench-truth PHOTOS=DIR"; exit 1; }

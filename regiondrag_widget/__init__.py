@@ -17,7 +17,7 @@ from regiondrag_widget._version import __version__
 
 if TYPE_CHECKING:
     from regiondrag_widget import assets as examples
-    from regiondrag_widget import datasets, select
+    from regiondrag_widget import batch, datasets, select
     from regiondrag_widget.api import carried, edit, load_pipeline
     from regiondrag_widget.engine.denoise import EditStep
     from regiondrag_widget.engine.inversion import Inversion
@@ -48,6 +48,7 @@ __all__ = [
     "RegionPair",
     "RegionPairs",
     "__version__",
+    "batch",
     "carried",
     "cell_correspondence",
     "datasets",
@@ -74,6 +75,7 @@ _WHERE: dict[str, tuple[str, str | None]] = {
     "RegionDragWidget": ("widget.widget", "RegionDragWidget"),
     "RegionPair": ("regions.pair", "RegionPair"),
     "RegionPairs": ("regions.pair", "RegionPairs"),
+    "batch": ("batch", None),
     "carried": ("api", "carried"),
     "cell_correspondence": ("regions.correspondence", "cell_correspondence"),
     "datasets": ("datasets", None),

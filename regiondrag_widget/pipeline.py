@@ -39,6 +39,7 @@ from regiondrag_widget.models.named_loras import NamedLoras
 from regiondrag_widget.models.placement import moving_turn
 from regiondrag_widget.models.profile import MINI_PROFILE, BackboneProfile, stable_diffusion_profile
 from regiondrag_widget.models.prompt import encode_prompt
+from regiondrag_widget.models.single_file import is_single_file
 from regiondrag_widget.models.transformer import TransformerBackbone
 from regiondrag_widget.models.unet import UNetBackbone
 from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs
@@ -230,7 +231,8 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         Parameters
         ----------
         model : str or path
-            "mini" (bundled), a local diffusers folder, or a hub id.
+            "mini" (bundled), a local diffusers folder, a hub id, or a checkpoint that is one .safetensors
+            file (see `from_single_file`).
         device : str or torch.device, optional
             "cuda", "mps" or "cpu"; the best available when left out.
         dtype : str or torch.dtype, optional
@@ -270,6 +272,35 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
             **options,
         )
         return pipe
+
+    @classmethod
+    def from_single_file(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        config: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> RegionDragPipeline:
+        """Load a checkpoint of Stable Diffusion 1.5, 2.1 or SDXL that is one .safetensors file.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, or its address on the hub.
+        config : str or path, optional
+            A diffusers folder or hub id of the same family, for sizes, tokeniser and noise schedule: its
+            .json and .txt files suffice. When left out, the hub is asked for them.
+        **options
+            As `from_pretrained` takes them: `device`, `dtype`, `lora`...
+
+        Raises
+        ------
+        ValueError, FileNotFoundError
+            In one sentence: no such file, pickled weights, another family, no configuration.
+        """
+        if not is_single_file(path):
+            raise FileNotFoundError(f"there is no file {os.fspath(path)}: name a .safetensors file")
+        return cls.from_pretrained(path, config=config, **options)
 
     @classmethod
     def from_pipe(

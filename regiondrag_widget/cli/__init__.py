@@ -1,4 +1,4 @@
-"""The command line: ``regiondrag edit``, ``select``, ``demo``, ``info``, ``check`` and ``bench``.
+"""The command line: ``regiondrag edit``, ``batch``, ``select``, ``demo``, ``info``, ``check`` and ``bench``.
 
 Exit codes: 0 done, 1 failure, 2 wrong input, 130 interrupted. An error is one sentence on stderr, never a
 traceback (``--debug`` shows it); results go to stdout, progress to stderr.
@@ -71,7 +71,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from regiondrag_widget.cli import bench, check, demo, edit, info, select
+    from regiondrag_widget.cli import batch, bench, check, demo, edit, info, select
 
     parser = _Parser(
         prog="regiondrag", description="Drag regions of a picture to new places.", allow_abbrev=False
@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     # each command adds its arguments and sets run=, a function from args to an exit code
     for add_parser in (
         edit.add_parser,
+        batch.add_parser,
         select.add_parser,
         demo.add_parser,
         info.add_parser,

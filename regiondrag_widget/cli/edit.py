@@ -78,7 +78,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     how = parser.add_argument_group("settings")
     for spec in SETTINGS:
         if "command line" in spec.faces:
-            _add_option(how, spec)
+            add_setting(how, spec)
     how.add_argument("--device", help="cpu, cuda, cuda:1, mps; chosen automatically")
     how.add_argument("--json", action="store_true", help="print what was done as JSON")
     how.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -86,7 +86,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_option(group: Any, spec: SettingSpec) -> None:
+def add_setting(group: Any, spec: SettingSpec) -> None:
     """A setting of the table as an option; left out, the engine's default holds."""
     default = "the model's own" if spec.of_model else "empty" if spec.default == "" else spec.default
     allowed = f"{spec.allowed}; " if spec.kind in PARSED else ""

@@ -24,6 +24,9 @@ STEERING = {
     "referencenet": "a reference network",
 }
 CONDITIONS = (None, "text_time")
+# diffusers' own hooks that leave alone what is computed: they move weights, or cast them
+MOVING_HOOKS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_offloading", "lazy_leafs")
+CASTING_HOOKS = ("layerwise_casting", "peft_autocast_disable")
 
 
 def check_components(kind: str, components: Mapping[str, Any], used: Iterable[str]) -> None:
@@ -92,7 +95,7 @@ def check_parts(vae: Any, unet: Any, scheduler: Any) -> None:
 
 
 def check_network(unet: Any) -> None:
-    """Refuse what may have come to a UNet since it was loaded: an IP-Adapter; and weights that are not there.
+    """Refuse what may have come to a UNet since it was loaded: an IP-Adapter, a cache; or no weights.
 
     Raises
     ------
@@ -115,6 +118,18 @@ def check_network(unet: Any) -> None:
             f"the {what} has no weights: they are on torch's meta device; load it with from_pretrained, or "
             "fill it with load_state_dict(..., assign=True)"
         )
+    _check_hooks(unet)
+
+
+def _check_hooks(network: torch.nn.Module) -> None:
+    """Refuse caches that give a block's last output again: an edit reads every call's keys and values."""
+    for module in network.modules():
+        for hook in getattr(getattr(module, "_diffusers_hook", None), "hooks", ()):
+            if hook not in MOVING_HOOKS + CASTING_HOOKS:
+                raise ValueError(
+                    f"the network has diffusers' hook {hook!r}, which may leave out or repeat what an edit has"
+                    " to read: take it off first, a cache by disable_cache() on the UNet or transformer"
+                )
 
 
 def _check_scheduler(scheduler: Any) -> None:

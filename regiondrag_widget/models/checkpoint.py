@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from regiondrag_widget.models.admission import SPARE, STEERING
 from regiondrag_widget.models.families import family_in_index, known_families
 
 __all__ = [
+    "check_config",
     "check_folder",
     "check_index",
     "check_no_code",
@@ -30,13 +32,15 @@ REQUIRED = {"unet", "vae", "scheduler"}
 LIBRARIES = {"diffusers", "transformers", "stable_diffusion"}
 
 
-def check_folder(folder: Path) -> dict[str, Any]:
+def check_folder(folder: Path, given: Iterable[str] = ()) -> dict[str, Any]:
     """Refuse a folder that is no diffusers checkpoint of a known family with safetensors weights.
 
     Parameters
     ----------
     folder : Path
         The folder.
+    given : iterable of str
+        Names of parts that are given instead of the folder's, or left out.
 
     Returns
     -------
@@ -50,12 +54,6 @@ def check_folder(folder: Path) -> dict[str, Any]:
     ValueError
         A part is missing, unreadable, or has only pickled weights.
     """
-    if folder.suffix in (".safetensors", ".ckpt") and folder.is_file():
-        raise ValueError(
-            f"{folder} is not a model folder but a single file: load it by "
-            "diffusers.StableDiffusionPipeline.from_single_file(path) and pass the pipeline to "
-            "RegionDragPipeline.from_pipe"
-        )
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{folder} is not a model folder: name a diffusers folder, a hub id, or 'mini'"
@@ -66,10 +64,10 @@ def check_folder(folder: Path) -> dict[str, Any]:
     named = _named(index)
     network = "transformer" if family_in_index(index) else "unet"
     for part in (network, "vae", "scheduler"):
-        if part not in named or not (folder / part).is_dir():
+        if part not in given and (part not in named or not (folder / part).is_dir()):
             raise ValueError(f"{folder} lacks its {part} part: fetch the model again, whole")
     variants: set[str] = set()
-    for part in sorted(named):
+    for part in sorted(named.difference(given)):
         place = folder / part
         if not place.is_dir():
             if part in SPARE:
@@ -78,6 +76,18 @@ def check_folder(folder: Path) -> dict[str, Any]:
         if part in (network, "vae") or part.startswith("text_encoder"):
             variants |= {_variant(place)}
     return {} if "" in variants or not variants else {"variant": variants.pop()}
+
+
+def check_config(folder: Path) -> None:
+    """Refuse a folder whose configuration is none of a family that single files are loaded with.
+
+    Raises
+    ------
+    ValueError
+        It has no list of parts, code, or is of another family.
+    """
+    check_no_code(folder)
+    _check_family(str(folder), _index_of(folder))
 
 
 def check_index(model: str, **options: Any) -> None:

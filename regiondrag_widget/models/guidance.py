@@ -71,8 +71,8 @@ class GuidedNetwork:
 
     def told_picture(self, clean: Tensor, hole: Tensor | None, source: Tensor | None) -> GuidedNetwork:
         """See `backbone.told_picture`."""
-        both = (told_picture(network, clean, hole, source) for network in (self.prompted, self.negative))
-        return GuidedNetwork(*both, self.scale)
+        prompted = told_picture(self.prompted, clean, hole, source)
+        return GuidedNetwork(prompted, told_picture(self.negative, clean, hole, source), self.scale)
 
     def inject(
         self,

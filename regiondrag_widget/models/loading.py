@@ -24,6 +24,7 @@ from regiondrag_widget.models.device import choose_device, choose_dtype
 from regiondrag_widget.models.graphs import accelerator_for
 from regiondrag_widget.models.lora import fuse_lora
 from regiondrag_widget.models.placement import device_of
+from regiondrag_widget.models.single_file import is_single_file, load_single_file
 from regiondrag_widget.models.upcast import needs_float32
 
 __all__ = ["arrange", "load_pretrained"]
@@ -34,6 +35,7 @@ _one_at_a_time = OrderedLock(Rank.LOADING, reentrant=True)
 # what diffusers' `from_pretrained` takes besides; it leaves other names out without a word
 OPTIONS = (
     "cache_dir",
+    "config",
     "device_map",
     "disable_mmap",
     "force_download",
@@ -148,10 +150,17 @@ def _diffusers(
     dtype: str | torch.dtype | None,
     options: dict[str, Any],
 ) -> tuple[Any, torch.dtype]:
+    config = options.pop("config", None)
+    if is_single_file(model):
+        precision = choose_dtype(device, dtype)
+        kind, told = load.__self__, {_dtype_argument(): precision}  # type: ignore[attr-defined]
+        return load_single_file(kind, model, config, **told, **options), precision
+    if config is not None:
+        raise ValueError(f"config is for checkpoints that are one .safetensors file, which {model} is not")
     folder = Path(model).expanduser()
     local = folder.is_dir() or len(folder.parts) > 2 or str(model).startswith((".", "/", "~", "\\"))
     if local:
-        options = {**check_folder(folder), **options}
+        options = {**check_folder(folder, options), **options}
     options["use_safetensors"] = True
     if not local:
         folder, local = _downloaded(load, str(model), options), True

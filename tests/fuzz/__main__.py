@@ -8,6 +8,7 @@ import sys
 from tests.fuzz.faults import fuzz_faults
 from tests.fuzz.files import fuzz_archives, fuzz_pictures
 from tests.fuzz.messages import fuzz_messages
+from tests.fuzz.threads import fuzz_threads
 
 MOST_GROWTH = 20  # MB
 
@@ -19,11 +20,12 @@ def main() -> int:
     parser.add_argument("--archives", type=int, default=10_000)
     parser.add_argument("--pictures", type=int, default=1_000)
     parser.add_argument("--faults", type=int, default=500)
+    parser.add_argument("--threads", type=int, default=1_000, help="pictures made by ten threads in all")
     args = parser.parse_args()
     failed = False
     for fuzz, count in (
         (fuzz_archives, args.archives), (fuzz_pictures, args.pictures), (fuzz_messages, args.messages),
-        (fuzz_faults, args.faults),
+        (fuzz_faults, args.faults), (fuzz_threads, args.threads),
     ):  # fmt: skip
         if count:
             outcome = fuzz(count, args.seed)

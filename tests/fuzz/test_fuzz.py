@@ -10,6 +10,7 @@ from tests.fuzz.faults import fuzz_faults
 from tests.fuzz.files import fuzz_archives, fuzz_pictures
 from tests.fuzz.messages import fuzz_messages
 from tests.fuzz.outcome import Outcome
+from tests.fuzz.threads import fuzz_threads
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,13 @@ def test_nothing_gets_through(fuzz: Callable[[int, int], Outcome], count: int):
 
 def test_a_fault_at_any_step_leaves_nothing_behind():
     outcome = fuzz_faults(40, 1)
+    print(outcome)
+    assert outcome.done == 40
+    assert not outcome.escapes, str(outcome)
+
+
+def test_ten_threads_make_the_pictures_of_one():
+    outcome = fuzz_threads(40, 1)
     print(outcome)
     assert outcome.done == 40
     assert not outcome.escapes, str(outcome)

@@ -209,8 +209,22 @@ def test_another_family_is_refused_before_it_is_downloaded(tmp_path: Path, monke
         rd.RegionDragPipeline.from_pretrained("black-forest-labs/FLUX.1-dev", device="cpu")
 
 
-def test_a_single_file_is_told_how_it_is_loaded(tmp_path: Path):
-    file = tmp_path / "model.safetensors"
-    file.write_bytes(b"")
-    with pytest.raises(ValueError, match="from_single_file"):
-        rd.RegionDragPipeline.from_pretrained(file, device="cpu")
+def test_a_cache_of_attention_is_refused_with_its_remedy_and_taken_again_without_it():
+    from diffusers import PyramidAttentionBroadcastConfig, apply_pyramid_attention_broadcast
+    from diffusers.hooks import HookRegistry
+
+    pipe = tiny_pipeline()
+    image, pairs = picture(*SHAPE), [box_pair(SHAPE)]
+    expected = rd.edit(image, pairs, pipe).image.tobytes()
+    apply_pyramid_attention_broadcast(
+        pipe.unet,
+        PyramidAttentionBroadcastConfig(
+            spatial_attention_block_skip_range=2, current_timestep_callback=lambda: 500
+        ),
+    )
+    with pytest.raises(ValueError, match=r"hook 'pyramid_attention_broadcast'.*take it off first"):
+        rd.edit(image, pairs, pipe)
+    HookRegistry.check_if_exists_or_initialize(pipe.unet).remove_hook(
+        "pyramid_attention_broadcast", recurse=True
+    )
+    assert rd.edit(image, pairs, pipe).image.tobytes() == expected

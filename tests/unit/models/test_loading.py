@@ -257,8 +257,8 @@ def test_a_path_where_no_folder_is_is_refused(tmp_path: Path):
 
 
 def test_a_file_is_no_model_folder(tmp_path: Path):
-    (tmp_path / "model.safetensors").write_bytes(b"")
-    assert "is not a model folder" in refusal(tmp_path / "model.safetensors")
+    (tmp_path / "model.png").write_bytes(b"")
+    assert "is not a model folder" in refusal(tmp_path / "model.png")
 
 
 @pytest.mark.parametrize("model", ["nobody/no-such-model", "no-such-model"])

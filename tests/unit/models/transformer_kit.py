@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import (
     AutoencoderKL,
@@ -37,6 +37,7 @@ from transformers import (
 )
 
 from tests.unit.engine_kit import TEXT_WIDTH, tiny_text_encoder, tiny_tokenizer
+from tests.unit.models.flow_reference import Seam
 
 SIDE = 96  # the pixels a side that tests work at
 
@@ -171,12 +172,14 @@ class Kit:
         diffusers' pipeline, which loads it.
     velocity, encoded, embeds : callable
         What that pipeline computes.
-    mu : callable
-        Its shift of the schedule, of image tokens and steps.
-    attention : module
-        Where the transformer finds `dispatch_attention_fn`.
+    schedule : callable
+        Sets the timesteps of its scheduler as it does, for a number of image tokens and steps.
+    attention : Seam
+        Where the transformer calls attention.
     patch : int
         Latent cells a side of one token.
+    layer : str
+        The end of the name of a layer that sees image and text.
     """
 
     save: Callable[[Path], Path]
@@ -184,9 +187,19 @@ class Kit:
     velocity: Callable[[Any, str], Callable[[Tensor, float], Tensor]]
     encoded: Callable[[Any, Tensor], Tensor]
     embeds: Callable[[Any, str], Tensor]
-    mu: Callable[[int, int], float]
-    attention: ModuleType
+    schedule: Callable[[Any, int, int], None]
+    attention: Seam
     patch: int
+    layer: str = ".0.attn"
+
+
+def shifted(mu: Callable[[int, int], float]) -> Callable[[Any, int, int], None]:
+    """Even sigmas, shifted by the number of image tokens and steps."""
+
+    def schedule(scheduler: Any, tokens: int, steps: int) -> None:
+        scheduler.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps), mu=mu(tokens, steps))
+
+    return schedule
 
 
 KITS = {
@@ -196,8 +209,8 @@ KITS = {
         flux1_velocity,
         scaled_mode,
         embeds_of,
-        lambda tokens, _: calculate_shift(tokens),
-        transformer_flux,
+        shifted(lambda tokens, _: calculate_shift(tokens)),
+        Seam(transformer_flux),
         patch=2,
     ),
     "flux2": Kit(
@@ -206,8 +219,8 @@ KITS = {
         flux2_velocity,
         flux2_encoded,
         embeds_of,
-        compute_empirical_mu,
-        transformer_flux2,
+        shifted(compute_empirical_mu),
+        Seam(transformer_flux2),
         patch=1,
     ),
 }

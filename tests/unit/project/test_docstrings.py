@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 # add a folder here when its docstrings are done
 FOLDERS = (
     "regiondrag_widget/assets",
+    "regiondrag_widget/batch",
     "regiondrag_widget/bench",
     "regiondrag_widget/cli",
     "regiondrag_widget/imaging",

@@ -31,8 +31,10 @@ MAY_IMPORT = {
     "api": {"pipeline", "engine", "models", "imaging", "regions"},
     "assets": {"assets", "imaging", "regions"},
     "widget": {"widget", "api", "select", "engine", "models", "imaging", "regions", "assets"},
+    "batch": {"batch", "api", "pipeline", "select", "engine", "models", "imaging", "regions"},
     "bench": {
         "bench",
+        "batch",
         "datasets",
         "api",
         "pipeline",
@@ -48,6 +50,7 @@ MAY_IMPORT = {
         "cli",
         "check",
         "bench",
+        "batch",
         "datasets",
         "api",
         "pipeline",

@@ -1,0 +1,1 @@
+"""Tests. A package, so that no other of this name is found in its place."""
