@@ -15,6 +15,7 @@ from regiondrag_widget.models.placement import device_of
 from regiondrag_widget.models.processors import for_installing_thread
 from regiondrag_widget.models.profile import BackboneProfile
 from regiondrag_widget.models.prompt import warn_if_cut
+from regiondrag_widget.models.references import References
 from regiondrag_widget.models.transformer import SIDE, TransformerBackbone, scattered
 
 __all__ = ["FluxBackbone", "FluxBlock"]
@@ -73,7 +74,13 @@ class FluxBackbone(TransformerBackbone):
         raise ValueError("prompt_embeds alone do not condition FLUX.1: pass a prompt")
 
     def velocity(
-        self, x: Tensor, timesteps: Tensor, condition: Condition, where: Tensor | None, with_text: bool
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        condition: Condition,
+        where: Tensor | None,
+        with_text: bool,
+        **shown: References,
     ) -> Tensor:
         """See `TransformerBackbone.velocity`."""
         batch = len(x)
@@ -82,6 +89,11 @@ class FluxBackbone(TransformerBackbone):
         tokens, places = folded.flatten(2).transpose(1, 2), image_places(height, width, x.device)
         if where is not None:
             tokens, places = tokens[:, where], places[where]
+        live = tokens.shape[1]
+        if "references" in shown:
+            beside, addresses = self._shown(shown["references"], x)
+            tokens = torch.cat([tokens, beside.expand(batch, -1, -1)], 1)
+            places = torch.cat([places, addresses])
         text = condition.embeds[:, : None if with_text else 0].expand(batch, -1, -1)
         assert condition.added is not None
         guidance = None
@@ -96,18 +108,29 @@ class FluxBackbone(TransformerBackbone):
             txt_ids=torch.zeros(text.shape[1], 3, device=x.device),
             img_ids=places,
             return_dict=False,
-        )[0]
+        )[0][:, :live]
         velocity = scattered(out, where, height * width).transpose(1, 2)
         return F.pixel_shuffle(velocity.reshape(batch, -1, height, width), 2)
+
+    @property
+    def reads_references(self) -> bool:  # type: ignore[override]
+        """Whether reference pictures are read: Kontext does, and cannot be told from dev by its parts."""
+        return self.told_guidance
+
+    def _shown(self, references: References, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Reference tokens (1, n, C) and their positions (n, 3)."""
+        folded = F.pixel_unshuffle(references.latents[None], 2)
+        tokens = folded.flatten(2).transpose(1, 2).to(x)[:, references.tokens]
+        return tokens, image_places(*folded.shape[-2:], x.device, picture=1)[references.places]
 
     def processor_of(self, module: Any) -> JointProcessor:
         """See `TransformerBackbone.processor_of`."""
         return FluxBlock()
 
 
-def image_places(height: int, width: int, device: torch.device) -> Tensor:
-    """(height * width, 3) positions of image tokens: 0 for the picture itself, row and column."""
-    ranges = [torch.tensor([0]), torch.arange(height), torch.arange(width)]
+def image_places(height: int, width: int, device: torch.device, picture: int = 0) -> Tensor:
+    """(height * width, 3) positions of image tokens: 0 for the edit and 1 for a reference, row, column."""
+    ranges = [torch.tensor([picture]), torch.arange(height), torch.arange(width)]
     return torch.cartesian_prod(*ranges).to(device, torch.float32)
 
 

@@ -16,11 +16,13 @@ from regiondrag_widget.models.placement import device_of
 from regiondrag_widget.models.processors import for_installing_thread
 from regiondrag_widget.models.profile import BackboneProfile
 from regiondrag_widget.models.prompt import warn_if_cut
+from regiondrag_widget.models.references import References
 from regiondrag_widget.models.transformer import SIDE, TransformerBackbone, scattered
 
 __all__ = ["Flux2Backbone"]
 
 TEXT_TOKENS = 512
+REFERENCE_TIME = 10  # of the first reference picture; the edit's own is 0
 
 
 class Flux2Backbone(TransformerBackbone):
@@ -37,6 +39,7 @@ class Flux2Backbone(TransformerBackbone):
         "Flux2KVParallelSelfAttnProcessor",
     }
     patch = 1
+    reads_references = True
 
     @classmethod
     def encode_prompt(cls, components: dict[str, Any], prompt: str) -> Condition:
@@ -72,13 +75,24 @@ class Flux2Backbone(TransformerBackbone):
         return float(compute_empirical_mu(tokens, steps))
 
     def velocity(
-        self, x: Tensor, timesteps: Tensor, condition: Condition, where: Tensor | None, with_text: bool
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        condition: Condition,
+        where: Tensor | None,
+        with_text: bool,
+        **shown: References,
     ) -> Tensor:
         """See `TransformerBackbone.velocity`."""
         batch, _, height, width = x.shape
         tokens, places = x.flatten(2).transpose(1, 2), image_places(height, width, x.device)
         if where is not None:
             tokens, places = tokens[:, where], places[where]
+        live = tokens.shape[1]
+        if "references" in shown:
+            beside, addresses = self._shown(shown["references"], x)
+            tokens = torch.cat([tokens, beside.expand(batch, -1, -1)], 1)
+            places = torch.cat([places, addresses])
         text = condition.embeds[:, : None if with_text else 0].expand(batch, -1, -1)
         out = self.transformer(
             hidden_states=tokens,
@@ -88,9 +102,14 @@ class Flux2Backbone(TransformerBackbone):
             txt_ids=text_places(text.shape[1], x.device),
             img_ids=places,
             return_dict=False,
-        )[0]
+        )[0][:, :live]
         velocity: Tensor = scattered(out, where, height * width).transpose(1, 2)
         return velocity.reshape(batch, -1, height, width)
+
+    def _shown(self, references: References, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Reference tokens (1, n, C) and their positions (n, 4)."""
+        tokens = references.latents.flatten(1).T.to(x)[None, references.tokens]
+        return tokens, image_places(*x.shape[-2:], x.device, time=REFERENCE_TIME)[references.places]
 
     def processor_of(self, module: Any) -> JointProcessor:
         """See `TransformerBackbone.processor_of`."""
