@@ -52,7 +52,7 @@ def position_plan(
         Cells that may change; those of them whose content leaves, which begin as their smooth surroundings.
     """
     path = inversion.latents
-    gather = gather_of(correspondence, *path.shape[-2:], path.device)
+    gather = gather_of(correspondence, path.shape[-2], path.shape[-1], path.device)
     background = smoothed(path[0], vacated | gather.target)
     clean = torch.where(gather.target, gather(path[0]), torch.where(vacated, background, path[0]))
     start = noising_path(clean, inversion.noise, inversion.levels)[-1]

@@ -121,7 +121,7 @@ class FluxBackbone(TransformerBackbone):
         """Reference tokens (1, n, C) and their positions (n, 3)."""
         folded = F.pixel_unshuffle(references.latents[None], 2)
         tokens = folded.flatten(2).transpose(1, 2).to(x)[:, references.tokens]
-        return tokens, image_places(*folded.shape[-2:], x.device, picture=1)[references.places]
+        return tokens, image_places(folded.shape[2], folded.shape[3], x.device, 1)[references.places]
 
     def processor_of(self, module: Any) -> JointProcessor:
         """See `TransformerBackbone.processor_of`."""

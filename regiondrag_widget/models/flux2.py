@@ -109,7 +109,7 @@ class Flux2Backbone(TransformerBackbone):
     def _shown(self, references: References, x: Tensor) -> tuple[Tensor, Tensor]:
         """Reference tokens (1, n, C) and their positions (n, 4)."""
         tokens = references.latents.flatten(1).T.to(x)[None, references.tokens]
-        return tokens, image_places(*x.shape[-2:], x.device, time=REFERENCE_TIME)[references.places]
+        return tokens, image_places(x.shape[2], x.shape[3], x.device, REFERENCE_TIME)[references.places]
 
     def processor_of(self, module: Any) -> JointProcessor:
         """See `TransformerBackbone.processor_of`."""

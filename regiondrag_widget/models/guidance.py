@@ -67,8 +67,8 @@ class GuidedNetwork:
 
     def referring(self, references: References) -> GuidedNetwork:
         """See `references.referring`."""
-        both = (referring(network, references) for network in (self.prompted, self.negative))
-        return GuidedNetwork(*both, self.scale)
+        prompted, negative = (referring(network, references) for network in (self.prompted, self.negative))
+        return GuidedNetwork(prompted, negative, self.scale)
 
     @property
     def computes_cells(self) -> bool:
