@@ -59,6 +59,12 @@ class Family:
 
 
 FAMILIES = (
+    Family(
+        "FLUX.1",
+        "FluxTransformer2DModel",
+        ("FluxPipeline", "FluxKontextPipeline", "FluxImg2ImgPipeline"),
+        "flux:FluxBackbone",
+    ),
     Family("FLUX.2 klein", "Flux2Transformer2DModel", ("Flux2KleinPipeline",), "flux2:Flux2Backbone"),
     Family(
         "Stable Diffusion 3",

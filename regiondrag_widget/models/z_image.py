@@ -16,6 +16,7 @@ from regiondrag_widget.models.placement import device_of
 from regiondrag_widget.models.processors import for_installing_thread, installed
 from regiondrag_widget.models.profile import BackboneProfile
 from regiondrag_widget.models.prompt import warn_if_cut
+from regiondrag_widget.models.references import References
 from regiondrag_widget.models.transformer import SIDE, TransformerBackbone, scattered
 
 __all__ = ["ZImageBackbone"]
@@ -82,7 +83,13 @@ class ZImageBackbone(TransformerBackbone):
         return int(self.transformer.config.cap_feat_dim)
 
     def velocity(
-        self, x: Tensor, timesteps: Tensor, condition: Condition, where: Tensor | None, with_text: bool
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        condition: Condition,
+        where: Tensor | None,
+        with_text: bool,
+        **shown: References,
     ) -> Tensor:
         """See `TransformerBackbone.velocity`; the network gives clean - e, and is told 1 - sigma."""
         batch = len(x)

@@ -40,10 +40,10 @@ def backbone_of(pipe: Any) -> TransformerBackbone:
 
 @pytest.fixture(scope="module")
 def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Loaded]:
-    return {name: Loaded(name, tmp_path_factory.mktemp(name)) for name in KITS if name != "flux2"}
+    return {name: Loaded(name, tmp_path_factory.mktemp(name)) for name in KITS if not name.startswith("flux")}
 
 
-@pytest.fixture(scope="module", params=[name for name in KITS if name != "flux2"])
+@pytest.fixture(scope="module", params=[name for name in KITS if not name.startswith("flux")])
 def family(request: pytest.FixtureRequest, families: dict[str, Loaded]) -> Loaded:
     return families[request.param]
 
