@@ -151,6 +151,8 @@ def _diffusers(
     options: dict[str, Any],
 ) -> tuple[Any, torch.dtype]:
     config = options.pop("config", None)
+    # an IP-Adapter brings its own, and SD 1.5 folders name a class that transformers 5 does not have
+    options = {"image_encoder": None, "feature_extractor": None, **options}
     if is_single_file(model):
         precision = choose_dtype(device, dtype)
         kind, told = load.__self__, {_dtype_argument(): precision}  # type: ignore[attr-defined]

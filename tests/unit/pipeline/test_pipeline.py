@@ -148,7 +148,6 @@ def test_other_generators_are_refused(pipe: Any, generator: Any, error: type[Exc
 @pytest.mark.parametrize(
     ("keyword", "words"),
     [
-        ("ip_adapter_image", "no image prompt"),
         ("sed", "Did you mean 'seed'"),
     ],
 )
