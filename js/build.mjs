@@ -1,5 +1,5 @@
 // Bundles js/src/widget.ts into regiondrag_widget/widget/static; `--watch` rebuilds on change.
-import { mkdirSync, readFileSync, statSync } from "node:fs"
+import { mkdirSync, statSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as esbuild from "esbuild"
@@ -9,10 +9,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const out = join(root, "regiondrag_widget", "widget", "static")
 const watch = process.argv.includes("--watch")
 // The whole bundle travels in every widget's opening message, so it stays small.
-const limit = 170_000
-
-// The one library inside is MIT licensed: its notice goes where its code goes.
-const notice = readFileSync(join(root, "node_modules", "fflate", "LICENSE"), "utf8").trim()
+const limit = 150 * 1024
 
 mkdirSync(out, { recursive: true })
 const shortened = ownNames(join(root, "js", "src"), join(root, "node_modules"))
@@ -26,7 +23,6 @@ const options = {
   mangleProps: watch ? undefined : new RegExp(`^(${shortened.join("|")})$`),
   sourcemap: watch ? "inline" : false,
   legalComments: "none",
-  banner: { js: `/*! Includes fflate.\n${notice}\n*/` },
   logLevel: "info",
 }
 

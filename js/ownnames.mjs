@@ -4,6 +4,37 @@ import { join } from "node:path"
 
 const COMMENTS = /\/\*[\s\S]*?\*\/|\/\/.*$/gm
 
+/**
+ * Words of the platform that the sources use for their own things alone, so often that it shows. Nothing of the platform
+ * by these names is used, and no object is asked for them by a string.
+ */
+const TAKEN_OVER = [
+  "active",
+  "anchors",
+  "area",
+  "changed",
+  "commit",
+  "committed",
+  "context",
+  "current",
+  "element",
+  "finish",
+  "frames",
+  "held",
+  "host",
+  "index",
+  "layer",
+  "notify",
+  "picture",
+  "ports",
+  "regions",
+  "report",
+  "results",
+  "secondary",
+  "store",
+  "viewport",
+]
+
 /** The source files below a folder that end in `ending`, in one text without comments. */
 function textOf(folder, ending, filter = () => true) {
   const names = readdirSync(folder, { recursive: true }).filter(
@@ -38,5 +69,8 @@ export function ownNames(source, modules) {
     code,
     /^ {2}(?:static |get |set |async )*([A-Za-z]\w*)\??(?:<[^>\n]*>)?\(.*(?:[{(]|: [^\n]+)$/gm,
   )
-  return [...new Set([...fields, ...methods])].filter((name) => !others.has(name))
+  const begun = found(code, /^ {2}([A-Za-z]\w*)(?:: [^=(\n]+)? = /gm)
+  return [...new Set([...fields, ...begun, ...methods])].filter(
+    (name) => TAKEN_OVER.includes(name) || !others.has(name),
+  )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,15 @@ REQUIRED = {"unet", "vae", "scheduler"}
 LIBRARIES = {"diffusers", "transformers", "stable_diffusion"}
 
 
-def check_folder(folder: Path) -> dict[str, Any]:
+def check_folder(folder: Path, given: Iterable[str] = ()) -> dict[str, Any]:
     """Refuse a folder that is no diffusers checkpoint of a known family with safetensors weights.
 
     Parameters
     ----------
     folder : Path
         The folder.
+    given : iterable of str
+        Names of parts that are given instead of the folder's, or left out.
 
     Returns
     -------
@@ -61,10 +64,10 @@ def check_folder(folder: Path) -> dict[str, Any]:
     named = _named(index)
     network = "transformer" if family_in_index(index) else "unet"
     for part in (network, "vae", "scheduler"):
-        if part not in named or not (folder / part).is_dir():
+        if part not in given and (part not in named or not (folder / part).is_dir()):
             raise ValueError(f"{folder} lacks its {part} part: fetch the model again, whole")
     variants: set[str] = set()
-    for part in sorted(named):
+    for part in sorted(named.difference(given)):
         place = folder / part
         if not place.is_dir():
             if part in SPARE:

@@ -45,6 +45,24 @@ class Family:
 
 FAMILIES = (
     Family("FLUX.2 klein", "Flux2Transformer2DModel", ("Flux2KleinPipeline",), "flux2:Flux2Backbone"),
+    Family(
+        "Stable Diffusion 3",
+        "SD3Transformer2DModel",
+        ("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline", "StableDiffusion3InpaintPipeline"),
+        "sd3:SD3Backbone",
+    ),
+    Family(
+        "Qwen-Image",
+        "QwenImageTransformer2DModel",
+        ("QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline"),
+        "qwen_image:QwenImageBackbone",
+    ),
+    Family(
+        "Z-Image",
+        "ZImageTransformer2DModel",
+        ("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
+        "z_image:ZImageBackbone",
+    ),
 )
 
 

@@ -162,7 +162,7 @@ def _diffusers(
     folder = Path(model).expanduser()
     local = folder.is_dir() or len(folder.parts) > 2 or str(model).startswith((".", "/", "~", "\\"))
     if local:
-        options = {**check_folder(folder), **options}
+        options = {**check_folder(folder, options), **options}
     options["use_safetensors"] = True
     if not local:
         folder, local = _downloaded(load, str(model), options), True

@@ -146,6 +146,22 @@ class TransformerBackbone:
         config = self.transformer.config
         return int(config.num_attention_heads * config.attention_head_dim)
 
+    def called(self, where: Any) -> Any:
+        """The transformer, without torch.compile's wrapper where some of its tokens alone are computed."""
+        return self.transformer if where is None else getattr(self.transformer, "_orig_mod", self.transformer)
+
+    def text_width(self) -> int:
+        """Width of text embeds."""
+        return int(self.transformer.config.joint_attention_dim)
+
+    def attention_layers(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Those of the transformer's attention layers, by name, that see the image: all, in most families."""
+        return found
+
+    def kept_tokens(self, layer: str, image: int, text: int) -> int:
+        """How many tokens an attention layer sees, of so many image and text tokens."""
+        return image + text
+
     def levels(
         self,
         steps: int,
@@ -175,7 +191,7 @@ class TransformerBackbone:
         ValueError
             None, embeds of another width, or a family that needs more than them.
         """
-        width = self.transformer.config.joint_attention_dim
+        width = self.text_width()
         if embeds is None or embeds.ndim != 3 or embeds.shape[-1] != width:
             got = None if embeds is None else tuple(embeds.shape)
             raise ValueError(f"prompt_embeds must be (1, tokens, {width}) for this model, got {got}")

@@ -43,6 +43,7 @@ class TransformerHost(Protocol):
 
     transformer: Any
     batch_size: int | None
+    patch: int
     plain: ClassVar[set[str]]
 
     def tokens(self, height: int, width: int) -> int:
@@ -50,6 +51,12 @@ class TransformerHost(Protocol):
 
     def width(self) -> int:
         """Channels of a token inside the network: heads times their width."""
+
+    def attention_layers(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Those of the transformer's attention layers, by name, that see the image."""
+
+    def kept_tokens(self, layer: str, image: int, text: int) -> int:
+        """How many tokens an attention layer sees, of so many image and text tokens."""
 
     def processor_of(self, module: Any) -> JointProcessor:
         """A new processor for an attention layer."""
@@ -100,6 +107,7 @@ class TransformerNetwork:
     def _predict(
         self, x: Tensor, timesteps: Tensor, where: Tensor | None = None, with_text: bool = True
     ) -> Tensor:
+        self._check_size(*x.shape[-2:])
         self.calls += 1
         network = self._backbone.transformer
         with device_errors():
@@ -107,15 +115,22 @@ class TransformerNetwork:
             out = self._backbone.velocity(x.to(dtype_of(network)), timesteps, given, where, with_text)
         return out.float()
 
+    def _check_size(self, height: int, width: int) -> None:
+        patch = self._backbone.patch
+        if height % patch or width % patch:
+            raise ValueError(
+                f"latents must be whole tokens of {patch} x {patch} cells, got {height} x {width} cells"
+            )
+
     def capture(self, x: Tensor, timesteps: Tensor, cache: KeyValueCache) -> Tensor:
         """See `Network.capture`; layers with processors of their owner's own are left out."""
         with self.turns:
             check_network(self._backbone.transformer)
             state = self._state = network_state(self._backbone.transformer)
             cache.made_by = state.key
-            names = chosen_layers(state.attention, True, self._backbone.plain, strict=False)
+            names = chosen_layers(self._layers(state), True, self._backbone.plain, strict=False)
             tokens = self._backbone.tokens(*x.shape[-2:])
-            with captured(state.attention, names, self._backbone.processor_of, cache, tokens):
+            with captured(self._layers(state), names, self._backbone.processor_of, cache, tokens):
                 return self._predict(x, timesteps)
 
     def check_swap(self, swap: AttentionSwap) -> None:
@@ -126,13 +141,17 @@ class TransformerNetwork:
         ValueError
             In one sentence.
         """
-        chosen_layers(self._present_state().attention, swap, self._backbone.plain)
+        chosen_layers(self._layers(self._present_state()), swap, self._backbone.plain)
 
     def _present_state(self) -> NetworkState:
         if self._state is None:
             with self.turns:
                 self._state = network_state(self._backbone.transformer)
         return self._state
+
+    def _layers(self, state: NetworkState) -> dict[str, Any]:
+        """The attention layers that see the image, by name."""
+        return self._backbone.attention_layers(state.attention)
 
     def inject(
         self,
@@ -189,14 +208,14 @@ class TransformerNetwork:
         if state is None or cache.made_by != state.key:
             state = self._state = network_state(self._backbone.transformer)
         backbone = self._backbone
-        names = chosen_layers(state.attention, swap, backbone.plain)
-        whole = 0 < len(names) == len(state.attention) and all(n + TEXT in cache.keys for n in names)
+        names = chosen_layers(self._layers(state), swap, backbone.plain)
+        whole = 0 < len(names) == len(self._layers(state)) and all(n + TEXT in cache.keys for n in names)
         where, tokens = None, len(cache.keys[names[0]][0]) if names else 0
         if whole and open_cells is not None:
             where = self._tokens_of(open_cells, tokens)
         dtype = dtype_of(backbone.transformer)
         bias = image_bias(hidden, masked_queries, dtype, tokens, where) if names else None
-        reading = Reading(state.attention, names, backbone.processor_of, with_text=whole, bias=bias)
+        reading = Reading(self._layers(state), names, backbone.processor_of, with_text=whole, bias=bias)
         known = self._edit = _Edit(weakref.ref(cache), given, where, reading)
         return known
 
@@ -213,7 +232,7 @@ class TransformerNetwork:
     ) -> Iterator[Predict]:
         """As `_injected`, but each prediction is a batch of the source and the edit."""
         backbone, state = self._backbone, self._present_state()
-        names = chosen_layers(state.attention, swap, backbone.plain)
+        names = chosen_layers(self._layers(state), swap, backbone.plain)
         tokens = backbone.tokens(*source.path.shape[-2:])
         bias = image_bias(hidden, masked_queries, dtype_of(backbone.transformer), tokens)
 
@@ -222,7 +241,7 @@ class TransformerNetwork:
                 return self.predict(x, torch.full((len(x),), timestep, device=x.device))
             both = torch.cat([source.path[k - 1][None].to(x), x])
             times = torch.full((len(both),), timestep, device=x.device)
-            with self.turns, beside(state.attention, names, backbone.processor_of, tokens, bias):
+            with self.turns, beside(self._layers(state), names, backbone.processor_of, tokens, bias):
                 return self._predict(both, times)[1:]
 
         yield predict
@@ -244,8 +263,10 @@ class TransformerNetwork:
         """Bytes of the keys and values of one level, the text's included."""
         network = self._backbone.transformer
         size = torch.finfo(dtype_of(network)).bits // 8
-        tokens = self._backbone.tokens(height, width) + self.condition.embeds.shape[1]
-        return len(self._present_state().attention) * tokens * self._backbone.width() * 2 * size
+        image, text = self._backbone.tokens(height, width), self.condition.embeds.shape[1]
+        layers = self._layers(self._present_state())
+        tokens = sum(self._backbone.kept_tokens(name, image, text) for name in layers)
+        return tokens * self._backbone.width() * 2 * size
 
     def batch_size(self, height: int, width: int) -> int:
         """How many latents of (height, width) cells one call may take, by the free memory of a GPU."""

@@ -156,7 +156,7 @@ def test_the_keyboard_stays_when_a_control_goes_off(two: Widget) -> None:
     two.click("Delete pair", "Delete pair")
     two.page.wait_for_function(f"{focused} === 'Region canvas'")
     two.click("Settings")
-    two.root.get_by_label("Prompt").focus()
+    two.root.get_by_label("Prompt", exact=True).focus()
     two.page.keyboard.press("Escape")
     two.page.wait_for_function(f"{focused} === 'Region canvas'")
 

@@ -262,7 +262,7 @@ def test_settings_reach_the_kernel_and_reset(open_widget: Open) -> None:
     widget = open_widget()
     widget.click("Settings")
     drawer = widget.root.get_by_role("complementary", name="Settings of the edit")
-    drawer.get_by_label("Prompt").fill("<i>a cup</i>")
+    drawer.get_by_label("Prompt", exact=True).fill("<i>a cup</i>")
     drawer.get_by_role("spinbutton", name="Seed").fill("42")
     drawer.get_by_role("spinbutton", name="Steps").fill("8")
     drawer.get_by_label("Where it was").select_option("keep")
@@ -278,7 +278,7 @@ def test_settings_reach_the_kernel_and_reset(open_widget: Open) -> None:
     drawer.get_by_role("button", name="Reset").click()
     assert widget.page.evaluate("host.model.get('settings').steps") is None, "the model decides again"
     assert drawer.get_by_role("spinbutton", name="Steps").input_value() == "15"
-    assert drawer.get_by_label("Prompt").input_value() == ""
+    assert drawer.get_by_label("Prompt", exact=True).input_value() == ""
 
 
 def test_settings_of_a_model_that_is_not_loaded_are_automatic_until_it_is(open_widget: Open) -> None:
@@ -289,7 +289,7 @@ def test_settings_of_a_model_that_is_not_loaded_are_automatic_until_it_is(open_w
     drawer = widget.root.get_by_role("complementary", name="Settings of the edit")
     steps = drawer.get_by_role("spinbutton", name="Steps")
     assert (steps.input_value(), steps.get_attribute("placeholder")) == ("", "automatic")
-    assert drawer.get_by_text("automatic", exact=True).count() == 2, "start and stop say it too"
+    assert drawer.get_by_text("automatic", exact=True).count() == 3, "start, stop and guidance say it too"
     loaded = {**defaults, "steps": 4, "start": 0.5, "stop": 0.2}
     widget.page.evaluate("loaded => host.model.update({ _defaults: loaded })", loaded)
     assert steps.input_value() == "4"

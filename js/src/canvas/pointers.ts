@@ -1,6 +1,7 @@
 /** Mouse, pen and fingers on the canvas: one pointer works the tool, two fingers pan and zoom, the middle button pans. */
 
 import { selectedPair } from "../document/regions"
+import { listen } from "../dom/elements"
 import type { Point } from "../geometry/matrix"
 import type { Size } from "../geometry/viewport"
 import type { WidgetModel } from "../model/widgetmodel"
@@ -54,14 +55,14 @@ export class Pointers {
   ) {
     this.acting = state.tool
     const { canvas } = area
-    canvas.addEventListener("pointerdown", (e) => this.down(e), { signal })
-    canvas.addEventListener("pointermove", (e) => this.move(e), { signal })
-    canvas.addEventListener("pointerup", (e) => this.up(e), { signal })
-    canvas.addEventListener("pointercancel", (e) => this.lost(e), { signal })
-    canvas.addEventListener("lostpointercapture", (e) => this.lost(e), { signal })
-    canvas.addEventListener("pointerleave", () => this.leave(), { signal })
-    canvas.addEventListener("dblclick", (e) => this.double(e), { signal })
-    canvas.addEventListener("contextmenu", (e) => e.preventDefault(), { signal })
+    listen(canvas, "pointerdown", (e) => this.down(e), signal)
+    listen(canvas, "pointermove", (e) => this.move(e), signal)
+    listen(canvas, "pointerup", (e) => this.up(e), signal)
+    listen(canvas, "pointercancel", (e) => this.lost(e), signal)
+    listen(canvas, "lostpointercapture", (e) => this.lost(e), signal)
+    listen(canvas, "pointerleave", () => this.leave(), signal)
+    listen(canvas, "dblclick", (e) => this.double(e), signal)
+    listen(canvas, "contextmenu", (e) => e.preventDefault(), signal)
   }
 
   private down(event: PointerEvent): void {

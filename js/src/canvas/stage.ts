@@ -1,5 +1,6 @@
 /** The drawing area of one view: two canvases, the pointer and the viewport. */
 
+import { onChange } from "../document/signal"
 import { el } from "../dom/elements"
 import { keyField } from "../dom/focus"
 import type { Mask } from "../geometry/mask"
@@ -56,8 +57,7 @@ export class Stage implements PointerArea {
     this.keyPointer = new KeyPointer(state, widget, context, (event) => this.pointers.toolFor(event))
     this.painter = new Painter(this.base, this.canvas, widget, state)
     const redraw = () => this.invalidate()
-    widget.changed.on(redraw, signal)
-    state.changed.on(redraw, signal)
+    onChange([widget, state], redraw, signal)
     const sizes = new ResizeObserver(() => this.resize())
     sizes.observe(this.element)
     // In some hosts, outputs that were detached or out of sight come back blank.

@@ -1,3 +1,12 @@
+/** Calls `listener` when one of these has changed, until `signal` is aborted. */
+export function onChange(
+  those: readonly { readonly changed: Signal }[],
+  listener: () => void,
+  signal: AbortSignal,
+): void {
+  for (const { changed } of those) changed.on(listener, signal)
+}
+
 /** A list of listeners. Each may be tied to an AbortSignal, so that closing a view drops all of its own. */
 export class Signal<T = void> {
   private readonly listeners = new Set<(value: T) => void>()

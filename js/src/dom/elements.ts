@@ -25,6 +25,23 @@ export function el<K extends keyof HTMLElementTagNameMap>(
   return node
 }
 
+/** The events of a target, by name. */
+type Events<T> = T extends Window
+  ? WindowEventMap
+  : T extends Document
+    ? DocumentEventMap
+    : HTMLElementEventMap
+
+/** Calls `listener` with every event of this type, until `signal` is aborted. */
+export function listen<T extends Window | Document | HTMLElement, K extends string & keyof Events<T>>(
+  target: T,
+  type: K,
+  listener: (event: Events<T>[K]) => void,
+  signal: AbortSignal,
+): void {
+  target.addEventListener(type, listener as (event: never) => void as EventListener, { signal })
+}
+
 /** What a button looks like and does. */
 export interface ButtonOptions {
   /** The accessible name. */
@@ -52,7 +69,7 @@ export function button(options: ButtonOptions): HTMLButtonElement {
     options.icon && icon(options.icon),
     text && el("span", {}, text),
   )
-  node.addEventListener("click", () => options.act(), { signal: options.signal })
+  listen(node, "click", () => options.act(), options.signal)
   return node
 }
 

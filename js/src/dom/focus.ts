@@ -2,7 +2,7 @@
  * Keeps the keyboard in the widget. VS Code gives single letters to the notebook unless a text field in the output has
  * the focus, so there a hidden field beside the canvas takes the keys. Elsewhere the canvas itself has the focus.
  */
-import { el } from "./elements"
+import { el, listen } from "./elements"
 
 /** Whether the page is one of VS Code. */
 export function inVsCode(root: Element): boolean {
@@ -18,20 +18,22 @@ export function keyField(canvas: HTMLCanvasElement, signal: AbortSignal): HTMLTe
     autocomplete: "off",
     spellcheck: "false",
   })
-  canvas.addEventListener(
+  listen(
+    canvas,
     "focus",
     () => {
       if (inVsCode(canvas)) field.focus({ preventScroll: true })
     },
-    { signal },
+    signal,
   )
   // What is typed is a command; the field stays empty.
-  field.addEventListener(
+  listen(
+    field,
     "input",
     () => {
       field.value = ""
     },
-    { signal },
+    signal,
   )
   return field
 }
@@ -42,20 +44,22 @@ export function keyField(canvas: HTMLCanvasElement, signal: AbortSignal): HTMLTe
  */
 export function keepFocus(root: HTMLElement, canvas: HTMLElement, signal: AbortSignal): () => void {
   let last: HTMLElement | null = null
-  root.addEventListener(
+  listen(
+    root,
     "focusin",
     (event) => {
       last = event.target as HTMLElement
     },
-    { signal },
+    signal,
   )
   // Moving the focus on purpose names its new place; a control that vanishes names none.
-  root.addEventListener(
+  listen(
+    root,
     "focusout",
     (event) => {
       if (event.relatedTarget && !root.contains(event.relatedTarget as Node)) last = null
     },
-    { signal },
+    signal,
   )
   document.addEventListener(
     "pointerdown",

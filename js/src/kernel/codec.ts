@@ -4,9 +4,9 @@
  * `RDM1`, then little-endian u32 width, height, x0, y0, box width, box height, then the bounding box's packed
  * bits (rows padded to a byte, first pixel in the highest bit) compressed with zlib.
  */
-import { unzlibSync, zlibSync } from "fflate"
 import { emptyMask, type Mask, stride } from "../geometry/mask"
 import type { Size } from "../geometry/viewport"
+import { unzlib, zlib } from "./zlib"
 
 const MAGIC = [0x52, 0x44, 0x4d, 0x31]
 const HEADER = 4 + 6 * 4
@@ -19,7 +19,7 @@ const decoded = new WeakMap<Uint8Array, Mask>()
 export function encodeMask(mask: Mask): Uint8Array<ArrayBuffer> {
   const known = encoded.get(mask)
   if (known) return known
-  const body = zlibSync(mask.bits, { level: 6 })
+  const body = zlib(mask.bits)
   const bytes = new Uint8Array(HEADER + body.length)
   bytes.set(MAGIC)
   const view = new DataView(bytes.buffer)
@@ -62,36 +62,9 @@ export function decodeMask(bytes: Uint8Array, width: number, height: number): Ma
   }
   if (W === 0 || H === 0 || (w === 0) !== (h === 0)) throw new Error("the mask or its box has no size")
   const size = stride(w) * h
-  const bits = inflate(bytes.subarray(HEADER), size)
+  const bits = unzlib(bytes.subarray(HEADER), size)
   if (bits.every((byte) => byte === 0)) return emptyMask(width, height)
   const mask = { width, height, x0, y0, w, h, bits }
   decoded.set(bytes, mask)
   return mask
-}
-
-/** Unpacks exactly `size` bytes or throws an Error; the buffer is allocated before anything is unpacked. */
-function inflate(body: Uint8Array, size: number): Uint8Array {
-  const out = new Uint8Array(size + 1)
-  const got = unzlibSync(body, { out })
-  if (got.length !== size) throw new Error("the mask's data has the wrong length")
-  const bits = got.slice()
-  const tail = body.subarray(-4)
-  const wanted = new DataView(tail.buffer, tail.byteOffset, 4).getUint32(0, false)
-  if (adler32(bits) !== wanted) throw new Error("the mask's data is damaged")
-  return bits
-}
-
-function adler32(bytes: Uint8Array): number {
-  let a = 1
-  let b = 0
-  for (let i = 0; i < bytes.length; ) {
-    // 3800 additions fit in 32 bits before the remainder is needed.
-    for (const end = Math.min(i + 3800, bytes.length); i < end; i++) {
-      a += bytes[i] ?? 0
-      b += a
-    }
-    a %= 65521
-    b %= 65521
-  }
-  return ((b << 16) | a) >>> 0
 }

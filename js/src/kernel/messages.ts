@@ -29,9 +29,11 @@ export const VERSION = 1
 /** A rectangle in picture pixels: x0, y0, x1, y1. */
 export type Corners = readonly [x0: number, y0: number, x1: number, y1: number]
 
-const corners: Reader<Corners> = (value) =>
+type Four = readonly [number, number, number, number]
+
+const corners: Reader<Four> = (value) =>
   Array.isArray(value) && value.length === 4 && value.every((n) => number(n) !== undefined)
-    ? (value as unknown as Corners)
+    ? (value as unknown as Four)
     : undefined
 
 const matrix: Reader<Matrix | null> = (value) => matrixFrom(value)
@@ -39,10 +41,7 @@ const matrix: Reader<Matrix | null> = (value) => matrixFrom(value)
 /** A pin: x, y on the handle, and x, y where it goes. */
 export type PinRow = readonly [x: number, y: number, toX: number, toY: number]
 
-const pinRow: Reader<PinRow> = (value) =>
-  Array.isArray(value) && value.length === 4 && value.every((n) => number(n) !== undefined)
-    ? (value as unknown as PinRow)
-    : undefined
+const pinRow: Reader<PinRow> = corners
 
 // -- shared by messages and traits ------------------------------------------------------------------------------
 

@@ -59,8 +59,7 @@ export class Actions {
   /** Takes a tool in hand. */
   choose(id: string): void {
     const { state } = this
-    this.cancelTool()
-    this.showRegions()
+    this.begin()
     const context = this.stage.context(this.notify)
     state.tool.leave?.(context)
     state.set({ tool: state.byId(id) })
@@ -70,8 +69,7 @@ export class Actions {
 
   /** Chooses what is painted. */
   chooseLayer(layer: Layer): void {
-    this.cancelTool()
-    this.showRegions()
+    this.begin()
     // Choosing a layer means painting on it: a tool that drags is replaced by the brush.
     const tool = this.state.tool.drags ? this.state.byId("brush") : this.state.tool
     this.state.set({ layer, tool })
@@ -103,8 +101,7 @@ export class Actions {
   /** Begins a new pair. */
   newPair(): void {
     if (!this.widget.picture) return
-    this.cancelTool()
-    this.showRegions()
+    this.begin()
     // An empty pair serves as the new one.
     const waiting = this.regions.pairs.findIndex((p) => isEmpty(p.handle) && isEmpty(p.target) && !p.locked)
     if (waiting >= 0) this.widget.store.select(waiting)
@@ -118,8 +115,7 @@ export class Actions {
     const pair = this.regions.pairs[index]
     if (!pair) return
     if (pair.locked) return this.notify(`Pair ${index + 1} is locked`)
-    this.cancelTool()
-    this.showRegions()
+    this.begin()
     this.widget.store.commit(removePair(this.regions, index))
   }
 
@@ -144,8 +140,7 @@ export class Actions {
     const { layer } = this.state
     const mask = maskOf(store.regions, store.regions.selected, layer)
     if (isEmpty(mask) || (layer !== "protect" && selectedPair(store.regions)?.locked)) return
-    this.cancelTool()
-    this.showRegions()
+    this.begin()
     const { width, height } = store.regions
     const amount = Math.max(1, Math.round(Math.max(width, height) / ADJUST))
     void selecting.ask(how, { mask, amount: how === "smooth" ? 3 * amount : amount }).then((found) => {
@@ -172,8 +167,7 @@ export class Actions {
     const pair = this.regions.pairs[index]
     if (!pair) return
     if (pair.locked) return this.notify(`Pair ${index + 1} is locked`)
-    this.cancelTool()
-    this.showRegions()
+    this.begin()
     const { width, height } = this.regions
     const carry = otherCarry(carryOf(pair, this.widget.settings.current.matte))
     this.changePair(index, { carry, chosen: emptyMask(width, height) })
@@ -185,8 +179,7 @@ export class Actions {
     const pair = this.regions.pairs[index]
     const larger = pair && this.widget.store.findings.of(pair)?.larger
     if (!larger || pair.locked) return
-    this.cancelTool()
-    this.showRegions()
+    this.begin()
     this.widget.store.commit(withMask(this.regions, index, "handle", larger))
   }
 
@@ -201,8 +194,7 @@ export class Actions {
     if (!pair || isEmpty(pair.handle)) return
     if (pair.locked) return this.notify(`Pair ${index + 1} is locked`)
     if (pair.action === action) return
-    this.cancelTool()
-    this.showRegions()
+    this.begin()
     this.changePair(index, { action })
     const words = {
       move: "The object moves",
@@ -253,6 +245,12 @@ export class Actions {
   cancelTool(): void {
     // The tool in hand may have lent its gesture to the move tool.
     for (const tool of this.state.tools) if (tool.active) tool.cancel(this.stage.context(this.notify))
+  }
+
+  /** Ends the gesture under way and shows the regions, before a command changes them. */
+  private begin(): void {
+    this.cancelTool()
+    this.showRegions()
   }
 
   /** Whatever changes regions also shows them: nothing happens behind a result. */

@@ -1,6 +1,8 @@
 /** The buttons that make a selection larger, smaller, smoother or whole, or turn it round. */
+
 import type { ViewState } from "../canvas/viewstate"
 import { maskOf } from "../document/regions"
+import { onChange } from "../document/signal"
 import { button, el, setEnabled } from "../dom/elements"
 import { isEmpty } from "../geometry/mask"
 import type { WidgetModel } from "../model/widgetmodel"
@@ -29,8 +31,7 @@ export function adjustRow(
     const usable = widget.liveness === "live" && !locked && !isEmpty(mask)
     for (const node of nodes) setEnabled(node, usable)
   }
-  widget.changed.on(update, signal)
-  state.changed.on(update, signal)
+  onChange([widget, state], update, signal)
   update()
   const group = { class: "rd-row rd-pair-tools", role: "group", "aria-label": "Adjust the selection" }
   return el("div", group, ...nodes)

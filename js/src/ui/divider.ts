@@ -2,7 +2,8 @@
 
 import type { Stage } from "../canvas/stage"
 import type { ViewState } from "../canvas/viewstate"
-import { el } from "../dom/elements"
+import { onChange } from "../document/signal"
+import { el, listen } from "../dom/elements"
 import { icon } from "../dom/icons"
 import type { WidgetModel } from "../model/widgetmodel"
 
@@ -23,7 +24,8 @@ export function divider(
     hidden: true,
   })
   knob.append(icon("split"))
-  knob.addEventListener(
+  listen(
+    knob,
     "keydown",
     (e) => {
       const by = { ArrowLeft: -0.02, ArrowRight: 0.02, Home: -1, End: 1 }[e.key]
@@ -32,32 +34,33 @@ export function divider(
       e.stopPropagation()
       state.set({ split: Math.min(1, Math.max(0, state.split + by)) })
     },
-    { signal },
+    signal,
   )
-  knob.addEventListener(
+  listen(
+    knob,
     "pointerdown",
     (e) => {
       e.preventDefault()
       knob.focus()
       knob.setPointerCapture(e.pointerId)
     },
-    { signal },
+    signal,
   )
-  knob.addEventListener(
+  listen(
+    knob,
     "pointermove",
     (e) => {
       if (!knob.hasPointerCapture(e.pointerId)) return
       state.set({ split: Math.min(1, Math.max(0, stage.positionOf(e).x / Math.max(1, stage.area.width))) })
     },
-    { signal },
+    signal,
   )
   const update = () => {
     knob.hidden = !(widget.screen.showing === "result" && state.compare === "slider" && !state.original)
     knob.style.left = `${state.split * 100}%`
     knob.setAttribute("aria-valuenow", String(Math.round(state.split * 100)))
   }
-  widget.changed.on(update, signal)
-  state.changed.on(update, signal)
+  onChange([widget, state], update, signal)
   update()
   return knob
 }

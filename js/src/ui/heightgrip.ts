@@ -1,6 +1,6 @@
 /** The grip below the drawing area, which makes it higher or lower. */
 import type { ViewState } from "../canvas/viewstate"
-import { el } from "../dom/elements"
+import { el, listen } from "../dom/elements"
 
 /** Limits of the drawing area's height in CSS pixels, and how far one key press goes. */
 const LEAST = 160
@@ -21,7 +21,8 @@ export function heightGrip(area: HTMLElement, state: ViewState, signal: AbortSig
   })
   const set = (height: number) => state.set({ height: Math.round(Math.min(MOST, Math.max(LEAST, height))) })
   let from = { y: 0, height: 0 }
-  grip.addEventListener(
+  listen(
+    grip,
     "pointerdown",
     (e) => {
       if (e.button !== 0) return
@@ -30,17 +31,19 @@ export function heightGrip(area: HTMLElement, state: ViewState, signal: AbortSig
       grip.setPointerCapture(e.pointerId)
       from = { y: e.clientY, height: area.clientHeight }
     },
-    { signal },
+    signal,
   )
-  grip.addEventListener(
+  listen(
+    grip,
     "pointermove",
     (e) => {
       if (grip.hasPointerCapture(e.pointerId)) set(from.height + e.clientY - from.y)
     },
-    { signal },
+    signal,
   )
-  grip.addEventListener("dblclick", () => state.set({ height: null }), { signal })
-  grip.addEventListener(
+  listen(grip, "dblclick", () => state.set({ height: null }), signal)
+  listen(
+    grip,
     "keydown",
     (e) => {
       const by = { ArrowUp: -STEP, ArrowDown: STEP }[e.key]
@@ -50,7 +53,7 @@ export function heightGrip(area: HTMLElement, state: ViewState, signal: AbortSig
       if (by === undefined) state.set({ height: null })
       else set(area.clientHeight + by)
     },
-    { signal },
+    signal,
   )
   const sizes = new ResizeObserver(() =>
     grip.setAttribute("aria-valuenow", String(Math.round(area.clientHeight))),

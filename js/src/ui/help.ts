@@ -1,7 +1,7 @@
 /** The sheet behind `?`: every key and gesture. */
 
 import type { ViewState } from "../canvas/viewstate"
-import { button, el, setModal } from "../dom/elements"
+import { button, el, listen, setModal } from "../dom/elements"
 import { HELP_ROWS } from "./shortcuts"
 
 /** The sheet of one view, hidden until `state.helpOpen` is set. */
@@ -41,12 +41,13 @@ export function helpSheet(state: ViewState, root: HTMLElement, signal: AbortSign
     el("div", { class: "rd-columns" }, ...sections),
   )
   const veil = el("div", { class: "rd-veil", hidden: true }, sheet)
-  veil.addEventListener(
+  listen(
+    veil,
     "pointerdown",
     (e) => {
       if (e.target === veil) state.set({ helpOpen: false })
     },
-    { signal },
+    signal,
   )
   let back: HTMLElement | null = null
   state.changed.on(() => {

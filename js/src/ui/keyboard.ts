@@ -2,6 +2,7 @@
 
 import type { Stage } from "../canvas/stage"
 import type { ViewState } from "../canvas/viewstate"
+import { listen } from "../dom/elements"
 import type { WidgetModel } from "../model/widgetmodel"
 import type { Actions } from "./actions"
 import { type Command, commandOf } from "./shortcuts"
@@ -25,11 +26,11 @@ export class Keyboard {
     private readonly actions: Actions,
     signal: AbortSignal,
   ) {
-    root.addEventListener("keydown", (e) => this.down(e), { signal })
-    root.addEventListener("keyup", (e) => this.up(e), { signal })
+    listen(root, "keydown", (e) => this.down(e), signal)
+    listen(root, "keyup", (e) => this.up(e), signal)
     // Otherwise a key released elsewhere would stay down for ever.
-    root.addEventListener("focusout", () => this.releaseAll(), { signal })
-    window.addEventListener("blur", () => this.releaseAll(), { signal })
+    listen(root, "focusout", () => this.releaseAll(), signal)
+    listen(window, "blur", () => this.releaseAll(), signal)
   }
 
   private down(event: KeyboardEvent): void {

@@ -1,6 +1,6 @@
 /** Opens a new picture by file picker, drop or paste, and asks before drawings are lost. */
 import { hasDrawings } from "../document/regions"
-import { button, el, setModal } from "../dom/elements"
+import { button, el, listen, setModal } from "../dom/elements"
 import { LARGEST_FILE } from "../kernel/upload"
 import { isPicture } from "../model/picturefile"
 import type { WidgetModel } from "../model/widgetmodel"
@@ -24,11 +24,11 @@ export class Opener {
       tabindex: -1,
     })
     root.append(this.input)
-    this.input.addEventListener("change", () => this.take(this.input.files), { signal })
-    root.addEventListener("dragover", (e) => this.over(e), { signal })
-    root.addEventListener("dragleave", () => root.classList.remove("rd-dropping"), { signal })
-    root.addEventListener("drop", (e) => this.drop(e), { signal })
-    root.addEventListener("paste", (e) => this.paste(e), { signal })
+    listen(this.input, "change", () => this.take(this.input.files), signal)
+    listen(root, "dragover", (e) => this.over(e), signal)
+    listen(root, "dragleave", () => root.classList.remove("rd-dropping"), signal)
+    listen(root, "drop", (e) => this.drop(e), signal)
+    listen(root, "paste", (e) => this.paste(e), signal)
   }
 
   /** Opens the file picker. */
@@ -109,7 +109,8 @@ export class Opener {
       el("p", {}, `“${file.name}” takes this picture's place. The regions drawn here will be lost.`),
       el("div", { class: "rd-row" }, keep, replace),
     )
-    box.addEventListener(
+    listen(
+      box,
       "keydown",
       (e) => {
         if (e.key === "Escape") {
@@ -117,7 +118,7 @@ export class Opener {
           done()
         }
       },
-      { signal: this.signal },
+      this.signal,
     )
     dialog.append(box)
     this.root.append(dialog)

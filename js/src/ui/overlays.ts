@@ -3,6 +3,7 @@
 import type { ViewState } from "../canvas/viewstate"
 import { carriedOf } from "../document/placement"
 import { completePairs } from "../document/regions"
+import { onChange } from "../document/signal"
 import { button, el, setText } from "../dom/elements"
 import { isEmpty } from "../geometry/mask"
 import type { WidgetModel } from "../model/widgetmodel"
@@ -46,8 +47,7 @@ export function overlays(widget: WidgetModel, state: ViewState, signal: AbortSig
     setText(message, widget.failure?.message ?? "")
     setText(remedy, widget.failure?.remedy ?? "")
   }
-  widget.changed.on(update, signal)
-  state.changed.on(update, signal)
+  onChange([widget, state], update, signal)
   update()
   return [label, sides, hint, badge, trouble, drop]
 }

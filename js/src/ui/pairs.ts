@@ -4,7 +4,8 @@ import { css, shade } from "../canvas/colors"
 import type { ViewState } from "../canvas/viewstate"
 import type { Pair } from "../document/pair"
 import { reorderPair, selectedPair } from "../document/regions"
-import { button, el, setEnabled } from "../dom/elements"
+import { onChange } from "../document/signal"
+import { button, el, listen, setEnabled } from "../dom/elements"
 import { isEmpty } from "../geometry/mask"
 import type { WidgetModel } from "../model/widgetmodel"
 import type { Actions } from "./actions"
@@ -80,7 +81,7 @@ export function pairsPanel(
     "aria-label": "Opacity of regions",
     title: "Opacity of regions; hold M to hide them",
   })
-  opacity.addEventListener("input", () => state.set({ opacity: Number(opacity.value) }), { signal })
+  listen(opacity, "input", () => state.set({ opacity: Number(opacity.value) }), signal)
   const list = el("ol", { class: "rd-list", "aria-label": "Pairs" })
   const empty = el("p", { class: "rd-empty" }, "No pairs yet. Click or paint what should move.")
 
@@ -126,9 +127,8 @@ export function pairsPanel(
     empty.hidden = regions.pairs.length > 0
     list.hidden = !empty.hidden
   }
-  widget.changed.on(update, signal)
-  state.changed.on(update, signal)
-  list.addEventListener("focusout", () => setTimeout(() => signal.aborted || update()), { signal })
+  onChange([widget, state], update, signal)
+  listen(list, "focusout", () => setTimeout(() => signal.aborted || update()), signal)
   update()
   return el(
     "aside",
@@ -176,20 +176,22 @@ function row(
     "aria-label": `Name of pair ${index + 1}`,
     disabled: still,
   })
-  name.addEventListener("focus", () => store.select(index), { signal })
-  name.addEventListener(
+  listen(name, "focus", () => store.select(index), signal)
+  listen(
+    name,
     "change",
     () => {
       if (name.value.trim() !== pair.name) actions.changePair(index, { name: name.value.trim() })
     },
-    { signal },
+    signal,
   )
-  name.addEventListener(
+  listen(
+    name,
     "keydown",
     (e) => {
       if (e.key === "Enter") actions.focus()
     },
-    { signal },
+    signal,
   )
   const small = (
     label: string,

@@ -2,7 +2,7 @@
 
 import type { Action } from "../document/pair"
 import { selectedPair } from "../document/regions"
-import { button, el, setEnabled, setPressed } from "../dom/elements"
+import { button, el, listen, setEnabled, setPressed } from "../dom/elements"
 import { isEmpty } from "../geometry/mask"
 import { IDENTITY, isAffine } from "../geometry/matrix"
 import { numbersOf, type PlaceNumbers, withNumber } from "../geometry/numbers"
@@ -53,7 +53,8 @@ export function numbersRow(widget: WidgetModel, actions: Actions, signal: AbortS
       "aria-label": long,
       title: long,
     })
-    node.addEventListener(
+    listen(
+      node,
       "change",
       () => {
         const pair = selectedPair(store.regions)
@@ -62,9 +63,9 @@ export function numbersRow(widget: WidgetModel, actions: Actions, signal: AbortS
         actions.place((p) => withNumber(p.handle, p.matrix ?? IDENTITY, name, value))
         update(true)
       },
-      { signal },
+      signal,
     )
-    node.addEventListener("blur", () => update(true), { signal })
+    listen(node, "blur", () => update(true), signal)
     return { name, node, row: el("label", {}, el("span", {}, label), node, el("span", {}, unit)) }
   })
   const update = (evenFocused = false) => {

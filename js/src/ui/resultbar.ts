@@ -3,7 +3,8 @@
 import type { Compare } from "../canvas/base"
 import type { Stage } from "../canvas/stage"
 import type { ViewState } from "../canvas/viewstate"
-import { button, download, el, setEnabled, setPressed } from "../dom/elements"
+import { onChange } from "../document/signal"
+import { button, download, el, listen, setEnabled, setPressed } from "../dom/elements"
 import { randomSeed } from "../model/settings"
 import type { WidgetModel } from "../model/widgetmodel"
 import type { Actions } from "./actions"
@@ -59,17 +60,18 @@ export function resultBar(
   const peek = (original: boolean) => () => {
     if (state.original !== original) state.set({ original })
   }
-  hold.addEventListener("pointerdown", peek(true), { signal })
-  for (const event of ["pointerup", "pointercancel", "pointerleave", "blur"])
-    hold.addEventListener(event, peek(false), { signal })
-  hold.addEventListener(
+  listen(hold, "pointerdown", peek(true), signal)
+  for (const event of ["pointerup", "pointercancel", "pointerleave", "blur"] as const)
+    listen(hold, event, peek(false), signal)
+  listen(
+    hold,
     "keydown",
     (e) => {
       if (e.key === " " || e.key === "Enter") peek(true)()
     },
-    { signal },
+    signal,
   )
-  hold.addEventListener("keyup", peek(false), { signal })
+  listen(hold, "keyup", peek(false), signal)
   const again = button({
     label: "Another seed",
     icon: "dice",
@@ -128,8 +130,7 @@ export function resultBar(
     for (const node of [accept, discard]) setEnabled(node, ready && alive)
     setEnabled(again, ready && widget.obstacle === "")
   }
-  widget.changed.on(update, signal)
-  state.changed.on(update, signal)
+  onChange([widget, state], update, signal)
   update()
   stage.element.append(divider(widget, state, stage, signal))
   return bar

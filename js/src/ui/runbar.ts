@@ -1,6 +1,7 @@
 /** Run, Stop, Live, and the state in words with its progress. */
 
 import type { ViewState } from "../canvas/viewstate"
+import { onChange } from "../document/signal"
 import { button, el, setEnabled, setPressed, setText } from "../dom/elements"
 import { paceInWords } from "../model/progress"
 import type { WidgetModel } from "../model/widgetmodel"
@@ -85,8 +86,7 @@ export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSigna
     }
     dot.dataset.state = now
   }
-  widget.changed.on(update, signal)
-  state.changed.on(update, signal)
+  onChange([widget, state], update, signal)
   update()
   const spoken = el("div", { class: "rd-words" }, dot, words, share)
   const element = el("div", { class: "rd-run" }, run, stop, live, spoken, gauge, bar)

@@ -1,6 +1,8 @@
 /** The drawer of settings, made from the table of settings: one control per entry. */
+
 import type { ViewState } from "../canvas/viewstate"
-import { button, el, setText } from "../dom/elements"
+import { onChange } from "../document/signal"
+import { button, el, listen, setText } from "../dom/elements"
 import { randomSeed, type Settings, SPECS } from "../model/settings"
 import type { SettingChoice, SettingSpec, SettingValue } from "../model/settingspec"
 import type { WidgetModel } from "../model/widgetmodel"
@@ -56,8 +58,7 @@ export function settingsDrawer(widget: WidgetModel, state: ViewState, signal: Ab
     drawer.hidden = !state.settingsOpen
     for (const { spec, control } of controls) control.refresh(settings.current[spec.name])
   }
-  widget.changed.on(update, signal)
-  state.changed.on(update, signal)
+  onChange([widget, state], update, signal)
   update()
   return drawer
 }
@@ -107,7 +108,7 @@ function textControl({ label, max }: Spec, set: (value: string) => void, signal:
     placeholder: "Optional",
     maxlength: max,
   })
-  element.addEventListener("input", () => set(element.value), { signal })
+  listen(element, "input", () => set(element.value), signal)
   return { element, refresh: (value) => write(element, String(value ?? "")) }
 }
 
@@ -117,7 +118,7 @@ function integerControl(spec: Spec, set: (value: number | null) => void, signal:
   const placeholder = optional ? UNKNOWN : null
   const input = el("input", { type: "number", min, max, step, "aria-label": label, placeholder })
   const typed = () => Math.round(Math.min(max, Math.max(min, Number(input.value) || 0)))
-  input.addEventListener("change", () => set(optional && input.value === "" ? null : typed()), { signal })
+  listen(input, "change", () => set(optional && input.value === "" ? null : typed()), signal)
   const refresh = (value: SettingValue) => write(input, String(value ?? ""))
   if (name !== "seed") return { element: input, refresh }
   const dice = button({ label: "Random seed", icon: "dice", signal, act: () => set(randomSeed()) })
@@ -127,7 +128,7 @@ function integerControl(spec: Spec, set: (value: number | null) => void, signal:
 function sliderControl(spec: Spec, set: (value: number) => void, signal: AbortSignal): Control {
   const { label, min, max, step } = spec
   const element = el("input", { type: "range", min, max, step, class: "rd-range", "aria-label": label })
-  element.addEventListener("input", () => set(Number(element.value)), { signal })
+  listen(element, "input", () => set(Number(element.value)), signal)
   const aside = el("span", { class: "rd-number", "aria-hidden": "true" })
   const refresh = (value: SettingValue) => {
     if (value !== null) write(element, String(value), true)
@@ -147,7 +148,7 @@ function choiceControl(
   // An option's value is a text, so values that are not are stood for by their words.
   const textOf = ({ value, label }: SettingChoice) => (typeof value === "string" ? value : label)
   const chosen = () => choices().find((choice) => textOf(choice) === element.value)
-  element.addEventListener("change", () => set(chosen()?.value ?? null), { signal })
+  listen(element, "change", () => set(chosen()?.value ?? null), signal)
   const refresh = (value: SettingValue) => {
     const key = JSON.stringify(choices())
     if (key !== listed) {

@@ -3,7 +3,8 @@
 import type { Stage } from "../canvas/stage"
 import { LARGEST_BRUSH, type ViewState } from "../canvas/viewstate"
 import type { Layer } from "../document/pair"
-import { button, el, setEnabled, setPressed, setText } from "../dom/elements"
+import { onChange } from "../document/signal"
+import { button, el, listen, setEnabled, setPressed, setText } from "../dom/elements"
 import type { WidgetModel } from "../model/widgetmodel"
 import type { Actions } from "./actions"
 
@@ -30,8 +31,7 @@ export function toolRail(
       setEnabled(node, widget.picture !== null && !widget.readOnly)
     }
   }
-  state.changed.on(update, signal)
-  widget.changed.on(update, signal)
+  onChange([widget, state], update, signal)
   update()
   const parts = buttons.map(({ node }) => node)
   return el("div", { class: "rd-rail", role: "group", "aria-label": "Tools" }, ...parts)
@@ -68,9 +68,7 @@ export function topBar(
   })
   const sizeText = el("span", { class: "rd-number", "aria-hidden": "true" })
   // The slider is logarithmic: small brushes need finer steps.
-  size.addEventListener("input", () => state.resizeBrush(LARGEST_BRUSH ** (Number(size.value) / 100)), {
-    signal,
-  })
+  listen(size, "input", () => state.resizeBrush(LARGEST_BRUSH ** (Number(size.value) / 100)), signal)
 
   const pieces = button({
     label: "Pieces",
@@ -93,9 +91,9 @@ export function topBar(
     class: "rd-range",
     "aria-label": "Tolerance of the wand",
   })
-  tolerance.addEventListener("input", () => state.set({ tolerance: Number(tolerance.value) }), { signal })
+  listen(tolerance, "input", () => state.set({ tolerance: Number(tolerance.value) }), signal)
   const contiguous = el("input", { type: "checkbox" })
-  contiguous.addEventListener("change", () => state.set({ contiguous: contiguous.checked }), { signal })
+  listen(contiguous, "change", () => state.set({ contiguous: contiguous.checked }), signal)
   const undo = button({
     label: "Undo",
     icon: "undo",
@@ -133,10 +131,11 @@ export function topBar(
     signal,
     act: () => actions.fullscreen(),
   })
-  document.addEventListener(
+  listen(
+    document,
     "fullscreenchange",
     () => setPressed(fullscreen, document.fullscreenElement?.contains(fullscreen) === true),
-    { signal },
+    signal,
   )
   const openPicture = button({
     label: "Open picture",
@@ -206,8 +205,7 @@ export function topBar(
       "Connected",
     ),
   )
-  state.changed.on(update, signal)
-  widget.changed.on(update, signal)
+  onChange([widget, state], update, signal)
   update()
   return el(
     "div",

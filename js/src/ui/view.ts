@@ -2,7 +2,8 @@
 
 import { Stage } from "../canvas/stage"
 import { ViewState } from "../canvas/viewstate"
-import { el } from "../dom/elements"
+import { onChange } from "../document/signal"
+import { el, listen } from "../dom/elements"
 import { keepFocus } from "../dom/focus"
 import type { WidgetModel } from "../model/widgetmodel"
 import { Actions } from "./actions"
@@ -56,12 +57,10 @@ export function openView(widget: WidgetModel, host: HTMLElement): () => void {
   host.append(root)
   watchSight(root, id, widget, signal)
   const stay = keepFocus(root, stage.canvas, signal)
-  widget.changed.on(stay, signal)
-  state.changed.on(stay, signal)
+  onChange([widget, state], stay, signal)
   const size = () => fitHeight(widget, state, stage)
-  widget.changed.on(size, signal)
-  state.changed.on(size, signal)
-  window.addEventListener("resize", size, { signal })
+  onChange([widget, state], size, signal)
+  listen(window, "resize", size, signal)
   size()
   stage.invalidate()
   return () => {
@@ -81,7 +80,7 @@ function watchSight(root: HTMLElement, id: string, widget: WidgetModel, signal: 
   })
   observer.observe(root)
   signal.addEventListener("abort", () => observer.disconnect())
-  document.addEventListener("visibilitychange", tell, { signal })
+  listen(document, "visibilitychange", tell, signal)
   tell()
 }
 

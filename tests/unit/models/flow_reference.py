@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,10 +19,29 @@ Velocity = Callable[[Tensor, float], Tensor]
 """velocity(x, sigma): noise minus clean, at latents x (B, C, h, w)."""
 
 
+class Seam(NamedTuple):
+    """Where a transformer of diffusers calls attention, and in which order it gives its tokens.
+
+    Attributes
+    ----------
+    module, function
+        What it calls, by its name in the module.
+    axis : int
+        Of the tokens in what it gives.
+    image_first : bool
+        Whether image tokens come before the others, and not after them.
+    """
+
+    module: ModuleType
+    function: str = "dispatch_attention_fn"
+    axis: int = 1
+    image_first: bool = False
+
+
 @torch.inference_mode()
 def reference_edit(
     velocity: Velocity,
-    attention: ModuleType,
+    attention: Seam,
     tokens: int,
     clean: Tensor,
     sigmas: list[float],
@@ -69,21 +88,21 @@ def pasted(y: Tensor, x: Tensor, source: Tensor, target: Tensor) -> Tensor:
 
 
 @contextmanager
-def first_row_shared(attention: ModuleType, tokens: int) -> Iterator[None]:
-    """While open, every row of a batch attends to the first row's last `tokens` keys and values.
-
-    `attention` is the module whose `dispatch_attention_fn` the transformer calls.
-    """
-    original = attention.dispatch_attention_fn
+def first_row_shared(attention: Seam, tokens: int) -> Iterator[None]:
+    """While open, every row of a batch attends to the keys and values of the first row's image tokens."""
+    module, name, axis, image_first = attention
+    original = getattr(module, name)
 
     def shared(query: Tensor, key: Tensor, value: Tensor, *args: Any, **options: Any) -> Tensor:
-        text = key.shape[1] - tokens
-        key, value = (torch.cat([t[:, :text], t[:1, text:].expand_as(t[:, text:])], 1) for t in (key, value))
+        count = key.shape[axis]
+        where = torch.arange(count) < tokens if image_first else torch.arange(count) >= count - tokens
+        here = where.view([-1 if i == axis else 1 for i in range(4)])
+        key, value = (torch.where(here, t[:1], t) for t in (key, value))
         out: Tensor = original(query, key, value, *args, **options)
         return out
 
-    attention.dispatch_attention_fn = shared  # type: ignore[attr-defined]
+    setattr(module, name, shared)
     try:
         yield
     finally:
-        attention.dispatch_attention_fn = original  # type: ignore[attr-defined]
+        setattr(module, name, original)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import (
     AutoencoderKLFlux2,
@@ -24,6 +24,8 @@ from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor, nn
 from transformers import Qwen2TokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+from tests.unit.models.flow_reference import Seam
 
 SIDE = 96  # the pixels a side that tests work at
 
@@ -104,12 +106,14 @@ class Kit:
         diffusers' pipeline, which loads it.
     velocity, encoded, embeds : callable
         What that pipeline computes.
-    mu : callable
-        Its shift of the schedule, of image tokens and steps.
-    attention : module
-        Where the transformer finds `dispatch_attention_fn`.
+    schedule : callable
+        Sets the timesteps of its scheduler as it does, for a number of image tokens and steps.
+    attention : Seam
+        Where the transformer calls attention.
     patch : int
         Latent cells a side of one token.
+    layer : str
+        The end of the name of a layer that sees image and text.
     """
 
     save: Callable[[Path], Path]
@@ -117,9 +121,19 @@ class Kit:
     velocity: Callable[[Any, str], Callable[[Tensor, float], Tensor]]
     encoded: Callable[[Any, Tensor], Tensor]
     embeds: Callable[[Any, str], Tensor]
-    mu: Callable[[int, int], float]
-    attention: ModuleType
+    schedule: Callable[[Any, int, int], None]
+    attention: Seam
     patch: int
+    layer: str = ".0.attn"
+
+
+def shifted(mu: Callable[[int, int], float]) -> Callable[[Any, int, int], None]:
+    """Even sigmas, shifted by the number of image tokens and steps."""
+
+    def schedule(scheduler: Any, tokens: int, steps: int) -> None:
+        scheduler.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps), mu=mu(tokens, steps))
+
+    return schedule
 
 
 KITS = {
@@ -129,8 +143,8 @@ KITS = {
         flux2_velocity,
         flux2_encoded,
         flux2_embeds,
-        compute_empirical_mu,
-        transformer_flux2,
+        shifted(compute_empirical_mu),
+        Seam(transformer_flux2),
         patch=1,
     ),
 }

@@ -1,0 +1,205 @@
+"""Stable Diffusion 3, Qwen-Image and Z-Image: what their pipelines compute, what each can do without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+from torch import Tensor
+
+import regiondrag_widget as rd
+from regiondrag_widget.models.families import family_of
+from regiondrag_widget.models.keyvalues import KeyValueCache
+from regiondrag_widget.models.transformer import TransformerBackbone
+from tests.unit.models.families_kit import KITS
+
+PROMPT = "a red duck"
+CELLS = (12, 16)  # 48 tokens, which is no multiple of 32
+
+
+class Loaded:
+    """One family, as diffusers loads it."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.folder = KITS[name].save(folder)
+        self.pipe: Any = DiffusionPipeline.from_pretrained(self.folder)
+        self.pipe.set_progress_bar_config(disable=True)
+        self.backbone = backbone_of(self.pipe)
+
+    def network(self, prompt: str = PROMPT) -> Any:
+        return self.backbone.network(self.backbone.encode_prompt(self.pipe.components, prompt))
+
+
+def backbone_of(pipe: Any) -> TransformerBackbone:
+    return family_of(pipe.transformer).backbone_class()(pipe.vae, pipe.transformer, pipe.scheduler)
+
+
+@pytest.fixture(scope="module")
+def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Loaded]:
+    return {name: Loaded(name, tmp_path_factory.mktemp(name)) for name in KITS if name != "flux2"}
+
+
+@pytest.fixture(scope="module", params=[name for name in KITS if name != "flux2"])
+def family(request: pytest.FixtureRequest, families: dict[str, Loaded]) -> Loaded:
+    return families[request.param]
+
+
+@pytest.fixture
+def sd3(families: dict[str, Loaded]) -> Loaded:
+    return families["sd3"]
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_step_is_the_one_of_the_familys_pipeline(family: Loaded):
+    """Its latents after the first step, from the same noise and prompt, and every timestep."""
+    pipe, backbone, seen = family.pipe, family.backbone, []
+
+    def keep(_: Any, index: int, t: Tensor, given: dict[str, Tensor]) -> dict[str, Tensor]:
+        seen.append((float(t), given["latents"].clone()))
+        return given
+
+    packed = "Qwen" in type(pipe).__name__
+    guidance = {"true_cfg_scale" if packed else "guidance_scale": 0.0}
+    start = noise(1, 16, *CELLS)
+    pipe(
+        PROMPT,
+        height=8 * CELLS[0],
+        width=8 * CELLS[1],
+        num_inference_steps=4,
+        latents=pack(start) if packed else start,
+        output_type="latent",
+        callback_on_step_end=keep,
+        **guidance,
+    )
+    sigmas = backbone.sigmas(backbone.tokens(*CELLS), 4)
+    assert [t for t, _ in seen] == pytest.approx([1000 * s for s in sigmas], rel=1e-5)
+    velocity = family.network().predict(start, torch.tensor([1000 * sigmas[0]]))
+    ours = start + (sigmas[1] - sigmas[0]) * velocity
+    assert torch.allclose(pack(ours) if packed else ours, seen[0][1], atol=1e-5)
+
+
+def pack(x: Tensor) -> Tensor:
+    return torch.nn.functional.pixel_unshuffle(x, 2).flatten(2).transpose(1, 2)
+
+
+def test_the_bytes_of_a_level_are_counted(family: Loaded):
+    network, cache = family.network(), KeyValueCache()
+    with torch.inference_mode():
+        network.capture(noise(1, 16, *CELLS), torch.tensor([500.0]), cache)
+    assert network.level_bytes(*CELLS) == cache.nbytes
+
+
+def test_latents_that_are_no_whole_tokens_are_refused(family: Loaded):
+    with pytest.raises(ValueError, match="whole tokens of 2 x 2 cells, got 4 x 3 cells"):
+        family.network().predict(noise(1, 16, 4, 3), torch.tensor([500.0]))
+
+
+def test_some_tokens_leave_nothing_behind(family: Loaded):
+    """Neither hooks nor methods stay on the transformer, also where a call of some tokens fails."""
+    transformer, network, cache = family.pipe.transformer, family.network(), KeyValueCache()
+    held = set(transformer.__dict__)
+    cells = torch.zeros(CELLS, dtype=torch.bool)
+    cells[2:6, 4:10] = True
+    *_, last = transformer.modules()
+    with torch.inference_mode():
+        network.capture(noise(1, 16, *CELLS), torch.tensor([500.0]), cache)
+        with network.inject(cache, True, None, None, cells) as predict:
+            out = predict(1, 500.0, noise(1, 16, *CELLS, seed=1))
+            assert float(out[..., ~cells].abs().max()) == 0.0
+            assert float(out[..., cells].abs().min()) > 0.0
+            broken = last.register_forward_pre_hook(lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                predict(1, 500.0, noise(1, 16, *CELLS, seed=1))
+    broken.remove()
+    assert set(transformer.__dict__) == held
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in transformer.modules())
+
+
+def test_parts_of_other_formats_work_together(family: Loaded):
+    """A transformer in bfloat16 with an autoencoder and text encoders in float32."""
+    transformer = type(family.pipe.transformer).from_pretrained(
+        family.folder / "transformer", torch_dtype=torch.bfloat16
+    )
+    parts = {**family.pipe.components, "transformer": transformer}
+    pipe = rd.RegionDragPipeline(unet=None, **{k: v for k, v in parts.items() if v is not None})
+    clean = noise(1, 16, *CELLS)
+    pair = rd.Correspondence([[0, 0]], [[5, 5]])
+    out = pipe(latents=clean, correspondence=pair, prompt=PROMPT, steps=4, output_type="latent").images
+    assert pipe.backbone.dtype == torch.bfloat16
+    assert out.dtype == torch.float32
+    assert bool(out.isfinite().all())
+
+
+# ---- Stable Diffusion 3 ----
+
+
+def test_t5_may_be_left_out(sd3: Loaded):
+    pipe = rd.RegionDragPipeline.from_pretrained(
+        sd3.folder, device="cpu", dtype="float32", text_encoder_3=None, tokenizer_3=None
+    )
+    embeds, _, _, _ = type(sd3.pipe)(
+        **{**sd3.pipe.components, "text_encoder_3": None, "tokenizer_3": None}
+    ).encode_prompt(PROMPT, None, None, do_classifier_free_guidance=False)
+    assert torch.allclose(pipe.model.encode_prompt(PROMPT).embeds, embeds, atol=1e-5)
+    assert pipe.components["text_encoder_3"] is None
+    pair = rd.Correspondence([[0, 0]], [[5, 5]])
+    out = pipe(latents=noise(1, 16, *CELLS), correspondence=pair, prompt=PROMPT, output_type="latent").images
+    assert bool(out.isfinite().all())
+
+
+def test_a_clip_encoder_that_is_missing_is_named(sd3: Loaded):
+    parts = {**sd3.pipe.components, "text_encoder_2": None}
+    with pytest.raises(ValueError, match="needs its text_encoder_2 to read a prompt"):
+        sd3.backbone.encode_prompt(parts, PROMPT)
+
+
+def test_embeds_alone_are_refused(sd3: Loaded):
+    with pytest.raises(ValueError, match="do not condition Stable Diffusion 3: pass a prompt"):
+        sd3.backbone.condition(torch.zeros(1, 5, 40))
+
+
+def test_an_ip_adapter_is_refused(sd3: Loaded):
+    sd3.pipe.transformer.image_proj = torch.nn.Identity()
+    try:
+        with pytest.raises(ValueError, match="an IP-Adapter is loaded"):
+            sd3.network()
+    finally:
+        del sd3.pipe.transformer.image_proj
+
+
+# ---- Qwen-Image and Z-Image ----
+
+
+@pytest.mark.parametrize("name", ["qwen", "zimage"])
+def test_embeds_of_another_width_are_refused(families: dict[str, Loaded], name: str):
+    backbone = families[name].backbone
+    assert backbone.condition(torch.zeros(2, 5, 16)).embeds.shape == (1, 5, 16)
+    with pytest.raises(ValueError, match=r"must be \(1, tokens, 16\)"):
+        backbone.condition(torch.zeros(1, 5, 24))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [("qwen", {"use_layer3d_rope": True}, "Layered"), ("zimage", {"siglip_feat_dim": 8}, "Omni")],
+)
+def test_relatives_that_do_something_else_are_refused(
+    families: dict[str, Loaded], name: str, change: dict[str, Any], said: str
+):
+    pipe = families[name].pipe
+    transformer = type(pipe.transformer).from_config({**pipe.transformer.config, **change})
+    with pytest.raises(ValueError, match=said):
+        rd.RegionDragPipeline(pipe.vae, None, pipe.scheduler, transformer=transformer)
+
+
+def test_turbo_gets_few_levels_by_its_schedule(families: dict[str, Loaded]):
+    pipe = families["zimage"].pipe
+    slower = type(pipe.scheduler).from_config({**pipe.scheduler.config, "shift": 6.0})
+    base = type(families["zimage"].backbone)(pipe.vae, pipe.transformer, slower)
+    assert backbone_of(pipe).profile.defaults["steps"] == 8
+    assert base.profile.defaults["steps"] == 20
