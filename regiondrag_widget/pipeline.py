@@ -6,6 +6,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -41,6 +42,7 @@ from regiondrag_widget.models.named_loras import NamedLoras
 from regiondrag_widget.models.placement import moving_turn
 from regiondrag_widget.models.profile import MINI_PROFILE, BackboneProfile, stable_diffusion_profile
 from regiondrag_widget.models.prompt import encode_prompt
+from regiondrag_widget.models.saving import write_index
 from regiondrag_widget.models.single_file import is_single_file
 from regiondrag_widget.models.transformer import TransformerBackbone
 from regiondrag_widget.models.unet import UNetBackbone
@@ -359,6 +361,19 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         named = str(getattr(pipeline, "name_or_path", "") or type(pipeline).__name__)
         pipe.name = " + ".join([named, *loras])
         return pipe
+
+    def save_config(self, save_directory: str | os.PathLike[str], *args: Any, **options: Any) -> None:
+        """Write the list of parts, for `save_pretrained`: diffusers' own pipelines load the folder too.
+
+        Parameters
+        ----------
+        save_directory : str or path
+            The folder.
+        *args, **options
+            As diffusers takes them.
+        """
+        super().save_config(save_directory, *args, **options)
+        write_index(self, Path(save_directory))
 
     def set_draft_vae(self, draft_vae: Any) -> None:
         """Encode and decode drafts by another small autoencoder.

@@ -156,8 +156,8 @@ def _check_hooks(network: torch.nn.Module) -> None:
         for hook in getattr(getattr(module, "_diffusers_hook", None), "hooks", ()):
             if hook not in MOVING_HOOKS + CASTING_HOOKS:
                 raise ValueError(
-                    f"the network has diffusers' hook {hook!r}, which may leave out or repeat what an edit has "
-                    "to read: take it off first, a cache by disable_cache() on the UNet or transformer"
+                    f"the network has diffusers' hook {hook!r}, which may leave out or repeat what an edit "
+                    "has to read: take it off first, a cache by disable_cache() on the UNet or transformer"
                 )
 
 

@@ -17,6 +17,7 @@ from regiondrag_widget.models.checkpoint import (
     check_index,
     check_no_code,
     explain_hub_failure,
+    has_linear_codec,
     has_transformer,
     load_draft_vae,
 )
@@ -167,8 +168,11 @@ def _diffusers(
     if not local:
         folder, local = _downloaded(load, str(model), options), True
     precision = choose_dtype(device, dtype, transformer=has_transformer(folder))
+    formats: Any = precision
+    if has_linear_codec(folder):
+        formats = {"vae": torch.float32, "default": precision}
     try:
-        return load(str(folder if local else model), **{_dtype_argument(): precision}, **options), precision
+        return load(str(folder if local else model), **{_dtype_argument(): formats}, **options), precision
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder} could not be loaded: {first_line(error)}") from error
 

@@ -116,7 +116,7 @@ def test_what_would_be_left_out_is_refused(part: str, words: str):
 
 
 def test_what_only_looks_at_results_is_left_out():
-    users = Pipeline(safety_checker=object(), feature_extractor=object(), image_encoder=None)
+    users = Pipeline(safety_checker=object(), feature_extractor=torch.nn.Identity(), image_encoder=None)
     assert rd.RegionDragPipeline.from_pipe(users).unet is users.components["unet"]
 
 
