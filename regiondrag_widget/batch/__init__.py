@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from regiondrag_widget.batch.edit_work import EditWork
-    from regiondrag_widget.batch.row_outcome import Outcome, Summary
     from regiondrag_widget.batch.result_folder import OutputError, ResultFolder
     from regiondrag_widget.batch.row import Row
+    from regiondrag_widget.batch.row_outcome import Outcome, Summary
     from regiondrag_widget.batch.running import iterate, run
     from regiondrag_widget.batch.table import read_rows
     from regiondrag_widget.batch.work import Depends, Made, Work

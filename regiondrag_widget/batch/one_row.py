@@ -7,9 +7,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from regiondrag_widget.batch.row_outcome import Outcome
 from regiondrag_widget.batch.result_folder import OutputError, ResultFolder, described
 from regiondrag_widget.batch.row import Row
+from regiondrag_widget.batch.row_outcome import Outcome
 from regiondrag_widget.batch.work import Depends, Made, Work
 
 __all__ = ["RowDoer", "earlier_outcome", "reason_of"]

@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from regiondrag_widget.batch.one_row import RowDoer
-from regiondrag_widget.batch.row_outcome import Outcome
 from regiondrag_widget.batch.result_folder import ResultFolder
 from regiondrag_widget.batch.row import Row
+from regiondrag_widget.batch.row_outcome import Outcome
 from regiondrag_widget.batch.work import Work
 
 __all__ = ["in_processes"]

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from regiondrag_widget.batch.row_outcome import Outcome
 from regiondrag_widget.batch.row import Row
+from regiondrag_widget.batch.row_outcome import Outcome
 from regiondrag_widget.batch.work import Depends, Made
 from regiondrag_widget.regions.writing import write_whole_text
 

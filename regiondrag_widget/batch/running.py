@@ -7,11 +7,11 @@ from pathlib import Path
 
 from regiondrag_widget.batch.edit_work import EditWork
 from regiondrag_widget.batch.one_row import RowDoer, earlier_outcome
-from regiondrag_widget.batch.row_outcome import Outcome, Summary
 from regiondrag_widget.batch.portions import MOST, in_portions
 from regiondrag_widget.batch.process_pool import in_processes
 from regiondrag_widget.batch.result_folder import ResultFolder
 from regiondrag_widget.batch.row import Row, require_unique
+from regiondrag_widget.batch.row_outcome import Outcome, Summary
 from regiondrag_widget.batch.work import Work
 
 __all__ = ["iterate", "run"]

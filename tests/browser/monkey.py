@@ -94,6 +94,7 @@ BUTTONS = [
 ]
 HELD = [None, None, None, "Shift", "Alt"]
 MOST_UNDONE = 400  # presses of undo after a round; a round makes fewer steps
+ENDS = 8  # looks at the undo button, 60 ms apart, before there is nothing left to undo
 STATE = """() => {
     const bytes = (v) => [...new Uint8Array(v.buffer ?? v, v.byteOffset ?? 0, v.byteLength)]
     const sum = (v) => bytes(v).reduce((h, b) => (Math.imul(h, 31) + b) | 0, 7)
@@ -143,7 +144,9 @@ class Monkey:
             act()
         self.undo_all()
         after = self.state()
-        assert after == before, f"undo left something: seed {self.seed}, {' '.join(self.done)}"
+        assert after == before, (
+            f"undo left something: {after[:2000]}; seed {self.seed}, {' '.join(self.done)}"
+        )
 
     def undo_all(self) -> None:
         """Ends what is under way and presses undo until there is nothing left to undo."""
@@ -151,10 +154,14 @@ class Monkey:
         self.settle()
         undo = self.widget.button("Undo")
         for _ in range(MOST_UNDONE):
-            if not undo.is_enabled():
-                page.wait_for_timeout(60)  # an Accept that is being undone brings more with it
-                if not undo.is_enabled():
-                    return
+            for _ in range(
+                ENDS
+            ):  # an Accept, or its undoing, brings more with it once the kernel has answered
+                if undo.is_enabled():
+                    break
+                page.wait_for_timeout(60)
+            else:
+                return
             undo.click()
         raise AssertionError("there is no end of undoing")
 

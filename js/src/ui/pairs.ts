@@ -156,7 +156,8 @@ function row(
   const { store } = widget
   const title = pair.name || `Pair ${index + 1}`
   const number = el("span", { class: "rd-badge-number" }, String(index + 1))
-  number.style.background = `linear-gradient(120deg, ${css(shade("handle", pair.color))} 50%, ${css(shade("target", pair.color))} 50%)`
+  number.style.setProperty("--rd-handle", css(shade("handle", pair.color)))
+  number.style.setProperty("--rd-target", css(shade("target", pair.color)))
   const choose = button({
     label: `Pair ${index + 1}`,
     title: "Make this the active pair",

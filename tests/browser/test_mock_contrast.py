@@ -1,0 +1,71 @@
+"""What is written in the widget can be told from its ground, in the themes of JupyterLab and VS Code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.mock_host.page import Widget
+
+pytestmark = pytest.mark.browser
+THEMES = ("light", "dark", "vscode-light", "vscode-dark")
+
+END_TRANSITIONS = "document.getAnimations().forEach(a => a instanceof CSSTransition && a.finish())"
+WEAK = Path(__file__).with_name("contrast.js").read_text("utf-8")
+
+
+@pytest.fixture
+def weak(open_widget: Callable[..., Widget]) -> Callable[[Widget, str, int], list[str]]:
+    """What is too weak in a state of the widget, in each theme; at least so many things are looked at."""
+
+    def look(widget: Widget, state: str, least: int) -> list[str]:
+        found = []
+        widget.page.mouse.move(0, 0)
+        for theme in THEMES:
+            widget.page.evaluate("name => host.theme(name)", theme)
+            widget.page.evaluate(END_TRANSITIONS)
+            seen: dict[str, Any] = widget.page.evaluate(WEAK)
+            assert seen["checked"] >= least, f"{state}: {seen['checked']}"
+            found += [f"{theme}, {state}: {words}" for words in seen["found"]]
+        return found
+
+    return look
+
+
+def test_contrast_is_level_aa_in_four_themes(
+    open_widget: Callable[..., Widget], weak: Callable[[Widget, str, int], list[str]]
+) -> None:
+    widget = open_widget(hold=2)
+    found = weak(widget, "empty", 30)
+    widget.click("Ellipse")
+    widget.drag((60, 60), (140, 140))
+    widget.click("Move region")
+    widget.drag((100, 100), (200, 120))
+    widget.click("New pair", "Rectangle")
+    widget.drag((20, 20), (60, 60))
+    found += weak(widget, "drawn", 40)
+    widget.click("Settings")
+    found += weak(widget, "settings", 50)
+    widget.click("Settings", "Help")
+    found += weak(widget, "help", 50)
+    widget.page.keyboard.press("Escape")
+    widget.click("Run")
+    expect(widget.status).to_contain_text("Step 2 of 4")
+    found += weak(widget, "running", 30)
+    widget.page.evaluate("host.kernel.go()")
+    expect(widget.status).to_contain_text("Result")
+    found += weak(widget, "result", 40)
+    widget.click("Side by side")
+    found += weak(widget, "side by side", 40)
+    widget.click("Regions")
+    widget.page.evaluate(
+        "host.model.receive({v: 1, type: 'error', run: null, code: 'memory', "
+        "message: 'The edit needs more memory than there is.', remedy: 'Try a smaller picture.'})"
+    )
+    expect(widget.root.get_by_role("alert")).to_contain_text("more memory")
+    found += weak(widget, "error", 40)
+    assert not found, "\n" + "\n".join(found)
