@@ -167,6 +167,11 @@ def _layer(unet: Any, name: str, pair: dict[str, Tensor], refusal: str) -> tuple
     except (AttributeError, KeyError):
         raise ValueError(f"{refusal}: it has no matching layer {name}") from None
     weight = module.weight
+    if not weight.is_floating_point() or type(weight.data) is not Tensor:
+        raise ValueError(
+            f"{name} is quantised, so LoRA weights cannot be added into it: use load_lora_weights, which "
+            "keeps them beside it, or a network that is not quantised"
+        )
     fits = len(up) == len(weight) and up[0].numel() == len(down) and down[0].numel() == weight[0].numel()
     if not fits:
         raise ValueError(f"{refusal}: its {name} has another size")

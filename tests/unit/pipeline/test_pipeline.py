@@ -148,6 +148,7 @@ def test_other_generators_are_refused(pipe: Any, generator: Any, error: type[Exc
 @pytest.mark.parametrize(
     ("keyword", "words"),
     [
+        ("control_image", "an edit has no ControlNet"),
         ("sed", "Did you mean 'seed'"),
     ],
 )
