@@ -40,7 +40,12 @@ from regiondrag_widget.models.loading import OPTIONS, load_pretrained
 from regiondrag_widget.models.model import Model
 from regiondrag_widget.models.named_loras import NamedLoras
 from regiondrag_widget.models.placement import moving_turn
-from regiondrag_widget.models.profile import MINI_PROFILE, BackboneProfile, stable_diffusion_profile
+from regiondrag_widget.models.profile import (
+    MINI_PROFILE,
+    BackboneProfile,
+    stable_diffusion_profile,
+    with_named_steps,
+)
 from regiondrag_widget.models.prompt import encode_prompt
 from regiondrag_widget.models.saving import write_index
 from regiondrag_widget.models.single_file import is_single_file
@@ -161,11 +166,6 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         return self._model
 
     @property
-    def denoiser(self) -> Any:
-        """The network: the UNet or the transformer."""
-        return self.transformer if self.unet is None else self.unet
-
-    @property
     def backbone(self) -> Any:
         """Autoencoder, network and noise schedule: a `UNetBackbone` or a family's `TransformerBackbone`."""
         return self.model.backbone
@@ -216,7 +216,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         if self._profile is not None:
             return self._profile
         if isinstance(backbone, TransformerBackbone):
-            return backbone.profile
+            return with_named_steps(backbone.profile, name, backbone.turbo)
         if isinstance(self.vae, LinearCodec):
             return MINI_PROFILE
         return stable_diffusion_profile(self.unet, backbone.cell, self.scheduler, name)
@@ -391,6 +391,18 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         self.backbone.set_draft_vae(draft_vae)
         self.register_modules(draft_vae=draft_vae)
         self._parts = self._present_parts()
+
+    def load_textual_inversion(self, *args: Any, **options: Any) -> None:
+        """Add words of one's own as diffusers does (see its ``load_textual_inversion``).
+
+        Raises
+        ------
+        ValueError
+            The model is a transformer, whose families have none.
+        """
+        if self.unet is None:
+            raise ValueError(f"{family_of(self.transformer).name} has no textual inversion: use a LoRA")
+        super().load_textual_inversion(*args, **options)
 
     # -- speed ----
 

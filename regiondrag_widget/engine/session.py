@@ -382,7 +382,7 @@ class ImageSession:
             self._finish(given, self.picture, (), ())
             return
         with freeing_when_exhausted(self.shrink_cache):
-            window = self._prepared.window_for(given.pairs, given.seed)
+            window = self._prepared.window_for(given.pairs, given.seed, inverted=given.inverts)
             painted = yield from self._passes.run(window, given)
         self._finish(given, painted.over(self.picture), painted.previews, painted.verdicts)
 
@@ -390,7 +390,7 @@ class ImageSession:
         self._clock.reset()
         with freeing_when_exhausted(self.shrink_cache):
             painted = yield from self._passes.run(
-                self._prepared.window_for(given.pairs, given.seed), given, calls
+                self._prepared.window_for(given.pairs, given.seed, inverted=given.inverts), given, calls
             )
         self.drafted = draft_of(painted, self._clock.finish())
 

@@ -117,8 +117,8 @@ def _load(
         pipe, precision = _diffusers(load, model, device, dtype, options)
         if lora is not None and pipe.unet is None:
             raise ValueError(
-                f"lora takes weights for Stable Diffusion's UNets: load those of {pipe.backbone.family} with "
-                "load_lora_weights on diffusers' own pipeline, and pass that to RegionDragPipeline.from_pipe"
+                f"lora takes weights for Stable Diffusion's UNets: load those of {pipe.backbone.family} by "
+                "load_lora_weights on the loaded pipeline"
             )
         if lora is not None:
             fuse_lora(pipe.unet, lora, lora_scale, **shared)

@@ -186,7 +186,7 @@ def test_another_family_is_named(tmp_path: Path, sd15: Path, changes: dict[str, 
 
 
 def test_another_family_is_refused_before_it_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    index = {"_class_name": "FluxPipeline", "transformer": ["diffusers", "FluxTransformer2DModel"]}
+    index = {"_class_name": "AuraFlowPipeline", "transformer": ["diffusers", "AuraFlowTransformer2DModel"]}
     (tmp_path / "model_index.json").write_text(json.dumps(index))
     monkeypatch.setattr(checkpoint, "hf_hub_download", lambda *_, **__: str(tmp_path / "model_index.json"))
 
@@ -194,8 +194,8 @@ def test_another_family_is_refused_before_it_is_downloaded(tmp_path: Path, monke
         raise AssertionError("the weights were fetched")
 
     monkeypatch.setattr(rd.RegionDragPipeline, "download", download)
-    with pytest.raises(ValueError, match=r"black-forest-labs/FLUX.1-dev is a FluxPipeline"):
-        rd.RegionDragPipeline.from_pretrained("black-forest-labs/FLUX.1-dev", device="cpu")
+    with pytest.raises(ValueError, match=r"fal/AuraFlow is a AuraFlowPipeline"):
+        rd.RegionDragPipeline.from_pretrained("fal/AuraFlow", device="cpu")
 
 
 def test_a_cache_of_attention_is_refused_with_its_remedy_and_taken_again_without_it():
