@@ -27,8 +27,13 @@ __all__ = [
     "load_draft_vae",
 ]
 
-# the small autoencoders of Stable Diffusion's latents, by the scaling factor that tells the latents apart
-TINY = {0.18215: "madebyollin/taesd", 0.13025: "madebyollin/taesdxl"}
+# the small autoencoders of a family's latents, by the scaling factor that tells the latents apart
+TINY = {
+    0.18215: "madebyollin/taesd",
+    0.13025: "madebyollin/taesdxl",
+    1.5305: "madebyollin/taesd3",
+    0.3611: "madebyollin/taef1",  # of FLUX.1 and Z-Image
+}
 REQUIRED = {"unet", "vae", "scheduler"}
 # where the classes of a model's parts may come from; "stable_diffusion" is diffusers' own folder of that
 # name, and the last one has the codec of the bundled model

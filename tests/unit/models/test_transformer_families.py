@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import accelerate
 import pytest
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import AutoencoderTiny, DiffusionPipeline
 from diffusers.models import attention_processor
 from torch import Tensor
 
@@ -15,9 +18,11 @@ import regiondrag_widget as rd
 from regiondrag_widget.models.families import family_of
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.transformer import TransformerBackbone
+from tests.unit.engine_kit import box_pair, picture
 from tests.unit.models.families_kit import KITS
 
 PROMPT = "a red duck"
+CPU = torch.device("cpu")
 CELLS = (12, 16)  # 48 tokens, which is no multiple of 32
 
 
@@ -174,6 +179,60 @@ def test_lora_weights_are_read_as_the_familys_pipeline_reads_them(
     assert pipe.name.endswith(" + some/ducks/ducks.safetensors")
     with pytest.raises(ValueError, match="has no textual inversion: use a LoRA"):
         pipe.load_textual_inversion(torch.zeros(1, 16), token="<duck>")
+
+
+def grouped(part: Any) -> None:
+    part.enable_group_offload(onload_device=CPU, offload_device=CPU, offload_type="leaf_level")
+
+
+def in_sequence(part: Any) -> None:
+    accelerate.cpu_offload(part, execution_device=CPU)
+
+
+def cast(part: Any) -> None:
+    part.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.float32)
+
+
+@pytest.mark.parametrize("move", [grouped, in_sequence, cast])
+def test_weights_that_are_moved_or_cast_for_each_call(family: Loaded, move: Callable[[Any], None]):
+    pipe = rd.RegionDragPipeline.from_pretrained(family.folder, device="cpu", dtype="float32")
+    pipe.profile = replace(pipe.profile, side=96, min_side=96, defaults={**pipe.profile.defaults, "steps": 6})
+
+    def edited() -> Tensor:
+        session = rd.ImageSession(pipe, picture(64, 96), PROMPT)
+        last = list(session.edit([box_pair((64, 96))], content="latents"))[-1].latents
+        calls = session._network.calls
+        list(session.edit([box_pair((64, 96))], content="latents"))
+        assert session._network.calls - calls == len(session.levels)  # it was not inverted again
+        return last
+
+    expected = edited()
+    move(pipe.transformer)
+    moved = edited()
+    if move is cast:  # the weights have lost some digits
+        assert 0 < float((moved - expected).norm() / expected.norm()) < 0.5
+    else:
+        assert torch.allclose(moved, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["sd3", "zimage"])
+def test_drafts_by_a_small_autoencoder(families: dict[str, Loaded], name: str):
+    backbone = backbone_of(families[name].pipe)
+    channels = {"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4}
+    blocks = {"num_encoder_blocks": (1,) * 4, "num_decoder_blocks": (1,) * 4}
+    with pytest.raises(ValueError, match="latents of 4 channels but this model's have 16"):
+        backbone.set_draft_vae(AutoencoderTiny(**channels, **blocks))
+    small = AutoencoderTiny(**channels, **blocks, latent_channels=16).eval()
+    backbone.set_draft_vae(small)
+    latents = noise(1, 16, *CELLS)
+    with torch.inference_mode():
+        assert torch.allclose(backbone.decode_draft(latents), small.decode(latents).sample)
+        assert backbone.encode_draft(noise(1, 3, 96, 128)).shape == latents.shape
+
+
+def test_no_small_autoencoder_is_known_for_qwen_image(families: dict[str, Loaded]):
+    with pytest.raises(ValueError, match="leave draft_vae out"):
+        families["qwen"].backbone.set_draft_vae(AutoencoderTiny())
 
 
 # ---- Stable Diffusion 3 ----
