@@ -1,4 +1,4 @@
-"""The command line: ``regiondrag edit``, ``batch``, ``select``, ``demo``, ``info``, ``check`` and ``bench``.
+"""The command line, ``regiondrag``: edits, selections, many edits, benchmarks, data sets and checks.
 
 Exit codes: 0 done, 1 failure, 2 wrong input, 130 interrupted. An error is one sentence on stderr, never a
 traceback (``--debug`` shows it); results go to stdout, progress to stderr.
@@ -71,7 +71,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from regiondrag_widget.cli import batch, bench, check, demo, edit, info, select
+    from regiondrag_widget.cli import batch, bench, check, dataset, demo, edit, info, select
 
     parser = _Parser(
         prog="regiondrag", description="Drag regions of a picture to new places.", allow_abbrev=False
@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         command: argparse.ArgumentParser = add_parser(commands)
         command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     bench.add_parser(commands)
+    dataset.add_parser(commands)
     return parser
 
 

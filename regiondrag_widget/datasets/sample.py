@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,8 @@ class Dataset:
         For each sample its name and what `read` needs.
     read
         From a name and a place to the sample. Raises `SampleError` or another ``ValueError``, or ``OSError``.
+    files
+        From a place to the files that its sample is read from; all in the folder when left out.
 
     Attributes
     ----------
@@ -116,6 +119,7 @@ class Dataset:
     folder: Path
     places: Sequence[tuple[str, Any]]
     read: Callable[[str, Any], Sample] = field(repr=False)
+    files: Callable[[Any], Sequence[Path]] = field(repr=False, default=lambda place: _files_in(place))
     skipped: dict[str, str] = field(default_factory=dict, init=False)
 
     def __len__(self) -> int:
@@ -144,10 +148,27 @@ class Dataset:
 
         Raises ``KeyError`` for an unknown name, and what is wrong with a sample that cannot be read.
         """
-        for known, place in self.places:
-            if known == name:
-                return self.read(name, place)
-        raise KeyError(name)
+        return self.read(name, self._places[name])
+
+    def only(self, names: Sequence[str]) -> Dataset:
+        """The same data set with some of its samples."""
+        chosen = set(names)
+        places = [(name, place) for name, place in self.places if name in chosen]
+        return Dataset(self.name, self.folder, places, self.read, self.files)
+
+    def files_of(self, name: str) -> list[Path]:
+        """The files that a sample is read from; ``KeyError`` for an unknown name."""
+        return list(self.files(self._places[name]))
+
+    @cached_property
+    def _places(self) -> dict[str, Any]:
+        return dict(self.places)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """All files in a folder and the folders in it that hold no sample of their own, such as ReD's temp."""
+    inside = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    return inside + sorted(path for path in folder.glob("temp/*") if path.is_file())
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -11,6 +11,7 @@ import torch
 
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.models.backbone import Network, inpaints
+from regiondrag_widget.models.references import reads_references
 from regiondrag_widget.regions import RegionPair, RegionPairs
 from regiondrag_widget.regions.mask import as_mask
 
@@ -49,6 +50,11 @@ class EditInput:
     settings: EditSettings
     seed: int
     rng: torch.Generator
+
+    @property
+    def inverts(self) -> bool:
+        """Whether the network is called for the picture as it is; an edit by position needs no such call."""
+        return self.settings.content != "positions"
 
 
 def checked_pairs(pairs: RegionPairs | Sequence[RegionPair], shape: tuple[int, int]) -> RegionPairs:
@@ -91,7 +97,7 @@ def check_actions(pairs: RegionPairs, settings: EditSettings) -> None:
     ValueError
         With ``content="latents"``: a removal, or a copy whose place would not be kept.
     """
-    if settings.content == "pixels":
+    if settings.content != "latents":
         return
     for number, pair in enumerate(pairs, start=1):
         if pair.action == "remove" or (pair.action == "copy" and settings.vacated != "keep"):
@@ -101,7 +107,7 @@ def check_actions(pairs: RegionPairs, settings: EditSettings) -> None:
 
 
 def check_content(network: Network, settings: EditSettings) -> None:
-    """Refuse an edit of bare latents by a network that inpaints: it is told pixels with a hole.
+    """Refuse an edit of latents by a network that inpaints, and one by position where none are read.
 
     Parameters
     ----------
@@ -115,7 +121,11 @@ def check_content(network: Network, settings: EditSettings) -> None:
     ValueError
         In one sentence.
     """
-    if settings.content == "latents" and inpaints(network):
+    if settings.content == "positions" and not reads_references(network):
+        raise ValueError(
+            'content="positions" needs a model that reads reference pictures, FLUX.2 klein or FLUX.1 Kontext'
+        )
+    if settings.content != "pixels" and inpaints(network):
         raise ValueError(
             "an inpainting network is told a picture with a hole, which an edit of latents does not have: "
             'say content="pixels", or use a text-to-image model (preset="released" too needs one)'

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from regiondrag_widget.imaging.window import Window
@@ -109,11 +110,11 @@ def copied_cells(
 
 def _nearest(mask: Bool, points: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """The pixel x, y of the mask nearest to each point; points (n, 2) x, y -> (n, 2) int64."""
-    outside = 1 - mask.astype(np.uint8)
-    _, labels = cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    ys, xs = np.nonzero(mask)
-    by_label = np.zeros((labels.max() + 1, 2), np.int64)
-    by_label[labels[ys, xs]] = np.stack([xs, ys], -1)
     limit = np.array([mask.shape[1], mask.shape[0]]) - 1
-    at = np.clip(np.rint(points).astype(np.int64), 0, limit)
-    return np.asarray(by_label[labels[at[:, 1], at[:, 0]]])
+    found = np.clip(np.rint(points).astype(np.int64), 0, limit)
+    outside = ~mask[found[:, 1], found[:, 0]]
+    if outside.any():
+        inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1)
+        rim = np.argwhere(mask & (inner == 0))[:, ::-1]  # what is nearest to a point outside lies there
+        found[outside] = rim[cKDTree(rim).query(points[outside])[1]]
+    return found

@@ -16,7 +16,7 @@ class EditOptions(TypedDict, total=False):
     """What an edit may be told; `EditSettings` says what each setting means. None stands for not given."""
 
     stop: float | None
-    content: Literal["pixels", "latents"] | None
+    content: Literal["pixels", "latents", "positions"] | None
     residual: Literal["follow", "stay"] | None
     vacated: Literal["fill", "noise", "keep"] | None
     matte: Literal["auto", "none"] | None

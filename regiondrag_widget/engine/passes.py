@@ -19,6 +19,7 @@ from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.engine.latent_cells import cells_of, copied_cells, moved_cells
 from regiondrag_widget.engine.painting import Painted
 from regiondrag_widget.engine.plan import latent_plan, pixel_plan
+from regiondrag_widget.engine.position_plan import moved_references, position_plan
 from regiondrag_widget.engine.prepared import PreparedPicture
 from regiondrag_widget.engine.prepared_window import PreparedWindow
 from regiondrag_widget.engine.preview import Previewer, StepPreviews
@@ -30,6 +31,7 @@ from regiondrag_widget.imaging.sheet import Sheet
 from regiondrag_widget.imaging.window import Box, bounding_box, slices_of
 from regiondrag_widget.models.backbone import Backbone, Network, inpaints, told_picture
 from regiondrag_widget.models.keyvalues import SourcePath
+from regiondrag_widget.models.references import References, referring
 from regiondrag_widget.regions import RegionPairs
 
 __all__ = ["Passes"]
@@ -152,9 +154,8 @@ class Passes:
             rng=given.rng,
             draft=calls is not None,
         )
-        rgb, alpha, previews, verdicts = yield from (
-            self._in_pixels(task) if given.settings.content == "pixels" else self._in_latents(task)
-        )
+        made_by = {"pixels": self._in_pixels, "latents": self._in_latents, "positions": self._by_position}
+        rgb, alpha, previews, verdicts = yield from made_by[given.settings.content](task)
         return Painted(
             sheet=sheet,
             box=task.box,
@@ -247,6 +248,37 @@ class Passes:
             out = edited + warp_residual(picture - reconstructed, task.pairs, method=settings.method)
         return out[slices_of(task.box)], None, previews, ("painted",) * len(task.pairs)
 
+    def _by_position(self, task: _Task) -> Generator[EditStep, None, Pixels]:
+        """Show the network the picture's tokens where they should be, and make what changes from noise."""
+        window, sheet, settings = task.window, task.sheet, task.settings
+        with self.clock.stage("plan"):
+            grid, device = window.grid, window.latents.device
+            patch = getattr(self.backbone, "patch", 1)
+            tokens = grid[0] // patch, grid[1] // patch
+            leaving = np.zeros(sheet.rgb.shape[:2], bool)
+            for pair in task.pairs:
+                if settings.vacated != "keep" and pair.action != "copy":
+                    leaving |= pair.handle
+            references = moved_references(
+                window.latents,
+                moved_cells(sheet.window, task.pairs, tokens, settings.method),
+                dropped=cells_of(sheet.window, leaving | task.pairs.target, tokens, 0.5),
+                tokens=tokens,
+            )
+            plan = position_plan(
+                task.inversion,
+                moved_cells(sheet.window, task.pairs, grid, settings.method),
+                open_cells=cells_of(sheet.window, task.touched, grid, 0.02).to(device),
+                vacated=cells_of(sheet.window, leaving, grid, 0.02).to(device),
+            )
+        picture = sheet.rgb.astype(np.float32)
+        render = self._previewer(task, picture, task.drawn.astype(np.float32), window.latents)
+        last, previews = yield from self._reverse(task, plan, render, window.latents, shown=references)
+        with self.clock.stage("decode"):
+            decoded = self.prepared.coder.decode(last[None])[0]
+            out = sheet.window.from_working(decoded) + 127.5
+        return out[slices_of(task.box)], None, previews, ("painted",) * len(task.pairs)
+
     def _previewer(self, task: _Task, base: Float, weight: Float, anchor: Tensor) -> Previewer:
         """Draws an edit's steps in the whole picture, a draft's on its sheet."""
         colour = self.prepared.coder.colour_of(task.window.latents, task.window.colours)
@@ -267,7 +299,13 @@ class Passes:
         return crop_of(plan, self.backbone.multiple // self.backbone.cell)
 
     def _reverse(
-        self, task: _Task, plan: EditPlan, render: Previewer, clean: Tensor, told: _Told | None = None
+        self,
+        task: _Task,
+        plan: EditPlan,
+        render: Previewer,
+        clean: Tensor,
+        told: _Told | None = None,
+        shown: References | None = None,
     ) -> Generator[EditStep, None, tuple[Tensor, Sequence[npt.NDArray[np.uint8]]]]:
         """The reverse pass, timed; returns the final latents (C, h, w) and the previews."""
         cleans: list[Tensor] = []
@@ -278,9 +316,9 @@ class Passes:
             yield EditStep(0, total, top, plan.start, clean, render)
         crop = self._crop(inversion, plan, settings)
         cells = None
-        if settings.crop and getattr(self.network, "computes_cells", False):
+        if settings.crop and shown is None and getattr(self.network, "computes_cells", False):
             cells = open_cells_of(plan)
-        network = self.network
+        network = self.network if shown is None else referring(self.network, shown)
         if told is not None:
             beside = inversion.latents[0] if isinstance(inversion.cache, SourcePath) else None
             network = told_picture(network, told.latents[:, crop[0], crop[1]], told.hole[crop], beside)

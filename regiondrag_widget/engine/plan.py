@@ -15,7 +15,7 @@ from regiondrag_widget.engine.inversion import Inversion, noising_path
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.regions import Correspondence
 
-__all__ = ["Gather", "gather_of", "latent_plan", "pixel_plan"]
+__all__ = ["Gather", "gather_of", "latent_plan", "pixel_plan", "smoothed"]
 
 
 class Gather:
@@ -120,7 +120,7 @@ def latent_plan(
     vacated = gather.source & ~gather.target & editable
     if settings.vacated == "fill" and bool(vacated.any()):
         # neither the moved content nor what the target covers belongs to the background
-        clean = _smooth(path[0], gather.source | gather.target)
+        clean = smoothed(path[0], gather.source | gather.target)
         start = torch.where(vacated, noising_path(clean, inversion.noise, inversion.levels)[-1], start)
         deterministic = masked_queries = vacated
         hidden = gather.source
@@ -252,7 +252,7 @@ def _draw(shape: tuple[int, ...] | torch.Size, generator: torch.Generator | None
     return torch.randn(tuple(shape), generator=generator, device=device)
 
 
-def _smooth(latents: Tensor, hole: Tensor) -> Tensor:
+def smoothed(latents: Tensor, hole: Tensor) -> Tensor:
     """Latents with the hole filled from its surroundings, by means of wider and wider neighbourhoods."""
     known: Tensor = (~hole).float()[None, None]
     total, count = latents[None] * known, known

@@ -15,6 +15,7 @@ from regiondrag_widget.engine.composites import Composites
 from regiondrag_widget.engine.edit_input import EditInput
 from regiondrag_widget.engine.encodings import encoded_once
 from regiondrag_widget.engine.inversion import Inversion, draw_path_noise, invert, thinned
+from regiondrag_widget.engine.position_plan import path_alone
 from regiondrag_widget.engine.prepared_window import PreparedWindow
 from regiondrag_widget.engine.preview import LatentColours
 from regiondrag_widget.engine.stopwatch import Stopwatch
@@ -128,7 +129,9 @@ class PreparedPicture:
         Cancelled
             `cancelled` returned True during the inversion.
         """
-        window = self.window_for(given.pairs if len(given.pairs) else None, given.seed, cancelled)
+        window = self.window_for(
+            given.pairs if len(given.pairs) else None, given.seed, cancelled, inverted=given.inverts
+        )
         if len(given.pairs) and given.settings.content == "pixels" and not cancelled():
             sheet = window.draft_sheet
             editable = None if given.editable is None else sheet.mask(given.editable)
@@ -136,7 +139,12 @@ class PreparedPicture:
             self.composites.background_for(sheet, pairs, editable, given.settings, given.seed)
 
     def window_for(
-        self, pairs: RegionPairs | None, seed: int, cancelled: Callable[[], bool] = lambda: False
+        self,
+        pairs: RegionPairs | None,
+        seed: int,
+        cancelled: Callable[[], bool] = lambda: False,
+        *,
+        inverted: bool = True,
     ) -> PreparedWindow:
         """The window that an edit of these pairs works on, encoded and inverted.
 
@@ -148,6 +156,8 @@ class PreparedPicture:
             Of the noising path.
         cancelled : callable
             Asked between the inversion's batches.
+        inverted : bool
+            Whether the network is called; otherwise the inversion is the known path alone.
 
         Raises
         ------
@@ -163,7 +173,7 @@ class PreparedPicture:
             multiple=self._model.backbone.multiple,
             known=[prepared.window for prepared in self._cache.values("window")],
         )
-        known: PreparedWindow | None = self._cache.get(("window", window, weights, seed))
+        known: PreparedWindow | None = self._cache.get(("window", window, weights, seed, inverted))
         if known is not None:
             return known
         sheet = Sheet.of(self._picture, window)
@@ -175,15 +185,19 @@ class PreparedPicture:
             if noise is None:
                 generator = torch.Generator().manual_seed(seed)
                 noise = draw_path_noise(len(self._levels), tuple(latents.shape), generator)
-            keeping = self._keeping_for(latents)
-            inversion = invert(self._network, latents, self._levels, noise.to(latents), cancelled, keeping)
-            self.keys_values = keeping
+            keeping = self._keeping_for(latents) if inverted else "device"
+            noise = noise.to(latents)
+            if inverted:
+                inversion = invert(self._network, latents, self._levels, noise, cancelled, keeping)
+                self.keys_values = keeping
+            else:
+                inversion = path_alone(latents, noise, self._levels)
         pixels = torch.from_numpy(working).permute(2, 0, 1).to(latents.device) / 127.5 - 1
         colours = LatentColours(latents, pixels)
         prepared = PreparedWindow(window, weights, inversion, colours, sheet, sheet.at_working(working), {})
         sizes = {"host": inversion.cache.nbytes if keeping == "host" else 0}
         sizes[self.place] = inversion.nbytes - (sizes["host"] if self.place == "device" else 0)
-        self._cache.put(("window", window, weights, seed), prepared, sizes)
+        self._cache.put(("window", window, weights, seed, inverted), prepared, sizes)
         return prepared
 
     def _keeping_for(self, latents: Tensor) -> str:

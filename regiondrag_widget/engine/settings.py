@@ -83,8 +83,10 @@ class EditSettings:
         min=0, max=1, step=0.05, of_model=True,
     )  # fmt: skip
     content: str = setting(
-        "choice", "pixels", "Whether pixels are moved and encoded, or noised latents are (the paper's way)",
-        choices=("pixels", "latents"), faces=("python",),
+        "choice", "pixels",
+        "Whether pixels are moved and encoded, noised latents are (the paper's way), or the positions at "
+        "which a model that reads reference pictures is shown the parts (FLUX.2 klein, FLUX.1 Kontext)",
+        choices=("pixels", "latents", "positions"), faces=("python",),
     )  # fmt: skip
     residual: str = setting(
         "choice", "follow", "Whether what the reverse mean misses moves along with the content or stays",

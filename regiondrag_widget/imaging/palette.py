@@ -56,7 +56,7 @@ def drawn_fill(rgb: Float, hole: Bool, forbidden: Bool) -> Float | None:
         (h, w) bool, what to fill, and what of the known must not colour it.
     """
     gap = hole | forbidden
-    if gap.all():
+    if gap.all() or _has_many(rgb, ~gap):
         return None
     pixels = np.rint(rgb.clip(0, 255)).astype(np.uint8)
     palette = palette_of(pixels[~gap][None])
@@ -80,6 +80,13 @@ def drawn_fill(rgb: Float, hole: Bool, forbidden: Bool) -> Float | None:
         share = cv2.resize(found[..., i], (width, height), interpolation=cv2.INTER_LINEAR)
         best, most = np.where(share > most, i, best), np.maximum(share, most)
     return np.where(hole[..., None], palette[best], rgb).astype(np.float32)
+
+
+def _has_many(rgb: Float, known: Bool) -> bool:
+    """Whether already a sample of the known pixels has more colours than a palette: most photographs' do."""
+    step = max(1, round((known.size / LOOKED_AT) ** 0.5))
+    sample = rgb[::step, ::step][known[::step, ::step]]
+    return len(np.unique(_packed(np.rint(sample.clip(0, 255)).astype(np.uint8)))) > MOST
 
 
 def _is_flat(pixels: Pixels, known: Bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,8 +43,28 @@ class Family:
         found = importlib.import_module(f"regiondrag_widget.models.{module}")
         return getattr(found, kind)  # type: ignore[no-any-return]
 
+    def own_pipeline(self, components: Mapping[str, Any]) -> Any:
+        """The pipeline that diffusers has for the family, made of parts that are loaded.
+
+        Parameters
+        ----------
+        components : mapping
+            The parts by name; those that the pipeline does not take are passed over.
+        """
+        import diffusers
+
+        kind = getattr(diffusers, self.pipelines[0])
+        wanted = inspect.signature(kind.__init__).parameters
+        return kind(**{name: part for name, part in components.items() if name in wanted})
+
 
 FAMILIES = (
+    Family(
+        "FLUX.1",
+        "FluxTransformer2DModel",
+        ("FluxPipeline", "FluxKontextPipeline", "FluxImg2ImgPipeline"),
+        "flux:FluxBackbone",
+    ),
     Family("FLUX.2 klein", "Flux2Transformer2DModel", ("Flux2KleinPipeline",), "flux2:Flux2Backbone"),
     Family(
         "Stable Diffusion 3",

@@ -10,16 +10,19 @@ from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor
 
 from regiondrag_widget.models.backbone import Condition
+from regiondrag_widget.models.flux import FluxBlock
 from regiondrag_widget.models.joint_attention import JointProcessor
 from regiondrag_widget.models.placement import device_of
 from regiondrag_widget.models.processors import for_installing_thread
 from regiondrag_widget.models.profile import BackboneProfile
 from regiondrag_widget.models.prompt import warn_if_cut
+from regiondrag_widget.models.references import References
 from regiondrag_widget.models.transformer import SIDE, TransformerBackbone, scattered
 
 __all__ = ["Flux2Backbone"]
 
 TEXT_TOKENS = 512
+REFERENCE_TIME = 10  # of the first reference picture; the edit's own is 0
 
 
 class Flux2Backbone(TransformerBackbone):
@@ -36,6 +39,7 @@ class Flux2Backbone(TransformerBackbone):
         "Flux2KVParallelSelfAttnProcessor",
     }
     patch = 1
+    reads_references = True
 
     @classmethod
     def encode_prompt(cls, components: dict[str, Any], prompt: str) -> Condition:
@@ -71,13 +75,24 @@ class Flux2Backbone(TransformerBackbone):
         return float(compute_empirical_mu(tokens, steps))
 
     def velocity(
-        self, x: Tensor, timesteps: Tensor, condition: Condition, where: Tensor | None, with_text: bool
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        condition: Condition,
+        where: Tensor | None,
+        with_text: bool,
+        **shown: References,
     ) -> Tensor:
         """See `TransformerBackbone.velocity`."""
         batch, _, height, width = x.shape
         tokens, places = x.flatten(2).transpose(1, 2), image_places(height, width, x.device)
         if where is not None:
             tokens, places = tokens[:, where], places[where]
+        live = tokens.shape[1]
+        if "references" in shown:
+            beside, addresses = self._shown(shown["references"], x)
+            tokens = torch.cat([tokens, beside.expand(batch, -1, -1)], 1)
+            places = torch.cat([places, addresses])
         text = condition.embeds[:, : None if with_text else 0].expand(batch, -1, -1)
         out = self.transformer(
             hidden_states=tokens,
@@ -87,13 +102,18 @@ class Flux2Backbone(TransformerBackbone):
             txt_ids=text_places(text.shape[1], x.device),
             img_ids=places,
             return_dict=False,
-        )[0]
+        )[0][:, :live]
         velocity: Tensor = scattered(out, where, height * width).transpose(1, 2)
         return velocity.reshape(batch, -1, height, width)
 
+    def _shown(self, references: References, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Reference tokens (1, n, C) and their positions (n, 4)."""
+        tokens = references.latents.flatten(1).T.to(x)[None, references.tokens]
+        return tokens, image_places(x.shape[2], x.shape[3], x.device, REFERENCE_TIME)[references.places]
+
     def processor_of(self, module: Any) -> JointProcessor:
         """See `TransformerBackbone.processor_of`."""
-        return ParallelBlock() if hasattr(module, "to_qkv_mlp_proj") else JointBlock()
+        return ParallelBlock() if hasattr(module, "to_qkv_mlp_proj") else FluxBlock()
 
     def scaled(self, vae: Any, raw: Tensor) -> Tensor:
         """Folded 2 x 2 and normed by the means and deviations that the autoencoder has learned."""
@@ -128,38 +148,6 @@ def text_places(count: int, device: torch.device) -> Tensor:
     places = torch.zeros(count, 4, dtype=torch.int64, device=device)
     places[:, 3] = torch.arange(count, device=device)
     return places
-
-
-class JointBlock(JointProcessor):
-    """diffusers' `Flux2AttnProcessor`, whose keys and values may be exchanged."""
-
-    @for_installing_thread
-    def __call__(
-        self,
-        attn: Any,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor,
-        attention_mask: Tensor | None = None,
-        image_rotary_emb: tuple[Tensor, Tensor] | None = None,
-    ) -> Tensor:
-        text = encoder_hidden_states.shape[1]
-        if attn.fused_projections:
-            image_parts = attn.to_qkv(hidden_states).chunk(3, dim=-1)
-            text_parts = attn.to_added_qkv(encoder_hidden_states).chunk(3, dim=-1)
-        else:
-            image_parts = tuple(to(hidden_states) for to in (attn.to_q, attn.to_k, attn.to_v))
-            text_parts = tuple(
-                to(encoder_hidden_states) for to in (attn.add_q_proj, attn.add_k_proj, attn.add_v_proj)
-            )
-        query, key, value = (t.unflatten(-1, (-1, attn.head_dim)) for t in image_parts)
-        words = [t.unflatten(-1, (-1, attn.head_dim)) for t in text_parts]
-        query = torch.cat([attn.norm_added_q(words[0]), attn.norm_q(query)], 1)
-        key = torch.cat([attn.norm_added_k(words[1]), attn.norm_k(key)], 1)
-        value = torch.cat([words[2], value], 1)
-        query, key = (apply_rotary_emb(t, image_rotary_emb, sequence_dim=1) for t in (query, key))
-        out = self.attend(query, key, value)
-        image_out = attn.to_out[1](attn.to_out[0](out[:, text:]))
-        return image_out, attn.to_add_out(out[:, :text])  # type: ignore[return-value]
 
 
 class ParallelBlock(JointProcessor):

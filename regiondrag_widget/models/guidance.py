@@ -16,6 +16,7 @@ from regiondrag_widget.models.attention import AttentionSwap
 from regiondrag_widget.models.backbone import Network, Predict, check_swap, inpaints, told_picture
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.levels import PredictionType
+from regiondrag_widget.models.references import References, referring
 
 __all__ = ["GuidedNetwork"]
 
@@ -58,6 +59,16 @@ class GuidedNetwork:
     def check_swap(self, swap: AttentionSwap) -> None:
         """See `backbone.check_swap`."""
         check_swap(self.prompted, swap)
+
+    @property
+    def reads_references(self) -> bool:
+        """Whether it can be shown a reference picture."""
+        return bool(getattr(self.prompted, "reads_references", False))
+
+    def referring(self, references: References) -> GuidedNetwork:
+        """See `references.referring`."""
+        prompted, negative = (referring(network, references) for network in (self.prompted, self.negative))
+        return GuidedNetwork(prompted, negative, self.scale)
 
     @property
     def computes_cells(self) -> bool:

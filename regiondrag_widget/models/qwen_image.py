@@ -16,6 +16,7 @@ from regiondrag_widget.models.joint_attention import JointProcessor
 from regiondrag_widget.models.placement import device_of, dtype_of, is_moved
 from regiondrag_widget.models.processors import for_installing_thread
 from regiondrag_widget.models.prompt import warn_if_cut
+from regiondrag_widget.models.references import References
 from regiondrag_widget.models.tapped import tapped
 from regiondrag_widget.models.transformer import TransformerBackbone, scattered
 from regiondrag_widget.models.turns import Turns, turns_of
@@ -36,6 +37,7 @@ class QwenImageBackbone(TransformerBackbone):
         if config.get("use_layer3d_rope") or config.get("use_additional_t_cond"):
             raise ValueError("this transformer is Qwen-Image-Layered's, which makes layers: use Qwen-Image's")
         super().__init__(vae, transformer, scheduler, draft_vae)
+        vae.clear_cache()  # or its first call makes its lists, and it looks like another autoencoder
 
     @classmethod
     def encode_prompt(cls, components: dict[str, Any], prompt: str) -> Condition:
@@ -59,7 +61,13 @@ class QwenImageBackbone(TransformerBackbone):
         return int(2 ** len(self.vae.config.temperal_downsample))
 
     def velocity(
-        self, x: Tensor, timesteps: Tensor, condition: Condition, where: Tensor | None, with_text: bool
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        condition: Condition,
+        where: Tensor | None,
+        with_text: bool,
+        **shown: References,
     ) -> Tensor:
         """See `TransformerBackbone.velocity`."""
         (batch, _, height, width), net = x.shape, self.called(where)

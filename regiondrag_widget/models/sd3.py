@@ -13,6 +13,7 @@ from regiondrag_widget.models.joint_attention import JointProcessor
 from regiondrag_widget.models.placement import device_of
 from regiondrag_widget.models.processors import for_installing_thread
 from regiondrag_widget.models.prompt import warn_if_cut
+from regiondrag_widget.models.references import References
 from regiondrag_widget.models.tapped import tapped
 from regiondrag_widget.models.transformer import TransformerBackbone, scattered
 from regiondrag_widget.models.transformer_network import TransformerNetwork
@@ -26,6 +27,7 @@ class SD3Backbone(TransformerBackbone):
     """Stable Diffusion 3's autoencoder, transformer and schedule: see `TransformerBackbone`."""
 
     family = "Stable Diffusion 3"
+    turbo = 4
     plain: ClassVar[set[str]] = {"JointAttnProcessor2_0", "FusedJointAttnProcessor2_0"}
 
     @classmethod
@@ -85,7 +87,13 @@ class SD3Backbone(TransformerBackbone):
         return self.schedule.sigmas(steps, self.mu(tokens, steps))
 
     def velocity(
-        self, x: Tensor, timesteps: Tensor, condition: Condition, where: Tensor | None, with_text: bool
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        condition: Condition,
+        where: Tensor | None,
+        with_text: bool,
+        **shown: References,
     ) -> Tensor:
         """See `TransformerBackbone.velocity`."""
         assert condition.added is not None

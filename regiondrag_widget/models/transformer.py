@@ -17,6 +17,7 @@ from regiondrag_widget.models.joint_attention import JointProcessor
 from regiondrag_widget.models.levels import Levels, check_steps
 from regiondrag_widget.models.placement import device_of, dtype_of, moving_turn
 from regiondrag_widget.models.profile import BackboneProfile
+from regiondrag_widget.models.references import References
 from regiondrag_widget.models.transformer_network import TransformerNetwork
 from regiondrag_widget.models.turns import turns_of
 
@@ -52,7 +53,9 @@ class TransformerBackbone:
     family: ClassVar[str]
     plain: ClassVar[set[str]]  # diffusers' processors that ours may stand in for
     patch = 2  # latent cells a side of one token
+    turbo: int | None = None  # levels of weights that call themselves so; None where the schedule tells
     replays = False
+    reads_references = False  # whether `velocity` takes `references`, a `References`
 
     def __init__(self, vae: Any, transformer: Any, scheduler: Any, draft_vae: Any = None) -> None:
         self.vae, self.transformer = vae, transformer
@@ -68,7 +71,13 @@ class TransformerBackbone:
         raise NotImplementedError
 
     def velocity(
-        self, x: Tensor, timesteps: Tensor, condition: Condition, where: Tensor | None, with_text: bool
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        condition: Condition,
+        where: Tensor | None,
+        with_text: bool,
+        **shown: References,
     ) -> Tensor:
         """The transformer's output as a velocity e - clean.
 
@@ -84,6 +93,8 @@ class TransformerBackbone:
             The image tokens to compute; all when None. The result is 0 elsewhere.
         with_text : bool
             False where every layer reads kept text keys and values, so that no text need be computed.
+        **shown : References
+            `references`, where the family reads a picture beside the latents.
         """
         raise NotImplementedError
 
@@ -105,7 +116,8 @@ class TransformerBackbone:
     @property
     def profile(self) -> BackboneProfile:
         """Working size and default levels."""
-        return BackboneProfile(side=SIDE, min_side=512, defaults={"steps": 20, "start": 0.5, "stop": 0.2})
+        defaults = {"steps": 20, "start": 0.5, "stop": 0.2, "crop": True}
+        return BackboneProfile(side=SIDE, min_side=512, defaults=defaults)
 
     @property
     def device(self) -> torch.device:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -28,6 +28,7 @@ from regiondrag_widget.models.joint_attention import (
 from regiondrag_widget.models.keyvalues import KeyValueCache, SourcePath
 from regiondrag_widget.models.levels import PredictionType
 from regiondrag_widget.models.placement import device_of, dtype_of, free_memory
+from regiondrag_widget.models.references import References
 from regiondrag_widget.models.turns import turns_of
 
 __all__ = ["TransformerHost", "TransformerNetwork"]
@@ -44,6 +45,7 @@ class TransformerHost(Protocol):
     transformer: Any
     batch_size: int | None
     patch: int
+    reads_references: bool
     plain: ClassVar[set[str]]
 
     def tokens(self, height: int, width: int) -> int:
@@ -62,7 +64,13 @@ class TransformerHost(Protocol):
         """A new processor for an attention layer."""
 
     def velocity(
-        self, x: Tensor, timesteps: Tensor, condition: Condition, where: Tensor | None, with_text: bool
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        condition: Condition,
+        where: Tensor | None,
+        with_text: bool,
+        **shown: References,
     ) -> Tensor:
         """See `TransformerBackbone.velocity`."""
 
@@ -96,6 +104,7 @@ class TransformerNetwork:
         self.turns = turns_of(backbone.transformer)
         self.calls = 0
         self._state: NetworkState | None = None
+        self.references: References | None = None  # what `referring` was given
         self._edit: _Edit | None = None
         self._given: tuple[torch.device, torch.dtype, Condition] | None = None
 
@@ -112,7 +121,9 @@ class TransformerNetwork:
         network = self._backbone.transformer
         with device_errors():
             given = self._condition_at(x.device, dtype_of(network))
-            out = self._backbone.velocity(x.to(dtype_of(network)), timesteps, given, where, with_text)
+            shown = {} if self.references is None else {"references": self.references}
+            x = x.to(dtype_of(network))
+            out = self._backbone.velocity(x, timesteps, given, where, with_text, **shown)
         return out.float()
 
     def _check_size(self, height: int, width: int) -> None:
@@ -171,9 +182,25 @@ class TransformerNetwork:
             The cells whose velocity is wanted. Where every layer reads the inversion, no others are computed,
             and theirs is 0.
         """
+        if self.references is not None:  # the references stand for the original's keys and values
+            return nullcontext(self._at_level)
         if isinstance(cache, SourcePath):
             return self._beside(cache, swap, hidden, masked_queries)
         return self._injected(cache, swap, hidden, masked_queries, open_cells)
+
+    def _at_level(self, k: int, timestep: float, x: Tensor) -> Tensor:
+        return self.predict(x, torch.full((len(x),), timestep, device=x.device))
+
+    @property
+    def reads_references(self) -> bool:
+        """Whether it can be shown a reference picture."""
+        return self._backbone.reads_references
+
+    def referring(self, references: References) -> TransformerNetwork:
+        """See `references.referring`."""
+        made = TransformerNetwork(self._backbone, self.condition)
+        made.references = references
+        return made
 
     @contextmanager
     def _injected(
@@ -255,7 +282,8 @@ class TransformerNetwork:
                     added = {
                         k: v.to(device, dtype if v.is_floating_point() else v.dtype) for k, v in added.items()
                     }
-                given = Condition(self.condition.embeds.to(device, dtype), added)
+                embeds = self.condition.embeds.to(device, dtype)
+                given = replace(self.condition, embeds=embeds, added=added)
             self._given = (device, dtype, given)
         return self._given[2]
 

@@ -16,6 +16,7 @@ from regiondrag_widget.models.placement import device_of
 from regiondrag_widget.models.processors import for_installing_thread, installed
 from regiondrag_widget.models.profile import BackboneProfile
 from regiondrag_widget.models.prompt import warn_if_cut
+from regiondrag_widget.models.references import References
 from regiondrag_widget.models.transformer import SIDE, TransformerBackbone, scattered
 
 __all__ = ["ZImageBackbone"]
@@ -82,7 +83,13 @@ class ZImageBackbone(TransformerBackbone):
         return int(self.transformer.config.cap_feat_dim)
 
     def velocity(
-        self, x: Tensor, timesteps: Tensor, condition: Condition, where: Tensor | None, with_text: bool
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        condition: Condition,
+        where: Tensor | None,
+        with_text: bool,
+        **shown: References,
     ) -> Tensor:
         """See `TransformerBackbone.velocity`; the network gives clean - e, and is told 1 - sigma."""
         batch = len(x)
@@ -156,7 +163,14 @@ class _NoText:
     """Stands in for attention among no tokens, which diffusers' processor cannot compute."""
 
     @for_installing_thread
-    def __call__(self, attn: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        freqs_cis: Tensor | None = None,  # by name: diffusers looks for it and warns
+    ) -> Tensor:
         return hidden_states
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from regiondrag_widget.api import load_pipeline
 from regiondrag_widget.bench.methods.method import Method, MethodOutput
 from regiondrag_widget.bench.truth.scene import Image, Mask, Scene
@@ -40,9 +42,15 @@ class BenchNetwork:
     fingerprint: str = ""
 
     @classmethod
-    def load(cls, model: str) -> BenchNetwork:
-        """Load ``"mini"``, a diffusers folder or a hub id; raises as ``load_pipeline`` does."""
-        return cls(load_pipeline(model), _fingerprint(Path(model)))
+    def load(cls, model: str, number: int = 0) -> BenchNetwork:
+        """Load ``"mini"``, a diffusers folder or a hub id; raises as ``load_pipeline`` does.
+
+        ``number`` counts the processes of one machine: with several GPUs they share them out.
+        """
+        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        return cls(
+            load_pipeline(model, device=f"cuda:{number % gpus}" if gpus > 1 else None), weights_of(model)
+        )
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -88,7 +96,9 @@ class BenchNetwork:
         return Method(name, run, group, known, most_scenes)
 
 
-def _fingerprint(folder: Path) -> str:
+def weights_of(model: str) -> str:
+    """Twelve hex digits that change with the files of a local folder; empty for any other model."""
+    folder = Path(model)
     if not folder.is_dir():
         return ""
     state = hashlib.sha256()

@@ -240,13 +240,13 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path):
 
 def test_a_model_of_another_family_is_refused(folder: Path):
     index = json.loads((folder / "model_index.json").read_text())
-    index["transformer"] = ["diffusers", "FluxTransformer2DModel"]
+    index["transformer"] = ["diffusers", "AuraFlowTransformer2DModel"]
     del index["unet"]
     (folder / "model_index.json").write_text(json.dumps(index))
-    index["_class_name"] = "FluxPipeline"
+    index["_class_name"] = "AuraFlowPipeline"
     (folder / "model_index.json").write_text(json.dumps(index))
     text = refusal(folder)
-    assert "is a FluxPipeline" in text
+    assert "is a AuraFlowPipeline" in text
     assert "Stable Diffusion 1.5, 2.1 and SDXL" in text
 
 

@@ -14,17 +14,29 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import (
+    AutoencoderKL,
     AutoencoderKLFlux2,
     FlowMatchEulerDiscreteScheduler,
     Flux2KleinPipeline,
     Flux2Transformer2DModel,
+    FluxPipeline,
+    FluxTransformer2DModel,
 )
-from diffusers.models.transformers import transformer_flux2
+from diffusers.models.transformers import transformer_flux, transformer_flux2
+from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor, nn
-from transformers import Qwen2TokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    Qwen2TokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    T5Config,
+    T5EncoderModel,
+    T5TokenizerFast,
+)
 
+from tests.unit.engine_kit import TEXT_WIDTH, tiny_text_encoder, tiny_tokenizer
 from tests.unit.models.flow_reference import Seam
 
 SIDE = 96  # the pixels a side that tests work at
@@ -89,9 +101,63 @@ def flux2_encoded(pipe: Any, pixels: Tensor) -> Tensor:
     return pipe._encode_vae_image(pixels, None)
 
 
-def flux2_embeds(pipe: Any, prompt: str) -> Tensor:
-    """The condition as diffusers' FLUX.2 klein pipeline makes it of a prompt."""
+def embeds_of(pipe: Any, prompt: str) -> Tensor:
+    """The condition as diffusers' pipeline makes it of a prompt."""
     return pipe.encode_prompt(prompt, device="cpu")[0]
+
+
+def save_flux1(folder: Path, *, guidance: bool = True) -> Path:
+    """FLUX.1 dev: one joint block and two single ones, CLIP and T5; schnell without `guidance`."""
+    torch.manual_seed(0)
+    transformer = FluxTransformer2DModel(
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=8,
+        pooled_projection_dim=TEXT_WIDTH,
+        guidance_embeds=guidance,
+        axes_dims_rope=(4, 4, 8),
+    )
+    vae = AutoencoderKL(**CODEC, latent_channels=4, scaling_factor=0.3611, shift_factor=0.1159)
+    FluxPipeline(
+        FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=guidance, shift=3.0 if guidance else 1.0),
+        lively(vae),
+        tiny_text_encoder(),
+        tiny_tokenizer(folder / "made"),
+        t5(),
+        t5_tokenizer(),
+        lively(transformer),
+    ).save_pretrained(folder)
+    return folder
+
+
+def flux1_velocity(pipe: Any, prompt: str) -> Callable[[Tensor, float], Tensor]:
+    """The velocity as diffusers' FLUX.1 pipeline asks for it."""
+    embeds, pooled, text_ids = pipe.encode_prompt(prompt, device="cpu")
+
+    def velocity(x: Tensor, sigma: float) -> Tensor:
+        batch, channels, height, width = x.shape
+        tokens = pipe.transformer(
+            hidden_states=pipe._pack_latents(x, batch, channels, height, width),
+            timestep=torch.full((batch,), sigma),
+            guidance=torch.full((batch,), 3.5),
+            pooled_projections=pooled.expand(batch, -1),
+            encoder_hidden_states=embeds.expand(batch, -1, -1),
+            txt_ids=text_ids,
+            img_ids=pipe._prepare_latent_image_ids(batch, height // 2, width // 2, "cpu", torch.float32),
+            return_dict=False,
+        )[0]
+        return pipe._unpack_latents(tokens, 8 * height, 8 * width, 8)
+
+    return velocity
+
+
+def scaled_mode(pipe: Any, pixels: Tensor) -> Tensor:
+    """The latents as diffusers' image-to-image pipelines scale them, for pictures in [-1, 1]."""
+    config = pipe.vae.config
+    return (pipe.vae.encode(pixels).latent_dist.mode() - config.shift_factor) * config.scaling_factor
 
 
 @dataclass(frozen=True)
@@ -137,12 +203,22 @@ def shifted(mu: Callable[[int, int], float]) -> Callable[[Any, int, int], None]:
 
 
 KITS = {
+    "flux1": Kit(
+        save_flux1,
+        FluxPipeline,
+        flux1_velocity,
+        scaled_mode,
+        embeds_of,
+        shifted(lambda tokens, _: calculate_shift(tokens)),
+        Seam(transformer_flux),
+        patch=2,
+    ),
     "flux2": Kit(
         save_flux2_klein,
         Flux2KleinPipeline,
         flux2_velocity,
         flux2_encoded,
-        flux2_embeds,
+        embeds_of,
         shifted(compute_empirical_mu),
         Seam(transformer_flux2),
         patch=1,
@@ -186,3 +262,16 @@ def chat_tokenizer() -> Qwen2TokenizerFast:
         "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
     )
     return tokenizer
+
+
+def t5() -> T5EncoderModel:
+    """T5's encoder, as FLUX.1 and Stable Diffusion 3 read text by."""
+    config = T5Config(vocab_size=100, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
+    return T5EncoderModel(config).eval()
+
+
+def t5_tokenizer() -> T5TokenizerFast:
+    """T5's tokenizer, which knows single letters."""
+    letters = [(chr(c), -3.0) for c in range(ord("a"), ord("z") + 1)]
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -2.0), *letters]
+    return T5TokenizerFast(vocab=pieces, extra_ids=0)

@@ -1,0 +1,50 @@
+"""Tokens of a reference picture, and the positions at which a network is shown them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from regiondrag_widget.models.backbone import Network
+
+__all__ = ["References", "reads_references", "referring"]
+
+
+@dataclass(frozen=True)
+class References:
+    """Tokens of a clean picture of the same size as the edit's.
+
+    Attributes
+    ----------
+    latents : (C, h, w) Tensor
+        The picture.
+    tokens, places : (n,) int64 Tensor
+        Which of its tokens are shown, and where, both counted row by row.
+    """
+
+    latents: Tensor
+    tokens: Tensor
+    places: Tensor
+
+
+def reads_references(network: Any) -> bool:
+    """Whether a network can be shown a reference picture."""
+    return bool(getattr(network, "reads_references", False))
+
+
+def referring(network: Network, references: References) -> Network:
+    """The network that is shown a reference picture beside the latents at every call.
+
+    Raises
+    ------
+    ValueError
+        It reads none.
+    """
+    if not reads_references(network):
+        raise ValueError(
+            'content="positions" needs a model that reads reference pictures: FLUX.2 klein or FLUX.1 Kontext'
+        )
+    made: Network = network.referring(references)  # type: ignore[attr-defined]
+    return made
