@@ -33,7 +33,6 @@ const TAKEN_OVER = [
   "report",
   "results",
   "secondary",
-  "showing",
   "store",
   "viewport",
 ]
