@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,20 @@ class Family:
         module, _, kind = self.backbone.partition(":")
         found = importlib.import_module(f"regiondrag_widget.models.{module}")
         return getattr(found, kind)  # type: ignore[no-any-return]
+
+    def own_pipeline(self, components: Mapping[str, Any]) -> Any:
+        """The pipeline that diffusers has for the family, made of parts that are loaded.
+
+        Parameters
+        ----------
+        components : mapping
+            The parts by name; those that the pipeline does not take are passed over.
+        """
+        import diffusers
+
+        kind = getattr(diffusers, self.pipelines[0])
+        wanted = inspect.signature(kind.__init__).parameters
+        return kind(**{name: part for name, part in components.items() if name in wanted})
 
 
 FAMILIES = (

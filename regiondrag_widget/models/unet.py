@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regiondrag_widget.models.admission import check_network, check_parts
+from regiondrag_widget.models.admission import check_images, check_network, check_parts
 from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.device import device_errors
 from regiondrag_widget.models.fingerprint import fingerprint
 from regiondrag_widget.models.graphs import Accelerator, accelerator_for
+from regiondrag_widget.models.image_prompt import adapters_of
 from regiondrag_widget.models.levels import Levels, PredictionType, edit_levels, released_levels
 from regiondrag_widget.models.placement import device_of, dtype_of, moving_turn
 from regiondrag_widget.models.turns import turns_of
@@ -102,6 +103,11 @@ class UNetBackbone:
         return self.unet.config.get("time_cond_proj_dim") is not None
 
     @property
+    def image_adapters(self) -> int:
+        """How many IP-Adapters are loaded, each of which is told an image."""
+        return len(adapters_of(self.unet))
+
+    @property
     def has_draft_codec(self) -> bool:
         """Whether there is a small autoencoder for drafts."""
         return self.draft_vae is not None
@@ -145,9 +151,11 @@ class UNetBackbone:
         Raises
         ------
         ValueError
-            Something has come to the UNet that an edit cannot use, such as an IP-Adapter.
+            Something has come to the UNet that an edit cannot use, or an IP-Adapter that the condition has no
+            image for.
         """
         check_network(self.unet)
+        check_images(self.unet, len(condition.images))
         return UNetNetwork(self, condition)
 
     def encode(self, pixels: Tensor) -> Tensor:
