@@ -29,12 +29,15 @@ class Family:
         diffusers' classes of its pipelines.
     backbone : str
         Module and class of its backbone, which are imported when a model of the family is loaded.
+    lora : str
+        diffusers' loader of its LoRA weights.
     """
 
     name: str
     transformer: str
     pipelines: tuple[str, ...]
     backbone: str
+    lora: str
 
     def backbone_class(self) -> type[TransformerBackbone]:
         """The class of its backbone."""
@@ -49,25 +52,35 @@ FAMILIES = (
         "FluxTransformer2DModel",
         ("FluxPipeline", "FluxKontextPipeline", "FluxImg2ImgPipeline"),
         "flux:FluxBackbone",
+        "FluxLoraLoaderMixin",
     ),
-    Family("FLUX.2 klein", "Flux2Transformer2DModel", ("Flux2KleinPipeline",), "flux2:Flux2Backbone"),
+    Family(
+        "FLUX.2 klein",
+        "Flux2Transformer2DModel",
+        ("Flux2KleinPipeline",),
+        "flux2:Flux2Backbone",
+        "Flux2LoraLoaderMixin",
+    ),
     Family(
         "Stable Diffusion 3",
         "SD3Transformer2DModel",
         ("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline", "StableDiffusion3InpaintPipeline"),
         "sd3:SD3Backbone",
+        "SD3LoraLoaderMixin",
     ),
     Family(
         "Qwen-Image",
         "QwenImageTransformer2DModel",
         ("QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline"),
         "qwen_image:QwenImageBackbone",
+        "QwenImageLoraLoaderMixin",
     ),
     Family(
         "Z-Image",
         "ZImageTransformer2DModel",
         ("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
         "z_image:ZImageBackbone",
+        "ZImageLoraLoaderMixin",
     ),
 )
 

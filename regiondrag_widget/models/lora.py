@@ -15,7 +15,7 @@ from torch import Tensor
 
 from regiondrag_widget.errors import first_line
 
-__all__ = ["fuse_lora", "lora_source"]
+__all__ = ["fitting_layer", "fuse_lora", "lora_source"]
 
 FACTOR = re.compile(r"^unet\.(?P<layer>.+)\.lora_(?P<which>[AB])\.weight$")
 
@@ -117,7 +117,7 @@ def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **opt
         if found is not None:
             factors.setdefault(found["layer"], {})[found["which"]] = value
     layers = {
-        name: _layer(unet, name, pair, lora) for name, pair in factors.items()
+        name: fitting_layer(unet, name, pair, lora) for name, pair in factors.items()
     }  # checked before any change
     if not layers:
         raise ValueError(f"{os.fspath(lora)} holds no LoRA of a UNet")
@@ -143,7 +143,7 @@ def _alphas(alphas: dict[str, float], described: dict[str, Any]) -> Callable[[st
     return lambda name: beside.get(name, pattern.get(name, usual))
 
 
-def _layer(
+def fitting_layer(
     unet: Any, name: str, pair: dict[str, Tensor], lora: str | os.PathLike[str]
 ) -> tuple[Any, Tensor, Tensor]:
     """The module of a layer's name and the factors B, A; ValueError where they do not fit each other."""

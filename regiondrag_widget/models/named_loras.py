@@ -23,6 +23,11 @@ class NamedLoras(StableDiffusionLoraLoaderMixin):
 
         Few-step weights that their name tells (LCM, Hyper-SD, Lightning, "4step") change `edit_defaults`.
         """
+        if self.unet is None:
+            raise ValueError(
+                "load_lora_weights is for UNets here: load a transformer's LoRA on diffusers' own pipeline "
+                "and pass that to RegionDragPipeline.from_pipe, or say lora= to from_pretrained"
+            )
         before = set(getattr(self.unet, "peft_config", {}))
         super().load_lora_weights(pretrained_model_name_or_path_or_dict, adapter_name, **options)
         told = pretrained_model_name_or_path_or_dict
