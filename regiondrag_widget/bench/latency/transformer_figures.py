@@ -25,7 +25,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.families import FAMILIES
 from regiondrag_widget.models.fingerprint import network_state
-from regiondrag_widget.models.flow_levels import FlowSchedule
 from regiondrag_widget.models.joint_attention import captured
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.placement import wait_for
@@ -285,16 +284,21 @@ def _without_autoencoder(architecture: TransformerArchitecture, device: torch.de
             transformer = getattr(diffusers, architecture.transformer)(**architecture.config)
     finally:
         torch.set_default_dtype(before)
-    backbone = kind.__new__(kind)  # its own check refuses a network without weights
-    backbone.transformer = transformer.to(torch.bfloat16).eval()
     config = SimpleNamespace(
         latent_channels=architecture.channels,
         block_out_channels=(0,) * 4,
         z_dim=architecture.channels,
         temperal_downsample=(0,) * 3,
     )
-    backbone.vae = SimpleNamespace(config=config, temperal_downsample=(0,) * 3)
-    backbone.schedule = FlowSchedule(FlowMatchEulerDiscreteScheduler(**architecture.schedule), family.name)
+    vae = SimpleNamespace(config=config, temperal_downsample=(0,) * 3)
+
+    class Counted(kind):  # type: ignore[misc, valid-type]
+        """Of the family, but its transformer may lack weights."""
+
+        def check_transformer(self) -> None:
+            """Nothing is refused."""
+
+    backbone = Counted(vae, transformer.eval(), FlowMatchEulerDiscreteScheduler(**architecture.schedule))
     backbone.batch_size = 1
     return backbone
 
