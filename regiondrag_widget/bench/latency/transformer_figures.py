@@ -261,7 +261,7 @@ def figures_table(figures: Sequence[Figures]) -> str:
     heads += ["keys and values a level"]
     was_timed = any(found.seconds is not None for found in figures)
     heads += ["network calls of a warm edit of 20%"] if was_timed else []
-    rows = [" | ".join(heads), "|".join(["---"] * len(heads))]
+    rows = [" | ".join(heads), " | ".join(["---"] * len(heads))]
     for found in figures:
         cost = [found.inversion, *(found.edit[share] for share in shares)]
         cells = [found.model, f"{found.parameters / 1e9:.1f} B", str(found.size), str(found.calls)]

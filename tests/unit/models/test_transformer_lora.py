@@ -36,7 +36,7 @@ def saved_lora(transformer: Any, file: Path, rank: int = 2, **more: torch.Tensor
     torch.manual_seed(7)
     factors = dict(more)
     for name, module in transformer.named_modules():
-        if name.endswith(("to_out.0", "attn.to_out")) and isinstance(module, torch.nn.Linear):
+        if name.endswith(("to_out.0", "attn.to_out", "proj_mlp")) and isinstance(module, torch.nn.Linear):
             factors[f"transformer.{name}.lora_A.weight"] = torch.randn(rank, module.in_features)
             factors[f"transformer.{name}.lora_B.weight"] = torch.randn(module.out_features, rank)
     save_file(factors, file)
@@ -77,9 +77,7 @@ def test_a_lora_comes_and_goes_in_the_middle_of_a_session(klein: Path, tmp_path:
 def test_a_lora_of_another_base_is_named(klein: Path, tmp_path: Path):
     other = load(save_flux1(tmp_path / "flux1"))
     file = saved_lora(other.transformer, tmp_path / "flux1.safetensors")
-    with pytest.raises(
-        ValueError, match=r"flux1\.safetensors is not this model's|flux1\.safetensors could not"
-    ):
+    with pytest.raises(ValueError, match=r"flux1\.safetensors is not this model's"):
         load(klein, lora=file)
 
 
