@@ -6,6 +6,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -29,16 +30,26 @@ from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.engine.settings import lists_settings, resolve
 from regiondrag_widget.imaging.picture import PictureSource, load_picture
+from regiondrag_widget.models.admission import is_edm
 from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.borrowing import borrowed_parts
+from regiondrag_widget.models.edm import EDMBackbone
 from regiondrag_widget.models.families import family_of
+from regiondrag_widget.models.image_prompt import ImagePrompt, encode_pictures, given_embeds
+from regiondrag_widget.models.ip_adapters import SafeIPAdapters
 from regiondrag_widget.models.linear_codec import LinearCodec
 from regiondrag_widget.models.loading import OPTIONS, load_pretrained
 from regiondrag_widget.models.model import Model
 from regiondrag_widget.models.named_loras import NamedLoras
 from regiondrag_widget.models.placement import moving_turn
-from regiondrag_widget.models.profile import MINI_PROFILE, BackboneProfile, stable_diffusion_profile
+from regiondrag_widget.models.profile import (
+    MINI_PROFILE,
+    BackboneProfile,
+    stable_diffusion_profile,
+    with_named_steps,
+)
 from regiondrag_widget.models.prompt import encode_prompt
+from regiondrag_widget.models.saving import write_index
 from regiondrag_widget.models.single_file import is_single_file
 from regiondrag_widget.models.transformer import TransformerBackbone
 from regiondrag_widget.models.unet import UNetBackbone
@@ -59,11 +70,13 @@ PARTS = (
     "tokenizer_2",
     "text_encoder_3",
     "tokenizer_3",
+    "image_encoder",
+    "feature_extractor",
     "draft_vae",
 )
 
 
-class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMixin):
+class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMixin, SafeIPAdapters):
     """Drag regions of a picture with a latent diffusion model, in one pass (RegionDrag, ECCV 2024).
 
     Built from the parts of a pipeline of a known family, or from the bundled model: see `from_pretrained` and
@@ -75,6 +88,8 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         The parts of the pipeline, as diffusers names them. The network is either a UNet or a transformer.
     draft_vae : AutoencoderTiny, optional
         A small autoencoder of the same latents, for drafts.
+    image_encoder, feature_extractor : optional
+        What makes the image prompt of IP-Adapters: see `load_ip_adapter`.
 
     Raises
     ------
@@ -94,8 +109,12 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
     text_encoder_3: Any
     tokenizer_3: Any
     draft_vae: Any
+    image_encoder: Any
+    feature_extractor: Any
 
-    model_cpu_offload_seq = "text_encoder->text_encoder_2->text_encoder_3->unet->transformer->vae"
+    model_cpu_offload_seq = (
+        "text_encoder->text_encoder_2->text_encoder_3->image_encoder->unet->transformer->vae"
+    )
     _optional_components: ClassVar[list[str]] = [name for name in PARTS if name not in ("vae", "scheduler")]
     _callback_tensor_inputs: ClassVar[list[str]] = ["latents", "pred_original_sample"]
 
@@ -112,6 +131,8 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         transformer: Any = None,
         text_encoder_3: Any = None,
         tokenizer_3: Any = None,
+        image_encoder: Any = None,
+        feature_extractor: Any = None,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -126,6 +147,8 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
             text_encoder_3=text_encoder_3,
             tokenizer_3=tokenizer_3,
             draft_vae=draft_vae,
+            image_encoder=image_encoder,
+            feature_extractor=feature_extractor,
         )
         self._interrupt = False
         self._loras: dict[str, str] = {}  # what `load_lora_weights` loaded, by the adapter's name
@@ -143,11 +166,6 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         if any(a is not b for a, b in zip(self._parts, self._present_parts(), strict=True)):
             self._model = self._made_of(self._model.name)
         return self._model
-
-    @property
-    def denoiser(self) -> Any:
-        """The network: the UNet or the transformer."""
-        return self.transformer if self.unet is None else self.unet
 
     @property
     def backbone(self) -> Any:
@@ -185,7 +203,9 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         return self.vae, self.denoiser, self.scheduler, self.draft_vae
 
     def _made_of(self, name: str) -> Model:
-        kind = UNetBackbone if self.transformer is None else family_of(self.transformer).backbone_class()
+        kind: Any = EDMBackbone if is_edm(self.scheduler) else UNetBackbone
+        if self.transformer is not None:
+            kind = family_of(self.transformer).backbone_class()
         backbone = kind(self.vae, self.denoiser, self.scheduler, self.draft_vae)
         backbone.accelerate(self._compile)
         self._parts = self._present_parts()
@@ -193,13 +213,14 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         profile = self._profile_of(name, backbone)
         # as SDXL was trained; its refiner, which has the second encoder alone, was not
         zeros = self.unet is not None and self.text_encoder is not None and self.text_encoder_2 is not None
-        return Model(backbone, profile, name, self._encoded if reads else None, zeros)
+        encoded = self._encoded if reads else None
+        return Model(backbone, profile, name, encoded, zeros, self._prompt_images)
 
     def _profile_of(self, name: str, backbone: UNetBackbone | TransformerBackbone) -> BackboneProfile:
         if self._profile is not None:
             return self._profile
         if isinstance(backbone, TransformerBackbone):
-            return backbone.profile
+            return with_named_steps(backbone.profile, name, backbone.turbo)
         if isinstance(self.vae, LinearCodec):
             return MINI_PROFILE
         return stable_diffusion_profile(self.unet, backbone.cell, self.scheduler, name)
@@ -210,6 +231,12 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
             if isinstance(backbone, TransformerBackbone):
                 return backbone.encode_prompt(self.components, prompt)
             return encode_prompt(self.components, prompt, (side, side), self.maybe_convert_prompt)
+
+    def _prompt_images(self, pictures: Any, embeds: Any) -> ImagePrompt:
+        if embeds is not None:
+            return given_embeds(self.unet, embeds)
+        with moving_turn(self.image_encoder or self.unet, self.unet):
+            return encode_pictures(self.components, pictures)
 
     # -- making one ----
 
@@ -339,6 +366,19 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         pipe.name = " + ".join([named, *loras])
         return pipe
 
+    def save_config(self, save_directory: str | os.PathLike[str], *args: Any, **options: Any) -> None:
+        """Write the list of parts, for `save_pretrained`: diffusers' own pipelines load the folder too.
+
+        Parameters
+        ----------
+        save_directory : str or path
+            The folder.
+        *args, **options
+            As diffusers takes them.
+        """
+        super().save_config(save_directory, *args, **options)
+        write_index(self, Path(save_directory))
+
     def set_draft_vae(self, draft_vae: Any) -> None:
         """Encode and decode drafts by another small autoencoder.
 
@@ -355,6 +395,18 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         self.backbone.set_draft_vae(draft_vae)
         self.register_modules(draft_vae=draft_vae)
         self._parts = self._present_parts()
+
+    def load_textual_inversion(self, *args: Any, **options: Any) -> None:
+        """Add words of one's own as diffusers does (see its ``load_textual_inversion``).
+
+        Raises
+        ------
+        ValueError
+            The model is a transformer, whose families have none.
+        """
+        if self.unet is None:
+            raise ValueError(f"{family_of(self.transformer).name} has no textual inversion: use a LoRA")
+        super().load_textual_inversion(*args, **options)
 
     # -- speed ----
 
@@ -415,6 +467,8 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         negative_prompt: str | None = None,
         negative_prompt_embeds: Tensor | None = None,
         guidance_scale: float | None = None,
+        ip_adapter_image: Any = None,
+        ip_adapter_image_embeds: Sequence[Tensor] | None = None,
         num_images_per_prompt: int = 1,
         steps: int | None = None,
         num_inference_steps: int | None = None,
@@ -454,6 +508,8 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
             stand for the pairs of a picture; its cells then are those of the picture at its own size.
         prompt_embeds, negative_prompt_embeds : (1, tokens, dim) Tensor, optional
             The text conditions themselves.
+        ip_adapter_image, ip_adapter_image_embeds
+            What IP-Adapters are told, as in diffusers; the picture itself when left out.
         num_images_per_prompt : int
             Pictures to make, each from a seed of its own: `seed` and those that follow it, or a list of
             seeds. The picture is encoded once and inverted once for each.
@@ -525,7 +581,12 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
                 latents,
                 correspondence,
                 settings,
-                network=self.model.network(prompt, prompt_embeds, **texts),
+                network=self.model.network(
+                    prompt,
+                    prompt_embeds,
+                    images=self.model.image_prompt(ip_adapter_image, ip_adapter_image_embeds),
+                    **texts,
+                ),
                 steps=steps,
                 start=start,
                 stop=stop,
@@ -563,6 +624,8 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
             levels=levels,
             path_noise=path_noise,
             prompt_embeds=prompt_embeds,
+            ip_adapter_image=ip_adapter_image,
+            ip_adapter_image_embeds=ip_adapter_image_embeds,
             **texts,
         )
         made: list[Any] = []

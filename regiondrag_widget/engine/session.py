@@ -85,6 +85,9 @@ class ImageSession:
         1 for most models; those distilled for guidance have a value of their own.
     negative_prompt : str
         What the picture should not show; counts where there is guidance.
+    ip_adapter_image, ip_adapter_image_embeds : optional
+        What IP-Adapters are told, as diffusers' pipelines take it, where some are loaded: a Pillow image for
+        each, or ready embeds. The picture itself when left out, as in the released code.
     max_bytes : int, optional
         Memory that the kept data may take on the device and on the host each; the least recently used is
         dropped first. A quarter of the free memory when left out.
@@ -131,6 +134,8 @@ class ImageSession:
         guidance_scale: float | None = None,
         negative_prompt: str = "",
         negative_prompt_embeds: Tensor | None = None,
+        ip_adapter_image: Any = None,
+        ip_adapter_image_embeds: Sequence[Tensor] | None = None,
         max_bytes: int | None = None,
         keys_values: str = "auto",
     ) -> None:
@@ -158,6 +163,7 @@ class ImageSession:
             guidance_scale=self.guidance_scale,
             negative_prompt=negative_prompt,
             negative_prompt_embeds=negative_prompt_embeds,
+            images=model.image_prompt(ip_adapter_image, ip_adapter_image_embeds, self.picture.to_pil()),
         )
         model.warn_if_untrained(self.levels, stacklevel=3)
         self._clock = Stopwatch(lambda: wait_for(model.backbone.device))

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from diffusers import UNet2DConditionModel
 
+from regiondrag_widget.models.image_prompt import adapters_of
 from regiondrag_widget.models.placement import is_moved
 
-__all__ = ["KNOWN_MODELS", "check_components", "check_network", "check_parts"]
+__all__ = ["KNOWN_MODELS", "check_components", "check_images", "check_network", "check_parts", "is_edm"]
 
 KNOWN_MODELS = "Stable Diffusion 1.5, 2.1 and SDXL"
 # parts of other pipelines that an edit can do without: they check, label or describe what comes out
@@ -95,7 +96,7 @@ def check_parts(vae: Any, unet: Any, scheduler: Any) -> None:
 
 
 def check_network(unet: Any) -> None:
-    """Refuse what may have come to a UNet since it was loaded: an IP-Adapter, a cache; or no weights.
+    """Refuse what may have come to a network since it was loaded: a cache, an image prompt; or no weights.
 
     Raises
     ------
@@ -103,10 +104,9 @@ def check_network(unet: Any) -> None:
         In one sentence.
     """
     projected = unet.config.get("encoder_hid_dim_type")
-    of_transformer = projected is None and getattr(unet, "encoder_hid_proj", None) is not None
-    if projected == "ip_image_proj" or of_transformer:
+    if adapters_of(unet) and "encoder_hid_dim_type" not in unet.config:  # of a transformer
         raise ValueError(
-            "an IP-Adapter is loaded, and an edit has no image prompt to give it: "
+            "an IP-Adapter is loaded, and an edit with a transformer has no image prompt to give it: "
             "pipeline.unload_ip_adapter() takes it out"
         )
     if projected not in (None, "text_proj"):
@@ -121,6 +121,35 @@ def check_network(unet: Any) -> None:
     _check_hooks(unet)
 
 
+def check_images(unet: Any, images: int) -> None:
+    """Refuse a UNet whose IP-Adapters are not those that a condition was made for.
+
+    Parameters
+    ----------
+    unet : UNet
+        What is called.
+    images : int
+        The adapters that the condition has embeds for.
+
+    Raises
+    ------
+    ValueError
+        In one sentence.
+    """
+    loaded = len(adapters_of(unet))
+    if loaded == images:
+        return
+    if images == 0:
+        raise ValueError(
+            "an IP-Adapter is loaded, and this edit has no image prompt to give it: pass ip_adapter_image or "
+            "make a new session, or take it out by pipeline.unload_ip_adapter()"
+        )
+    raise ValueError(
+        f"this session was made with {images} IP-Adapters and the network now has {loaded}: "
+        "make a new session"
+    )
+
+
 def _check_hooks(network: torch.nn.Module) -> None:
     """Refuse caches that give a block's last output again: an edit reads every call's keys and values."""
     for module in network.modules():
@@ -132,11 +161,20 @@ def _check_hooks(network: torch.nn.Module) -> None:
                 )
 
 
+def is_edm(scheduler: Any) -> bool:
+    """Whether a scheduler is one of EDM's, which a network must have been trained on."""
+    return type(scheduler).__name__.startswith("EDM") and scheduler.config.get("sigma_data") is not None
+
+
 def _check_scheduler(scheduler: Any) -> None:
     kind = type(scheduler).__name__
+    if is_edm(scheduler):
+        if scheduler.config.get("prediction_type", "epsilon") not in ("epsilon", "v_prediction"):
+            raise ValueError(f"the prediction_type of {kind} must be epsilon or v_prediction")
+        return
     if not isinstance(getattr(scheduler, "alphas_cumprod", None), torch.Tensor):
         raise ValueError(
-            f"{kind} has no alphas_cumprod: the noise schedules of EDM and of flow matching cannot be used; "
+            f"{kind} has no alphas_cumprod: a schedule of flow matching cannot be used with a UNet; "
             "use one of Stable Diffusion's, such as DDIMScheduler.from_config(pipeline.scheduler.config)"
         )
     predicted = scheduler.config.get("prediction_type", "epsilon")

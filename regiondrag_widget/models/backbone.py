@@ -37,11 +37,14 @@ class Condition:
         What a family adds to them, by name, one row each (SDXL's pooled text and sizes).
     guidance : float, optional
         The guidance that a network distilled for it is told; None for others.
+    images : tuple of Tensor
+        What IP-Adapters are told, one tensor of each: see `ImagePrompt`.
     """
 
     embeds: Tensor
     added: dict[str, Tensor] | None = None
     guidance: float | None = None
+    images: tuple[Tensor, ...] = ()
 
 
 class Network(Protocol):

@@ -14,6 +14,7 @@ from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from regiondrag_widget.errors import first_line
 from regiondrag_widget.models.admission import SPARE, STEERING
 from regiondrag_widget.models.families import family_in_index, known_families
+from regiondrag_widget.models.linear_codec import LinearCodec
 
 __all__ = [
     "check_config",
@@ -21,15 +22,22 @@ __all__ = [
     "check_index",
     "check_no_code",
     "explain_hub_failure",
+    "has_linear_codec",
     "has_transformer",
     "load_draft_vae",
 ]
 
-# the small autoencoders of Stable Diffusion's latents, by the scaling factor that tells the latents apart
-TINY = {0.18215: "madebyollin/taesd", 0.13025: "madebyollin/taesdxl"}
+# the small autoencoders of a family's latents, by the scaling factor that tells the latents apart
+TINY = {
+    0.18215: "madebyollin/taesd",
+    0.13025: "madebyollin/taesdxl",
+    1.5305: "madebyollin/taesd3",
+    0.3611: "madebyollin/taef1",  # of FLUX.1 and Z-Image
+}
 REQUIRED = {"unet", "vae", "scheduler"}
-# where the classes of a model's parts may come from; "stable_diffusion" is diffusers' own folder of that name
-LIBRARIES = {"diffusers", "transformers", "stable_diffusion"}
+# where the classes of a model's parts may come from; "stable_diffusion" is diffusers' own folder of that
+# name, and the last one has the codec of the bundled model
+LIBRARIES = {"diffusers", "transformers", "stable_diffusion", LinearCodec.__module__}
 
 
 def check_folder(folder: Path, given: Iterable[str] = ()) -> dict[str, Any]:
@@ -110,6 +118,11 @@ def check_index(model: str, **options: Any) -> None:
     except (OSError, ValueError):  # no network, no such id: the download that follows says it
         return
     _check_family(model, _index_of(folder))
+
+
+def has_linear_codec(folder: Path) -> bool:
+    """Whether a model folder has the bundled model's codec, which computes in float32."""
+    return _index_of(folder).get("vae") == [LinearCodec.__module__, LinearCodec.__name__]
 
 
 def has_transformer(folder: Path) -> bool:

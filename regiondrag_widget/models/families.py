@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,21 +30,32 @@ class Family:
         diffusers' classes of its pipelines.
     backbone : str
         Module and class of its backbone, which are imported when a model of the family is loaded.
-    lora : str
-        diffusers' loader of its LoRA weights.
     """
 
     name: str
     transformer: str
     pipelines: tuple[str, ...]
     backbone: str
-    lora: str
 
     def backbone_class(self) -> type[TransformerBackbone]:
         """The class of its backbone."""
         module, _, kind = self.backbone.partition(":")
         found = importlib.import_module(f"regiondrag_widget.models.{module}")
         return getattr(found, kind)  # type: ignore[no-any-return]
+
+    def own_pipeline(self, components: Mapping[str, Any]) -> Any:
+        """The pipeline that diffusers has for the family, made of parts that are loaded.
+
+        Parameters
+        ----------
+        components : mapping
+            The parts by name; those that the pipeline does not take are passed over.
+        """
+        import diffusers
+
+        kind = getattr(diffusers, self.pipelines[0])
+        wanted = inspect.signature(kind.__init__).parameters
+        return kind(**{name: part for name, part in components.items() if name in wanted})
 
 
 FAMILIES = (
@@ -52,35 +64,30 @@ FAMILIES = (
         "FluxTransformer2DModel",
         ("FluxPipeline", "FluxKontextPipeline", "FluxImg2ImgPipeline"),
         "flux:FluxBackbone",
-        "FluxLoraLoaderMixin",
     ),
     Family(
         "FLUX.2 klein",
         "Flux2Transformer2DModel",
         ("Flux2KleinPipeline",),
         "flux2:Flux2Backbone",
-        "Flux2LoraLoaderMixin",
     ),
     Family(
         "Stable Diffusion 3",
         "SD3Transformer2DModel",
         ("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline", "StableDiffusion3InpaintPipeline"),
         "sd3:SD3Backbone",
-        "SD3LoraLoaderMixin",
     ),
     Family(
         "Qwen-Image",
         "QwenImageTransformer2DModel",
         ("QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline"),
         "qwen_image:QwenImageBackbone",
-        "QwenImageLoraLoaderMixin",
     ),
     Family(
         "Z-Image",
         "ZImageTransformer2DModel",
         ("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
         "z_image:ZImageBackbone",
-        "ZImageLoraLoaderMixin",
     ),
 )
 

@@ -48,10 +48,18 @@ class LinearCodec(ModelMixin, ConfigMixin):
         Pixels a side of one latent cell.
     scaling_factor : float
         As diffusers has it; the latents are scaled already.
+    block_out_channels : tuple of int
+        Nothing is made of it: diffusers' pipelines tell the pixels a cell by its length.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
-    def __init__(self, latent_channels: int = 16, patch_size: int = 8, scaling_factor: float = 1.0) -> None:
+    def __init__(
+        self,
+        latent_channels: int = 16,
+        patch_size: int = 8,
+        scaling_factor: float = 1.0,
+        block_out_channels: tuple[int, ...] = (16, 16, 16, 16),
+    ) -> None:
         super().__init__()
         self.encoder = nn.Conv2d(3, latent_channels, patch_size, stride=patch_size)
         self.decoder = nn.Conv2d(latent_channels, 3 * patch_size**2, 3, padding=1, padding_mode="replicate")

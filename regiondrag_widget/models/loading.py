@@ -17,6 +17,7 @@ from regiondrag_widget.models.checkpoint import (
     check_index,
     check_no_code,
     explain_hub_failure,
+    has_linear_codec,
     has_transformer,
     load_draft_vae,
 )
@@ -151,6 +152,8 @@ def _diffusers(
     options: dict[str, Any],
 ) -> tuple[Any, torch.dtype]:
     config = options.pop("config", None)
+    # an IP-Adapter brings its own, and SD 1.5 folders name a class that transformers 5 does not have
+    options = {"image_encoder": None, "feature_extractor": None, **options}
     if is_single_file(model):
         precision = choose_dtype(device, dtype)
         kind, told = load.__self__, {_dtype_argument(): precision}  # type: ignore[attr-defined]
@@ -165,8 +168,11 @@ def _diffusers(
     if not local:
         folder, local = _downloaded(load, str(model), options), True
     precision = choose_dtype(device, dtype, transformer=has_transformer(folder))
+    formats: Any = precision
+    if has_linear_codec(folder):
+        formats = {"vae": torch.float32, "default": precision}
     try:
-        return load(str(folder if local else model), **{_dtype_argument(): precision}, **options), precision
+        return load(str(folder if local else model), **{_dtype_argument(): formats}, **options), precision
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder} could not be loaded: {first_line(error)}") from error
 

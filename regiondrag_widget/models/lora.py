@@ -17,6 +17,8 @@ from regiondrag_widget.errors import first_line
 
 __all__ = ["fitting_layer", "fuse_lora", "lora_source"]
 
+# the width of the text embeds tells the bases of Stable Diffusion apart
+BASES = {768: "Stable Diffusion 1.5", 1024: "Stable Diffusion 2", 2048: "SDXL"}
 FACTOR = re.compile(r"^unet\.(?P<layer>.+)\.lora_(?P<which>[AB])\.weight$")
 
 
@@ -116,11 +118,16 @@ def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **opt
         found = FACTOR.match(key)
         if found is not None:
             factors.setdefault(found["layer"], {})[found["which"]] = value
+    made_for = _made_for(factors)
     layers = {
-        name: fitting_layer(unet, name, pair, lora) for name, pair in factors.items()
+        name: fitting_layer(unet, name, pair, f"the LoRA {os.fspath(lora)} is not this model's{made_for}")
+        for name, pair in factors.items()
     }  # checked before any change
     if not layers:
-        raise ValueError(f"{os.fspath(lora)} holds no LoRA of a UNet")
+        other = any(key.split(".")[0] in ("transformer", "diffusion_model") for key in state)
+        raise ValueError(
+            f"{os.fspath(lora)} holds no LoRA of a UNet{', but one of a transformer' if other else ''}"
+        )
     alpha_of = _alphas(alphas or {}, described[0] if described and described[0] else {})
     for name, (module, up, down) in layers.items():
         rank = len(down)
@@ -143,19 +150,29 @@ def _alphas(alphas: dict[str, float], described: dict[str, Any]) -> Callable[[st
     return lambda name: beside.get(name, pattern.get(name, usual))
 
 
-def fitting_layer(
-    unet: Any, name: str, pair: dict[str, Tensor], lora: str | os.PathLike[str]
-) -> tuple[Any, Tensor, Tensor]:
+def _made_for(factors: dict[str, dict[str, Tensor]]) -> str:
+    """Which base a LoRA was made for, as the end of a sentence, by the width of the text it reads."""
+    for name, pair in factors.items():
+        if name.endswith("attn2.to_k") and "A" in pair:
+            base = BASES.get(pair["A"].shape[-1])
+            return f" but one of {base}" if base else ""
+    return ""
+
+
+def fitting_layer(unet: Any, name: str, pair: dict[str, Tensor], refusal: str) -> tuple[Any, Tensor, Tensor]:
     """The module of a layer's name and the factors B, A; ValueError where they do not fit each other."""
     try:
         module = unet.get_submodule(name)
         up, down = pair["B"], pair["A"]
     except (AttributeError, KeyError):
-        raise ValueError(
-            f"the LoRA {os.fspath(lora)} is not this model's: it has no matching layer {name}"
-        ) from None
+        raise ValueError(f"{refusal}: it has no matching layer {name}") from None
     weight = module.weight
+    if not weight.is_floating_point() or type(weight.data) is not Tensor:
+        raise ValueError(
+            f"{name} is quantised, so LoRA weights cannot be added into it: use load_lora_weights, which "
+            "keeps them beside it, or a network that is not quantised"
+        )
     fits = len(up) == len(weight) and up[0].numel() == len(down) and down[0].numel() == weight[0].numel()
     if not fits:
-        raise ValueError(f"the LoRA {os.fspath(lora)} is not this model's: its {name} has another size")
+        raise ValueError(f"{refusal}: its {name} has another size")
     return module, up, down

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from regiondrag_widget.models.backbone import Backbone, Condition, Network
 from regiondrag_widget.models.guidance import GuidedNetwork
+from regiondrag_widget.models.image_prompt import ImagePrompt
 from regiondrag_widget.models.levels import Levels
 from regiondrag_widget.models.profile import BackboneProfile
 
@@ -34,6 +35,8 @@ class Model:
         Prompt to `Condition`; None where there is no text encoder.
     zeros_for_empty : bool
         Whether an empty negative prompt is zeros instead of its embeds, as SDXL was trained.
+    prompt_images : callable, optional
+        Pictures, or ready embeds, to the `ImagePrompt` of IP-Adapters.
     """
 
     backbone: Backbone
@@ -41,6 +44,7 @@ class Model:
     name: str = "custom"
     encode_prompt: Callable[[str], Condition] | None = None
     zeros_for_empty: bool = False
+    prompt_images: Callable[[Any, Any], ImagePrompt] | None = None
 
     @property
     def edit_defaults(self) -> dict[str, Any]:
@@ -55,6 +59,7 @@ class Model:
         guidance_scale: float | None = None,
         negative_prompt: str = "",
         negative_prompt_embeds: Tensor | None = None,
+        images: ImagePrompt | None = None,
     ) -> Network:
         """The network under a prompt's condition, or that of prompt_embeds (1, tokens, dim).
 
@@ -67,6 +72,8 @@ class Model:
             left out.
         negative_prompt, negative_prompt_embeds : str, (1, tokens, dim) Tensor
             What it should not show, where there is guidance.
+        images : ImagePrompt, optional
+            What IP-Adapters are told: see `image_prompt`.
 
         Raises
         ------
@@ -76,6 +83,8 @@ class Model:
             A prompt that is no text.
         """
         condition = self._condition(prompt, prompt_embeds)
+        if images is not None:
+            condition = replace(condition, images=images.embeds)
         scale = self.edit_defaults["guidance_scale"] if guidance_scale is None else guidance_scale
         named = bool(negative_prompt) or negative_prompt_embeds is not None
         if getattr(self.backbone, "told_guidance", False):
@@ -89,7 +98,42 @@ class Model:
         negative = self._condition(negative_prompt, negative_prompt_embeds)
         if self.zeros_for_empty and not named:
             negative = _zeros(negative)
+        if images is not None:
+            negative = replace(negative, images=images.negative)
         return GuidedNetwork(self.backbone.network(condition), self.backbone.network(negative), scale)
+
+    def image_prompt(
+        self, pictures: Any = None, embeds: Any = None, edited: Any = None
+    ) -> ImagePrompt | None:
+        """What the IP-Adapters of the network are told; None where there are none.
+
+        Parameters
+        ----------
+        pictures : Pillow image or a list of them, optional
+            As diffusers' ``ip_adapter_image``.
+        embeds : sequence of Tensor, optional
+            As diffusers' ``ip_adapter_image_embeds``.
+        edited : Pillow image, optional
+            The picture that is edited, which stands for pictures that are not given.
+
+        Raises
+        ------
+        ValueError
+            Images where there is no adapter; adapters without an image.
+        """
+        given = pictures is not None or embeds is not None
+        adapters = getattr(self.backbone, "image_adapters", 0)
+        if not adapters or self.prompt_images is None:
+            if given:
+                raise ValueError(
+                    "no IP-Adapter is loaded to read an image: pipeline.load_ip_adapter loads one"
+                )
+            return None
+        if not given and edited is None:
+            raise ValueError(
+                "an IP-Adapter is loaded: pass ip_adapter_image, or take it out by unload_ip_adapter()"
+            )
+        return self.prompt_images(pictures if given else [edited] * adapters, embeds)
 
     def warn_if_untrained(self, levels: Levels, stacklevel: int = 2) -> None:
         """Warn where levels reach further into the noise than the network was trained for.

@@ -7,13 +7,18 @@ from typing import Any
 
 from diffusers.loaders import StableDiffusionLoraLoaderMixin
 
+from regiondrag_widget.models.families import family_of
+
 __all__ = ["NamedLoras"]
 
 
 class NamedLoras(StableDiffusionLoraLoaderMixin):
     """diffusers' loading of LoRA weights; a pipeline calls itself by them and takes its steps from them."""
 
+    _lora_loadable_modules = ("unet", "transformer", "text_encoder", "text_encoder_2")
     unet: Any
+    transformer: Any
+    components: Any
     _loras: dict[str, str]  # what was loaded, by the adapter's name
 
     def load_lora_weights(
@@ -22,18 +27,18 @@ class NamedLoras(StableDiffusionLoraLoaderMixin):
         """Add LoRA weights as diffusers does (see its ``load_lora_weights``; PEFT must be installed).
 
         Few-step weights that their name tells (LCM, Hyper-SD, Lightning, "4step") change `edit_defaults`.
+        Those of a transformer are read as diffusers' own pipeline of its family reads them.
         """
+        before = set(getattr(self.denoiser, "peft_config", {}))
         if self.unet is None:
-            raise ValueError(
-                "load_lora_weights is for UNets here: load a transformer's LoRA on diffusers' own pipeline "
-                "and pass that to RegionDragPipeline.from_pipe, or say lora= to from_pretrained"
-            )
-        before = set(getattr(self.unet, "peft_config", {}))
-        super().load_lora_weights(pretrained_model_name_or_path_or_dict, adapter_name, **options)
+            theirs = family_of(self.transformer).own_pipeline(self.components)
+            theirs.load_lora_weights(pretrained_model_name_or_path_or_dict, adapter_name, **options)
+        else:
+            super().load_lora_weights(pretrained_model_name_or_path_or_dict, adapter_name, **options)
         told = pretrained_model_name_or_path_or_dict
         words = [str(told)] if isinstance(told, (str, os.PathLike)) else []
         words += [str(options["weight_name"])] if options.get("weight_name") else []
-        for adapter in set(getattr(self.unet, "peft_config", {})) - before:
+        for adapter in set(getattr(self.denoiser, "peft_config", {})) - before:
             self._loras[adapter] = "/".join(words) or adapter
         self._use_as_named()
 
@@ -50,6 +55,11 @@ class NamedLoras(StableDiffusionLoraLoaderMixin):
         for adapter in [adapter_names] if isinstance(adapter_names, str) else adapter_names:
             self._loras.pop(adapter, None)
         self._use_as_named()
+
+    @property
+    def denoiser(self) -> Any:
+        """The network: the UNet or the transformer."""
+        return self.transformer if self.unet is None else self.unet
 
     def _use_as_named(self) -> None:
         raise NotImplementedError

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MINI_PROFILE", "BackboneProfile", "few_steps", "stable_diffusion_profile"]
+__all__ = ["MINI_PROFILE", "BackboneProfile", "few_steps", "stable_diffusion_profile", "with_named_steps"]
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ def few_steps(unet: Any, scheduler: Any, name: str) -> int | None:
     4 of Turbo's, the N trailing ones of an N-step Hyper-SD or Lightning, at least 4 of which 2 are edited at.
     """
     kind, text = type(scheduler).__name__, _called(name)
-    counted = re.search(r"(\d+)-?steps?\b", text)
-    if counted and re.search(r"hyper|lightning|turbo|lcm|tcd", text):
-        return min(20, max(4, int(counted[1])))
+    counted = _counted(text)
+    if counted:
+        return counted
     if (
         re.search(r"\blcm\b", text)
         or kind == "LCMScheduler"
@@ -91,6 +91,30 @@ def few_steps(unet: Any, scheduler: Any, name: str) -> int | None:
         return 8
     trailing = scheduler is not None and scheduler.config.get("timestep_spacing") == "trailing"
     return 4 if trailing and kind == "EulerAncestralDiscreteScheduler" else None
+
+
+def with_named_steps(profile: BackboneProfile, name: str, turbo: int | None = None) -> BackboneProfile:
+    """A transformer's profile, with few levels for weights whose name says how few they were distilled to.
+
+    Parameters
+    ----------
+    profile : BackboneProfile
+        Of the family.
+    name : str
+        What the model or its LoRA is called ("Qwen-Image-Lightning-8steps").
+    turbo : int, optional
+        Levels of those that call themselves "turbo" without a number; the profile's when left out.
+    """
+    text = _called(name)
+    steps = _counted(text) or (turbo if re.search(r"\bturbo\b", text) else None)
+    return profile if steps is None else replace(profile, defaults={**profile.defaults, "steps": steps})
+
+
+def _counted(text: str) -> int | None:
+    """The steps that a few-step name counts, at least 4."""
+    counted = re.search(r"(\d+)-?steps?\b", text)
+    few = counted and re.search(r"hyper|lightning|turbo|lcm|tcd", text)
+    return min(20, max(4, int(counted[1]))) if counted and few else None
 
 
 def _called(name: str) -> str:

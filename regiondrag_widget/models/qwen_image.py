@@ -37,6 +37,7 @@ class QwenImageBackbone(TransformerBackbone):
         if config.get("use_layer3d_rope") or config.get("use_additional_t_cond"):
             raise ValueError("this transformer is Qwen-Image-Layered's, which makes layers: use Qwen-Image's")
         super().__init__(vae, transformer, scheduler, draft_vae)
+        vae.clear_cache()  # or its first call makes its lists, and it looks like another autoencoder
 
     @classmethod
     def encode_prompt(cls, components: dict[str, Any], prompt: str) -> Condition:

@@ -27,6 +27,7 @@ class SD3Backbone(TransformerBackbone):
     """Stable Diffusion 3's autoencoder, transformer and schedule: see `TransformerBackbone`."""
 
     family = "Stable Diffusion 3"
+    turbo = 4
     plain: ClassVar[set[str]] = {"JointAttnProcessor2_0", "FusedJointAttnProcessor2_0"}
 
     @classmethod

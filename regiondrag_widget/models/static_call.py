@@ -13,7 +13,7 @@ from regiondrag_widget.models.attention import Injection, Reader, attention_laye
 from regiondrag_widget.models.processors import installed
 from regiondrag_widget.models.textattention import TextAttention
 
-__all__ = ["Call", "Inputs", "Level", "StaticCall", "shapes_of"]
+__all__ = ["Call", "Inputs", "Level", "StaticCall", "of_tensors", "shapes_of"]
 
 Call: TypeAlias = "Callable[[], Tensor]"
 Level: TypeAlias = "Sequence[tuple[Tensor, Tensor]]"
@@ -43,7 +43,7 @@ class Inputs:
         """The condition's tensors, in the order of its arguments."""
         found: list[Tensor] = []
         for value in self.condition.values():
-            found.extend(value.values() if isinstance(value, dict) else [value])
+            of_tensors(value, found.append)
         return found
 
 
@@ -79,7 +79,7 @@ class StaticCall:
     ) -> None:
         with torch.inference_mode(False), torch.no_grad():
             self._x, self._timestep = inputs.x.clone(), inputs.timestep.clone()
-            self._condition = {name: _cloned(value) for name, value in inputs.condition.items()}
+            self._condition = {n: of_tensors(value, torch.clone) for n, value in inputs.condition.items()}
             self._text = inputs.text.twin()
             self._biases = {n: bias.clone() for n, bias in injection.biases.items()}
             self._readers = [Reader() for _ in injection.layers]
@@ -144,10 +144,21 @@ def _place(unet: Any) -> int:
     return int(next(unet.parameters()).data_ptr())
 
 
-def _cloned(value: Any) -> Any:
+def of_tensors(value: Any, function: Callable[[Tensor], Any]) -> Any:
+    """An argument of the UNet with a function of each tensor in place of it.
+
+    Parameters
+    ----------
+    value : Tensor, or dict or list of them
+        The argument.
+    function : callable
+        Called with each tensor, in order.
+    """
     if isinstance(value, dict):
-        return {name: _cloned(v) for name, v in value.items()}
-    return value.clone()
+        return {name: of_tensors(v, function) for name, v in value.items()}
+    if isinstance(value, list):
+        return [of_tensors(v, function) for v in value]
+    return function(value)
 
 
 def shapes_of(inputs: Inputs, injection: Injection, level: Level) -> tuple[object, ...]:

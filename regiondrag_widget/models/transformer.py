@@ -53,6 +53,7 @@ class TransformerBackbone:
     family: ClassVar[str]
     plain: ClassVar[set[str]]  # diffusers' processors that ours may stand in for
     patch = 2  # latent cells a side of one token
+    turbo: int | None = None  # levels of weights that call themselves so; None where the schedule tells
     replays = False
     reads_references = False  # whether `velocity` takes `references`, a `References`
 
@@ -115,7 +116,8 @@ class TransformerBackbone:
     @property
     def profile(self) -> BackboneProfile:
         """Working size and default levels."""
-        return BackboneProfile(side=SIDE, min_side=512, defaults={"steps": 20, "start": 0.5, "stop": 0.2})
+        defaults = {"steps": 20, "start": 0.5, "stop": 0.2, "crop": True}
+        return BackboneProfile(side=SIDE, min_side=512, defaults=defaults)
 
     @property
     def device(self) -> torch.device:

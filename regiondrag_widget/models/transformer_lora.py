@@ -6,8 +6,8 @@ import os
 import re
 from typing import Any
 
+import diffusers
 import torch
-from diffusers import loaders
 from torch import Tensor
 
 from regiondrag_widget.errors import first_line
@@ -52,7 +52,7 @@ def fuse_transformer_lora(
     """
     place, named = lora_source(lora)
     try:
-        state, described = getattr(loaders, family.lora).lora_state_dict(
+        state, described = getattr(diffusers, family.pipelines[0]).lora_state_dict(
             place, use_safetensors=True, return_lora_metadata=True, **named, **options
         )
     except Exception as error:  # safetensors and the hub have exceptions of their own
@@ -71,7 +71,8 @@ def fuse_transformer_lora(
     if not factors:
         raise ValueError(f"{os.fspath(lora)} holds no LoRA of {family.name}")
     # all are checked before any is changed
-    layers = {name: fitting_layer(transformer, name, pair, lora) for name, pair in factors.items()}
+    refusal = f"the LoRA {os.fspath(lora)} is not this model's"
+    layers = {name: fitting_layer(transformer, name, pair, refusal) for name, pair in factors.items()}
     alphas, usual = _alphas(described or {})
     for name, (module, up, down) in layers.items():
         rank, weight = len(down), module.weight

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regiondrag_widget.models.admission import check_network
+from regiondrag_widget.models.admission import check_images, check_network
 from regiondrag_widget.models.attention import AttentionSwap, Injection, captured, check_swap
 from regiondrag_widget.models.backbone import Condition, Predict
 from regiondrag_widget.models.device import device_errors
@@ -24,7 +24,7 @@ from regiondrag_widget.models.keyvalues import KeyValueCache, SourcePath
 from regiondrag_widget.models.levels import PredictionType
 from regiondrag_widget.models.placement import device_of, dtype_of, free_memory
 from regiondrag_widget.models.profile import DISTILLED_GUIDANCE
-from regiondrag_widget.models.static_call import Inputs
+from regiondrag_widget.models.static_call import Inputs, of_tensors
 from regiondrag_widget.models.textattention import TextAttention
 from regiondrag_widget.models.turns import turns_of
 from regiondrag_widget.models.unet_source import beside_source, bytes_a_level
@@ -110,10 +110,7 @@ class UNetNetwork:
         self.calls += 1
         batch, given = len(x), self._condition_at(x.device)
         expanded = {
-            name: {k: v.expand(batch, *v.shape[1:]) for k, v in value.items()}
-            if isinstance(value, dict)
-            else value.expand(batch, *value.shape[1:])
-            for name, value in given.items()
+            name: of_tensors(value, lambda t: t.expand(batch, *t.shape[1:])) for name, value in given.items()
         }
         with device_errors():
             out: Tensor = self.unet(self._entry(x), timesteps, return_dict=False, **expanded)[0]
@@ -147,6 +144,7 @@ class UNetNetwork:
         """See `Network.capture`."""
         with self.turns:
             check_network(self.unet)
+            check_images(self.unet, len(self.condition.images))
             state = self._state = network_state(self.unet)
             cache.made_by = state.key
             text = self._text_attention(state, x.device)
@@ -246,6 +244,9 @@ class UNetNetwork:
                 k: v.to(device, dtype if v.is_floating_point() else v.dtype)
                 for k, v in self.condition.added.items()
             }
+        if self.condition.images:
+            images = [t.to(device, dtype) for t in self.condition.images]
+            given.setdefault("added_cond_kwargs", {})["image_embeds"] = images
         size = self.unet.config.get("time_cond_proj_dim")
         if size is not None:
             told = DISTILLED_GUIDANCE if self.condition.guidance is None else self.condition.guidance

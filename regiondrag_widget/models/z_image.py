@@ -163,7 +163,14 @@ class _NoText:
     """Stands in for attention among no tokens, which diffusers' processor cannot compute."""
 
     @for_installing_thread
-    def __call__(self, attn: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        freqs_cis: Tensor | None = None,  # by name: diffusers looks for it and warns
+    ) -> Tensor:
         return hidden_states
 
 

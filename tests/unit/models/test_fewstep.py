@@ -146,6 +146,18 @@ def test_another_models_lora_is_refused_and_changes_nothing(tmp_path: Path):
     assert all(torch.equal(p, before.get_parameter(n)) for n, p in unet.named_parameters())
 
 
+@pytest.mark.parametrize(("width", "base"), [(768, "Stable Diffusion 1.5"), (2048, "SDXL")])
+def test_the_base_that_a_lora_was_made_for_is_named(tmp_path: Path, width: int, base: str):
+    layer = f"unet.{ATTENTION.replace('attn1', 'attn2')}.to_k"
+    up, down = torch.zeros(320, 2), torch.zeros(2, width)
+    save_file({f"{layer}.lora_B.weight": up, f"{layer}.lora_A.weight": down}, tmp_path / "style.safetensors")
+    with pytest.raises(ValueError, match=f"is not this model's but one of {base}: "):
+        fuse_lora(tiny_unet(), tmp_path)
+    save_file({"transformer.blocks.0.attn.to_q.lora_A.weight": down}, tmp_path / "style.safetensors")
+    with pytest.raises(ValueError, match="holds no LoRA of a UNet, but one of a transformer"):
+        fuse_lora(tiny_unet(), tmp_path)
+
+
 def test_a_damaged_lora_is_refused(tmp_path: Path):
     (tmp_path / "lora.safetensors").write_bytes(b"nothing of the kind")
     with pytest.raises(ValueError, match="could not be loaded"):

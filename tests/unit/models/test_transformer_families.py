@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import accelerate
 import pytest
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import AutoencoderTiny, DiffusionPipeline
+from diffusers.models import attention_processor
 from torch import Tensor
 
 import regiondrag_widget as rd
 from regiondrag_widget.models.families import family_of
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.transformer import TransformerBackbone
+from tests.unit.engine_kit import box_pair, picture
 from tests.unit.models.families_kit import KITS
 
 PROMPT = "a red duck"
+CPU = torch.device("cpu")
 CELLS = (12, 16)  # 48 tokens, which is no multiple of 32
 
 
@@ -136,6 +142,99 @@ def test_parts_of_other_formats_work_together(family: Loaded):
     assert bool(out.isfinite().all())
 
 
+def test_calls_do_not_look_like_other_weights(family: Loaded, monkeypatch: pytest.MonkeyPatch):
+    """Or the second edit would invert again; and diffusers has nothing to warn of."""
+    said: list[str] = []
+    monkeypatch.setattr(attention_processor.logger, "warning", said.append)
+    pipe = type(family.pipe).from_pretrained(family.folder)
+    backbone = backbone_of(pipe)
+    before = backbone.fingerprint()
+    backbone.decode(backbone.encode(torch.zeros(1, 3, 64, 64)))
+    network = backbone.network(backbone.encode_prompt(pipe.components, PROMPT))
+    cache = KeyValueCache()
+    with torch.inference_mode():
+        network.capture(noise(1, 16, *CELLS), torch.tensor([500.0]), cache)
+        with network.inject(cache, True, None, None, torch.eye(*CELLS).bool()) as predict:
+            predict(1, 500.0, noise(1, 16, *CELLS))
+    assert backbone.fingerprint() == before
+    assert not said
+
+
+def test_lora_weights_are_read_as_the_familys_pipeline_reads_them(
+    family: Loaded, monkeypatch: pytest.MonkeyPatch
+):
+    """diffusers' loading itself needs PEFT; here a stand-in of it says what it was asked for."""
+    pipe = rd.RegionDragPipeline.from_pretrained(family.folder, device="cpu", dtype="float32")
+    asked: list[Any] = []
+
+    def load(theirs: Any, told: str, adapter_name: str | None = None, **options: Any) -> None:
+        asked.append((theirs.transformer, theirs.text_encoder, told, options))
+        theirs.transformer.peft_config = {adapter_name or "default_0": told}
+
+    monkeypatch.setattr(type(family.pipe), "load_lora_weights", load)
+    pipe.load_lora_weights("some/ducks", weight_name="ducks.safetensors")
+    assert asked == [
+        (pipe.transformer, pipe.text_encoder, "some/ducks", {"weight_name": "ducks.safetensors"})
+    ]
+    assert pipe.name.endswith(" + some/ducks/ducks.safetensors")
+    with pytest.raises(ValueError, match="has no textual inversion: use a LoRA"):
+        pipe.load_textual_inversion(torch.zeros(1, 16), token="<duck>")
+
+
+def grouped(part: Any) -> None:
+    part.enable_group_offload(onload_device=CPU, offload_device=CPU, offload_type="leaf_level")
+
+
+def in_sequence(part: Any) -> None:
+    accelerate.cpu_offload(part, execution_device=CPU)
+
+
+def cast(part: Any) -> None:
+    part.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.float32)
+
+
+@pytest.mark.parametrize("move", [grouped, in_sequence, cast])
+def test_weights_that_are_moved_or_cast_for_each_call(family: Loaded, move: Callable[[Any], None]):
+    pipe = rd.RegionDragPipeline.from_pretrained(family.folder, device="cpu", dtype="float32")
+    pipe.profile = replace(pipe.profile, side=96, min_side=96, defaults={**pipe.profile.defaults, "steps": 6})
+
+    def edited() -> Tensor:
+        session = rd.ImageSession(pipe, picture(64, 96), PROMPT)
+        last = list(session.edit([box_pair((64, 96))], content="latents"))[-1].latents
+        calls = session._network.calls
+        list(session.edit([box_pair((64, 96))], content="latents"))
+        assert session._network.calls - calls == len(session.levels)  # it was not inverted again
+        return last
+
+    expected = edited()
+    move(pipe.transformer)
+    moved = edited()
+    if move is cast:  # the weights have lost some digits
+        assert 0 < float((moved - expected).norm() / expected.norm()) < 0.5
+    else:
+        assert torch.allclose(moved, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["sd3", "zimage"])
+def test_drafts_by_a_small_autoencoder(families: dict[str, Loaded], name: str):
+    backbone = backbone_of(families[name].pipe)
+    channels = {"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4}
+    blocks = {"num_encoder_blocks": (1,) * 4, "num_decoder_blocks": (1,) * 4}
+    with pytest.raises(ValueError, match="latents of 4 channels but this model's have 16"):
+        backbone.set_draft_vae(AutoencoderTiny(**channels, **blocks))
+    small = AutoencoderTiny(**channels, **blocks, latent_channels=16).eval()
+    backbone.set_draft_vae(small)
+    latents = noise(1, 16, *CELLS)
+    with torch.inference_mode():
+        assert torch.allclose(backbone.decode_draft(latents), small.decode(latents).sample)
+        assert backbone.encode_draft(noise(1, 3, 96, 128)).shape == latents.shape
+
+
+def test_no_small_autoencoder_is_known_for_qwen_image(families: dict[str, Loaded]):
+    with pytest.raises(ValueError, match="leave draft_vae out"):
+        families["qwen"].backbone.set_draft_vae(AutoencoderTiny())
+
+
 # ---- Stable Diffusion 3 ----
 
 
@@ -195,6 +294,27 @@ def test_relatives_that_do_something_else_are_refused(
     transformer = type(pipe.transformer).from_config({**pipe.transformer.config, **change})
     with pytest.raises(ValueError, match=said):
         rd.RegionDragPipeline(pipe.vae, None, pipe.scheduler, transformer=transformer)
+
+
+@pytest.mark.parametrize(
+    ("name", "called", "steps"),
+    [
+        ("sd3", "stabilityai/stable-diffusion-3.5-large", 20),
+        ("sd3", "stabilityai/stable-diffusion-3.5-large-turbo", 4),
+        (
+            "qwen",
+            "Qwen/Qwen-Image + lightx2v/Qwen-Image-Lightning/Qwen-Image-Lightning-8steps-V1.0.safetensors",
+            8,
+        ),
+        ("zimage", "Tongyi-MAI/Z-Image-Turbo", 8),
+    ],
+)
+def test_few_step_weights_are_told_by_their_name(
+    families: dict[str, Loaded], name: str, called: str, steps: int
+):
+    pipe = rd.RegionDragPipeline.from_pipe(families[name].pipe)
+    pipe.name = called
+    assert pipe.edit_defaults["steps"] == steps
 
 
 def test_turbo_gets_few_levels_by_its_schedule(families: dict[str, Loaded]):

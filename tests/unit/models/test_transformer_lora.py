@@ -89,11 +89,6 @@ def test_more_than_factors_is_refused(klein: Path, tmp_path: Path):
         fuse_transformer_lora(pipe.transformer, family_of(pipe.transformer), file)
 
 
-def test_adapters_are_asked_for_on_diffusers_own_pipeline(klein: Path):
-    with pytest.raises(ValueError, match="pass that to RegionDragPipeline"):
-        load(klein).load_lora_weights("some/lora")
-
-
 def test_layerwise_casting_and_group_offload_give_the_same_edit(klein: Path):
     pipe, image, pair = load(klein), picture(*SHAPE), box_pair(SHAPE)
     expected = rd.edit(image, [pair], pipe, prompt="a dog").array

@@ -148,7 +148,7 @@ def test_other_generators_are_refused(pipe: Any, generator: Any, error: type[Exc
 @pytest.mark.parametrize(
     ("keyword", "words"),
     [
-        ("ip_adapter_image", "no image prompt"),
+        ("control_image", "an edit has no ControlNet"),
         ("sed", "Did you mean 'seed'"),
     ],
 )

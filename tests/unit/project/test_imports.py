@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "datasets": {"datasets", "select", "imaging", "regions"},
     "engine": {"engine", "models", "imaging", "regions"},
     "pipeline": {"engine", "models", "imaging", "regions"},
+    "block": {"pipeline", "regions"},
     "api": {"pipeline", "engine", "models", "imaging", "regions"},
     "assets": {"assets", "imaging", "regions"},
     "widget": {"widget", "api", "select", "engine", "models", "imaging", "regions", "assets"},
