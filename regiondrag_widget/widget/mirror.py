@@ -7,11 +7,14 @@ under its lock, and what the browser writes into them is checked before it gets 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import anywidget
+import numpy as np
+import numpy.typing as npt
 import traitlets
+from PIL import Image
 
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.widget.arrivals import Arrivals
@@ -25,6 +28,7 @@ from regiondrag_widget.widget.host import Outbox, needs_pump
 from regiondrag_widget.widget.live import Live
 from regiondrag_widget.widget.messages import MAX_INTEGER, VERSION, Buffer, Error, Outgoing, Status
 from regiondrag_widget.widget.notices import Notices
+from regiondrag_widget.widget.pair_list import PairList
 from regiondrag_widget.widget.readout import UNMEASURED
 from regiondrag_widget.widget.routed import Routed
 from regiondrag_widget.widget.runs import EditRuns
@@ -32,6 +36,12 @@ from regiondrag_widget.widget.selecting import Selecting
 from regiondrag_widget.widget.settingsdict import LiveSettings
 from regiondrag_widget.widget.validation import read_drawn
 from regiondrag_widget.widget.worker import shared_helper, shared_selector, shared_worker
+
+if TYPE_CHECKING:  # torch comes with results
+    from typing_extensions import Never
+
+    from regiondrag_widget.engine.result import EditResult
+    from regiondrag_widget.regions import RegionPair
 
 log = logging.getLogger(__name__)
 
@@ -57,31 +67,37 @@ class DocumentMirror(anywidget.AnyWidget):
     _css = bundled("widget.css")
 
     # what users observe
-    image = Routed(
+    image: Routed[Image.Image, Any] = Routed(
         lambda w: w._document.picture.image.copy(),  # ours stays as it is, whatever is drawn on theirs
         lambda w, source: w._document.set_picture(ShownPicture.of(source).said()),
         "The picture that is edited; assigning another clears the drawing.",
     )
-    pairs = Routed(
+    pairs: Routed[PairList, Iterable[RegionPair]] = Routed(
         lambda w: w._document.pairs,
         lambda w, pairs: w._document.set_pairs(pairs),
         "What is drawn: a live list of RegionPair.",
     )
-    protect = Routed(
+    protect: Routed[npt.NDArray[np.bool_] | None, Any] = Routed(
         lambda w: w._document.protect(),
         lambda w, mask: w._document.set_protect(mask),
         "(H, W) bool, set where nothing may change; or None.",
     )
-    result = Routed(lambda w: w._shown_result(), None, "The EditResult on show, or None.")
-    history = Routed(lambda w: w._document.history.results(), None, "The last results, oldest first.")
-    state = Routed(
+    result: Routed[EditResult | None, Never] = Routed(
+        lambda w: w._shown_result(), None, "The EditResult on show, or None."
+    )
+    history: Routed[list[EditResult], Never] = Routed(
+        lambda w: w._document.history.results(), None, "The last results, oldest first."
+    )
+    state: Routed[str, Never] = Routed(
         lambda w: w._document.state["state"], None, "ready, loading, running, stopping, done or error."
     )
-    last_error = Routed(
+    last_error: Routed[str | None, Never] = Routed(
         lambda w: w._last_traceback(), None, "The traceback of the last failure as text, or None."
     )
-    measured = Routed(lambda w: w._document.measured, None, "How fast drafts are here, and what they run on.")
-    settings = Routed(
+    measured: Routed[Mapping[str, Any], Never] = Routed(
+        lambda w: w._document.measured, None, "How fast drafts are here, and what they run on."
+    )
+    settings: Routed[LiveSettings, Mapping[str, Any]] = Routed(
         lambda w: w._settings,
         lambda w, changes: w._set_settings(changes),
         "The edit's settings, checked.",

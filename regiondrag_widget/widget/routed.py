@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import traitlets
 
+Read = TypeVar("Read")
+Written = TypeVar("Written")
 
-class Routed(traitlets.TraitType):
+if TYPE_CHECKING:
+
+    class _Trait(traitlets.TraitType[Read, Written]): ...
+
+else:  # older traitlets name no types
+
+    class _Trait(traitlets.TraitType, Generic[Read, Written]): ...
+
+
+class Routed(_Trait[Read, Written]):
     """A trait that is read and written by functions; observable as any other, by whoever notifies.
 
     Parameters
@@ -22,13 +33,13 @@ class Routed(traitlets.TraitType):
     """
 
     def __init__(
-        self, read: Callable[[Any], Any], write: Callable[[Any, Any], None] | None, help: str
+        self, read: Callable[[Any], Read], write: Callable[[Any, Any], None] | None, help: str
     ) -> None:
         super().__init__(default_value=None, allow_none=True, help=help)
         self._read = read
         self._write = write
 
-    def get(self, obj: Any, cls: Any = None) -> Any:
+    def get(self, obj: Any, cls: Any = None) -> Read:
         """The value."""
         return self._read(obj)
 

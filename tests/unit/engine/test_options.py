@@ -51,6 +51,9 @@ def test_a_type_checker_finds_typos_and_wrong_values(tmp_path: Path):
             rd.edit("photo.jpg", pairs, stpo=0.2)
             session.edit(pairs, vacated="fil")
             rd.RegionDragPipeline.from_pretrained("mini")("photo.jpg", pairs).images
+            widget: rd.RegionDragWidget
+            widget.result.save("out.png")  # there may be none
+            widget.history[0].save("out.png")
             """
         )
     )
@@ -60,6 +63,7 @@ def test_a_type_checker_finds_typos_and_wrong_values(tmp_path: Path):
         capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     lines = [line for line in done.stdout.splitlines() if "error" in line and file.name in line]
-    assert len(lines) == 2, done.stdout
+    assert len(lines) == 3, done.stdout
     assert '"stpo"' in lines[0]
     assert '"vacated"' in lines[1]
+    assert '"None"' in lines[2]
