@@ -30,8 +30,10 @@ from regiondrag_widget.engine.result import EditResult
 from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.engine.settings import lists_settings, resolve
 from regiondrag_widget.imaging.picture import PictureSource, load_picture
+from regiondrag_widget.models.admission import is_edm
 from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.borrowing import borrowed_parts
+from regiondrag_widget.models.edm import EDMBackbone
 from regiondrag_widget.models.families import family_of
 from regiondrag_widget.models.image_prompt import ImagePrompt, encode_pictures, given_embeds
 from regiondrag_widget.models.ip_adapters import SafeIPAdapters
@@ -201,7 +203,9 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         return self.vae, self.denoiser, self.scheduler, self.draft_vae
 
     def _made_of(self, name: str) -> Model:
-        kind = UNetBackbone if self.transformer is None else family_of(self.transformer).backbone_class()
+        kind: Any = EDMBackbone if is_edm(self.scheduler) else UNetBackbone
+        if self.transformer is not None:
+            kind = family_of(self.transformer).backbone_class()
         backbone = kind(self.vae, self.denoiser, self.scheduler, self.draft_vae)
         backbone.accelerate(self._compile)
         self._parts = self._present_parts()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from regiondrag_widget.batch.edit_work import EditWork
+    from regiondrag_widget.batch.ray_dataset import edit_dataset
     from regiondrag_widget.batch.result_folder import OutputError, ResultFolder
     from regiondrag_widget.batch.row import Row
     from regiondrag_widget.batch.row_outcome import Outcome, Summary
@@ -30,6 +31,7 @@ __all__ = [
     "Row",
     "Summary",
     "Work",
+    "edit_dataset",
     "iterate",
     "read_rows",
     "run",
@@ -46,6 +48,7 @@ _WHERE = {
     "Row": "row",
     "Summary": "row_outcome",
     "Work": "work",
+    "edit_dataset": "ray_dataset",
     "iterate": "running",
     "read_rows": "table",
     "run": "running",

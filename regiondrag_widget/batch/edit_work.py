@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from regiondrag_widget._version import __version__
 from regiondrag_widget.batch.edit_row import EditRow, edit_row
+from regiondrag_widget.batch.placing import Needs
 from regiondrag_widget.batch.row import Row
 from regiondrag_widget.batch.work import Depends, Made
 from regiondrag_widget.engine.settings import BY_NAME, EditSettings
@@ -97,6 +98,14 @@ class EditWork:
 
         pipe = load_pipeline(self.model, device=self.device or _device(number), dtype=self.dtype)
         return _Editing(self, pipe)
+
+    def needs(self) -> Needs:
+        """What a worker needs: memory for the weights of a model's folder, and the device."""
+        folder = Path(self.model).expanduser() if isinstance(self.model, (str, os.PathLike)) else None
+        weights = 0
+        if folder is not None and folder.is_dir():
+            weights = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
+        return Needs(weights, None if self.device is None else str(self.device), str(_identity(self.model)))
 
     def _of_session(self, row: EditRow) -> dict[str, Any]:
         given = {**self.settings, **row.settings}

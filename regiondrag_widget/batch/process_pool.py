@@ -20,7 +20,7 @@ from regiondrag_widget.batch.row import Row
 from regiondrag_widget.batch.row_outcome import Outcome
 from regiondrag_widget.batch.work import Work
 
-__all__ = ["in_processes"]
+__all__ = ["compute_with_one_thread", "in_processes"]
 
 TRIES = 2  # of a row whose process dies
 DIED = (
@@ -173,7 +173,7 @@ def _begin(work: Work, output: Path, number: int) -> int:
         os.environ[name] = "1"
     _doer = RowDoer(work, ResultFolder(output), number)
     _doer.open()
-    _compute_with_one_thread()
+    compute_with_one_thread()
     return os.getpid()
 
 
@@ -190,8 +190,11 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _compute_with_one_thread() -> None:
-    """Several processes with a thread for each processor would wait for each other."""
+def compute_with_one_thread() -> None:
+    """Let the libraries that are loaded use one thread.
+
+    Several processes with a thread for each processor would wait for each other.
+    """
     torch, cv2 = sys.modules.get("torch"), sys.modules.get("cv2")
     if torch is not None:
         torch.set_num_threads(1)

@@ -6,8 +6,11 @@ import csv
 import hashlib
 import io
 import json
+import secrets
+import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from regiondrag_widget.regions.writing import write_whole_text
 
 __all__ = ["OutputError", "ResultFolder", "described"]
 
-RECORDS = "records"
+RECORDS, ATTEMPTS = "records", ".attempts"
 
 
 class OutputError(OSError):
@@ -54,6 +57,47 @@ class ResultFolder:
             raise OutputError(
                 f"nothing can be written to the folder {self.path}: {error.strerror or error}"
             ) from error
+
+    def token(self) -> str:
+        """What the folder's mark says; a machine that reads the same sees the same folder."""
+        mark = self.path / RECORDS / ".folder"
+        if not mark.is_file():
+            try:
+                write_whole_text(mark, secrets.token_hex(16))
+            except OSError as error:
+                raise OutputError(str(error)) from error
+        return mark.read_text("utf-8")
+
+    def has(self, token: str) -> bool:
+        """Whether this is the folder whose mark says ``token``."""
+        try:
+            return (self.path / RECORDS / ".folder").read_text("utf-8") == token
+        except OSError:
+            return False
+
+    @contextmanager
+    def attempt(self, name: str) -> Iterator[int]:
+        """Count the attempts at a row that ended with the death of their process; yields 1 at the first.
+
+        Raises
+        ------
+        OutputError
+            The count cannot be written.
+        """
+        mark = self.path / RECORDS / ATTEMPTS / hashlib.sha256(name.encode()).hexdigest()[:24]
+        try:
+            mark.parent.mkdir(exist_ok=True)
+            with mark.open("ab") as file:
+                file.write(b".")
+            attempt = mark.stat().st_size
+        except OSError as error:
+            raise OutputError(f"nothing can be written to {self.path}: {error.strerror or error}") from error
+        yield attempt
+        mark.unlink(missing_ok=True)
+
+    def forget_attempts(self) -> None:
+        """Begin to count anew: earlier runs may have been ended by hand."""
+        shutil.rmtree(self.path / RECORDS / ATTEMPTS, ignore_errors=True)
 
     def record_path(self, name: str) -> Path:
         """Where the record of a row is."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from regiondrag_widget.batch.row import Row
 
-__all__ = ["Outcome", "Summary"]
+__all__ = ["Outcome", "Status", "Summary"]
 
 Status = Literal["done", "kept", "failed"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 
+from regiondrag_widget.batch.cluster import on_ray, required_ray
 from regiondrag_widget.batch.edit_work import EditWork
 from regiondrag_widget.batch.one_row import RowDoer, earlier_outcome
 from regiondrag_widget.batch.portions import MOST, in_portions
@@ -22,7 +23,8 @@ def run(
     output: str | Path,
     work: Work | None = None,
     *,
-    workers: int = 1,
+    workers: int | None = None,
+    ray: str | None = None,
     progress: Callable[[Outcome, Summary], object] = lambda outcome, summary: None,
 ) -> Summary:
     """Do all rows that are not finished; write ``failed.csv`` and ``results.csv``.
@@ -34,7 +36,7 @@ def run(
 
     Parameters
     ----------
-    rows, output, work, workers
+    rows, output, work, workers, ray
         As `iterate`.
     progress : callable
         Called with each outcome and the summary so far; an exception in it ends the run.
@@ -51,7 +53,7 @@ def run(
     table = list(rows)
     folder = ResultFolder(output)
     summary = Summary(total=len(table))
-    outcomes = iterate(table, output, work, workers=workers)
+    outcomes = iterate(table, output, work, workers=workers, ray=ray)
     try:
         for outcome in outcomes:
             summary.add(outcome)
@@ -67,7 +69,12 @@ def run(
 
 
 def iterate(
-    rows: Iterable[Row], output: str | Path, work: Work | None = None, *, workers: int = 1
+    rows: Iterable[Row],
+    output: str | Path,
+    work: Work | None = None,
+    *,
+    workers: int | None = None,
+    ray: str | None = None,
 ) -> Generator[Outcome, None, None]:
     """Yield how each row ended, in the order in which they end; closing it ends the run.
 
@@ -83,14 +90,20 @@ def iterate(
     work
         What is done with each row; edits by the bundled model when left out.
     workers
-        Processes. With 1 it is this one; several are started anew, each with one thread for torch, so a
-        script that calls this needs ``if __name__ == "__main__":``.
+        Processes. One is this one, and the default; several are started anew, each with one thread for
+        torch, so a script that calls this needs ``if __name__ == "__main__":``. On a cluster, the workers at
+        most; as many as it has room for when left out.
+    ray
+        The address of a Ray cluster to work on; empty for that of ``RAY_ADDRESS`` or this machine. None does
+        without Ray.
 
     Raises
     ------
     ValueError
         There are no rows, two have one name, a result would overwrite a file that is read, or workers is
-        below 1.
+        below 1, or the work cannot be sent to other processes.
+    RuntimeError, ConnectionError
+        Ray is not installed, or no cluster answers.
     OutputError
         Results cannot be written, at the start or in the middle.
     Exception
@@ -98,19 +111,21 @@ def iterate(
     """
     table = list(rows)
     doing: Work = EditWork() if work is None else work
-    if workers < 1:
+    if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}: it must be at least 1")
     if not table:
         raise ValueError("there are no rows to do")
     require_unique(table)
+    if ray is not None:
+        required_ray()
     folder = ResultFolder(output)
     _refuse_overwriting(table, doing, folder)
     folder.prepare()
-    return _outcomes(table, doing, folder, workers)
+    return _outcomes(table, doing, folder, workers, ray)
 
 
 def _outcomes(
-    table: Sequence[Row], work: Work, folder: ResultFolder, workers: int
+    table: Sequence[Row], work: Work, folder: ResultFolder, workers: int | None, ray: str | None
 ) -> Generator[Outcome, None, None]:
     remaining: list[Row] = []
     for row in table:
@@ -119,8 +134,13 @@ def _outcomes(
             remaining.append(row)
         else:
             yield outcome
-    portions = in_portions(remaining, work, min(MOST, -(-len(remaining) // workers) or 1))
-    if workers > 1 and len(remaining) > 1:
+    if not remaining:
+        return
+    portions = in_portions(remaining, work, min(MOST, -(-len(remaining) // (workers or 1))))
+    if ray is not None:
+        yield from on_ray(portions, work, folder, ray, workers)
+        return
+    if workers is not None and workers > 1 and len(remaining) > 1:
         yield from in_processes(portions, work, folder, workers)
         return
     do = RowDoer(work, folder)

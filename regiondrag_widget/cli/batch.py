@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   regiondrag batch jobs.csv -o out
   regiondrag batch photos -o out --seeds 0 1 2 --workers 4
+  regiondrag batch jobs.csv -o /shared/out --ray 10.0.0.1:6379
 
 columns of the CSV file (files are named from its folder; "|" stands between the values of several handles):
 {columns}
@@ -52,8 +53,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="the folder of results"
     )
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes, with one thread for "
-                        "torch each if there are several (default: 1)")  # fmt: skip
+    parser.add_argument("--workers", type=int, metavar="N", help="processes, with one thread for "
+                        "torch each if there are several (default: 1); with --ray, at most")  # fmt: skip
+    parser.add_argument("--ray", nargs="?", const="", metavar="ADDRESS", help="work on a Ray cluster; "
+                        "without an address on that of RAY_ADDRESS or this machine")  # fmt: skip
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[], metavar="SEED", help="each row once for each seed"
     )
@@ -71,6 +74,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Make the edits that are not finished."""
+    from regiondrag_widget.batch.cluster import required_ray
     from regiondrag_widget.batch.edit_work import EditWork
     from regiondrag_widget.batch.running import run as run_rows
     from regiondrag_widget.batch.table import read_rows
@@ -78,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
     given = {name: value for name in SETTING_COLUMNS if (value := getattr(args, name)) is not None}
     work = EditWork(args.model or "mini", args.device, settings=given, ending=f".{args.format}")
     rows = read_rows(args.table, seeds=args.seeds)
+    if args.ray is not None:
+        required_ray()
     warned: set[str] = set()
     with tqdm(total=len(rows), unit="edit", file=sys.stderr, disable=args.quiet, smoothing=0.05) as bar:
 
@@ -90,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
                     warned.add(words)
                     bar.write(f"regiondrag: {words}", file=sys.stderr)
 
-        summary = run_rows(rows, args.output, work, workers=args.workers, progress=progress)
+        summary = run_rows(rows, args.output, work, workers=args.workers, ray=args.ray, progress=progress)
     counts = f"{summary.done} edited, {summary.kept} finished earlier, {summary.failed} failed"
     print(f"{summary.total} rows: {counts}; see {args.output / 'results.csv'}")
     if summary.failed:

@@ -11,7 +11,7 @@ from diffusers import UNet2DConditionModel
 from regiondrag_widget.models.image_prompt import adapters_of
 from regiondrag_widget.models.placement import is_moved
 
-__all__ = ["KNOWN_MODELS", "check_components", "check_images", "check_network", "check_parts"]
+__all__ = ["KNOWN_MODELS", "check_components", "check_images", "check_network", "check_parts", "is_edm"]
 
 KNOWN_MODELS = "Stable Diffusion 1.5, 2.1 and SDXL"
 # parts of other pipelines that an edit can do without: they check, label or describe what comes out
@@ -161,11 +161,20 @@ def _check_hooks(network: torch.nn.Module) -> None:
                 )
 
 
+def is_edm(scheduler: Any) -> bool:
+    """Whether a scheduler is one of EDM's, which a network must have been trained on."""
+    return type(scheduler).__name__.startswith("EDM") and scheduler.config.get("sigma_data") is not None
+
+
 def _check_scheduler(scheduler: Any) -> None:
     kind = type(scheduler).__name__
+    if is_edm(scheduler):
+        if scheduler.config.get("prediction_type", "epsilon") not in ("epsilon", "v_prediction"):
+            raise ValueError(f"the prediction_type of {kind} must be epsilon or v_prediction")
+        return
     if not isinstance(getattr(scheduler, "alphas_cumprod", None), torch.Tensor):
         raise ValueError(
-            f"{kind} has no alphas_cumprod: the noise schedules of EDM and of flow matching cannot be used; "
+            f"{kind} has no alphas_cumprod: a schedule of flow matching cannot be used with a UNet; "
             "use one of Stable Diffusion's, such as DDIMScheduler.from_config(pipeline.scheduler.config)"
         )
     predicted = scheduler.config.get("prediction_type", "epsilon")

@@ -31,7 +31,7 @@ __all__ = [
     "reverse_mean",
 ]
 
-PredictionType = Literal["epsilon", "v_prediction", "sample", "flow_prediction"]
+PredictionType = Literal["epsilon", "v_prediction", "negative_v_prediction", "sample", "flow_prediction"]
 
 
 @dataclass(frozen=True)
@@ -198,8 +198,8 @@ def clean_and_noise(x: Tensor, output: Tensor, level: Level, kind: PredictionTyp
     level : Level
         With a share of noise above 0.
     kind : PredictionType
-        "epsilon" (Ho et al. 2020), "v_prediction" (Salimans, Ho 2022), "sample", or "flow_prediction", the
-        velocity e - clean (Liu et al. 2022).
+        "epsilon" (Ho et al. 2020), "v_prediction" (Salimans, Ho 2022) or its negative, "sample", or
+        "flow_prediction", the velocity e - clean (Liu et al. 2022).
 
     Raises
     ------
@@ -211,6 +211,8 @@ def clean_and_noise(x: Tensor, output: Tensor, level: Level, kind: PredictionTyp
         return (x - noise * output) / signal, output
     if kind == "v_prediction":
         return signal * x - noise * output, signal * output + noise * x
+    if kind == "negative_v_prediction":
+        return signal * x + noise * output, noise * x - signal * output
     if kind == "sample":
         return output, (x - signal * output) / noise
     if kind == "flow_prediction":

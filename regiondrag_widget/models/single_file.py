@@ -26,7 +26,16 @@ from regiondrag_widget.models.checkpoint import check_config
 __all__ = ["is_single_file", "load_single_file"]
 
 HUB = "https://huggingface.co/"
-FAMILIES = ("v1", "v2", "xl_base", "xl_refiner", "inpainting", "inpainting_v2", "xl_inpaint")
+FAMILIES = (
+    "v1",
+    "v2",
+    "xl_base",
+    "xl_refiner",
+    "inpainting",
+    "inpainting_v2",
+    "xl_inpaint",
+    "playground-v2-5",
+)
 UNET = "model.diffusion_model.input_blocks.0.0.weight"
 # options of `from_pretrained` that mean nothing where there are no folders
 FOLDERS_ONLY = (

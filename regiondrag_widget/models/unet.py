@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regiondrag_widget.models.admission import check_images, check_network, check_parts
+from regiondrag_widget.models.admission import check_images, check_network, check_parts, is_edm
 from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.device import device_errors
 from regiondrag_widget.models.fingerprint import fingerprint
@@ -38,7 +38,7 @@ class UNetBackbone:
     Attributes
     ----------
     alphas_cumprod : (T,) Tensor
-        The scheduler's cumulative products.
+        The scheduler's cumulative products; a schedule of EDM has none.
     prediction_type : PredictionType
         What the UNet's output stands for.
     batch_size : int or None
@@ -57,7 +57,8 @@ class UNetBackbone:
         self.draft_vae: Any = None
         self.set_draft_vae(draft_vae)
         self._acceleration: tuple[bool | str, torch.device | None, Accelerator | str] = ("auto", None, "")
-        self.alphas_cumprod: Tensor = scheduler.alphas_cumprod.detach().cpu()
+        if not is_edm(scheduler):
+            self.alphas_cumprod: Tensor = scheduler.alphas_cumprod.detach().cpu()
         self.prediction_type: PredictionType = scheduler.config.get("prediction_type", "epsilon")
         self.batch_size: int | None = None  # latents one call may take; by memory where None
         self._full = Float32Twin(vae)
@@ -164,7 +165,8 @@ class UNetBackbone:
             encoded = vae.encode(pixels.to(device_of(vae), dtype_of(vae)))
         if hasattr(encoded, "latent_dist"):
             latents = encoded.latent_dist.mode().to(self.device, torch.float32)
-            return (latents - (vae.config.get("shift_factor") or 0.0)) * vae.config.scaling_factor  # type: ignore[no-any-return]
+            shift, scale = _scaling(vae, latents)
+            return (latents - shift) * scale  # type: ignore[no-any-return]
         return encoded.latents.to(self.device, torch.float32)  # type: ignore[no-any-return]
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -233,10 +235,21 @@ class UNetBackbone:
 
 def _decoded(vae: Any, latents: Tensor) -> Tensor:
     """Scaled latents to pixels; an AutoencoderTiny's own scaling factor is 1: it works on the scaled ones."""
-    scaled = latents / vae.config.scaling_factor + (vae.config.get("shift_factor") or 0.0)
+    shift, scale = _scaling(vae, latents)
+    scaled = latents / scale + shift
     with device_errors():
         pixels = vae.decode(scaled.to(device_of(vae), dtype_of(vae)), return_dict=True).sample
     return pixels.to(latents.device, torch.float32)  # type: ignore[no-any-return]
+
+
+def _scaling(vae: Any, latents: Tensor) -> tuple[Any, Any]:
+    """What is taken off an autoencoder's latents and what they are multiplied by, for the UNet."""
+    config = vae.config
+    mean, deviation = config.get("latents_mean"), config.get("latents_std")
+    if mean is None or deviation is None:
+        return config.get("shift_factor") or 0.0, config.scaling_factor
+    shift, spread = (torch.tensor(v, device=latents.device).view(1, -1, 1, 1) for v in (mean, deviation))
+    return shift, config.scaling_factor / spread
 
 
 def _check_draft_vae(tiny: Any, channels: int) -> None:

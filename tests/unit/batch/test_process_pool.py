@@ -46,19 +46,19 @@ def test_the_row_of_a_process_that_dies_is_done_by_another(tmp_path: Path):
 
 def test_what_cannot_be_opened_is_told_as_with_one_process(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="no model called gone"):
-        run(numbered(2), tmp_path / "out", Doubling(tmp_path / "log", broken=True), workers=2)
+        run(numbered(2), tmp_path / "out", Doubling(tmp_path / "log", broken="gone"), workers=2)
 
 
 def test_closing_ends_the_processes_at_once(tmp_path: Path):
     rows = [Row("quick", {"number": 1}), Row("slow", {"number": 2, "sleep": 60, "picture": "other"})]
     outcomes = iterate(rows, tmp_path / "out", Doubling(tmp_path / "log"), workers=2)
     assert next(outcomes).row.name == "quick"
-    children = psutil.Process().children(recursive=True)
+    children = psutil.Process().children()
+    workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
     began = time.monotonic()
     outcomes.close()
-    assert not psutil.wait_procs([c for c in children if "spawn_main" in " ".join(c.cmdline())], timeout=10)[
-        1
-    ]
+    assert len(workers) == 2
+    assert not psutil.wait_procs(workers, timeout=10)[1]
     assert time.monotonic() - began < 10
 
 

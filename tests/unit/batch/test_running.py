@@ -172,7 +172,7 @@ def test_a_result_never_overwrites_an_input(work: Doubling, out: Path):
 
 def test_work_that_cannot_be_opened_ends_the_run(tmp_path: Path, out: Path):
     with pytest.raises(FileNotFoundError, match="no model called gone"):
-        run(numbered(2), out, Doubling(tmp_path / "log", broken=True))
+        run(numbered(2), out, Doubling(tmp_path / "log", broken="gone"))
 
 
 def test_a_file_as_the_folder_is_refused(work: Doubling, out: Path):

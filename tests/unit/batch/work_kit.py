@@ -24,7 +24,7 @@ class Doubling:
 
     log: Path
     factor: int = 2
-    broken: bool = False
+    broken: str = ""
 
     def depends(self, row: Row) -> Depends:
         number = row.values.get("number", "")
@@ -37,8 +37,10 @@ class Doubling:
         return (str(row.values.get("picture", "")),)
 
     def open(self, number: int = 0) -> Callable[[Row], Made]:
+        if self.broken == "large":
+            raise MemoryError
         if self.broken:
-            raise FileNotFoundError("there is no model called gone")
+            raise FileNotFoundError(f"there is no model called {self.broken}")
         return self._do
 
     def _do(self, row: Row) -> Made:
