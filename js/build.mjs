@@ -20,6 +20,8 @@ const options = {
   format: "esm",
   target: "es2022",
   minify: !watch,
+  charset: "utf8",
+  define: { "Number.POSITIVE_INFINITY": "Infinity" },
   mangleProps: watch ? undefined : new RegExp(`^(${shortened.join("|")})$`),
   sourcemap: watch ? "inline" : false,
   legalComments: "none",

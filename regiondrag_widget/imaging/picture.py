@@ -15,7 +15,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from regiondrag_widget.imaging.metadata import read_metadata
 from regiondrag_widget.imaging.pixels import grey_to_rgb, planes, to_eight_bits
-from regiondrag_widget.regions.limits import MAX_PIXELS, MIN_SIDE, check_pixels
+from regiondrag_widget.regions.limits import MAX_PIXELS, MIN_SIDE, check_density, check_pixels
 
 RAW = "a camera's raw file is not opened; develop it and save it as TIFF or JPEG"
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "TGA", "AVIF", "HEIF")
@@ -167,6 +167,7 @@ def open_image(file: Any, name: str) -> Image.Image:
     except Exception as error:  # Pillow's readers fail in many ways; each means the same to the user
         raise ValueError(f"{name} is damaged: {error}") from error
     _check_size(image.size, name)
+    check_density(name, *image.size, _length(file), image.format)
     if _is_raw(image):
         raise ValueError(f"{name} is no picture that can be read: {RAW}")
     _decode(image, name)
@@ -225,6 +226,14 @@ def _head(file: Any) -> bytes:
     except (OSError, ValueError, AttributeError):
         return b""
     return head
+
+
+def _length(file: Any) -> int:
+    """Bytes of an open file, which stays where it was."""
+    place = file.tell()
+    length: int = file.seek(0, os.SEEK_END)
+    file.seek(place)
+    return length
 
 
 def _decode(image: Image.Image, name: str) -> None:

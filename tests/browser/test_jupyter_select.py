@@ -1,4 +1,4 @@
-"""Two gestures in real JupyterLab: click the thing, drag it. And a low window, with Run in sight."""
+"""Two gestures in JupyterLab and Notebook: click the thing, drag it. And a low window, with Run in sight."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ pytest_plugins = ["tests.browser.jupyter_fixtures"]
 pytestmark = pytest.mark.browser
 
 
-def test_a_thing_is_clicked_dragged_and_run(notebook, keep) -> None:
-    page, kernel = notebook("lab", [SETUP, SHOW])
+@pytest.mark.parametrize("app", ["lab", "notebook"])
+def test_a_thing_is_clicked_dragged_and_run(notebook, keep, app: str) -> None:
+    page, kernel = notebook(app, [SETUP, SHOW])
     page.run("FakeEngine")
     page.run("RegionDragWidget")
     widget = page.widget()
@@ -22,7 +23,7 @@ def test_a_thing_is_clicked_dragged_and_run(notebook, keep) -> None:
     widget.click("Select")
     widget.tap((x, y))
     page.until(lambda: kernel.ask("len(w.pairs)") == 1, "the thing is selected", 20)
-    keep(widget, "lab-select-1-clicked")
+    keep(widget, f"{app}-select-1-clicked")
     handle = kernel.mask("w.pairs[0].handle")
     assert handle[round(y), round(x)]
     assert (handle & drawn).sum() > 0.8 * handle.sum()
@@ -39,7 +40,7 @@ def test_a_thing_is_clicked_dragged_and_run(notebook, keep) -> None:
     page.until(lambda: kernel.ask("len(w.pairs)") == 0, "the result is the picture", 20)
     widget.press("Control+z")
     page.until(lambda: kernel.ask("[len(w.pairs), w.result is not None]") == [1, True], "it is back", 20)
-    keep(widget, "lab-select-2-undone")
+    keep(widget, f"{app}-select-2-undone")
 
 
 def test_run_stays_in_sight_in_a_low_window(notebook, keep) -> None:

@@ -1,6 +1,6 @@
 /** What the user has drawn on one picture: pairs of regions and a protected area. Immutable data and pure edits. */
 import type { Pin } from "../geometry/bend"
-import { emptyMask, isEmpty, type Mask } from "../geometry/mask"
+import { emptyMask, isEmpty, type Mask, sameMask } from "../geometry/mask"
 import type { Matrix } from "../geometry/matrix"
 import {
   changed,
@@ -41,6 +41,17 @@ export function emptyRegions(width: number, height: number): Regions {
 /** Whether anything is drawn. */
 export function hasDrawings(regions: Regions): boolean {
   return !isEmpty(regions.protect) || regions.pairs.some((p) => !isEmpty(p.handle) || !isEmpty(p.target))
+}
+
+/** Whether the same is drawn in both. */
+export function sameRegions(a: Regions, b: Regions): boolean {
+  const same = (p: Pair, q: Pair | undefined) =>
+    p.id === q?.id && p.rev === q.rev && sameMask(p.handle, q.handle) && sameMask(p.target, q.target)
+  return (
+    a.pairs.length === b.pairs.length &&
+    a.pairs.every((pair, i) => same(pair, b.pairs[i])) &&
+    sameMask(a.protect, b.protect)
+  )
 }
 
 /** The pairs that can be run: something to carry and a place to carry it to. */

@@ -4,7 +4,7 @@ import { isEmpty, type Mask, MaskBuffer, sameMask } from "../geometry/mask"
 import { Findings } from "./findings"
 import type { Layer, Outline, Pair } from "./pair"
 import type { Ghost } from "./placement"
-import { addPair, emptyRegions, maskOf, type Regions, withMask } from "./regions"
+import { addPair, emptyRegions, maskOf, type Regions, sameRegions, withMask } from "./regions"
 import { Routes } from "./routes"
 import { Signal } from "./signal"
 import { UndoStack } from "./undo"
@@ -61,9 +61,11 @@ export class RegionStore {
     return this.undoStack.before
   }
 
-  /** Takes up a history again, for regions that were brought back. */
-  resume(past: readonly Regions[]): void {
-    this.undoStack.resume(past)
+  /** Takes up a history again that ended in these regions; what the kernel brought back may be older than they are. */
+  resume(past: readonly Regions[], drawn: Regions): void {
+    const known = sameRegions(this.regions, drawn)
+    this.undoStack.resume(past, known ? this.regions : drawn)
+    if (!known) this.committed.emit()
     this.changed.emit()
   }
 

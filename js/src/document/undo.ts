@@ -26,9 +26,10 @@ export class UndoStack<T> {
     return [...this.past]
   }
 
-  /** Takes up a history again that ended in the present state. */
-  resume(past: readonly T[]): void {
+  /** Takes up a history again that ended in this state. */
+  resume(past: readonly T[], present: T): void {
     this.past = [...past]
+    this.present = present
     this.future = []
   }
 

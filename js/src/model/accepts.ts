@@ -4,9 +4,10 @@ import type { RegionStore } from "../document/store"
 import type { Host } from "../kernel/host"
 import type { Results } from "./results"
 
-/** An accepted result, and what could be undone before it. */
+/** An accepted result, what was drawn then, and what could be undone before it. */
 interface Accepted {
   readonly result: string
+  readonly drawn: Regions
   readonly past: readonly Regions[]
 }
 
@@ -45,7 +46,7 @@ export class Accepts {
   accept(): boolean {
     const result = this.results.info?.id
     if (result === undefined || this.expected) return false
-    this.expected = { accepted: { result, past: this.store.past } }
+    this.expected = { accepted: { result, drawn: this.store.regions, past: this.store.past } }
     this.host.send("accept", { result })
     return true
   }
@@ -66,8 +67,8 @@ export class Accepts {
     if (accepted) this.done = [...this.done, accepted].slice(-MOST)
     else if (restored) {
       this.done = this.done.slice(0, -1)
+      this.store.resume(restored.past, restored.drawn)
       this.undone = restored.result
-      this.store.resume(restored.past)
     } else this.done = []
   }
 

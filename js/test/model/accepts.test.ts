@@ -71,6 +71,20 @@ describe("an accepted result", () => {
     expect([pairsOf(widget), widget.canUndo]).toEqual([0, false])
   })
 
+  it("leaves what was drawn when it was accepted, though it was made of other regions", async () => {
+    const { model, widget } = await open()
+    drawPair(widget)
+    model.update({ ...result(4), _state: { state: "done", run: 4 } })
+    await arrive()
+    widget.undo()
+    widget.accept()
+    model.update(newPicture(model, 2))
+    await arrive()
+    widget.undo()
+    await broughtBack(model)
+    expect([pairsOf(widget), widget.canUndo, model.get("_pairs")]).toEqual([0, false, []])
+  })
+
   it("can be accepted again, unless something else is done first", async () => {
     const { model, widget, sent } = await accepted()
     widget.undo()

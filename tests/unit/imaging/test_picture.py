@@ -389,8 +389,8 @@ def test_a_huge_picture_is_refused_where_pillows_own_limit_is_off(monkeypatch: p
 
 @pytest.mark.filterwarnings("error")
 def test_a_hundred_megapixels_raise_no_warning():
-    with pytest.raises(ValueError, match="damaged"):  # decoded, hence: the file has no such pixels
-        load_picture(png_claiming(10_000, 10_000))
+    with pytest.raises(ValueError, match="cut off"):  # decoded, hence: the file has no such pixels
+        load_picture(png_claiming(10_000, 10_000) + bytes(20_000))
 
 
 @pytest.mark.parametrize("size", [(63, 200), (200, 63), (1, 1)])
@@ -482,3 +482,30 @@ def test_a_heic_file_is_opened_once_its_package_is_there(rgb: np.ndarray, monkey
 def test_avif_is_opened_where_pillow_can(rgb: np.ndarray):
     picture = load_picture(encoded(Image.fromarray(rgb), "AVIF", quality=100))
     assert np.abs(picture.rgb.astype(int) - rgb).mean() < 4
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_short_file_that_announces_a_large_picture_takes_no_memory(kind: str):
+    data = png_claiming(13_000, 13_000)
+    if kind == "JPEG":  # its decoder would fill what is missing with grey
+        jpeg = bytearray(encoded(Image.new("L", (64, 64)), "JPEG"))
+        at = jpeg.find(b"\xff\xc0") + 5
+        jpeg[at : at + 4] = struct.pack(">HH", 13_000, 13_000)
+        data = bytes(jpeg)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"damaged or empty: it announces 13000x13000 px in a file of"):
+            load_picture(data)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_plain_picture_may_be_a_short_file():
+    file = io.BytesIO()
+    Image.new("RGB", (2800, 2800), "teal").save(file, "WEBP", lossless=True)
+    assert len(file.getvalue()) < 10_000
+    assert load_picture(file.getvalue()).size == (2800, 2800)
+    large = io.BytesIO()
+    Image.new("L", (6000, 4000), 90).save(large, "JPEG", optimize=True)  # as dense as JPEG usually gets
+    assert load_picture(large.getvalue()).size == (6000, 4000)
