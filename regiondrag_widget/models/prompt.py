@@ -74,6 +74,7 @@ def _sizes(config: Any, pooled: int, size: tuple[int, int]) -> list[float]:
 
 
 def _encode(tokenizer: Any, encoder: Any, prompt: str, **options: Any) -> Any:
+    warn_if_cut(tokenizer, prompt, tokenizer.model_max_length)
     tokens = tokenizer(
         prompt,
         padding="max_length",
