@@ -324,8 +324,8 @@ def check_codec(family: str, given: int | None, wanted: int) -> None:
     """
     if given != wanted:
         raise ValueError(
-            f"the autoencoder's latents have {given or 'other'} channels and {family}'s transformer takes {wanted}: "
-            "use the model's own autoencoder"
+            f"the autoencoder's latents have {given or 'other'} channels and {family}'s transformer "
+            f"takes {wanted}: use the model's own autoencoder"
         )
 
 
