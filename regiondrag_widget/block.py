@@ -40,7 +40,7 @@ SETTINGS: dict[str, tuple[Any, str]] = {
 }
 
 
-class RegionDragBlock(ModularPipelineBlocks):  # type: ignore[misc]
+class RegionDragBlock(ModularPipelineBlocks):
     """Carry regions of a picture to where they should be.
 
     Inputs are the picture, and either region pairs or the masks of one handle and its target; outputs are the

@@ -103,7 +103,7 @@ class Model:
         return GuidedNetwork(self.backbone.network(condition), self.backbone.network(negative), scale)
 
     def image_prompt(
-        self, pictures: Any = None, embeds: Any = None, edited: Any = None
+        self, pictures: Any = None, embeds: Any = None, edited: Callable[[], Any] | None = None
     ) -> ImagePrompt | None:
         """What the IP-Adapters of the network are told; None where there are none.
 
@@ -113,8 +113,8 @@ class Model:
             As diffusers' ``ip_adapter_image``.
         embeds : sequence of Tensor, optional
             As diffusers' ``ip_adapter_image_embeds``.
-        edited : Pillow image, optional
-            The picture that is edited, which stands for pictures that are not given.
+        edited : callable, optional
+            Gives the picture that is edited as a Pillow image, which stands for pictures that are not given.
 
         Raises
         ------
@@ -129,11 +129,13 @@ class Model:
                     "no IP-Adapter is loaded to read an image: pipeline.load_ip_adapter loads one"
                 )
             return None
-        if not given and edited is None:
-            raise ValueError(
-                "an IP-Adapter is loaded: pass ip_adapter_image, or take it out by unload_ip_adapter()"
-            )
-        return self.prompt_images(pictures if given else [edited] * adapters, embeds)
+        if not given:
+            if edited is None:
+                raise ValueError(
+                    "an IP-Adapter is loaded: pass ip_adapter_image, or take it out by unload_ip_adapter()"
+                )
+            pictures = [edited()] * adapters
+        return self.prompt_images(pictures, embeds)
 
     def warn_if_untrained(self, levels: Levels, stacklevel: int = 2) -> None:
         """Warn where levels reach further into the noise than the network was trained for.

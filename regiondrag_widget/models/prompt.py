@@ -74,6 +74,7 @@ def _sizes(config: Any, pooled: int, size: tuple[int, int]) -> list[float]:
 
 
 def _encode(tokenizer: Any, encoder: Any, prompt: str, **options: Any) -> Any:
+    warn_if_cut(tokenizer, prompt, tokenizer.model_max_length)
     tokens = tokenizer(
         prompt,
         padding="max_length",
@@ -85,7 +86,7 @@ def _encode(tokenizer: Any, encoder: Any, prompt: str, **options: Any) -> Any:
     return encoder(ids, **options)
 
 
-def warn_if_cut(tokenizer: Any, prompt: str, limit: int) -> None:
+def warn_if_cut(tokenizer: Any, prompt: str, limit: int, reader: str = "the model") -> None:
     """Warn where a prompt has more tokens than its encoder takes: the rest is left out.
 
     Parameters
@@ -96,9 +97,11 @@ def warn_if_cut(tokenizer: Any, prompt: str, limit: int) -> None:
         The text.
     limit : int
         Tokens that are read.
+    reader : str
+        What reads them, where a model has several encoders.
     """
     count = len(tokenizer(prompt, verbose=False).input_ids)
     if count > limit:
         warnings.warn(
-            f"the prompt has {count} tokens and the model reads {limit}: the end is left out", stacklevel=6
+            f"the prompt has {count} tokens and {reader} reads {limit}: the end is left out", stacklevel=6
         )

@@ -50,9 +50,9 @@ class SD3Backbone(TransformerBackbone):
                     f"{cls.family} needs its {name} to read a prompt: load the model with it "
                     "(text_encoder_3 alone may be left out)"
                 )
-        warn_if_cut(parts["tokenizer"], prompt, parts["tokenizer"].model_max_length)
+        warn_if_cut(parts["tokenizer"], prompt, parts["tokenizer"].model_max_length, "its CLIP")
         if parts["text_encoder_3"] is not None:
-            warn_if_cut(parts["tokenizer_3"], prompt, T5_TOKENS)
+            warn_if_cut(parts["tokenizer_3"], prompt, T5_TOKENS, "its T5")
         theirs = StableDiffusion3Pipeline(components["transformer"], None, None, **parts)
         embeds, _, pooled, _ = theirs.encode_prompt(
             prompt,

@@ -51,6 +51,12 @@ def test_a_textual_inversion_of_several_vectors_is_all_of_them(pipe: rd.RegionDr
     assert seen[0][at : at + 3] == wanted
 
 
+def test_a_prompt_beyond_what_is_read_is_cut_with_a_warning(pipe: rd.RegionDragPipeline):
+    with pytest.warns(UserWarning, match="the prompt has 102 tokens and the model reads 77"):
+        cut = embeds_of(pipe, "a " * 100)
+    assert torch.equal(cut, embeds_of(pipe, "a " * 75))
+
+
 def test_embeds_that_the_network_projects_are_projected_for_the_keys_too():
     """The prompt's keys are computed ahead: of the projected embeds, as the network's own layers see them."""
     unet = tiny_unet(encoder_hid_dim=24, encoder_hid_dim_type="text_proj")
