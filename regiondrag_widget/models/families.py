@@ -65,7 +65,12 @@ FAMILIES = (
         ("FluxPipeline", "FluxKontextPipeline", "FluxImg2ImgPipeline"),
         "flux:FluxBackbone",
     ),
-    Family("FLUX.2 klein", "Flux2Transformer2DModel", ("Flux2KleinPipeline",), "flux2:Flux2Backbone"),
+    Family(
+        "FLUX.2 klein",
+        "Flux2Transformer2DModel",
+        ("Flux2KleinPipeline",),
+        "flux2:Flux2Backbone",
+    ),
     Family(
         "Stable Diffusion 3",
         "SD3Transformer2DModel",

@@ -55,7 +55,7 @@ class Flux2Backbone(TransformerBackbone):
     @property
     def profile(self) -> BackboneProfile:
         """8 levels, of which an edit visits the lowest 2: sigma 0.51 and 0.71 at 512 px, its last of 4."""
-        defaults = {"steps": 8, "start": 0.5, "stop": 0.2, "crop": True}
+        defaults = {"steps": 8, "start": 0.6, "stop": 0.2, "crop": True}
         return BackboneProfile(side=SIDE, min_side=512, defaults=defaults)
 
     @property

@@ -22,10 +22,12 @@ from regiondrag_widget.models.checkpoint import (
     load_draft_vae,
 )
 from regiondrag_widget.models.device import choose_device, choose_dtype
+from regiondrag_widget.models.families import family_of
 from regiondrag_widget.models.graphs import accelerator_for
 from regiondrag_widget.models.lora import fuse_lora
 from regiondrag_widget.models.placement import device_of
 from regiondrag_widget.models.single_file import is_single_file, load_single_file
+from regiondrag_widget.models.transformer_lora import fuse_transformer_lora
 from regiondrag_widget.models.upcast import needs_float32
 
 __all__ = ["arrange", "load_pretrained"]
@@ -116,11 +118,9 @@ def _load(
         shared = {name: options[name] for name in HUB if name in options}
         pipe, precision = _diffusers(load, model, device, dtype, options)
         if lora is not None and pipe.unet is None:
-            raise ValueError(
-                f"lora takes weights for Stable Diffusion's UNets: load those of {pipe.backbone.family} by "
-                "load_lora_weights on the loaded pipeline"
-            )
-        if lora is not None:
+            family = family_of(pipe.transformer)
+            fuse_transformer_lora(pipe.transformer, family, lora, lora_scale, **shared)
+        elif lora is not None:
             fuse_lora(pipe.unet, lora, lora_scale, **shared)
         if draft_vae is not None and pipe.draft_vae is None:
             pipe.set_draft_vae(load_draft_vae(draft_vae, pipe.vae, precision, **shared))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from regiondrag_widget.errors import first_line
 
-__all__ = ["fuse_lora", "lora_source"]
+__all__ = ["fitting_layer", "fuse_lora", "lora_source"]
 
 # the width of the text embeds tells the bases of Stable Diffusion apart
 BASES = {768: "Stable Diffusion 1.5", 1024: "Stable Diffusion 2", 2048: "SDXL"}
@@ -120,7 +120,7 @@ def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **opt
             factors.setdefault(found["layer"], {})[found["which"]] = value
     made_for = _made_for(factors)
     layers = {
-        name: _layer(unet, name, pair, f"the LoRA {os.fspath(lora)} is not this model's{made_for}")
+        name: fitting_layer(unet, name, pair, f"the LoRA {os.fspath(lora)} is not this model's{made_for}")
         for name, pair in factors.items()
     }  # checked before any change
     if not layers:
@@ -159,7 +159,7 @@ def _made_for(factors: dict[str, dict[str, Tensor]]) -> str:
     return ""
 
 
-def _layer(unet: Any, name: str, pair: dict[str, Tensor], refusal: str) -> tuple[Any, Tensor, Tensor]:
+def fitting_layer(unet: Any, name: str, pair: dict[str, Tensor], refusal: str) -> tuple[Any, Tensor, Tensor]:
     """The module of a layer's name and the factors B, A; ValueError where they do not fit each other."""
     try:
         module = unet.get_submodule(name)

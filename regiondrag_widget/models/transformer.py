@@ -63,7 +63,7 @@ class TransformerBackbone:
         self.draft_vae: Any = None
         self.set_draft_vae(draft_vae)
         self.batch_size: int | None = None
-        check_network(transformer)
+        self.check_transformer()
 
     @classmethod
     def encode_prompt(cls, components: dict[str, Any], prompt: str) -> Condition:
@@ -217,8 +217,18 @@ class TransformerBackbone:
         ValueError
             Something has come to it that an edit cannot use, such as an IP-Adapter.
         """
-        check_network(self.transformer)
+        self.check_transformer()
         return TransformerNetwork(self, condition)
+
+    def check_transformer(self) -> None:
+        """Refuse what may have come to the transformer since it was loaded, and weights that are not there.
+
+        Raises
+        ------
+        ValueError
+            In one sentence.
+        """
+        check_network(self.transformer)
 
     def encode(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) in [-1, 1] -> (B, C, h, w) float32, the posterior's mode, scaled."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # torch is loaded by the command, not by its help
 __all__ = ["add_parser"]
 
 DEFAULT_SIZES = {"mini": 256, "sd15": 512, "sd21": 768, "sdxl": 1024}
+TRANSFORMERS = ("flux2-klein", "flux1", "sd35", "qwen", "zimage")
+TRANSFORMER_SIZES = (512, 1024)
 LEAST_SIZE, MOST_SIZE = 64, 4096
 GROWTH_REPETITIONS = 5
 SECTIONS = ("memory", "pointer")
@@ -37,7 +39,8 @@ def add_parser(benchmarks: Any) -> argparse.ArgumentParser:
         "--model",
         default="mini",
         metavar="M",
-        help="mini (bundled, default), sd15, sd21, sdxl, a local diffusers folder, or a hub id",
+        help="mini (bundled, default), sd15, sd21, sdxl, a local diffusers folder, or a hub id; flux2-klein, "
+        "flux1, sd35, qwen and zimage are counted at their true size, and timed on a GPU",
     )
     parser.add_argument(
         "--random-weights",
@@ -94,7 +97,7 @@ def run_latency(args: argparse.Namespace) -> int:
         where = f"cannot write into {args.output}: " if isinstance(error, OSError) else ""
         return say(f"error: {where}{getattr(error, 'strerror', None) or error}", WRONG_INPUT)
     try:
-        return _run(args)
+        return _count(args) if args.model in TRANSFORMERS else _run(args)
     except (ValueError, FileNotFoundError) as error:
         if args.debug:
             raise
@@ -135,6 +138,36 @@ def _run(args: argparse.Namespace) -> int:
     named = args.model if args.model in ARCHITECTURES else ("" if args.model == "mini" else "model")
     code = _report(args, measured, "-".join(filter(None, ("latency", kind, named))))
     return INTERRUPTED if measured.interrupted else code
+
+
+def _count(args: argparse.Namespace) -> int:
+    """Count what edits with a transformer of true size cost; time them where there is a GPU."""
+    from dataclasses import replace
+
+    from regiondrag_widget.bench.latency.transformer_figures import TRANSFORMERS as ARCHITECTURES
+    from regiondrag_widget.bench.latency.transformer_figures import counted, figures_table, timed
+    from regiondrag_widget.models.device import choose_device
+
+    device = choose_device(args.device)
+    found = []
+    for size in [args.size] if args.size else TRANSFORMER_SIZES:
+        figures = counted(args.model, size)
+        if device.type == "cuda":
+            seconds = timed(ARCHITECTURES[args.model], size, device, args.repetitions)
+            figures = replace(figures, seconds=seconds)
+        found.append(figures)
+    as_json = json.dumps([figures.as_json() for figures in found], indent=1)
+    table = figures_table(found)
+    stem = args.output / f"latency-{args.model}"
+    try:
+        stem.with_suffix(".md").write_text(table + "\n", "utf-8")
+        stem.with_suffix(".json").write_text(as_json + "\n", "utf-8")
+        if args.json and args.json != "-":
+            Path(args.json).write_text(as_json + "\n", "utf-8")
+    except OSError as error:
+        return say(f"error: cannot write the report: {error}", FAILURE)
+    print(as_json if args.json == "-" else table)
+    return say(f"report in {stem.with_suffix('.md')}", DONE)
 
 
 def _measure(

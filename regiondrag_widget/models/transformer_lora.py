@@ -1,0 +1,87 @@
+"""LoRA weights added permanently to a flow transformer that we loaded."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+import diffusers
+import torch
+from torch import Tensor
+
+from regiondrag_widget.errors import first_line
+from regiondrag_widget.models.families import Family
+from regiondrag_widget.models.lora import fitting_layer, lora_source
+
+__all__ = ["fuse_transformer_lora"]
+
+FACTOR = re.compile(r"^transformer\.(?P<layer>.+)\.lora_(?P<which>[AB])\.weight$")
+
+
+@torch.no_grad()
+def fuse_transformer_lora(
+    transformer: Any, family: Family, lora: str | os.PathLike[str], scale: float = 1.0, **options: Any
+) -> int:
+    """Add `scale` times a LoRA to a transformer's weights: see `fuse_lora`.
+
+    diffusers' own reader of the family translates other programs' formats.
+
+    Parameters
+    ----------
+    transformer : diffusers transformer
+        Its weights are changed in place.
+    family : Family
+        Whose reader is used.
+    lora : str or path
+        See `lora_source`.
+    scale : float
+        Strength of the change.
+    **options
+        Passed on to the hub (`revision`, `cache_dir`, `local_files_only`...).
+
+    Returns
+    -------
+    int
+        The number of layers changed.
+
+    Raises
+    ------
+    ValueError, OSError
+        The weights are missing, pickled, of another base, or more than factors of layers.
+    """
+    place, named = lora_source(lora)
+    try:
+        state, described = getattr(diffusers, family.pipelines[0]).lora_state_dict(
+            place, use_safetensors=True, return_lora_metadata=True, **named, **options
+        )
+    except Exception as error:  # safetensors and the hub have exceptions of their own
+        first = first_line(error)
+        raise ValueError(f"the LoRA {os.fspath(lora)} could not be loaded: {first}") from error
+    factors: dict[str, dict[str, Tensor]] = {}
+    for key, value in state.items():
+        found = FACTOR.match(key)
+        if found is not None:
+            factors.setdefault(found["layer"], {})[found["which"]] = value
+        elif key.startswith("transformer."):
+            raise ValueError(
+                f"the LoRA {os.fspath(lora)} has {key}, which is no factor of a layer: load it with PEFT on "
+                "diffusers' own pipeline, and pass that to RegionDragPipeline.from_pipe"
+            )
+    if not factors:
+        raise ValueError(f"{os.fspath(lora)} holds no LoRA of {family.name}")
+    # all are checked before any is changed
+    refusal = f"the LoRA {os.fspath(lora)} is not this model's"
+    layers = {name: fitting_layer(transformer, name, pair, refusal) for name, pair in factors.items()}
+    alphas, usual = _alphas(described or {})
+    for name, (module, up, down) in layers.items():
+        rank, weight = len(down), module.weight
+        strength = float(alphas.get(name, usual) or rank) / rank * scale
+        change = up.to(weight.device, torch.float32) @ down.to(weight.device, torch.float32)
+        weight.copy_(weight.float() + strength * change)
+    return len(layers)
+
+
+def _alphas(described: dict[str, Any]) -> tuple[dict[str, float], float | None]:
+    """Alphas by layer, and that of the others, as the file's description has them."""
+    return described.get("transformer.alpha_pattern") or {}, described.get("transformer.lora_alpha")
