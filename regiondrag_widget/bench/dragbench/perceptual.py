@@ -45,9 +45,12 @@ def load_lpips() -> Distance:
             f"AlexNet's weights are not at {weights}: fetch them once, python -c "
             "\"import lpips; lpips.LPIPS(net='alex')\""
         )
-    import lpips
+    try:
+        import lpips
 
-    network: Any = lpips.LPIPS(net="alex", verbose=False).eval()
+        network: Any = lpips.LPIPS(net="alex", verbose=False).eval()
+    except (ImportError, RuntimeError, OSError) as error:  # a torchvision of another torch, damaged weights
+        raise ValueError(f"lpips cannot be used: {error}") from error
 
     def distance(a: Tensor, b: Tensor) -> float:
         with torch.inference_mode():

@@ -18,6 +18,9 @@ from regiondrag_widget.regions.writing import write_whole_text
 
 __all__ = ["markdown", "write_report"]
 
+REFERENCES = {"region or points": "region-all", "attention swap, released": "released-swap-all"}
+"""What the variants of an ablation are compared with, where it is not our edit."""
+
 
 def markdown(tally: Tally, pictures: Sequence[str] = (), published: bool = True) -> str:
     """The tables, the variant of every number, what was not computed, and what was skipped."""
@@ -116,7 +119,33 @@ def _ablations(tally: Tally) -> list[str]:
         rows = [name for name in done if ABLATIONS[name].group == group]
         beside = ["ours"] if "ours" in tally.methods else []
         lines += ["", f"## Ablation: {group}", "", *_table(tally, beside + rows)]
+        lines += _verdicts(tally, rows, REFERENCES.get(group, "ours"))
     return lines
+
+
+def _verdicts(tally: Tally, methods: Sequence[str], reference: str) -> list[str]:
+    """What each measure says of each variant, sample by sample, and whether that is more than chance."""
+    lines: list[str] = []
+    for name in tally.measures:
+        measure = MEASURES[name]
+        told = []
+        for method in methods:
+            found = tally.gain(method, reference, name)
+            if method == reference or found is None:
+                continue
+            mean, error = (value * measure.scale for value in found)
+            clear = abs(mean) > 2 * error
+            words = f"{method} {mean:+.{measure.digits}f} ± {error:.{measure.digits}f}"
+            told.append(f"**{words}**" if clear else words)
+        if told:
+            lines.append(f"- {measure.title}: {', '.join(told)}.")
+    if not lines:
+        return []
+    head = (
+        f"Against {reference}, sample by sample, mean and standard error; what is more than two standard "
+        "errors is bold:"
+    )
+    return ["", head, "", *lines]
 
 
 def _title(method: str) -> str:

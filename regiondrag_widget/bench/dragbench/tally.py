@@ -95,6 +95,25 @@ class Tally:
         known = [mean for mean in means if mean is not None]
         return float(np.std(known, ddof=1)) if len(known) > 1 else None
 
+    def gain(self, method: str, other: str, measure: str) -> tuple[float, float] | None:
+        """By how much one method's measure exceeds another's on a sample: the mean and its standard error.
+
+        None where fewer than two samples have both.
+        """
+        mine, theirs = self._by_sample(method, measure), self._by_sample(other, measure)
+        differences = [mine[name] - theirs[name] for name in mine if name in theirs]
+        if len(differences) < 2:
+            return None
+        return float(np.mean(differences)), float(np.std(differences, ddof=1) / np.sqrt(len(differences)))
+
+    def _by_sample(self, method: str, measure: str) -> dict[str, float]:
+        """The mean over seeds of each sample that has the measure."""
+        found: dict[str, list[float]] = {}
+        for line in self.of(method):
+            if measure in line.figures:
+                found.setdefault(line.sample, []).append(line.figures[measure])
+        return {name: float(np.mean(values)) for name, values in found.items()}
+
     def seconds(self, method: str) -> float | None:
         """The median of the seconds an edit took."""
         lines = self.of(method)

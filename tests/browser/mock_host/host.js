@@ -167,8 +167,17 @@ class Kernel {
   }
 }
 
+/** Pictures by what they were painted from: runs show the same ones again and again. */
+const paintings = new Map()
+
 /** A picture with structure: a gradient, stripes and a disc, so that warps and zooms can be seen. */
-async function painted(width, height, color, type) {
+async function painted(...how) {
+  const key = how.join()
+  if (!paintings.has(key)) paintings.set(key, await paint(...how))
+  return paintings.get(key).slice()
+}
+
+async function paint(width, height, color, type) {
   const canvas = new OffscreenCanvas(width, height)
   const g = canvas.getContext("2d")
   const sky = g.createLinearGradient(0, 0, width, height)

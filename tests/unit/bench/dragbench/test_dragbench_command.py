@@ -18,6 +18,7 @@ from regiondrag_widget.bench.dragbench import drag_work
 from regiondrag_widget.bench.dragbench.contenders import ABLATIONS, CONTENDERS
 from regiondrag_widget.bench.dragbench.drag_work import edit_rows
 from regiondrag_widget.bench.dragbench.published_rows import published_tables, tables_in_markdown
+from regiondrag_widget.bench.dragbench.report import markdown
 from regiondrag_widget.bench.dragbench.tally import Line, Tally
 from regiondrag_widget.cli import main
 
@@ -198,6 +199,19 @@ def test_md_px_is_a_mean_over_points_and_md_rd_one_over_pictures():
     assert tally.mean("ours", "md_px") == pytest.approx(4)
     assert tally.mean("ours", "md_rd_sample") == pytest.approx(0.2)
     assert tally.seconds("ours") == 2
+
+
+def test_an_ablation_is_judged_sample_by_sample():
+    def line(sample: str, method: str, px: float) -> Line:
+        return Line(sample, method, 0, 1.0, 3, 1, {"md_px": px}, "")
+
+    lines = [line(name, "ours", px) for name, px in (("a", 1), ("b", 9), ("c", 5))]
+    lines += [line(name, "swap-none", px + 3) for name, px in (("a", 1.1), ("b", 9), ("c", 4.9))]
+    lines += [line(name, "swap-up", px) for name, px in (("a", 9), ("b", 1), ("c", 5.3))]
+    tally = Tally(tuple(lines), {"data": "d"})
+    assert tally.gain("swap-none", "ours", "md_px") == (pytest.approx(3), pytest.approx(0.0577, abs=1e-3))
+    text = markdown(tally, published=False)
+    assert "- MD-px: **swap-none +3.00 ± 0.06**, swap-up +0.10 ±" in text
 
 
 def test_every_ablation_of_the_paper_is_there():

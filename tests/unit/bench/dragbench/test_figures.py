@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from regiondrag_widget.bench.dragbench.dift import Dift
 from regiondrag_widget.bench.dragbench.figures import MEASURES, Figures
-from regiondrag_widget.bench.dragbench.perceptual import fidelity, lpips_of
+from regiondrag_widget.bench.dragbench.perceptual import ALEXNET, fidelity, load_lpips, lpips_of
 from regiondrag_widget.bench.methods.network import BenchNetwork
 from regiondrag_widget.datasets import Sample
 from regiondrag_widget.regions import RegionPair, RegionPairs
@@ -104,3 +107,28 @@ def test_features_of_the_bundled_model_find_a_moved_square(sample: Sample):
     assert good["md_px"] < 12 < bad["md_px"]
     assert good["md_rd_sample"] < 0.1 < bad["md_rd_sample"]
     assert judge.of(sample, moved(sample)) == good  # the noises are the same each time
+
+
+def test_lpips_is_refused_in_one_sentence_or_taken_from_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "torchvision.py").write_text("")
+    (tmp_path / "lpips.py").write_text(
+        "class LPIPS:\n"
+        "    def __init__(self, net, verbose): assert net == 'alex'\n"
+        "    def eval(self): return lambda a, b: (a - b).abs().mean()\n"
+    )
+    for name in ("lpips", "torchvision"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match="AlexNet's weights are not at"):
+        load_lpips()
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "hub" / "checkpoints" / ALEXNET).touch()
+    ones = torch.ones(1, 3, 224, 224)
+    assert load_lpips()(ones, -ones) == pytest.approx(2)
+    (tmp_path / "lpips.py").write_text("raise ImportError('no such operator')")
+    monkeypatch.delitem(sys.modules, "lpips")
+    with pytest.raises(ValueError, match="lpips cannot be used: no such operator"):
+        load_lpips()
