@@ -24,11 +24,12 @@ Moves regions of a picture in one pass. The code is the package regiondrag-widge
 `pip install regiondrag-widget`.
 
 ```python
+import torch
 from diffusers import ModularPipelineBlocks
 
 blocks = ModularPipelineBlocks.from_pretrained("FOLDER OR HUB ID OF THIS BLOCK", trust_remote_code=True)
 pipe = blocks.init_pipeline("stabilityai/stable-diffusion-xl-base-1.0")
-pipe.load_components(torch_dtype="float16")
+pipe.load_components(torch_dtype=torch.float16)
 pipe.to("cuda")
 images = pipe(image="photo.jpg", handle=handle, target=target, prompt="a duck", output="images")
 ```

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -202,8 +203,14 @@ def described(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     stat = path.stat()
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = _digest(path, stat.st_size, stat.st_mtime_ns)
     return {"path": str(path), "bytes": stat.st_size, "modified": stat.st_mtime_ns, "sha256": digest}
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, size: int, modified: int) -> str:
+    """A file's SHA-256; the rows of one picture ask for it in turn."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _is_unchanged(path: Path, known: Mapping[str, Any]) -> bool:
@@ -213,7 +220,7 @@ def _is_unchanged(path: Path, known: Mapping[str, Any]) -> bool:
         return False
     if stat.st_mtime_ns == known["modified"] and str(path) == known["path"]:
         return True
-    return bool(hashlib.sha256(path.read_bytes()).hexdigest() == known["sha256"])
+    return bool(_digest(path, stat.st_size, stat.st_mtime_ns) == known["sha256"])
 
 
 def _is_plain(value: Any) -> bool:

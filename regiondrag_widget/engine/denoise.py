@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from regiondrag_widget.engine.finite import FiniteWatch
@@ -18,7 +19,7 @@ from regiondrag_widget.models.backbone import Network
 from regiondrag_widget.models.gathered import gathered
 from regiondrag_widget.models.levels import clean_and_noise, reverse_mean
 
-__all__ = ["WHOLE", "Crop", "EditPlan", "EditStep", "crop_of", "open_cells_of", "reverse"]
+__all__ = ["WHOLE", "Crop", "EditPlan", "EditStep", "crop_of", "live_cells_of", "open_cells_of", "reverse"]
 
 Crop: TypeAlias = "tuple[slice, slice]"
 WHOLE: Crop = (slice(None), slice(None))
@@ -110,6 +111,7 @@ def reverse(
     render: Callable[[Tensor, int], npt.NDArray[np.uint8]] | None = None,
     crop: Crop = WHOLE,
     open_cells: Tensor | None = None,
+    live: bool = False,
 ) -> Generator[EditStep, None, None]:
     """From the top level down to clean latents (RegionDrag, algorithm 1), in K network calls.
 
@@ -132,6 +134,8 @@ def reverse(
         Rows and columns of the cells that are computed; all others are pinned at every level.
     open_cells : (h, w) bool Tensor, optional
         The cells that a network computes which takes any of them; all others are pinned at every level.
+    live : bool
+        Whether those cells read each other's keys and values as they are.
 
     Yields
     ------
@@ -156,7 +160,9 @@ def reverse(
     y, watch = plan.start, FiniteWatch()
     for k in range(total, 0, -1):
         # nothing stays installed while the caller has the step, so that it may use the network itself
-        some = {} if open_cells is None else {"open_cells": open_cells}
+        some: dict[str, Any] = {} if open_cells is None else {"open_cells": open_cells}
+        if live:
+            some["live"] = True
         injected = network.inject(cache, swap, plan.hidden, masked_queries, **some)
         with torch.inference_mode(), injected as predict:
             y = torch.where(plan.pinned[k][crop], plan.anchors[k][at], y[at])
@@ -185,6 +191,12 @@ def open_cells_of(plan: EditPlan) -> Tensor | None:
     open_cells = ~plan.pinned.all(0)
     count = int(open_cells.sum())
     return None if count in (0, open_cells.numel()) else open_cells
+
+
+def live_cells_of(plan: EditPlan) -> Tensor:
+    """(h, w) bool, the cells that are not pinned at every level, and `HALO` cells around them."""
+    open_cells = (~plan.pinned.all(0)).float()[None, None]
+    return F.max_pool2d(open_cells, 2 * HALO + 1, 1, HALO)[0, 0] > 0
 
 
 def crop_of(plan: EditPlan, multiple: int) -> Crop:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.denoise import EditStep, reverse
+from regiondrag_widget.engine.denoise import EditStep, live_cells_of, reverse
 from regiondrag_widget.engine.edit_input import check_content
 from regiondrag_widget.engine.inversion import draw_path_noise, invert
 from regiondrag_widget.engine.plan import latent_plan
@@ -93,7 +93,7 @@ def edit_latents(
     if copy_until is None and levels is None:
         check_stop(stop, start, settings.preset)
     check_content(network, settings)
-    check_swap(network, settings.swap, gathers=settings.gathers)
+    check_swap(network, settings.swap, gathers=settings.gathers, lives=settings.lives)
     clean = latents[0].to(model.backbone.device, torch.float32)
     cells = None if editable is None else _cells(editable, tuple(clean.shape[-2:]))
     edited: list[Tensor] = []
@@ -114,7 +114,16 @@ def edit_latents(
                 generator=torch.Generator().manual_seed(seed + 1),
             )
             final = clean
-            with closing(reverse(network, inversion, plan, settings.swap)) as steps_of_edit:
+            with closing(
+                reverse(
+                    network,
+                    inversion,
+                    plan,
+                    settings.swap,
+                    open_cells=live_cells_of(plan) if settings.lives else None,
+                    live=settings.lives,
+                )
+            ) as steps_of_edit:
                 for step in steps_of_edit:
                     on_step(step)
                     final = step.latents

@@ -22,7 +22,7 @@ class EditOptions(TypedDict, total=False):
     matte: Literal["auto", "none"] | None
     prefill: Literal["mixed", "exemplar", "smooth"] | None
     handle_noise_scale: float | None
-    attention_swap: AttentionSwap | Literal["gathered"] | None
+    attention_swap: AttentionSwap | Literal["gathered", "live"] | None
     method: Literal["auto", "contour", "scanline", "polygon"] | None
     crop: bool | None
 

@@ -13,7 +13,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regiondrag_widget.engine.denoise import WHOLE, Crop, EditPlan, EditStep, crop_of, open_cells_of, reverse
+from regiondrag_widget.engine.denoise import (
+    WHOLE,
+    Crop,
+    EditPlan,
+    EditStep,
+    crop_of,
+    live_cells_of,
+    open_cells_of,
+    reverse,
+)
 from regiondrag_widget.engine.edit_input import EditInput
 from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.engine.latent_cells import cells_of, copied_cells, moved_cells
@@ -318,11 +327,13 @@ class Passes:
         cells = None
         if settings.crop and shown is None and getattr(self.network, "computes_cells", False):
             cells = open_cells_of(plan)
+        if settings.lives and shown is None:
+            cells = live_cells_of(plan)
         network = self.network if shown is None else referring(self.network, shown)
         if told is not None:
             beside = inversion.latents[0] if isinstance(inversion.cache, SourcePath) else None
             network = told_picture(network, told.latents[:, crop[0], crop[1]], told.hole[crop], beside)
-        for step in reverse(network, inversion, plan, settings.swap, render, crop, cells):
+        for step in reverse(network, inversion, plan, settings.swap, render, crop, cells, settings.lives):
             cleans.append(step.clean)
             yield step
             last = step.latents

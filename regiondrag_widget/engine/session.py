@@ -362,7 +362,7 @@ class ImageSession:
         given = checked_pairs(pairs, self.picture.shape)
         check_actions(given, chosen)
         check_content(self._network, chosen)
-        check_swap(self._network, chosen.swap, gathers=chosen.gathers)
+        check_swap(self._network, chosen.swap, gathers=chosen.gathers, lives=chosen.lives)
         seed = self._seed_of(seed)
         return EditInput(
             pairs=given,

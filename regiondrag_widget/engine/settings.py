@@ -118,11 +118,12 @@ class EditSettings:
         "Share of fresh noise in the handle's latents at the top level (RegionDrag section 3.4)",
         min=0, max=1, faces=("python",),
     )  # fmt: skip
-    attention_swap: AttentionSwap | Literal["gathered"] = setting(  # noqa: RUF009
+    attention_swap: AttentionSwap | Literal["gathered", "live"] = setting(  # noqa: RUF009
         "layers", True,
         "Layers that read the inversion's keys and values: True (all), False, a function of a layer's name, "
-        "or 'gathered' (all, each cell's taken from where its content came from)",
-        choices=("gathered",), faces=("python",),
+        "'gathered' (all, each cell's taken from where its content came from), or 'live' (all, but what "
+        "changes and a halo around it read each other as they are; transformers alone)",
+        choices=("gathered", "live"), faces=("python",),
     )  # fmt: skip
     method: str = setting(
         "choice", "auto", "Correspondence of pairs without a matrix",
@@ -167,6 +168,11 @@ class EditSettings:
     def gathers(self) -> bool:
         """Whether keys and values move along with the content."""
         return isinstance(self.attention_swap, str) and self.attention_swap == "gathered"
+
+    @property
+    def lives(self) -> bool:
+        """Whether the cells that are computed read each other's keys and values as they are."""
+        return isinstance(self.attention_swap, str) and self.attention_swap == "live"
 
     @property
     def swap(self) -> AttentionSwap:

@@ -92,7 +92,7 @@ class SettingSpec:
             return self._range()
         if self.kind == "choice" and self.choices:
             return f"one of {', '.join(map(repr, self.values))}"
-        words = {"flag": "True or False", "layers": "True, False, a function or 'gathered'"}
+        words = {"flag": "True or False", "layers": "True, False, a function, 'gathered' or 'live'"}
         return words.get(self.kind, "a text")
 
     @property

@@ -97,7 +97,7 @@ class Network(Protocol):
         """Bytes of the keys and values of one level, for latents of (height, width) cells."""
 
 
-def check_swap(network: Network, swap: AttentionSwap, *, gathers: bool = False) -> None:
+def check_swap(network: Network, swap: AttentionSwap, *, gathers: bool = False, lives: bool = False) -> None:
     """Ask a network that has a say in it whether its layers can read an inversion's keys and values.
 
     Parameters
@@ -108,12 +108,19 @@ def check_swap(network: Network, swap: AttentionSwap, *, gathers: bool = False) 
         Which layers are to read them.
     gathers : bool
         Whether they are to move along with the content.
+    lives : bool
+        Whether cells that are computed are to read each other as they are.
 
     Raises
     ------
     ValueError
         They cannot.
     """
+    if lives and not getattr(network, "computes_cells", False):
+        raise ValueError(
+            "attention_swap='live' is for transformers, which compute any tokens alone: choose another "
+            "attention_swap"
+        )
     if gathers and getattr(network, "computes_cells", False):
         raise ValueError(
             "attention_swap='gathered' would move keys that a transformer has told their positions: choose "

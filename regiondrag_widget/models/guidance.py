@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from torch import Tensor
 
@@ -91,7 +92,7 @@ class GuidedNetwork:
         swap: AttentionSwap,
         hidden: Tensor | None,
         masked_queries: Tensor | None,
-        **cells: Tensor,
+        **cells: Any,
     ) -> AbstractContextManager[Predict]:
         """See `Network.inject`."""
         return self._injected(cache, swap, hidden, masked_queries, cells)
@@ -103,7 +104,7 @@ class GuidedNetwork:
         swap: AttentionSwap,
         hidden: Tensor | None,
         masked_queries: Tensor | None,
-        cells: dict[str, Tensor],
+        cells: dict[str, Any],
     ) -> Iterator[Predict]:
         # a cache that keeps nothing is the source itself, which serves both
         halves = (self.prompted, cache), (self.negative, cache if cache.negative is None else cache.negative)

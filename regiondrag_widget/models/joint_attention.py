@@ -172,6 +172,8 @@ class Reading:
         Whether the text's keys and values are read too; otherwise the text is computed.
     bias : (1, 1, 1 or rows, tokens) Tensor, optional
         What is added to the scores of image queries and image keys.
+    live : (n,) int64 Tensor, optional
+        The image tokens that are computed, where they read each other as they are.
     """
 
     def __init__(
@@ -182,7 +184,9 @@ class Reading:
         *,
         with_text: bool,
         bias: Tensor | None = None,
+        live: Tensor | None = None,
     ) -> None:
+        self._live = live
         self.names, self.with_text = names, with_text
         self._bias = bias
         self._framed: dict[tuple[int, int, int], Tensor] = {}
@@ -220,6 +224,9 @@ class Reading:
                     else words[index].to(t).unflatten(-1, live[2:]).expand(live[0], -1, -1, -1)
                 )
                 rest = image[index].to(t).unflatten(-1, live[2:]).expand(live[0], -1, -1, -1)
+                if self._live is not None:
+                    rest = rest.clone()
+                    rest[:, self._live] = t[:, live[1] - len(self._live) :]
                 given.append(torch.cat([first, rest], 1))
             text_keys = given[0].shape[1] - len(image[0])
             return given[0], given[1], self._bias_of(text, text_keys, live[1])

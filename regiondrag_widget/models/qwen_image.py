@@ -18,7 +18,7 @@ from regiondrag_widget.models.processors import for_installing_thread
 from regiondrag_widget.models.prompt import warn_if_cut
 from regiondrag_widget.models.references import References
 from regiondrag_widget.models.tapped import tapped
-from regiondrag_widget.models.transformer import TransformerBackbone, scattered
+from regiondrag_widget.models.transformer import TransformerBackbone, check_codec, scattered
 from regiondrag_widget.models.turns import Turns, turns_of
 
 __all__ = ["QwenImageBackbone"]
@@ -36,6 +36,7 @@ class QwenImageBackbone(TransformerBackbone):
         config = transformer.config
         if config.get("use_layer3d_rope") or config.get("use_additional_t_cond"):
             raise ValueError("this transformer is Qwen-Image-Layered's, which makes layers: use Qwen-Image's")
+        check_codec(self.family, vae.config.get("z_dim"), transformer.config.in_channels // self.patch**2)
         super().__init__(vae, transformer, scheduler, draft_vae)
         vae.clear_cache()  # or its first call makes its lists, and it looks like another autoencoder
 

@@ -15,7 +15,7 @@ from regiondrag_widget.models.processors import for_installing_thread
 from regiondrag_widget.models.prompt import warn_if_cut
 from regiondrag_widget.models.references import References
 from regiondrag_widget.models.tapped import tapped
-from regiondrag_widget.models.transformer import TransformerBackbone, scattered
+from regiondrag_widget.models.transformer import TransformerBackbone, check_codec, scattered
 from regiondrag_widget.models.transformer_network import TransformerNetwork
 
 __all__ = ["SD3Backbone"]
@@ -29,6 +29,10 @@ class SD3Backbone(TransformerBackbone):
     family = "Stable Diffusion 3"
     turbo = 4
     plain: ClassVar[set[str]] = {"JointAttnProcessor2_0", "FusedJointAttnProcessor2_0"}
+
+    def __init__(self, vae: Any, transformer: Any, scheduler: Any, draft_vae: Any = None) -> None:
+        check_codec(self.family, vae.config.get("latent_channels"), transformer.config.in_channels)
+        super().__init__(vae, transformer, scheduler, draft_vae)
 
     @classmethod
     def encode_prompt(cls, components: dict[str, Any], prompt: str) -> Condition:

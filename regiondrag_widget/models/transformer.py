@@ -21,7 +21,7 @@ from regiondrag_widget.models.references import References
 from regiondrag_widget.models.transformer_network import TransformerNetwork
 from regiondrag_widget.models.turns import turns_of
 
-__all__ = ["TransformerBackbone", "scattered"]
+__all__ = ["TransformerBackbone", "check_codec", "scattered"]
 
 SIDE = 1024  # pixels a side that the families were trained at
 
@@ -305,6 +305,28 @@ class TransformerBackbone:
         """Equal as long as the transformer and the autoencoder compute the same: see `fingerprint`."""
         with turns_of(self.transformer):
             return fingerprint(self.transformer, self.vae)
+
+
+def check_codec(family: str, given: int | None, wanted: int) -> None:
+    """Refuse an autoencoder of another family.
+
+    Parameters
+    ----------
+    family : str
+        What the transformer's family is called.
+    given, wanted : int
+        Channels of the autoencoder's latents, and those that the transformer takes.
+
+    Raises
+    ------
+    ValueError
+        They differ.
+    """
+    if given != wanted:
+        raise ValueError(
+            f"the autoencoder's latents have {given or 'other'} channels and {family}'s transformer "
+            f"takes {wanted}: use the model's own autoencoder"
+        )
 
 
 def scattered(values: Tensor, where: Tensor | None, tokens: int) -> Tensor:

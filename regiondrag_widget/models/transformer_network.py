@@ -171,6 +171,7 @@ class TransformerNetwork:
         hidden: Tensor | None,
         masked_queries: Tensor | None,
         open_cells: Tensor | None = None,
+        live: bool = False,
     ) -> AbstractContextManager[Predict]:
         """See `Network.inject`.
 
@@ -181,12 +182,18 @@ class TransformerNetwork:
         open_cells : (h, w) bool Tensor, optional
             The cells whose velocity is wanted. Where every layer reads the inversion, no others are computed,
             and theirs is 0.
+        live : bool
+            Whether the tokens that are computed read each other as they are.
         """
         if self.references is not None:  # the references stand for the original's keys and values
             return nullcontext(self._at_level)
         if isinstance(cache, SourcePath):
+            if live:
+                raise ValueError(
+                    "attention_swap='live' needs kept keys and values: not keys_values='recompute'"
+                )
             return self._beside(cache, swap, hidden, masked_queries)
-        return self._injected(cache, swap, hidden, masked_queries, open_cells)
+        return self._injected(cache, swap, hidden, masked_queries, open_cells, live)
 
     def _at_level(self, k: int, timestep: float, x: Tensor) -> Tensor:
         return self.predict(x, torch.full((len(x),), timestep, device=x.device))
@@ -210,9 +217,10 @@ class TransformerNetwork:
         hidden: Tensor | None,
         masked_queries: Tensor | None,
         open_cells: Tensor | None,
+        live: bool,
     ) -> Iterator[Predict]:
         with self.turns:
-            edit = self._edit_of(cache, swap, hidden, masked_queries, open_cells)
+            edit = self._edit_of(cache, swap, hidden, masked_queries, open_cells, live)
         reading = edit.reading
 
         def predict(k: int, timestep: float, x: Tensor) -> Tensor:
@@ -230,7 +238,7 @@ class TransformerNetwork:
         known = self._edit
         if known is not None and known.cache() is cache and _same(known.given, given):
             return known
-        swap, hidden, masked_queries, open_cells = given
+        swap, hidden, masked_queries, open_cells, live = given
         state = self._state
         if state is None or cache.made_by != state.key:
             state = self._state = network_state(self._backbone.transformer)
@@ -241,8 +249,19 @@ class TransformerNetwork:
         if whole and open_cells is not None:
             where = self._tokens_of(open_cells, tokens)
         dtype = dtype_of(backbone.transformer)
+        if live and where is None:
+            where = torch.arange(tokens, device=cache.keys[names[0]][0].device) if whole else None
         bias = image_bias(hidden, masked_queries, dtype, tokens, where) if names else None
-        reading = Reading(self._layers(state), names, backbone.processor_of, with_text=whole, bias=bias)
+        if live and bias is not None and where is not None:
+            bias = bias.index_fill(3, where, 0.0)  # what is live is not what the original had there
+        reading = Reading(
+            self._layers(state),
+            names,
+            backbone.processor_of,
+            with_text=whole,
+            bias=bias,
+            live=where if live else None,
+        )
         known = self._edit = _Edit(weakref.ref(cache), given, where, reading)
         return known
 

@@ -17,7 +17,7 @@ from regiondrag_widget.models.processors import for_installing_thread, installed
 from regiondrag_widget.models.profile import BackboneProfile
 from regiondrag_widget.models.prompt import warn_if_cut
 from regiondrag_widget.models.references import References
-from regiondrag_widget.models.transformer import SIDE, TransformerBackbone, scattered
+from regiondrag_widget.models.transformer import SIDE, TransformerBackbone, check_codec, scattered
 
 __all__ = ["ZImageBackbone"]
 
@@ -39,6 +39,7 @@ class ZImageBackbone(TransformerBackbone):
     def __init__(self, vae: Any, transformer: Any, scheduler: Any, draft_vae: Any = None) -> None:
         if transformer.config.get("siglip_feat_dim") is not None:
             raise ValueError("this transformer is Z-Image-Omni's, which reads pictures: use Z-Image's")
+        check_codec(self.family, vae.config.get("latent_channels"), transformer.config.in_channels)
         self._live = _Live()
         super().__init__(vae, transformer, scheduler, draft_vae)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,11 @@ def add_parser(benchmarks: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("--samples", nargs="+", metavar="NAME", help="only samples whose name contains one")
     parser.add_argument("--count", type=int, metavar="N", help="only the first N samples")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes (default: 1); with --ray, at most"
+    )
+    parser.add_argument("--ray", nargs="?", const="", metavar="ADDRESS", help="work on a Ray cluster; "
+                        "without an address on that of RAY_ADDRESS or this machine")  # fmt: skip
     parser.add_argument(
         "-o",
         "--output",
@@ -82,6 +87,7 @@ def run_dragbench(args: argparse.Namespace) -> int:
     ValueError, OSError
         Wrong input, or an output that cannot be written.
     """
+    from regiondrag_widget.batch.cluster import connected
     from regiondrag_widget.bench.dragbench.drag_work import EditSamples, MeasureSamples, edit_rows
     from regiondrag_widget.bench.dragbench.report import write_report
     from regiondrag_widget.datasets import open_dataset
@@ -95,11 +101,13 @@ def run_dragbench(args: argparse.Namespace) -> int:
     edits, figures = args.output / "edits", args.output / "figures"
     folder = str(Path(args.folder).resolve())
     failed: dict[str, str] = {}
+    where = (args.workers, args.ray)
     interrupted = False
     try:
-        done = _do(rows, edits, EditSamples(folder, args.kind, args.model), args.workers, "edit", failed)
-        measure = MeasureSamples(folder, args.kind, str(edits.resolve()), features)
-        _do(done, figures, measure, args.workers, "figures", failed)
+        with nullcontext() if args.ray is None else connected(args.ray):  # one cluster for both
+            done = _do(rows, edits, EditSamples(folder, args.kind, args.model), where, "edit", failed)
+            measure = MeasureSamples(folder, args.kind, str(edits.resolve()), features)
+            _do(done, figures, measure, where, "figures", failed)
     except KeyboardInterrupt:
         interrupted = True
     tally = _tally(rows, samples, dataset, args, features, failed, expanded)
@@ -174,9 +182,14 @@ def _features(args: argparse.Namespace) -> str | None:
 
 
 def _do(
-    rows: Sequence[Row], output: Path, work: Work, workers: int, unit: str, failed: dict[str, str]
+    rows: Sequence[Row],
+    output: Path,
+    work: Work,
+    where: tuple[int | None, str | None],
+    unit: str,
+    failed: dict[str, str],
 ) -> list[Row]:
-    """Do rows with a progress bar; returns those that are finished."""
+    """Do rows with a progress bar, by workers and cluster; returns those that are finished."""
     from tqdm import tqdm
 
     from regiondrag_widget import batch
@@ -195,7 +208,7 @@ def _do(
                 finished.append(outcome.row)
 
         if rows:
-            batch.run(rows, output, work, workers=workers, progress=progress)
+            batch.run(rows, output, work, workers=where[0], ray=where[1], progress=progress)
     order = {row.name: index for index, row in enumerate(rows)}
     return sorted(finished, key=lambda row: order[row.name])
 

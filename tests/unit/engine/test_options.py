@@ -32,7 +32,7 @@ def test_their_types_are_the_tables(name: str):
         assert typed == f"Literal[{', '.join(map(repr, spec.values))}] | None"
     else:
         kinds = {"number": "float | None", "flag": "bool | None", "integer": "int | None"}
-        assert typed == kinds.get(spec.kind, "AttentionSwap | Literal['gathered'] | None")
+        assert typed == kinds.get(spec.kind, "AttentionSwap | Literal['gathered', 'live'] | None")
 
 
 @pytest.mark.slow

@@ -15,7 +15,17 @@ from safetensors.torch import save_file
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 import regiondrag_widget as rd
-from tests.unit.engine_kit import TEXT_WIDTH, box_pair, picture, processors_of, tiny_unet
+from regiondrag_widget.models.backbone import Condition
+from regiondrag_widget.models.unet import UNetBackbone
+from tests.unit.engine_kit import (
+    TEXT_WIDTH,
+    box_pair,
+    picture,
+    processors_of,
+    tiny_scheduler,
+    tiny_unet,
+    tiny_vae,
+)
 from tests.unit.pipeline.test_users_pipeline import assert_unchanged, snapshot, users_pipeline
 
 SHAPE = (96, 128)
@@ -23,7 +33,7 @@ SEEN = 12  # width of the image encoder's projection
 OTHER = Image.fromarray(picture(40, 40, seed=5))
 
 
-def adapter_weights(unet: Any, *, plus: bool = False) -> dict[str, torch.Tensor]:
+def adapter_weights(unet: Any, *, plus: bool = False, width: int = TEXT_WIDTH) -> dict[str, torch.Tensor]:
     """Random weights as released IP-Adapters have them; `plus` reads all tokens of the encoder."""
     generator = torch.Generator().manual_seed(11)
 
@@ -38,23 +48,23 @@ def adapter_weights(unet: Any, *, plus: bool = False) -> dict[str, torch.Tensor]
             continue
         layer = unet.get_submodule(name.removesuffix(".processor"))
         for which in ("to_k_ip", "to_v_ip"):
-            weights[f"ip_adapter.{key}.{which}.weight"] = drawn(layer.to_k.out_features, TEXT_WIDTH)
+            weights[f"ip_adapter.{key}.{which}.weight"] = drawn(layer.to_k.out_features, width)
         key += 2
     if plus:
         weights |= {
             "image_proj.proj.0.weight": drawn(SEEN, SEEN),
             "image_proj.proj.0.bias": drawn(SEEN),
-            "image_proj.proj.2.weight": drawn(TEXT_WIDTH, SEEN),
-            "image_proj.proj.2.bias": drawn(TEXT_WIDTH),
-            "image_proj.proj.3.weight": drawn(TEXT_WIDTH),
-            "image_proj.proj.3.bias": drawn(TEXT_WIDTH),
+            "image_proj.proj.2.weight": drawn(width, SEEN),
+            "image_proj.proj.2.bias": drawn(width),
+            "image_proj.proj.3.weight": drawn(width),
+            "image_proj.proj.3.bias": drawn(width),
         }
     else:
         weights |= {
-            "image_proj.proj.weight": drawn(4 * TEXT_WIDTH, SEEN),
-            "image_proj.proj.bias": drawn(4 * TEXT_WIDTH),
-            "image_proj.norm.weight": torch.ones(TEXT_WIDTH),
-            "image_proj.norm.bias": torch.zeros(TEXT_WIDTH),
+            "image_proj.proj.weight": drawn(4 * width, SEEN),
+            "image_proj.proj.bias": drawn(4 * width),
+            "image_proj.norm.weight": torch.ones(width),
+            "image_proj.norm.bias": torch.zeros(width),
         }
     return weights
 
@@ -115,6 +125,33 @@ def test_a_prediction_is_that_of_diffusers(users: StableDiffusionPipeline, scale
     model = rd.RegionDragPipeline.from_pipe(users).model
     network = model.network(
         "a dog", guidance_scale=scale, negative_prompt="a cat" * guided, images=model.image_prompt(OTHER)
+    )
+    assert torch.allclose(network.predict(x, t), theirs, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_sdxl_is_told_its_sizes_and_the_image():
+    unet = tiny_unet(
+        cross_attention_dim=2 * TEXT_WIDTH,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=6 * 8 + TEXT_WIDTH,
+    )
+    weights: dict[str, Any] = {"image_proj": {}, "ip_adapter": {}}
+    for key, value in adapter_weights(unet, width=2 * TEXT_WIDTH).items():
+        part, _, rest = key.partition(".")
+        weights[part][rest] = value
+    unet._load_ip_adapter_weights([weights])
+    added = {"text_embeds": torch.randn(1, TEXT_WIDTH), "time_ids": torch.randn(1, 6)}
+    text, image = torch.randn(1, 5, 2 * TEXT_WIDTH), torch.randn(1, 1, SEEN)
+    x, t = torch.randn(2, 4, 16, 16), torch.tensor([300, 400])
+    told: dict[str, Any] = {name: value.expand(2, -1) for name, value in added.items()}
+    told["image_embeds"] = [image.expand(2, -1, -1)]
+    theirs = unet(
+        x, t, encoder_hidden_states=text.expand(2, -1, -1), added_cond_kwargs=told, return_dict=False
+    )[0]
+    network = UNetBackbone(tiny_vae(), unet, tiny_scheduler()).network(
+        Condition(text, added, images=(image,))
     )
     assert torch.allclose(network.predict(x, t), theirs, atol=1e-5)
 

@@ -20,7 +20,7 @@ import regiondrag_widget as rd
 from regiondrag_widget.models.families import family_of
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.transformer import TransformerBackbone
-from tests.unit.engine_kit import box_pair, picture
+from tests.unit.engine_kit import box_pair, picture, tiny_vae
 from tests.unit.models.families_kit import KITS
 
 PROMPT = "a red duck"
@@ -222,6 +222,12 @@ def test_another_threads_call_in_the_midst_of_ours_is_its_own(family: Loaded, so
             handle.remove()
     assert torch.allclose(found[1], expected, atol=1e-5)
     assert torch.allclose(disturbed, alone, atol=1e-5)
+
+
+def test_an_autoencoder_of_another_family_is_refused(family: Loaded):
+    parts = family.pipe.transformer, family.pipe.scheduler
+    with pytest.raises(ValueError, match="takes 16: use the model's own autoencoder"):
+        type(family.backbone)(tiny_vae(), *parts)
 
 
 def grouped(part: Any) -> None:

@@ -167,6 +167,27 @@ def test_computing_the_changed_tokens_alone_equals_the_full_run(family: Loaded, 
     assert float((some - everything).abs().max()) < 1e-4
 
 
+def test_what_changes_may_read_itself_as_it_is(family: Loaded):
+    session = family.kept
+    pixels = {"content": "pixels"}
+    live, kept = last_latents(session, attention_swap="live", **pixels), last_latents(session, **pixels)
+    changed = (live != kept).any(0)
+    assert bool(changed.any())
+    assert not bool(changed.all())  # what the edit may not change is as it was
+    clean = session.inversion().latents[0]
+    nowhere = rd.Correspondence(np.zeros((0, 2), int), np.zeros((0, 2), int))
+    out = family.pipe(
+        latents=clean[None],
+        correspondence=nowhere,
+        prompt=PROMPT,
+        attention_swap="live",
+        output_type="latent",
+    ).images
+    assert float((out[0] - clean).abs().max()) < 1e-4
+    with pytest.raises(ValueError, match="is for transformers"):
+        rd.edit(picture(*SHAPE), [box_pair(SHAPE)], attention_swap="live")
+
+
 def test_layers_are_chosen_by_name(family: Loaded):
     session, seen = family.kept, []
     one = last_latents(
