@@ -214,7 +214,7 @@ class _Picture:
         match message.how:
             case "piece":
                 pieces = self._pieces()
-                return pieces.labels == pieces.index_at(*points[0])
+                return np.asarray(pieces.labels == pieces.index_at(*points[0]))
             case "object" | "click" | "box":
                 return self._object(message)
             case "brush":

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, TimeoutError, sync_playwright
 
 from tests.browser.mock_host.page import Point, Widget
 from tests.browser.mock_host.serving import open_host
@@ -174,7 +174,7 @@ class Monkey:
         for _ in range(4):
             self.widget.press("Escape")
         if self.widget.button("Stop").is_enabled():
-            self.widget.button("Stop").click()
+            self._click("Stop")
         page.wait_for_function("document.querySelector('.rd-progress').hidden")
         live = self.widget.button("Live")
         if live.get_attribute("aria-pressed") == "true":
@@ -224,7 +224,7 @@ class Monkey:
         button = self.widget.button(name)
         if button.is_visible() and button.is_enabled():
             self._note("button", name)
-            button.click(timeout=5_000)
+            self._click(name)
 
     def _holding(self, key: str | None, act: Callable[[], None]) -> None:
         keyboard = self.widget.page.keyboard
@@ -236,6 +236,15 @@ class Monkey:
         finally:
             if key:
                 keyboard.up(key)
+
+    def _click(self, name: str) -> None:
+        """Presses a button that could be pressed a moment ago; its run may have ended since."""
+        button = self.widget.button(name)
+        try:
+            button.click(timeout=5_000)
+        except TimeoutError:
+            if button.is_enabled():
+                raise
 
     def _note(self, *words: str) -> None:
         self.done.append(":".join(words))

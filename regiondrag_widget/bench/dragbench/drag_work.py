@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image as PILImage
 
-from regiondrag_widget.batch import Depends, Made, Row
+from regiondrag_widget.batch import Depends, EditWork, Made, Row
 from regiondrag_widget.bench.dragbench.contenders import ABLATIONS, CONTENDERS, Contender
 from regiondrag_widget.bench.dragbench.sample_scene import scene_of
 from regiondrag_widget.bench.methods.network import BenchNetwork, weights_of
@@ -23,6 +23,7 @@ from regiondrag_widget.datasets import expand_sample, open_dataset
 from regiondrag_widget.regions.writing import write_whole
 
 if TYPE_CHECKING:
+    from regiondrag_widget.batch.placing import Needs
     from regiondrag_widget.datasets import Dataset, Sample
 
 __all__ = ["EditSamples", "MeasureSamples", "contender", "edit_rows", "with_regions"]
@@ -89,6 +90,10 @@ class EditSamples:
         """Rows of one sample are done together: it is read once."""
         return (str(row.values["sample"]),)
 
+    def needs(self) -> Needs:
+        """What a worker on a cluster needs: memory for the model's weights, and a device."""
+        return EditWork("mini" if self.model == "none" else self.model).needs()
+
     def open(self, number: int = 0) -> Callable[[Row], Made]:
         """Load the network."""
         network = None if self.model == "none" else BenchNetwork.load(self.model, number)
@@ -141,6 +146,10 @@ class MeasureSamples:
     def group(self, row: Row) -> tuple[str, ...]:
         """Rows of one sample are done together: the features of its picture are computed once."""
         return (str(row.values["sample"]),)
+
+    def needs(self) -> Needs:
+        """What a worker on a cluster needs: memory for the features' network, and a device."""
+        return EditWork(self.features or "mini").needs()
 
     def open(self, number: int = 0) -> Callable[[Row], Made]:
         """Load the networks that measure."""
