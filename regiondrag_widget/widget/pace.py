@@ -5,6 +5,10 @@ from __future__ import annotations
 from regiondrag_widget.locks import OrderedLock, Rank
 
 
+COLD = 3.0  # times as long as in a prepared picture, until one of each kind was seen
+OF_DRAFTS = 3.0  # drafts that an edit of a prepared picture takes as long as, showing it included
+
+
 class Pace:
     """Remembers the seconds of the latest edit of each kind. Safe on any thread."""
 
@@ -12,8 +16,8 @@ class Pace:
         self._lock = OrderedLock(Rank.REGISTRY)
         self._seconds: dict[tuple[str, bool], float] = {}
 
-    def expect(self, model: str, prepared: bool) -> float | None:
-        """Seconds that an edit will take, or None before the first of its kind.
+    def expect(self, model: str, prepared: bool, draft: float | None = None) -> float | None:
+        """Seconds that an edit will take; roughly, before the first of its kind; None where nothing was seen.
 
         Parameters
         ----------
@@ -21,9 +25,17 @@ class Pace:
             The model's name.
         prepared
             Whether its picture was prepared before.
+        draft
+            Seconds of a draft by this model, where one was timed.
         """
         with self._lock:
-            return self._seconds.get((model, prepared))
+            same, other = (self._seconds.get((model, kind)) for kind in (prepared, not prepared))
+        if same is not None:
+            return same
+        warm = None if draft is None else draft * OF_DRAFTS
+        if other is not None:
+            warm = other if not prepared else other / COLD
+        return warm if warm is None or prepared else warm * COLD
 
     def learn(self, model: str, prepared: bool, seconds: float) -> None:
         """Note what an edit has taken; the parameters as for `expect`."""

@@ -127,7 +127,9 @@ class EditRuns:
             self._job, self._failure, self._outcome = job, None, None
             self.stream.start(request.run)
             self._started, self._prepared, self._waited = self._clock(), prepared, self._worker.runs > 0
-            known = shared_pace().expect(request.settings.model, prepared)
+            draft_ms = self._document.measured["draft_ms"]
+            draft = None if draft_ms is None else draft_ms / 1000
+            known = shared_pace().expect(request.settings.model, prepared, draft)
             self._expected = None if self._waited else known  # how long others take is not known
             self._enter("loading", self._first_words(), eta=self._time_left())
             self._worker.submit(job)
