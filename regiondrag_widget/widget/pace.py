@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from regiondrag_widget.locks import OrderedLock, Rank
 
-
 COLD = 3.0  # times as long as in a prepared picture, until one of each kind was seen
 OF_DRAFTS = 3.0  # drafts that an edit of a prepared picture takes as long as, showing it included
 
