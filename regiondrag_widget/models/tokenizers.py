@@ -1,6 +1,6 @@
 """Copies of tokenizers for our own calls: a tokenizer is not to be used by two threads at once.
 
-Those of transformers keep padding and truncation as state that every call sets. The owner of a pipeline may use
+Those of transformers keep padding and truncation as state that every call sets. A pipeline's owner may use
 its tokenizer on another thread at any time, and would get our padding, as we would get theirs.
 """
 
