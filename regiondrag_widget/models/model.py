@@ -82,7 +82,7 @@ class Model:
         TypeError
             A prompt that is no text.
         """
-        condition = self._condition(prompt, prompt_embeds)
+        condition = self._condition(prompt, prompt_embeds, "prompt")
         if images is not None:
             condition = replace(condition, images=images.embeds)
         scale = self.edit_defaults["guidance_scale"] if guidance_scale is None else guidance_scale
@@ -99,7 +99,7 @@ class Model:
             raise ValueError(
                 "this pipeline has no text encoder: guidance_scale above 1 needs negative_prompt_embeds too"
             )
-        negative = self._condition(negative_prompt, negative_prompt_embeds)
+        negative = self._condition(negative_prompt, negative_prompt_embeds, "negative_prompt")
         if self.zeros_for_empty and not named:
             negative = _zeros(negative)
         if images is not None:
@@ -159,11 +159,13 @@ class Model:
                 stacklevel=stacklevel,
             )
 
-    def _condition(self, prompt: str, prompt_embeds: Tensor | None) -> Condition:
+    def _condition(self, prompt: str, prompt_embeds: Tensor | None, name: str) -> Condition:
         if prompt_embeds is not None:
+            if prompt:
+                _warn_unused(f"{name}_embeds stand for {name}, whose text is unused")
             return self.backbone.condition(prompt_embeds)
         if not isinstance(prompt, str):
-            raise TypeError(f"prompt must be a text, got {type(prompt).__name__}")
+            raise TypeError(f"{name} must be a text, got {type(prompt).__name__}")
         if not self.profile.takes_text:
             if prompt:
                 _warn_unused("the bundled model takes no text: the prompt is unused")
