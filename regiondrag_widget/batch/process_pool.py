@@ -102,6 +102,9 @@ class _Hand(threading.Thread):
 
     def run(self) -> None:
         """Take portions until there are none."""
+        if hasattr(signal, "pthread_sigmask"):
+            # processes inherit it: Ctrl-C is for the process that was started by hand, also while they start
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             while not self._over.is_set():
                 try:
@@ -167,7 +170,7 @@ _doer: RowDoer | None = None
 def _begin(work: Work, output: Path, number: int) -> int:
     """Load what the work needs; the id of this process."""
     global _doer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that was started by hand
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # for libraries that are not imported yet
         os.environ[name] = "1"

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from regiondrag_widget.batch.edit_row import COLUMNS, SETTING_COLUMNS
 from regiondrag_widget.cli.edit import add_setting
-from regiondrag_widget.engine.settings import SETTINGS
+from regiondrag_widget.engine.settings import SETTINGS, EditSettings
 from regiondrag_widget.terminal import DONE, FAILURE, say
 
 if TYPE_CHECKING:
@@ -81,7 +81,10 @@ def run(args: argparse.Namespace) -> int:
 
     given = {name: value for name in SETTING_COLUMNS if (value := getattr(args, name)) is not None}
     work = EditWork(args.model or "mini", args.device, settings=given, ending=f".{args.format}")
+    for seed in args.seeds:
+        EditSettings().updated({"seed": seed}, "command line")
     rows = read_rows(args.table, seeds=args.seeds)
+    _keep_table(args.table, args.output)
     if args.ray is not None:
         required_ray()
     warned: set[str] = set()
@@ -104,6 +107,16 @@ def run(args: argparse.Namespace) -> int:
             f"regiondrag: {summary.failed} rows failed: {args.output / 'failed.csv'} says why", FAILURE
         )
     return DONE
+
+
+def _keep_table(table: Path, output: Path) -> None:
+    """Refuse to write a list of results over the table."""
+    for name in ("results.csv", "failed.csv"):
+        place = output / name
+        if table.is_file() and place.is_file() and table.samefile(place):
+            raise ValueError(
+                f"{table} would be overwritten by {name} of the results: choose another folder for them"
+            )
 
 
 def _failure(outcome: Outcome) -> list[str]:

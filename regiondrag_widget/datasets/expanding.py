@@ -151,4 +151,6 @@ def _moved(handle: Mask, points: Points) -> RegionPair:
         return RegionPair.bend(handle, points[:, 0], points[:, 1])
     except ValueError:  # a bend that folds over: the nearest movement without one
         matrix, _ = cv2.estimateAffinePartial2D(points[:, 0], points[:, 1])
+        if matrix is None:
+            return RegionPair.move(handle, float(mean[0]), float(mean[1]))
         return RegionPair(handle, matrix=np.vstack([matrix, [0, 0, 1]]))
