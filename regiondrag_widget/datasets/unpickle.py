@@ -13,7 +13,7 @@ import io
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,8 +173,9 @@ def _refused(reader: pickle._Unpickler) -> None:
 class _Reader(pickle._Unpickler):
     """Gives a pickle the stand-ins above and no other name."""
 
-    dispatch: ClassVar = {
-        code: act if code in _CODES else _refused for code, act in pickle._Unpickler.dispatch.items()
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
+        code: cast(Any, act) if code in _CODES else _refused
+        for code, act in pickle._Unpickler.dispatch.items()
     }
 
     def __init__(self, file: io.BytesIO) -> None:
@@ -186,7 +187,8 @@ class _Reader(pickle._Unpickler):
             return _KNOWN[module, name]
         except KeyError:
             raise UnpicklingError(
-                f"names {_shown(module)}.{_shown(name)}, which is neither plain data nor a numpy array: it was not run"
+                f"names {_shown(module)}.{_shown(name)}, which is neither plain data nor a numpy array: it "
+                "was not run"
             ) from None
 
 

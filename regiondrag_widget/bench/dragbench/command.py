@@ -162,8 +162,6 @@ def _check_output(output: Path, folder: Path) -> None:
 
 def _samples(dataset: Dataset, args: argparse.Namespace) -> tuple[list[Sample], int]:
     """The chosen samples that can be read, and how many of them got regions of their points."""
-    from regiondrag_widget.bench.dragbench.drag_work import with_regions
-
     chosen = [
         name for name in dataset.names if not args.samples or any(part in name for part in args.samples)
     ]
@@ -176,16 +174,27 @@ def _samples(dataset: Dataset, args: argparse.Namespace) -> tuple[list[Sample], 
     read: list[Sample] = []
     expanded = 0
     for sample in found:
-        try:
-            read.append(with_regions(sample))
+        whole = _with_regions(sample)
+        if isinstance(whole, str):
+            samples.skipped[sample.name] = whole
+        else:
+            read.append(whole)
             expanded += not len(sample.pairs)
-        except ValueError as error:
-            samples.skipped[sample.name] = str(error)
     dataset.skipped.update(samples.skipped)
     if not read:
         reasons = "; ".join(f"{name}: {why}" for name, why in list(samples.skipped.items())[:3])
         raise ValueError(f"no sample of {dataset.folder} can be read: {reasons}")
     return read, expanded
+
+
+def _with_regions(sample: Sample) -> Sample | str:
+    """The sample with regions, or why it cannot have any."""
+    from regiondrag_widget.bench.dragbench.drag_work import with_regions
+
+    try:
+        return with_regions(sample)
+    except ValueError as error:
+        return str(error)
 
 
 def _features(args: argparse.Namespace) -> str | None:
