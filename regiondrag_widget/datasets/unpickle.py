@@ -54,7 +54,9 @@ def read_pickle(path: Path) -> Any:
     except UnpicklingError as error:
         raise UnpicklingError(f"{path.name} {error}") from None
     except Exception as error:  # a damaged pickle raises anything
-        raise UnpicklingError(f"{path.name} is damaged or no pickle: {error}") from error
+        raise UnpicklingError(
+            f"{path.name} is damaged or no pickle: {str(error) or type(error).__name__}"
+        ) from error
     return _Plain(path.name).of(found)
 
 
