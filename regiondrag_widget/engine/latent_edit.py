@@ -95,6 +95,7 @@ def edit_latents(
     check_content(network, settings)
     check_swap(network, settings.swap, gathers=settings.gathers, lives=settings.lives)
     clean = latents[0].to(model.backbone.device, torch.float32)
+    network = with_picture(network, clean)
     cells = None if editable is None else _cells(editable, tuple(clean.shape[-2:]))
     edited: list[Tensor] = []
     with watching(len(chain) * len(seeds)) as on_step:

@@ -17,7 +17,7 @@ from regiondrag_widget.models.attention import AttentionSwap
 from regiondrag_widget.models.backbone import Network, Predict, check_swap, inpaints, told_picture
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.levels import PredictionType
-from regiondrag_widget.models.references import References, referring
+from regiondrag_widget.models.references import References, referring, with_picture
 
 __all__ = ["GuidedNetwork"]
 
@@ -69,6 +69,16 @@ class GuidedNetwork:
     def referring(self, references: References) -> GuidedNetwork:
         """See `references.referring`."""
         prompted, negative = (referring(network, references) for network in (self.prompted, self.negative))
+        return GuidedNetwork(prompted, negative, self.scale)
+
+    @property
+    def pictured(self) -> bool:
+        """Whether it is always shown the picture beside the latents."""
+        return bool(getattr(self.prompted, "pictured", False))
+
+    def with_picture(self, clean: Tensor) -> GuidedNetwork:
+        """See `references.with_picture`."""
+        prompted, negative = (with_picture(network, clean) for network in (self.prompted, self.negative))
         return GuidedNetwork(prompted, negative, self.scale)
 
     @property

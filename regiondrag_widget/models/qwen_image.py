@@ -36,6 +36,11 @@ class QwenImageBackbone(TransformerBackbone):
         config = transformer.config
         if config.get("use_layer3d_rope") or config.get("use_additional_t_cond"):
             raise ValueError("this transformer is Qwen-Image-Layered's, which makes layers: use Qwen-Image's")
+        if config.get("zero_cond_t"):
+            raise ValueError(
+                "this transformer is Qwen-Image-Edit-2511's, which tells the picture's tokens another level of "
+                "noise: use Qwen-Image-Edit or Qwen-Image-Edit-2509"
+            )
         check_codec(self.family, vae.config.get("z_dim"), transformer.config.in_channels // self.patch**2)
         super().__init__(vae, transformer, scheduler, draft_vae)
         vae.clear_cache()  # or its first call makes its lists, and it looks like another autoencoder
@@ -71,23 +76,39 @@ class QwenImageBackbone(TransformerBackbone):
         **shown: References,
     ) -> Tensor:
         """See `TransformerBackbone.velocity`."""
-        (batch, _, height, width), net = x.shape, self.called(where)
+        batch, _, height, width = x.shape
         grid = (height // self.patch, width // self.patch)
-        tokens = F.pixel_unshuffle(x, self.patch).flatten(2).transpose(1, 2)
-        some: Any = nullcontext()
+        tokens, addresses = self._folded(x), where
+        sizes = [(1, *grid)]
         if where is not None:
             tokens = tokens[:, where]
-            some = tapped({net.pos_embed: lambda turns: (turns[0][where], turns[1])})
+        live = tokens.shape[1]
+        if "references" in shown:
+            # in a frame of their own, and first, so that the edit's own tokens stay the last of all
+            beside, sizes = shown["references"], sizes * 2
+            count = grid[0] * grid[1]
+            own = torch.arange(count, device=x.device) if where is None else where
+            addresses = torch.cat([count + beside.places, own])
+            given = self._folded(beside.latents[None]).to(x)[:, beside.tokens]
+            tokens = torch.cat([given.expand(batch, -1, -1), tokens], 1)
+        net = self.called(addresses)
+        some: Any = nullcontext()
+        if addresses is not None:
+            some = tapped({net.pos_embed: lambda turns: (turns[0][addresses], turns[1])})
         with some:
             out = net(
                 hidden_states=tokens,
                 encoder_hidden_states=condition.embeds[:, : None if with_text else 0].expand(batch, -1, -1),
                 timestep=timesteps / 1000,
-                img_shapes=[[(1, *grid)]] * batch,
+                img_shapes=[sizes] * batch,
                 return_dict=False,
-            )[0]
+            )[0][:, tokens.shape[1] - live :]
         whole = scattered(out, where, grid[0] * grid[1])
         return F.pixel_shuffle(whole.transpose(1, 2).unflatten(2, grid), self.patch)
+
+    def _folded(self, x: Tensor) -> Tensor:
+        """Latents (B, C, h, w) as tokens (B, n, 4 C)."""
+        return F.pixel_unshuffle(x, self.patch).flatten(2).transpose(1, 2)
 
     def processor_of(self, module: Any) -> JointProcessor:
         """See `TransformerBackbone.processor_of`."""
