@@ -16,6 +16,7 @@ from regiondrag_widget.engine.plan import latent_plan
 from regiondrag_widget.engine.settings import EditSettings, check_stop, schedule
 from regiondrag_widget.models.backbone import Network, check_swap
 from regiondrag_widget.models.model import Model
+from regiondrag_widget.models.references import with_picture
 from regiondrag_widget.regions import Correspondence
 
 __all__ = ["edit_latents"]

@@ -175,7 +175,7 @@ def _diffusers(
     named = class_in_index(folder)
     if "processor" not in options and reads_pictures(folder) and find_spec("torchvision") is None:
         raise ValueError(
-            f"{model} reads its prompt by a part that needs torchvision: pip install torchvision"
+            f"{model} reads the picture by a processor that needs torchvision: pip install torchvision"
         )
     try:
         pipe = load(str(folder if local else model), **{_dtype_argument(): formats}, **options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +24,7 @@ from regiondrag_widget.models.turns import Turns, turns_of
 __all__ = ["QwenImageBackbone"]
 
 TEXT_TOKENS = 1024
+Sizes: TypeAlias = "list[tuple[int, int, int]]"  # frames, rows and columns of each picture
 
 
 class QwenImageBackbone(TransformerBackbone):
@@ -36,11 +37,6 @@ class QwenImageBackbone(TransformerBackbone):
         config = transformer.config
         if config.get("use_layer3d_rope") or config.get("use_additional_t_cond"):
             raise ValueError("this transformer is Qwen-Image-Layered's, which makes layers: use Qwen-Image's")
-        if config.get("zero_cond_t"):
-            raise ValueError(
-                "this transformer is Qwen-Image-Edit-2511's, which tells the picture's tokens another level of "
-                "noise: use Qwen-Image-Edit or Qwen-Image-Edit-2509"
-            )
         check_codec(self.family, vae.config.get("z_dim"), transformer.config.in_channels // self.patch**2)
         super().__init__(vae, transformer, scheduler, draft_vae)
         vae.clear_cache()  # or its first call makes its lists, and it looks like another autoencoder
@@ -92,13 +88,16 @@ class QwenImageBackbone(TransformerBackbone):
             given = self._folded(beside.latents[None]).to(x)[:, beside.tokens]
             tokens = torch.cat([given.expand(batch, -1, -1), tokens], 1)
         net = self.called(addresses)
+        words = condition.embeds[:, : None if with_text else 0].expand(batch, -1, -1)
         some: Any = nullcontext()
         if addresses is not None:
             some = tapped({net.pos_embed: lambda turns: (turns[0][addresses], turns[1])})
+        if addresses is not None and net.config.get("zero_cond_t"):
+            some, sizes = _told_apart(net, addresses, sizes, live, words)
         with some:
             out = net(
                 hidden_states=tokens,
-                encoder_hidden_states=condition.embeds[:, : None if with_text else 0].expand(batch, -1, -1),
+                encoder_hidden_states=words,
                 timestep=timesteps / 1000,
                 img_shapes=[sizes] * batch,
                 return_dict=False,
@@ -144,6 +143,21 @@ class QwenImageBackbone(TransformerBackbone):
         if draft_vae is not None:
             raise ValueError("no small autoencoder is known for Qwen-Image's latents: leave draft_vae out")
         self.draft_vae = None
+
+
+def _told_apart(net: Any, addresses: Tensor, sizes: Sizes, live: int, words: Tensor) -> tuple[Any, Sizes]:
+    """What to change for Qwen-Image-Edit-2511, which takes a picture's tokens for noiseless, and the sizes.
+
+    It counts tokens by the sizes it is told, the edit's own first. So it is told of rows of as many tokens as
+    there are, and as the picture's stand first here, it is given each kind's modulation for the other.
+    """
+    turns = net.pos_embed([sizes], max_txt_seq_len=words.shape[1], device=words.device)
+    changes: dict[Any, Any] = {net.pos_embed: lambda _: (turns[0][addresses], turns[1])}
+    shown = len(addresses) - live
+    if shown:
+        for block in net.transformer_blocks:
+            changes[block.img_mod] = lambda out: out.roll(len(out) // 2, 0)
+    return tapped(changes), [(1, 1, count) for count in (shown, live) if count]
 
 
 def _statistics(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
