@@ -104,7 +104,8 @@ class Model:
             negative = _zeros(negative)
         if images is not None:
             negative = replace(negative, images=images.negative)
-        return GuidedNetwork(self.backbone.network(condition), self.backbone.network(negative), scale)
+        networks = self.backbone.network(condition), self.backbone.network(negative)
+        return GuidedNetwork(*networks, scale, getattr(self.backbone, "guided", None))
 
     def image_prompt(
         self, pictures: Any = None, embeds: Any = None, edited: Callable[[], Any] | None = None

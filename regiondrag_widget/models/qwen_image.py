@@ -12,6 +12,7 @@ from torch import Tensor
 
 from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.device import device_errors
+from regiondrag_widget.models.guidance import guided
 from regiondrag_widget.models.joint_attention import JointProcessor
 from regiondrag_widget.models.placement import device_of, dtype_of, is_moved
 from regiondrag_widget.models.processors import for_installing_thread
@@ -104,6 +105,23 @@ class QwenImageBackbone(TransformerBackbone):
             )[0][:, tokens.shape[1] - live :]
         whole = scattered(out, where, grid[0] * grid[1])
         return F.pixel_shuffle(whole.transpose(1, 2).unflatten(2, grid), self.patch)
+
+    def guided(self, prompted: Tensor, negative: Tensor, scale: float) -> Tensor:
+        """The guided prediction, each token as long as under the prompt alone, as diffusers' pipeline has it.
+
+        Parameters
+        ----------
+        prompted, negative : (B, C, h, w) Tensor
+            The predictions under the prompt and the negative one; 0 where a token was not computed.
+        scale : float
+            The guidance.
+        """
+        both = guided(prompted, negative, scale)
+        wanted, length = (
+            F.pixel_unshuffle(t, self.patch).norm(dim=1, keepdim=True) for t in (prompted, both)
+        )
+        ratio = torch.where(length > 0, wanted / length.clamp_min(torch.finfo(length.dtype).tiny), 1.0)
+        return both * F.interpolate(ratio, scale_factor=float(self.patch))
 
     def _folded(self, x: Tensor) -> Tensor:
         """Latents (B, C, h, w) as tokens (B, n, 4 C)."""

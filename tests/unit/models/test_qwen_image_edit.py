@@ -23,6 +23,7 @@ from regiondrag_widget.models import loading, qwen_image_edit
 from regiondrag_widget.models.joint_attention import TEXT
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.references import References, referring, with_picture
+from regiondrag_widget.models.saving import diffusers_pipeline
 from tests.unit.engine_kit import TEXT_WIDTH, box_pair, picture
 from tests.unit.models.families_kit import qwen_vl
 from tests.unit.models.transformer_kit import SIDE, chat_tokenizer, lively
@@ -87,36 +88,48 @@ def save(folder: Path, kind: str) -> Any:
 class Loaded:
     """One kind, loaded by us and by diffusers."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
-        self.kind, self.folder, self.processor = kind, folder, save(folder, kind)
-        self.pipe = self.loaded()
-        defaults = {**self.pipe.profile.defaults, "steps": 8, "start": 0.7, "stop": 0.2}
+    def __init__(self, kind: str, folder: Path, borrowed: Any = None) -> None:
+        self.kind, self.folder = kind, folder
+        if borrowed is None:
+            processor = save(folder, kind)
+            self.pipe = rd.RegionDragPipeline.from_pretrained(
+                folder, device="cpu", dtype="float32", processor=processor
+            )
+        else:
+            self.pipe = rd.RegionDragPipeline.from_pipe(borrowed)
+        defaults = {**self.pipe.profile.defaults, "steps": 4, "start": 0.7, "stop": 0.2}
         self.pipe.profile = replace(self.pipe.profile, side=SIDE, min_side=SIDE, defaults=defaults)
-        self.theirs = getattr(diffusers, KINDS[kind][0])(
-            **{
-                name: self.pipe.components[name]
-                for name in ("scheduler", "vae", "text_encoder", "tokenizer", "processor", "transformer")
-            }
-        )
-        self.theirs.set_progress_bar_config(disable=True)
+        self.theirs = pipeline_of(kind, self.pipe)
         self.kept = self.session()
-
-    def loaded(self) -> rd.RegionDragPipeline:
-        return rd.RegionDragPipeline.from_pretrained(
-            self.folder, device="cpu", dtype="float32", processor=self.processor
-        )
 
     def session(self, **options: Any) -> rd.ImageSession:
         return rd.ImageSession(self.pipe, picture(*SHAPE), PROMPT, **options)
 
 
+def pipeline_of(kind: str, pipe: rd.RegionDragPipeline) -> Any:
+    """diffusers' pipeline of a kind, with the parts of ours."""
+    names = ("scheduler", "vae", "text_encoder", "tokenizer", "processor", "transformer")
+    made = getattr(diffusers, KINDS[kind][0])(**{name: pipe.components[name] for name in names})
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
 @pytest.fixture(scope="module")
 def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Loaded]:
-    return {kind: Loaded(kind, tmp_path_factory.mktemp("model") / kind) for kind in KINDS}
+    folder = tmp_path_factory.mktemp("models")
+    loaded = {kind: Loaded(kind, folder / kind) for kind in ("edit", "2511")}
+    # Qwen-Image-Edit's network, used in another way
+    return {**loaded, "2509": Loaded("2509", folder, pipeline_of("2509", loaded["edit"].pipe))}
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def model(request: pytest.FixtureRequest, kinds: dict[str, Loaded]) -> Loaded:
+    return kinds[request.param]
+
+
+@pytest.fixture(scope="module", params=["edit", "2511"])
+def network_kind(request: pytest.FixtureRequest, kinds: dict[str, Loaded]) -> Loaded:
+    """The kinds whose transformers differ."""
     return kinds[request.param]
 
 
@@ -146,6 +159,7 @@ def test_a_step_is_the_one_of_the_pipeline(model: Loaded, monkeypatch: pytest.Mo
     monkeypatch.setattr(theirs, "calculate_dimensions", dimensions)
     monkeypatch.setattr(qwen_image_edit, "calculate_dimensions", dimensions)
     shown = Image.fromarray(picture(size[1], size[0]))
+    scale = 4.0 if model.kind == "2509" else 1.0
     start, seen = noise(1, 16, *CELLS), []
 
     def keep(_: Any, index: int, t: Tensor, given: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -158,7 +172,8 @@ def test_a_step_is_the_one_of_the_pipeline(model: Loaded, monkeypatch: pytest.Mo
         height=size[1],
         width=size[0],
         num_inference_steps=4,
-        true_cfg_scale=1.0,
+        true_cfg_scale=scale,
+        negative_prompt="a cat" if scale > 1 else None,
         latents=pack(start),
         output_type="latent",
         callback_on_step_end=keep,
@@ -166,9 +181,10 @@ def test_a_step_is_the_one_of_the_pipeline(model: Loaded, monkeypatch: pytest.Mo
     encoded = {area for area, _ in asked} - ({1024 * 1024} if model.kind != "edit" else set())
     asked.clear()
     backbone = model.pipe.backbone
-    network = model.pipe.model.network(PROMPT, edited=lambda: shown)
+    guidance = {"guidance_scale": scale, "negative_prompt": "a cat" if scale > 1 else ""}
+    network = model.pipe.model.network(PROMPT, edited=lambda: shown, **guidance)
     assert {area for area, _ in asked} == encoded
-    pixels = torch.from_numpy(np.asarray(shown)).permute(2, 0, 1)[None] / 127.5 - 1
+    pixels = torch.from_numpy(picture(size[1], size[0])).permute(2, 0, 1)[None] / 127.5 - 1
     beside = with_picture(network, backbone.encode(pixels)[0])
     first, second = backbone.sigmas(backbone.tokens(*CELLS), 4)[:2]
     with torch.no_grad():
@@ -193,34 +209,38 @@ def test_another_picture_is_another_condition(edit: Loaded):
     assert not first.requires_grad
 
 
-def test_edits_are_exact(model: Loaded):
-    """Tokens that change alone, a run beside the original, one call for each level: all are the same."""
-    session, pair = model.kept, [box_pair(SHAPE)]
-    for settings in ({"content": "latents"}, {"content": "pixels", "vacated": "noise"}):
-        some = latents_of(session.edit(pair, **settings))
-        assert torch.allclose(some, latents_of(session.edit(pair, crop=False, **settings)), atol=1e-4)
-        beside = model.session(keys_values="recompute")
-        assert torch.allclose(some, latents_of(beside.edit(pair, **settings)), atol=1e-4)
-    alone = latents_of(session.edit(pair, attention_swap=lambda name: ".0." in name, content="pixels"))
+def test_edits_are_exact(network_kind: Loaded):
+    """Tokens that change alone, all of them, and a run beside the original: all are the same."""
+    session, pair, settings = network_kind.kept, [box_pair(SHAPE)], {"content": "pixels", "vacated": "noise"}
+    some = latents_of(session.edit(pair, **settings))
+    assert torch.allclose(some, latents_of(session.edit(pair, crop=False, **settings)), atol=1e-4)
+    if network_kind.kind != "edit":
+        return  # the rest does not depend on the kind
+    beside = network_kind.session(keys_values="recompute")
+    assert torch.allclose(some, latents_of(beside.edit(pair, **settings)), atol=1e-4)
+    alone = latents_of(session.edit(pair, attention_swap=lambda name: ".0." in name, **settings))
     assert bool(alone.isfinite().all())
     assert not torch.allclose(alone, some, atol=1e-4)
 
 
-def test_an_empty_edit_gives_the_picture_back(model: Loaded):
+def test_an_empty_edit_gives_the_picture_back(network_kind: Loaded):
     nowhere = rd.Correspondence(np.zeros((0, 2), int), np.zeros((0, 2), int))
-    clean = model.kept.inversion().latents[0]
-    out = model.pipe(latents=clean[None], correspondence=nowhere, prompt=PROMPT, output_type="latent").images
+    clean = network_kind.kept.inversion().latents[0]
+    out = network_kind.pipe(
+        latents=clean[None], correspondence=nowhere, prompt=PROMPT, output_type="latent"
+    ).images
     assert float((out[0] - clean).abs().max()) < 1e-4
 
 
 def test_a_second_edit_computes_the_changed_tokens_alone(edit: Loaded):
-    list(edit.kept.edit([box_pair(SHAPE)], content="latents"))
     seen: list[int] = []
     hook = edit.pipe.transformer.register_forward_pre_hook(
         lambda _, args, named: seen.append(named["hidden_states"].shape[1]), with_kwargs=True
     )
     try:
-        list(edit.kept.edit([box_pair(SHAPE, dx=24)], content="latents"))
+        list(edit.kept.edit([box_pair(SHAPE)], content="pixels"))
+        seen.clear()
+        list(edit.kept.edit([box_pair(SHAPE, dx=24)], content="pixels"))
     finally:
         hook.remove()
     assert len(seen) == len(edit.kept.levels)
@@ -257,8 +277,8 @@ def test_a_hole_is_hidden_in_the_picture_too(edit: Loaded):
 # ---- by position ----
 
 
-def test_a_token_at_another_place_is_the_picture_with_it_there(model: Loaded):
-    network, x, clean = model.kept._network, noise(1, 16, *CELLS), noise(16, *CELLS, seed=1)
+def test_a_token_at_another_place_is_the_picture_with_it_there(network_kind: Loaded):
+    network, x, clean = network_kind.kept._network, noise(1, 16, *CELLS), noise(16, *CELLS, seed=1)
     everything, moved = torch.arange(48), torch.randperm(48, generator=torch.Generator().manual_seed(0))
     there = torch.nn.functional.pixel_unshuffle(clean, 2).flatten(1)[:, moved].unflatten(1, (6, 8))
     there = torch.nn.functional.pixel_shuffle(there, 2)
@@ -269,10 +289,10 @@ def test_a_token_at_another_place_is_the_picture_with_it_there(model: Loaded):
         assert not torch.allclose(shown, with_picture(network, clean).predict(x, times), atol=1e-2)
 
 
-def test_a_drag_by_position_inverts_nothing_and_changes_the_regions_alone(model: Loaded):
-    image, pair, session = picture(*SHAPE), box_pair(SHAPE), model.session()
+def test_a_drag_by_position_inverts_nothing_and_changes_the_regions_alone(network_kind: Loaded):
+    image, pair, session = picture(*SHAPE), box_pair(SHAPE), network_kind.session()
     seen: list[int] = []
-    hook = model.pipe.transformer.register_forward_pre_hook(lambda *_: seen.append(1))
+    hook = network_kind.pipe.transformer.register_forward_pre_hook(lambda *_: seen.append(1))
     try:
         list(session.edit([pair], content="positions"))
     finally:
@@ -289,15 +309,15 @@ def test_guidance_tells_both_prompts_the_picture(edit: Loaded):
     assert torch.allclose(
         some, latents_of(session.edit([box_pair(SHAPE)], content="latents", crop=False)), atol=1e-4
     )
-    list(session.edit([box_pair(SHAPE)], content="positions"))
 
 
 # ---- which one it is ----
 
 
-def test_the_pipeline_tells_edit_from_plus(model: Loaded, tmp_path: Path):
+def test_the_pipeline_tells_edit_from_plus(model: Loaded):
     named = {"edit": "Qwen-Image-Edit"}.get(model.kind, "Qwen-Image-Edit-Plus")
     assert model.pipe.family.name == named
+    assert diffusers_pipeline(model.pipe) == KINDS[model.kind][0]  # what a saved folder says
     borrowed = rd.RegionDragPipeline.from_pipe(model.theirs)
     assert borrowed.family.name == named
     assert rd.RegionDragPipeline.from_pipe(borrowed).family.name == named
