@@ -257,7 +257,8 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
 
     def _encoded(self, prompt: str, picture: Any = None) -> Condition:
         side, backbone = self.profile.side, self.backbone
-        with moving_turn(self.text_encoder or self.text_encoder_2, self.denoiser):
+        # or the embeds would keep all that the text encoder computed, for gradients
+        with torch.no_grad(), moving_turn(self.text_encoder or self.text_encoder_2, self.denoiser):
             if isinstance(backbone, TransformerBackbone):
                 told = {"picture": picture} if backbone.pictured else {}
                 return backbone.encode_prompt(self.components, prompt, **told)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import diffusers
-import torch
 from diffusers.pipelines.qwenimage.pipeline_qwenimage_edit import calculate_dimensions
 
 from regiondrag_widget.models.backbone import Condition
@@ -56,8 +55,7 @@ class QwenImageEditBackbone(QwenImageBackbone):
         picture = picture.convert("RGB")
         width, height = calculate_dimensions(cls.area, picture.width / picture.height)[:2]
         resized = theirs.image_processor.resize(picture, height, width)
-        with torch.no_grad():
-            embeds, _ = theirs.encode_prompt(prompt, resized, device=device_of(encoder))
+        embeds, _ = theirs.encode_prompt(prompt, resized, device=device_of(encoder))
         return Condition(embeds)
 
 
