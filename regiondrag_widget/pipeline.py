@@ -51,6 +51,7 @@ from regiondrag_widget.models.profile import (
 from regiondrag_widget.models.prompt import encode_prompt
 from regiondrag_widget.models.saving import write_index
 from regiondrag_widget.models.single_file import is_single_file
+from regiondrag_widget.models.tokenizers import with_own_tokenizers
 from regiondrag_widget.models.transformer import TransformerBackbone
 from regiondrag_widget.models.unet import UNetBackbone
 from regiondrag_widget.regions import Correspondence, RegionPair, RegionPairs
@@ -257,12 +258,13 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
 
     def _encoded(self, prompt: str, picture: Any = None) -> Condition:
         side, backbone = self.profile.side, self.backbone
+        components = with_own_tokenizers(self.components)
         # or the embeds would keep all that the text encoder computed, for gradients
         with torch.no_grad(), moving_turn(self.text_encoder or self.text_encoder_2, self.denoiser):
             if isinstance(backbone, TransformerBackbone):
                 told = {"picture": picture} if backbone.pictured else {}
-                return backbone.encode_prompt(self.components, prompt, **told)
-            return encode_prompt(self.components, prompt, (side, side), self.maybe_convert_prompt)
+                return backbone.encode_prompt(components, prompt, **told)
+            return encode_prompt(components, prompt, (side, side), self.maybe_convert_prompt)
 
     def _prompt_images(self, pictures: Any, embeds: Any) -> ImagePrompt:
         if embeds is not None:

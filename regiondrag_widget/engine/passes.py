@@ -266,7 +266,7 @@ class Passes:
             tokens = grid[0] // patch, grid[1] // patch
             leaving = np.zeros(sheet.rgb.shape[:2], bool)
             for pair in task.pairs:
-                if settings.vacated != "keep" and pair.action != "copy":
+                if pair.action == "remove" or (pair.action == "move" and settings.vacated != "keep"):
                     leaving |= pair.handle
             references = moved_references(
                 window.latents,

@@ -99,6 +99,10 @@ class Model:
             if named:
                 _warn_unused("a negative prompt counts where guidance_scale is above 1: it is unused")
             return self.backbone.network(condition)
+        if self.encode_prompt is None and negative_prompt_embeds is None:
+            raise ValueError(
+                "this pipeline has no text encoder: guidance_scale above 1 needs negative_prompt_embeds too"
+            )
         negative = self._condition(negative_prompt, negative_prompt_embeds, edited)
         if self.zeros_for_empty and not named:
             negative = _zeros(negative)

@@ -48,6 +48,26 @@ class NamedLoras(StableDiffusionLoraLoaderMixin):
             self._loras.clear()
         self._use_as_named()
 
+    def fuse_lora(self, components: list[str] | None = None, **options: Any) -> None:
+        """Add LoRA weights into the network's own, as diffusers does (see its ``fuse_lora``).
+
+        Parameters
+        ----------
+        components : list of str, optional
+            The parts that they are added into; all that can have them when left out.
+        **options
+            As diffusers takes them.
+        """
+        super().fuse_lora(self._with_loras() if components is None else components, **options)
+
+    def unfuse_lora(self, components: list[str] | None = None, **options: Any) -> None:
+        """Take LoRA weights out of the network's own again; `components` as `fuse_lora` takes them."""
+        super().unfuse_lora(self._with_loras() if components is None else components, **options)
+
+    def _with_loras(self) -> list[str]:
+        """The parts of this pipeline that can have LoRA weights; diffusers would look at a UNet alone."""
+        return [name for name in self._lora_loadable_modules if getattr(self, name, None) is not None]
+
     def delete_adapters(self, adapter_names: list[str] | str) -> None:
         """Remove LoRA weights by their adapters' names."""
         super().delete_adapters(adapter_names)

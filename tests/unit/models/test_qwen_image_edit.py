@@ -24,6 +24,7 @@ from regiondrag_widget.models.joint_attention import TEXT
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.references import References, referring, with_picture
 from regiondrag_widget.models.saving import diffusers_pipeline
+from regiondrag_widget.models.tokenizers import with_own_tokenizers
 from tests.unit.engine_kit import TEXT_WIDTH, box_pair, picture
 from tests.unit.models.families_kit import qwen_vl
 from tests.unit.models.transformer_kit import SIDE, chat_tokenizer, lively
@@ -207,6 +208,15 @@ def test_another_picture_is_another_condition(edit: Loaded):
     assert first.shape == second.shape
     assert not torch.allclose(first, second, atol=1e-3)
     assert not first.requires_grad
+
+
+def test_the_processors_tokenizer_is_left_to_its_owner(edit: Loaded):
+    """Padding and truncation are state of a tokenizer, which another thread may be using."""
+    owners = edit.pipe.processor.tokenizer
+    used = with_own_tokenizers(edit.pipe.components)["processor"]
+    assert used.tokenizer is not owners
+    assert edit.pipe.processor.tokenizer is owners
+    assert used.image_processor is edit.pipe.processor.image_processor
 
 
 def test_edits_are_exact(network_kind: Loaded):
