@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +24,13 @@ __all__ = [
     "checked_calls",
     "checked_editable",
     "checked_pairs",
+    "warn_unused",
 ]
 
 Bool = npt.NDArray[np.bool_]
+
+# what an edit by position has no use for: it reads no inversion, moves no noised latents, fills no pixels
+UNUSED_BY_POSITION = ("stop", "residual", "prefill", "handle_noise_scale", "attention_swap")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -123,13 +129,31 @@ def check_content(network: Network, settings: EditSettings) -> None:
     """
     if settings.content == "positions" and not reads_references(network):
         raise ValueError(
-            'content="positions" needs a model that reads reference pictures, FLUX.2 klein or FLUX.1 Kontext'
+            'content="positions" needs a model that reads reference pictures: FLUX.2 klein, FLUX.1 Kontext '
+            "or Qwen-Image-Edit"
         )
     if settings.content != "pixels" and inpaints(network):
         raise ValueError(
             "an inpainting network is told a picture with a hole, which an edit of latents does not have: "
             'say content="pixels", or use a text-to-image model (preset="released" too needs one)'
         )
+
+
+def warn_unused(settings: EditSettings, given: Mapping[str, Any]) -> None:
+    """Warn of settings that an edit by position leaves out.
+
+    Parameters
+    ----------
+    settings : EditSettings
+        How the edit is made.
+    given : mapping
+        What the caller has said of it.
+    """
+    if settings.content != "positions":
+        return
+    said = [name for name in UNUSED_BY_POSITION if given.get(name) is not None]
+    if said:
+        warnings.warn(f'content="positions" does not use {", ".join(said)}', stacklevel=4)
 
 
 def checked_editable(editable: Bool | None, shape: tuple[int, int]) -> Bool | None:

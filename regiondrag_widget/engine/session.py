@@ -21,6 +21,7 @@ from regiondrag_widget.engine.edit_input import (
     checked_calls,
     checked_editable,
     checked_pairs,
+    warn_unused,
 )
 from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.engine.notes import notes_of
@@ -164,6 +165,7 @@ class ImageSession:
             negative_prompt=negative_prompt,
             negative_prompt_embeds=negative_prompt_embeds,
             images=model.image_prompt(ip_adapter_image, ip_adapter_image_embeds, self.picture.to_pil),
+            edited=self.picture.to_pil,
         )
         model.warn_if_untrained(self.levels, stacklevel=3)
         self._clock = Stopwatch(lambda: wait_for(model.backbone.device))
@@ -362,6 +364,7 @@ class ImageSession:
         given = checked_pairs(pairs, self.picture.shape)
         check_actions(given, chosen)
         check_content(self._network, chosen)
+        warn_unused(chosen, settings)
         check_swap(self._network, chosen.swap, gathers=chosen.gathers, lives=chosen.lives)
         seed = self._seed_of(seed)
         return EditInput(
@@ -402,6 +405,7 @@ class ImageSession:
         verdicts: Sequence[str],
     ) -> None:
         self._clock.finish()
+        told = self.levels.timesteps
         record = {
             "model": self.model.name,
             "prompt": self.prompt,
@@ -409,7 +413,7 @@ class ImageSession:
             "guidance_scale": self.guidance_scale,
             "steps": self.steps,
             "start": self.start,
-            "levels": [t for t in self.levels.timesteps if t >= 0],
+            "levels": list(told if told[0] >= 0 else told[1:]),  # without the clean one, told nothing
             **given.settings.as_json(),
         }
         self.result = EditResult(

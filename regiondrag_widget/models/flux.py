@@ -16,7 +16,7 @@ from regiondrag_widget.models.processors import for_installing_thread
 from regiondrag_widget.models.profile import BackboneProfile
 from regiondrag_widget.models.prompt import warn_if_cut
 from regiondrag_widget.models.references import References
-from regiondrag_widget.models.transformer import SIDE, TransformerBackbone, scattered
+from regiondrag_widget.models.transformer import SIDE, TransformerBackbone, check_codec, scattered
 
 __all__ = ["FluxBackbone", "FluxBlock"]
 
@@ -31,6 +31,17 @@ class FluxBackbone(TransformerBackbone):
 
     family = "FLUX.1"
     plain: ClassVar[set[str]] = {"FluxAttnProcessor"}
+
+    def __init__(self, vae: Any, transformer: Any, scheduler: Any, draft_vae: Any = None) -> None:
+        config = transformer.config
+        takes, gives = config.in_channels, config.out_channels or config.in_channels
+        if takes != gives:
+            raise ValueError(
+                f"this transformer takes {takes} channels and gives {gives}: it reads a map or a mask (Fill, "
+                "Depth, Canny); use FLUX.1 dev, schnell or Kontext"
+            )
+        check_codec(self.family, vae.config.get("latent_channels"), takes // 4)
+        super().__init__(vae, transformer, scheduler, draft_vae)
 
     @classmethod
     def encode_prompt(cls, components: dict[str, Any], prompt: str) -> Condition:
@@ -98,7 +109,8 @@ class FluxBackbone(TransformerBackbone):
         assert condition.added is not None
         guidance = None
         if self.told_guidance:
-            guidance = x.new_full((batch,), condition.guidance or GUIDANCE, dtype=torch.float32)
+            told = GUIDANCE if condition.guidance is None else condition.guidance
+            guidance = x.new_full((batch,), told, dtype=torch.float32)
         out = self.transformer(
             hidden_states=tokens,
             timestep=timesteps / 1000,

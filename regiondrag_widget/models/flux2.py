@@ -17,7 +17,7 @@ from regiondrag_widget.models.processors import for_installing_thread
 from regiondrag_widget.models.profile import BackboneProfile
 from regiondrag_widget.models.prompt import warn_if_cut
 from regiondrag_widget.models.references import References
-from regiondrag_widget.models.transformer import SIDE, TransformerBackbone, scattered
+from regiondrag_widget.models.transformer import SIDE, TransformerBackbone, check_codec, scattered
 
 __all__ = ["Flux2Backbone"]
 
@@ -40,6 +40,15 @@ class Flux2Backbone(TransformerBackbone):
     }
     patch = 1
     reads_references = True
+
+    def __init__(self, vae: Any, transformer: Any, scheduler: Any, draft_vae: Any = None) -> None:
+        if transformer.config.guidance_embeds:
+            raise ValueError(
+                "this transformer is told its guidance, as FLUX.2 dev is, whose text encoder is another: use "
+                "FLUX.2 klein"
+            )
+        check_codec(self.family, vae.config.get("latent_channels"), transformer.config.in_channels // 4)
+        super().__init__(vae, transformer, scheduler, draft_vae)
 
     @classmethod
     def encode_prompt(cls, components: dict[str, Any], prompt: str) -> Condition:

@@ -7,8 +7,6 @@ from typing import Any
 
 from diffusers.loaders import StableDiffusionLoraLoaderMixin
 
-from regiondrag_widget.models.families import family_of
-
 __all__ = ["NamedLoras"]
 
 
@@ -19,6 +17,7 @@ class NamedLoras(StableDiffusionLoraLoaderMixin):
     unet: Any
     transformer: Any
     components: Any
+    family: Any  # a `Family`; `RegionDragPipeline` tells it
     _loras: dict[str, str]  # what was loaded, by the adapter's name
 
     def load_lora_weights(
@@ -31,7 +30,7 @@ class NamedLoras(StableDiffusionLoraLoaderMixin):
         """
         before = set(getattr(self.denoiser, "peft_config", {}))
         if self.unet is None:
-            theirs = family_of(self.transformer).own_pipeline(self.components)
+            theirs = self.family.own_pipeline(self.components)
             theirs.load_lora_weights(pretrained_model_name_or_path_or_dict, adapter_name, **options)
         else:
             super().load_lora_weights(pretrained_model_name_or_path_or_dict, adapter_name, **options)
@@ -48,6 +47,26 @@ class NamedLoras(StableDiffusionLoraLoaderMixin):
         if not self.num_fused_loras:  # fused weights stay when their adapters go
             self._loras.clear()
         self._use_as_named()
+
+    def fuse_lora(self, components: list[str] | None = None, **options: Any) -> None:
+        """Add LoRA weights into the network's own, as diffusers does (see its ``fuse_lora``).
+
+        Parameters
+        ----------
+        components : list of str, optional
+            The parts that they are added into; all that can have them when left out.
+        **options
+            As diffusers takes them.
+        """
+        super().fuse_lora(self._with_loras() if components is None else components, **options)
+
+    def unfuse_lora(self, components: list[str] | None = None, **options: Any) -> None:
+        """Take LoRA weights out of the network's own again; `components` as `fuse_lora` takes them."""
+        super().unfuse_lora(self._with_loras() if components is None else components, **options)
+
+    def _with_loras(self) -> list[str]:
+        """The parts of this pipeline that can have LoRA weights; diffusers would look at a UNet alone."""
+        return [name for name in self._lora_loadable_modules if getattr(self, name, None) is not None]
 
     def delete_adapters(self, adapter_names: list[str] | str) -> None:
         """Remove LoRA weights by their adapters' names."""

@@ -25,7 +25,8 @@ def fuse_transformer_lora(
 ) -> int:
     """Add `scale` times a LoRA to a transformer's weights: see `fuse_lora`.
 
-    diffusers' own reader of the family translates other programs' formats.
+    diffusers' own reader of the family translates other programs' formats. Parts for text encoders are left
+    out, as `fuse_lora` does.
 
     Parameters
     ----------
@@ -52,8 +53,14 @@ def fuse_transformer_lora(
     """
     place, named = lora_source(lora)
     try:
-        state, described = getattr(diffusers, family.pipelines[0]).lora_state_dict(
-            place, use_safetensors=True, return_lora_metadata=True, **named, **options
+        # FLUX.1's reader gives the alphas apart; the others know no such option and leave them in
+        state, *apart, described = getattr(diffusers, family.pipelines[0]).lora_state_dict(
+            place,
+            use_safetensors=True,
+            return_alphas=True,
+            return_lora_metadata=True,
+            **named,
+            **options,
         )
     except Exception as error:  # safetensors and the hub have exceptions of their own
         first = first_line(error)
@@ -73,7 +80,7 @@ def fuse_transformer_lora(
     # all are checked before any is changed
     refusal = f"the LoRA {os.fspath(lora)} is not this model's"
     layers = {name: fitting_layer(transformer, name, pair, refusal) for name, pair in factors.items()}
-    alphas, usual = _alphas(described or {})
+    alphas, usual = _alphas((apart and apart[0]) or {}, described or {})
     for name, (module, up, down) in layers.items():
         rank, weight = len(down), module.weight
         strength = float(alphas.get(name, usual) or rank) / rank * scale
@@ -82,6 +89,11 @@ def fuse_transformer_lora(
     return len(layers)
 
 
-def _alphas(described: dict[str, Any]) -> tuple[dict[str, float], float | None]:
-    """Alphas by layer, and that of the others, as the file's description has them."""
-    return described.get("transformer.alpha_pattern") or {}, described.get("transformer.lora_alpha")
+def _alphas(apart: dict[str, Any], described: dict[str, Any]) -> tuple[dict[str, float], float | None]:
+    """Alphas by layer, and that of the others: of the file itself, or else of its description."""
+    named = {
+        re.sub(r"(\.lora_A\.weight)?\.alpha$", "", key).removeprefix("transformer."): float(value)
+        for key, value in apart.items()
+    }
+    pattern = described.get("transformer.alpha_pattern") or {}
+    return {**pattern, **named}, described.get("transformer.lora_alpha")

@@ -99,6 +99,39 @@ def test_a_removal_and_a_copy_work_too(pipe: Any):
     assert session.drafted.calls == 1
 
 
+def test_a_removal_removes_whatever_is_to_become_of_places_that_are_left(pipe: Any):
+    session = rd.ImageSession(pipe, picture(*SHAPE), "a dog", start=0.5)
+    removal = rd.RegionPair.remove(box(SHAPE, 16, 16, 48, 48))
+    count = pipe.backbone.tokens(*session.inversion().latents.shape[-2:])
+    edit = session.edit([removal], content="positions", vacated="keep")
+    (call, *_) = called_with(pipe, lambda: list(edit))
+    shown = {tuple(map(int, place)) for place in call["img_ids"][count:, 1:3].tolist()}
+    assert len(shown) == count - 4
+    assert not shown & {(1, 1), (1, 2), (2, 1), (2, 2)}
+
+
+def test_settings_that_it_has_no_use_for_are_named(pipe: Any):
+    session = rd.ImageSession(pipe, picture(*SHAPE), "a dog")
+    with pytest.warns(UserWarning, match='content="positions" does not use stop, attention_swap'):
+        session.edit([box_pair(SHAPE)], content="positions", stop=0.2, attention_swap=False)
+
+
+def test_guidance_is_told_as_given(pipe: Any):
+    network = pipe.model.network("a dog", guidance_scale=0.0)
+    x = torch.randn(1, pipe.backbone.channels, 4, 4)
+    (call,) = called_with(pipe, lambda: network.predict(x, torch.tensor([500.0])))
+    told = call["guidance"]
+    assert told is None if pipe.backbone.patch == 1 else told.tolist() == [0.0]  # klein is told none
+
+
+def test_relatives_that_read_more_are_refused(pipe: Any):
+    config, flux1 = pipe.transformer.config, pipe.backbone.patch == 2
+    change = {"in_channels": 96, "out_channels": 16} if flux1 else {"guidance_embeds": True}
+    other = type(pipe.transformer).from_config({**config, **change})
+    with pytest.raises(ValueError, match="Fill, Depth, Canny" if flux1 else r"FLUX\.2 dev"):
+        rd.RegionDragPipeline(pipe.vae, None, pipe.scheduler, transformer=other)
+
+
 def test_a_model_that_reads_no_references_says_so(tmp_path: Path):
     with pytest.raises(ValueError, match="reads reference pictures"):
         rd.edit(picture(*SHAPE), [box_pair(SHAPE)], content="positions")

@@ -59,6 +59,7 @@ def test_a_pipeline_edits_and_an_edit_that_changes_nothing_is_exact(scheduler: A
     assert torch.allclose(last, session.inversion().latents[0], atol=1e-4)
     list(session.edit([box_pair(SHAPE)]))
     assert np.isfinite(session.result.array).all()
+    assert session.result.settings["levels"] == list(session.levels.timesteps[1:])  # also those below 0
     with pytest.raises(ValueError, match="this model was trained on EDM's"):
         rd.ImageSession(pipe, picture(*SHAPE), preset="released")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,6 +42,7 @@ def embeds_of(pipe: rd.RegionDragPipeline, prompt: str) -> torch.Tensor:
 
 def test_a_textual_inversion_of_several_vectors_is_all_of_them(pipe: rd.RegionDragPipeline):
     vectors = torch.randn(3, TEXT_WIDTH, generator=torch.Generator().manual_seed(0))
+    embeds_of(pipe, "a")  # before there is such a word
     pipe.load_textual_inversion(vectors, token="<duck>")
     seen: list[list[int]] = []
     handle = pipe.text_encoder.register_forward_pre_hook(lambda _, args: seen.append(args[0][0].tolist()))
@@ -49,6 +51,20 @@ def test_a_textual_inversion_of_several_vectors_is_all_of_them(pipe: rd.RegionDr
     wanted = pipe.tokenizer.convert_tokens_to_ids(["<duck>", "<duck>_1", "<duck>_2"])
     at = seen[0].index(wanted[0])
     assert seen[0][at : at + 3] == wanted
+
+
+def test_the_owners_tokenizer_keeps_its_padding(pipe: rd.RegionDragPipeline):
+    """It may be in the midst of a call of its owner's, on another thread."""
+    expected = embeds_of(pipe, "a dog")
+    pipe.tokenizer("a dog", padding="longest")
+    backend = pipe.tokenizer.backend_tokenizer
+    before = backend.padding, backend.truncation
+    found: list[torch.Tensor] = []
+    thread = threading.Thread(target=lambda: found.append(embeds_of(pipe, "a dog")))
+    thread.start()
+    thread.join()
+    assert (backend.padding, backend.truncation) == before
+    assert torch.equal(found[0], expected)
 
 
 def test_a_prompt_beyond_what_is_read_is_cut_with_a_warning(pipe: rd.RegionDragPipeline):

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from diffusers import FluxTransformer2DModel
+from diffusers.loaders import StableDiffusionLoraLoaderMixin
+from safetensors.torch import load_file, save_file
 
 import regiondrag_widget as rd
 from regiondrag_widget.models.families import family_of
@@ -79,6 +81,41 @@ def test_a_lora_of_another_base_is_named(klein: Path, tmp_path: Path):
     file = saved_lora(other.transformer, tmp_path / "flux1.safetensors")
     with pytest.raises(ValueError, match=r"flux1\.safetensors is not this model's"):
         load(klein, lora=file)
+
+
+def test_the_strength_that_a_file_of_flux1_names_by_layer_counts(tmp_path: Path):
+    """diffusers' reader of FLUX.1 gives alphas apart from the factors."""
+    transformer = FluxTransformer2DModel(
+        in_channels=4,
+        num_layers=1,
+        num_single_layers=0,
+        attention_head_dim=8,
+        num_attention_heads=1,
+        joint_attention_dim=4,
+        pooled_projection_dim=4,
+        axes_dims_rope=(2, 2, 4),
+    )
+    weight = transformer.transformer_blocks[0].attn.to_out[0].weight
+    before, layer = weight.detach().clone(), "transformer.transformer_blocks.0.attn.to_out.0"
+    file = saved_lora(transformer, tmp_path / "a.safetensors", **{f"{layer}.alpha": torch.tensor(0.5)})
+    fuse_transformer_lora(transformer, family_of(transformer), file)
+    factors = load_file(file)
+    change = factors[f"{layer}.lora_B.weight"] @ factors[f"{layer}.lora_A.weight"]
+    assert torch.allclose(weight, before + 0.5 / 2 * change, atol=1e-5)
+
+
+def test_fusing_is_done_to_the_transformer(klein: Path, monkeypatch: pytest.MonkeyPatch):
+    """diffusers' own default names the UNet, where there is none, and does nothing without a word."""
+    asked: list[list[str]] = []
+    for name in ("fuse_lora", "unfuse_lora"):
+        monkeypatch.setattr(
+            StableDiffusionLoraLoaderMixin, name, lambda _, components, **options: asked.append(components)
+        )
+    pipe = load(klein)
+    pipe.fuse_lora()
+    pipe.unfuse_lora()
+    assert all("transformer" in names and "unet" not in names for names in asked)
+    assert len(asked) == 2
 
 
 def test_more_than_factors_is_refused(klein: Path, tmp_path: Path):

@@ -16,7 +16,7 @@ from diffusers import DDIMScheduler
 import regiondrag_widget as rd
 from regiondrag_widget.engine.inversion import draw_path_noise
 from regiondrag_widget.models.transformer import TransformerBackbone
-from tests.unit.engine_kit import box_pair, picture
+from tests.unit.engine_kit import box_pair, picture, tiny_embeds, tiny_pipeline
 from tests.unit.models.families_kit import KITS
 from tests.unit.models.flow_reference import reference_edit
 from tests.unit.models.transformer_kit import SIDE, Kit
@@ -78,6 +78,7 @@ def test_the_latents_are_those_of_diffusers_pipeline(family: Loaded):
 def test_the_condition_is_that_of_diffusers_pipeline(family: Loaded):
     expected = family.kit.embeds(family.theirs, PROMPT)
     assert torch.allclose(family.condition.embeds, expected, atol=1e-5)
+    assert not family.condition.embeds.requires_grad  # which would keep all that the encoder computed
     other = family.pipe.model.encode_prompt("").embeds
     assert other.shape != expected.shape or not torch.allclose(other, expected, atol=1e-3)
 
@@ -357,6 +358,13 @@ def test_without_a_text_encoder_embeds_are_asked_for(family: Loaded):
     pipe.profile = family.pipe.profile
     with pytest.raises(ValueError, match="pass prompt_embeds"):
         rd.ImageSession(pipe, picture(*SHAPE))
+
+
+def test_guidance_without_a_text_encoder_asks_for_negative_embeds():
+    model = tiny_pipeline().model
+    model.encode_prompt = None
+    with pytest.raises(ValueError, match="needs negative_prompt_embeds too"):
+        model.network(prompt_embeds=tiny_embeds(), guidance_scale=3.0)
 
 
 def test_the_released_levels_are_refused(family: Loaded):
