@@ -34,7 +34,7 @@ from regiondrag_widget.models.admission import is_edm
 from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.borrowing import borrowed_parts
 from regiondrag_widget.models.edm import EDMBackbone
-from regiondrag_widget.models.families import family_of
+from regiondrag_widget.models.families import Family, family_of
 from regiondrag_widget.models.image_prompt import ImagePrompt, encode_pictures, given_embeds
 from regiondrag_widget.models.ip_adapters import SafeIPAdapters
 from regiondrag_widget.models.linear_codec import LinearCodec
@@ -73,6 +73,7 @@ PARTS = (
     "tokenizer_3",
     "image_encoder",
     "feature_extractor",
+    "processor",
     "draft_vae",
 )
 
@@ -91,6 +92,8 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         A small autoencoder of the same latents, for drafts.
     image_encoder, feature_extractor : optional
         What makes the image prompt of IP-Adapters: see `load_ip_adapter`.
+    processor : optional
+        What reads the picture with the prompt, in Qwen-Image-Edit.
 
     Raises
     ------
@@ -112,6 +115,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
     draft_vae: Any
     image_encoder: Any
     feature_extractor: Any
+    processor: Any
 
     model_cpu_offload_seq = (
         "text_encoder->text_encoder_2->text_encoder_3->image_encoder->unet->transformer->vae"
@@ -134,6 +138,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         tokenizer_3: Any = None,
         image_encoder: Any = None,
         feature_extractor: Any = None,
+        processor: Any = None,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -150,6 +155,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
             draft_vae=draft_vae,
             image_encoder=image_encoder,
             feature_extractor=feature_extractor,
+            processor=processor,
         )
         self._interrupt = False
         self._loras: dict[str, str] = {}  # what `load_lora_weights` loaded, by the adapter's name
@@ -157,6 +163,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         self._parts: tuple[Any, ...] = ()
         self._compile: bool | str = "auto"
         self._own_name = "custom"
+        self._named = ""  # diffusers' class of the pipeline that the parts are of, where it is known
         self._model = self._made_of("custom")
 
     # -- the model ----
@@ -172,6 +179,29 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
     def backbone(self) -> Any:
         """Autoencoder, network and noise schedule: a `UNetBackbone` or a family's `TransformerBackbone`."""
         return self.model.backbone
+
+    @property
+    def family(self) -> Family:
+        """The family of the transformer.
+
+        Raises
+        ------
+        ValueError
+            There is none, or it is of a family that is not known.
+        """
+        return family_of(self.transformer, self._named, self.processor)
+
+    def use_as(self, named: str) -> None:
+        """Use the parts as a pipeline of diffusers does, where they do not tell it: Qwen-Image-Edit-Plus.
+
+        Parameters
+        ----------
+        named : str
+            Its class.
+        """
+        self._named = named
+        if self.transformer is not None and type(self.backbone) is not self.family.backbone_class():
+            self._model = self._made_of(self._model.name)
 
     @property
     def profile(self) -> BackboneProfile:
@@ -206,7 +236,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
     def _made_of(self, name: str) -> Model:
         kind: Any = EDMBackbone if is_edm(self.scheduler) else UNetBackbone
         if self.transformer is not None:
-            kind = family_of(self.transformer).backbone_class()
+            kind = self.family.backbone_class()
         backbone = kind(self.vae, self.denoiser, self.scheduler, self.draft_vae)
         backbone.accelerate(self._compile)
         self._parts = self._present_parts()
@@ -226,12 +256,14 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
             return MINI_PROFILE
         return stable_diffusion_profile(self.unet, backbone.cell, self.scheduler, name)
 
-    def _encoded(self, prompt: str) -> Condition:
+    def _encoded(self, prompt: str, picture: Any = None) -> Condition:
         side, backbone = self.profile.side, self.backbone
         components = with_own_tokenizers(self.components)
-        with moving_turn(self.text_encoder or self.text_encoder_2, self.denoiser):
+        # or the embeds would keep all that the text encoder computed, for gradients
+        with torch.no_grad(), moving_turn(self.text_encoder or self.text_encoder_2, self.denoiser):
             if isinstance(backbone, TransformerBackbone):
-                return backbone.encode_prompt(components, prompt)
+                told = {"picture": picture} if backbone.pictured else {}
+                return backbone.encode_prompt(components, prompt, **told)
             return encode_prompt(components, prompt, (side, side), self.maybe_convert_prompt)
 
     def _prompt_images(self, pictures: Any, embeds: Any) -> ImagePrompt:
@@ -362,6 +394,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
         check_keywords("from_pipe", parts, [*inspect.signature(cls.from_pipe).parameters, *PARTS])
         wanted = borrowed_parts(pipeline, PARTS, parts, draft_vae)
         pipe = cls(**wanted)
+        pipe.use_as(pipeline._named if isinstance(pipeline, cls) else type(pipeline).__name__)
         pipe.accelerate(compile)
         loras = getattr(pipe.denoiser, "peft_config", {})  # the pipeline's own LoRA adapters, by their names
         named = str(getattr(pipeline, "name_or_path", "") or type(pipeline).__name__)
@@ -407,7 +440,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
             The model is a transformer, whose families have none.
         """
         if self.unet is None:
-            raise ValueError(f"{family_of(self.transformer).name} has no textual inversion: use a LoRA")
+            raise ValueError(f"{self.family.name} has no textual inversion: use a LoRA")
         super().load_textual_inversion(*args, **options)
 
     # -- speed ----
@@ -587,6 +620,7 @@ class RegionDragPipeline(DiffusionPipeline, NamedLoras, TextualInversionLoaderMi
                     prompt,
                     prompt_embeds,
                     images=self.model.image_prompt(ip_adapter_image, ip_adapter_image_embeds),
+                    edited=lambda: decoded(self.backbone, latents, "pil", self.numpy_to_pil)[0],
                     **texts,
                 ),
                 steps=steps,

@@ -129,7 +129,8 @@ def check_content(network: Network, settings: EditSettings) -> None:
     """
     if settings.content == "positions" and not reads_references(network):
         raise ValueError(
-            'content="positions" needs a model that reads reference pictures, FLUX.2 klein or FLUX.1 Kontext'
+            'content="positions" needs a model that reads reference pictures: FLUX.2 klein, FLUX.1 Kontext '
+            "or Qwen-Image-Edit"
         )
     if settings.content != "pixels" and inpaints(network):
         raise ValueError(

@@ -16,6 +16,7 @@ from regiondrag_widget.engine.plan import latent_plan
 from regiondrag_widget.engine.settings import EditSettings, check_stop, schedule
 from regiondrag_widget.models.backbone import Network, check_swap
 from regiondrag_widget.models.model import Model
+from regiondrag_widget.models.references import with_picture
 from regiondrag_widget.regions import Correspondence
 
 __all__ = ["edit_latents"]
@@ -95,6 +96,7 @@ def edit_latents(
     check_content(network, settings)
     check_swap(network, settings.swap, gathers=settings.gathers, lives=settings.lives)
     clean = latents[0].to(model.backbone.device, torch.float32)
+    network = with_picture(network, clean)
     cells = None if editable is None else _cells(editable, tuple(clean.shape[-2:]))
     edited: list[Tensor] = []
     with watching(len(chain) * len(seeds)) as on_step:

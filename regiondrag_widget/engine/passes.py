@@ -40,7 +40,7 @@ from regiondrag_widget.imaging.sheet import Sheet
 from regiondrag_widget.imaging.window import Box, bounding_box, slices_of
 from regiondrag_widget.models.backbone import Backbone, Network, inpaints, told_picture
 from regiondrag_widget.models.keyvalues import SourcePath
-from regiondrag_widget.models.references import References, referring
+from regiondrag_widget.models.references import References, referring, with_picture
 from regiondrag_widget.regions import RegionPairs
 
 __all__ = ["Passes"]
@@ -329,7 +329,10 @@ class Passes:
             cells = open_cells_of(plan)
         if settings.lives and shown is None:
             cells = live_cells_of(plan)
-        network = self.network if shown is None else referring(self.network, shown)
+        if shown is None:
+            network = with_picture(self.network, task.window.latents)
+        else:
+            network = referring(self.network, shown)
         if told is not None:
             beside = inversion.latents[0] if isinstance(inversion.cache, SourcePath) else None
             network = told_picture(network, told.latents[:, crop[0], crop[1]], told.hole[crop], beside)

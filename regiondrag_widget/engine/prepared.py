@@ -27,6 +27,7 @@ from regiondrag_widget.models.keyvalues import choose_keeping
 from regiondrag_widget.models.levels import Levels
 from regiondrag_widget.models.model import Model
 from regiondrag_widget.models.placement import empty_cache
+from regiondrag_widget.models.references import with_picture
 from regiondrag_widget.regions import RegionPairs
 
 __all__ = ["PreparedPicture", "whole_size"]
@@ -188,7 +189,8 @@ class PreparedPicture:
             keeping = self._keeping_for(latents) if inverted else "device"
             noise = noise.to(latents)
             if inverted:
-                inversion = invert(self._network, latents, self._levels, noise, cancelled, keeping)
+                shown = with_picture(self._network, latents)
+                inversion = invert(shown, latents, self._levels, noise, cancelled, keeping)
                 self.keys_values = keeping
             else:
                 inversion = path_alone(latents, noise, self._levels)

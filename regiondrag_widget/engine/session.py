@@ -165,6 +165,7 @@ class ImageSession:
             negative_prompt=negative_prompt,
             negative_prompt_embeds=negative_prompt_embeds,
             images=model.image_prompt(ip_adapter_image, ip_adapter_image_embeds, self.picture.to_pil),
+            edited=self.picture.to_pil,
         )
         model.warn_if_untrained(self.levels, stacklevel=3)
         self._clock = Stopwatch(lambda: wait_for(model.backbone.device))

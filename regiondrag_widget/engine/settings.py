@@ -85,7 +85,8 @@ class EditSettings:
     content: str = setting(
         "choice", "pixels",
         "Whether pixels are moved and encoded, noised latents are (the paper's way), or the positions at "
-        "which a model that reads reference pictures is shown the parts (FLUX.2 klein, FLUX.1 Kontext)",
+        "which a model that reads reference pictures is shown the parts (FLUX.2 klein, FLUX.1 Kontext, "
+        "Qwen-Image-Edit)",
         choices=("pixels", "latents", "positions"), faces=("python",),
     )  # fmt: skip
     residual: str = setting(

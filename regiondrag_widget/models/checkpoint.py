@@ -21,10 +21,12 @@ __all__ = [
     "check_folder",
     "check_index",
     "check_no_code",
+    "class_in_index",
     "explain_hub_failure",
     "has_linear_codec",
     "has_transformer",
     "load_draft_vae",
+    "reads_pictures",
 ]
 
 # the small autoencoders of a family's latents, by the scaling factor that tells the latents apart
@@ -128,6 +130,17 @@ def has_linear_codec(folder: Path) -> bool:
 def has_transformer(folder: Path) -> bool:
     """Whether a model folder is of a family of transformers."""
     return family_in_index(_index_of(folder)) is not None
+
+
+def class_in_index(folder: Path) -> str:
+    """The class of diffusers' that a model folder is a pipeline of."""
+    return str(_index_of(folder).get("_class_name", ""))
+
+
+def reads_pictures(folder: Path) -> bool:
+    """Whether a model folder is of a family whose prompt is read together with the picture."""
+    family = family_in_index(_index_of(folder))
+    return family is not None and family.pictured
 
 
 def _named(index: dict[str, Any]) -> set[str]:

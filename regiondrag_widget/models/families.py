@@ -30,12 +30,15 @@ class Family:
         diffusers' classes of its pipelines.
     backbone : str
         Module and class of its backbone, which are imported when a model of the family is loaded.
+    pictured : bool
+        Whether its prompt is read together with the picture, by a part called processor.
     """
 
     name: str
     transformer: str
     pipelines: tuple[str, ...]
     backbone: str
+    pictured: bool = False
 
     def backbone_class(self) -> type[TransformerBackbone]:
         """The class of its backbone."""
@@ -84,6 +87,20 @@ FAMILIES = (
         "qwen_image:QwenImageBackbone",
     ),
     Family(
+        "Qwen-Image-Edit",
+        "QwenImageTransformer2DModel",
+        ("QwenImageEditPipeline", "QwenImageEditInpaintPipeline"),
+        "qwen_image_edit:QwenImageEditBackbone",
+        pictured=True,
+    ),
+    Family(
+        "Qwen-Image-Edit-Plus",
+        "QwenImageTransformer2DModel",
+        ("QwenImageEditPlusPipeline",),
+        "qwen_image_edit:QwenImageEditPlusBackbone",
+        pictured=True,
+    ),
+    Family(
         "Z-Image",
         "ZImageTransformer2DModel",
         ("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
@@ -97,8 +114,17 @@ def known_families() -> str:
     return ", ".join([KNOWN_MODELS, *(family.name for family in FAMILIES)])
 
 
-def family_of(transformer: Any) -> Family:
+def family_of(transformer: Any, named: str = "", processor: Any = None) -> Family:
     """The family of a loaded transformer.
+
+    Parameters
+    ----------
+    transformer : diffusers transformer
+        Whose class tells the family, or the few that have it.
+    named : str
+        diffusers' class of the pipeline that it is a part of, which tells those apart.
+    processor : optional
+        What reads a picture with the prompt, which tells them apart where the pipeline does not.
 
     Raises
     ------
@@ -106,9 +132,15 @@ def family_of(transformer: Any) -> Family:
         It is of none that is known.
     """
     kind = type(getattr(transformer, "_orig_mod", transformer)).__name__
-    for family in FAMILIES:
-        if family.transformer == kind:
+    found = [family for family in FAMILIES if family.transformer == kind]
+    for family in found:
+        if named in family.pipelines:
             return family
+    for family in found:
+        if family.pictured == (processor is not None):
+            return family
+    if found:
+        return found[0]
     raise ValueError(f"the network is a {kind}: {known_families()} can be used")
 
 

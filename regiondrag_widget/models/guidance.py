@@ -7,9 +7,9 @@ nothing gives the picture back at any guidance. It costs twice the calls and twi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import Tensor
 
@@ -17,9 +17,11 @@ from regiondrag_widget.models.attention import AttentionSwap
 from regiondrag_widget.models.backbone import Network, Predict, check_swap, inpaints, told_picture
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.levels import PredictionType
-from regiondrag_widget.models.references import References, referring
+from regiondrag_widget.models.references import References, referring, with_picture
 
-__all__ = ["GuidedNetwork"]
+__all__ = ["GuidedNetwork", "guided"]
+
+Combine: TypeAlias = "Callable[[Tensor, Tensor, float], Tensor]"
 
 
 class GuidedNetwork:
@@ -34,6 +36,8 @@ class GuidedNetwork:
         The network under the prompt and under the negative prompt.
     scale : float
         The guidance; 1 is the prompt alone.
+    combine : callable, optional
+        Makes the guided prediction of p, u and the scale where a family has a rule of its own.
 
     Attributes
     ----------
@@ -41,8 +45,11 @@ class GuidedNetwork:
         Network calls made so far, of both.
     """
 
-    def __init__(self, prompted: Network, negative: Network, scale: float) -> None:
+    def __init__(
+        self, prompted: Network, negative: Network, scale: float, combine: Combine | None = None
+    ) -> None:
         self.prompted, self.negative, self.scale = prompted, negative, scale
+        self._combine = combine or guided
         self.prediction_type: PredictionType = prompted.prediction_type
         self.calls = 0
 
@@ -69,7 +76,17 @@ class GuidedNetwork:
     def referring(self, references: References) -> GuidedNetwork:
         """See `references.referring`."""
         prompted, negative = (referring(network, references) for network in (self.prompted, self.negative))
-        return GuidedNetwork(prompted, negative, self.scale)
+        return GuidedNetwork(prompted, negative, self.scale, self._combine)
+
+    @property
+    def pictured(self) -> bool:
+        """Whether it is always shown the picture beside the latents."""
+        return bool(getattr(self.prompted, "pictured", False))
+
+    def with_picture(self, clean: Tensor) -> GuidedNetwork:
+        """See `references.with_picture`."""
+        prompted, negative = (with_picture(network, clean) for network in (self.prompted, self.negative))
+        return GuidedNetwork(prompted, negative, self.scale, self._combine)
 
     @property
     def computes_cells(self) -> bool:
@@ -84,7 +101,8 @@ class GuidedNetwork:
     def told_picture(self, clean: Tensor, hole: Tensor | None, source: Tensor | None) -> GuidedNetwork:
         """See `backbone.told_picture`."""
         prompted = told_picture(self.prompted, clean, hole, source)
-        return GuidedNetwork(prompted, told_picture(self.negative, clean, hole, source), self.scale)
+        negative = told_picture(self.negative, clean, hole, source)
+        return GuidedNetwork(prompted, negative, self.scale, self._combine)
 
     def inject(
         self,
@@ -128,4 +146,9 @@ class GuidedNetwork:
 
     def _guided(self, prompted: Tensor, negative: Tensor) -> Tensor:
         self.calls = self.prompted.calls + self.negative.calls
-        return negative + self.scale * (prompted - negative)
+        return self._combine(prompted, negative, self.scale)
+
+
+def guided(prompted: Tensor, negative: Tensor, scale: float) -> Tensor:
+    """The guided prediction of those under the prompt and the negative one."""
+    return negative + scale * (prompted - negative)

@@ -171,7 +171,7 @@ class Reading:
     with_text : bool
         Whether the text's keys and values are read too; otherwise the text is computed.
     bias : (1, 1, 1 or rows, tokens) Tensor, optional
-        What is added to the scores of image queries and image keys.
+        What is added to the scores of image queries and the last keys, which are the image's.
     live : (n,) int64 Tensor, optional
         The image tokens that are computed, where they read each other as they are.
     """
@@ -228,13 +228,12 @@ class Reading:
                     rest = rest.clone()
                     rest[:, self._live] = t[:, live[1] - len(self._live) :]
                 given.append(torch.cat([first, rest], 1))
-            text_keys = given[0].shape[1] - len(image[0])
-            return given[0], given[1], self._bias_of(text, text_keys, live[1])
+            return given[0], given[1], self._bias_of(text, given[0].shape[1], live[1])
 
         return read
 
-    def _bias_of(self, text: int, text_keys: int, queries: int) -> Tensor | None:
-        sizes = text, text_keys, queries
+    def _bias_of(self, text: int, keys: int, queries: int) -> Tensor | None:
+        sizes = text, keys, queries
         if self._bias is not None and sizes not in self._framed:
             self._framed[sizes] = _framed(self._bias, *sizes)
         return self._framed.get(sizes)
@@ -263,7 +262,7 @@ def beside(
         shared = [torch.cat([t[:, :text], t[:1, text:].expand(rows, -1, -1, -1)], 1) for t in (key, value)]
         mask = None
         if bias is not None:
-            one = _framed(bias, text, text, key.shape[1]).expand(1, 1, key.shape[1], -1)
+            one = _framed(bias, text, key.shape[1], key.shape[1]).expand(1, 1, key.shape[1], -1)
             mask = torch.cat([torch.zeros_like(one), *[one] * (rows - 1)])
         return shared[0], shared[1], mask
 
@@ -316,9 +315,9 @@ def image_bias(
     return bias if where is None or bias.shape[2] == 1 else bias[:, :, where]
 
 
-def _framed(bias: Tensor, text_queries: int, text_keys: int, queries: int) -> Tensor:
+def _framed(bias: Tensor, text_queries: int, keys: int, queries: int) -> Tensor:
     """A bias of image tokens with the text's rows and columns before it: the text sees all, and is seen."""
-    seen = torch.nn.functional.pad(bias, (text_keys, 0))
+    seen = torch.nn.functional.pad(bias, (keys - bias.shape[3], 0))
     if not text_queries:
         return seen
     rows = seen.expand(1, 1, queries - text_queries, -1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from regiondrag_widget.models.checkpoint import (
     check_folder,
     check_index,
     check_no_code,
+    class_in_index,
     explain_hub_failure,
     has_linear_codec,
     has_transformer,
     load_draft_vae,
+    reads_pictures,
 )
 from regiondrag_widget.models.device import choose_device, choose_dtype
-from regiondrag_widget.models.families import family_of
 from regiondrag_widget.models.graphs import accelerator_for
 from regiondrag_widget.models.lora import fuse_lora
 from regiondrag_widget.models.placement import device_of
@@ -118,8 +120,7 @@ def _load(
         shared = {name: options[name] for name in HUB if name in options}
         pipe, precision = _diffusers(load, model, device, dtype, options)
         if lora is not None and pipe.unet is None:
-            family = family_of(pipe.transformer)
-            fuse_transformer_lora(pipe.transformer, family, lora, lora_scale, **shared)
+            fuse_transformer_lora(pipe.transformer, pipe.family, lora, lora_scale, **shared)
         elif lora is not None:
             fuse_lora(pipe.unet, lora, lora_scale, **shared)
         if draft_vae is not None and pipe.draft_vae is None:
@@ -171,8 +172,15 @@ def _diffusers(
     formats: Any = precision
     if has_linear_codec(folder):
         formats = {"vae": torch.float32, "default": precision}
+    named = class_in_index(folder)
+    if "processor" not in options and reads_pictures(folder) and find_spec("torchvision") is None:
+        raise ValueError(
+            f"{model} reads the picture by a processor that needs torchvision: pip install torchvision"
+        )
     try:
-        return load(str(folder if local else model), **{_dtype_argument(): formats}, **options), precision
+        pipe = load(str(folder if local else model), **{_dtype_argument(): formats}, **options)
+        pipe.use_as(named)
+        return pipe, precision
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder} could not be loaded: {first_line(error)}") from error
 

@@ -32,7 +32,8 @@ class Model:
     name : str
         What results call it.
     encode_prompt : callable, optional
-        Prompt to `Condition`; None where there is no text encoder.
+        Prompt to `Condition`, and a Pillow image besides where the backbone is `pictured`; None where there
+        is no text encoder.
     zeros_for_empty : bool
         Whether an empty negative prompt is zeros instead of its embeds, as SDXL was trained.
     prompt_images : callable, optional
@@ -42,7 +43,7 @@ class Model:
     backbone: Backbone
     profile: BackboneProfile
     name: str = "custom"
-    encode_prompt: Callable[[str], Condition] | None = None
+    encode_prompt: Callable[..., Condition] | None = None
     zeros_for_empty: bool = False
     prompt_images: Callable[[Any, Any], ImagePrompt] | None = None
 
@@ -60,6 +61,7 @@ class Model:
         negative_prompt: str = "",
         negative_prompt_embeds: Tensor | None = None,
         images: ImagePrompt | None = None,
+        edited: Callable[[], Any] | None = None,
     ) -> Network:
         """The network under a prompt's condition, or that of prompt_embeds (1, tokens, dim).
 
@@ -74,15 +76,17 @@ class Model:
             What it should not show, where there is guidance.
         images : ImagePrompt, optional
             What IP-Adapters are told: see `image_prompt`.
+        edited : callable, optional
+            Gives the picture that is edited as a Pillow image, which some models read with the prompt.
 
         Raises
         ------
         ValueError
-            Embeds of another width, or a prompt where there is no text encoder.
+            Embeds of another width, a prompt where there is no text encoder, or no picture to read it with.
         TypeError
             A prompt that is no text.
         """
-        condition = self._condition(prompt, prompt_embeds, "prompt")
+        condition = self._condition(prompt, prompt_embeds, edited, "prompt")
         if images is not None:
             condition = replace(condition, images=images.embeds)
         scale = self.edit_defaults["guidance_scale"] if guidance_scale is None else guidance_scale
@@ -99,12 +103,13 @@ class Model:
             raise ValueError(
                 "this pipeline has no text encoder: guidance_scale above 1 needs negative_prompt_embeds too"
             )
-        negative = self._condition(negative_prompt, negative_prompt_embeds, "negative_prompt")
+        negative = self._condition(negative_prompt, negative_prompt_embeds, edited, "negative_prompt")
         if self.zeros_for_empty and not named:
             negative = _zeros(negative)
         if images is not None:
             negative = replace(negative, images=images.negative)
-        return GuidedNetwork(self.backbone.network(condition), self.backbone.network(negative), scale)
+        networks = self.backbone.network(condition), self.backbone.network(negative)
+        return GuidedNetwork(*networks, scale, getattr(self.backbone, "guided", None))
 
     def image_prompt(
         self, pictures: Any = None, embeds: Any = None, edited: Callable[[], Any] | None = None
@@ -159,7 +164,9 @@ class Model:
                 stacklevel=stacklevel,
             )
 
-    def _condition(self, prompt: str, prompt_embeds: Tensor | None, name: str) -> Condition:
+    def _condition(
+        self, prompt: str, prompt_embeds: Tensor | None, edited: Callable[[], Any] | None, name: str
+    ) -> Condition:
         if prompt_embeds is not None:
             if prompt:
                 _warn_unused(f"{name}_embeds stand for {name}, whose text is unused")
@@ -172,6 +179,8 @@ class Model:
             return self.backbone.condition(None)
         if self.encode_prompt is None:
             raise ValueError("this pipeline has no text encoder: pass prompt_embeds")
+        if getattr(self.backbone, "pictured", False):
+            return self.encode_prompt(prompt, None if edited is None else edited())
         return self.encode_prompt(prompt)
 
 

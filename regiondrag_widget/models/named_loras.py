@@ -7,8 +7,6 @@ from typing import Any
 
 from diffusers.loaders import StableDiffusionLoraLoaderMixin
 
-from regiondrag_widget.models.families import family_of
-
 __all__ = ["NamedLoras"]
 
 
@@ -19,6 +17,7 @@ class NamedLoras(StableDiffusionLoraLoaderMixin):
     unet: Any
     transformer: Any
     components: Any
+    family: Any  # a `Family`; `RegionDragPipeline` tells it
     _loras: dict[str, str]  # what was loaded, by the adapter's name
 
     def load_lora_weights(
@@ -31,7 +30,7 @@ class NamedLoras(StableDiffusionLoraLoaderMixin):
         """
         before = set(getattr(self.denoiser, "peft_config", {}))
         if self.unet is None:
-            theirs = family_of(self.transformer).own_pipeline(self.components)
+            theirs = self.family.own_pipeline(self.components)
             theirs.load_lora_weights(pretrained_model_name_or_path_or_dict, adapter_name, **options)
         else:
             super().load_lora_weights(pretrained_model_name_or_path_or_dict, adapter_name, **options)

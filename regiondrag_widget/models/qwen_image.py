@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from regiondrag_widget.models.backbone import Condition
 from regiondrag_widget.models.device import device_errors
+from regiondrag_widget.models.guidance import guided
 from regiondrag_widget.models.joint_attention import JointProcessor
 from regiondrag_widget.models.placement import device_of, dtype_of, is_moved
 from regiondrag_widget.models.processors import for_installing_thread
@@ -24,6 +25,7 @@ from regiondrag_widget.models.turns import Turns, turns_of
 __all__ = ["QwenImageBackbone"]
 
 TEXT_TOKENS = 1024
+Sizes: TypeAlias = "list[tuple[int, int, int]]"  # frames, rows and columns of each picture
 
 
 class QwenImageBackbone(TransformerBackbone):
@@ -71,23 +73,59 @@ class QwenImageBackbone(TransformerBackbone):
         **shown: References,
     ) -> Tensor:
         """See `TransformerBackbone.velocity`."""
-        (batch, _, height, width), net = x.shape, self.called(where)
+        batch, _, height, width = x.shape
         grid = (height // self.patch, width // self.patch)
-        tokens = F.pixel_unshuffle(x, self.patch).flatten(2).transpose(1, 2)
-        some: Any = nullcontext()
+        tokens, addresses = self._folded(x), where
+        sizes = [(1, *grid)]
         if where is not None:
             tokens = tokens[:, where]
-            some = tapped({net.pos_embed: lambda turns: (turns[0][where], turns[1])})
+        live = tokens.shape[1]
+        if "references" in shown:
+            # in a frame of their own, and first, so that the edit's own tokens stay the last of all
+            beside, sizes = shown["references"], sizes * 2
+            count = grid[0] * grid[1]
+            own = torch.arange(count, device=x.device) if where is None else where
+            addresses = torch.cat([count + beside.places, own])
+            given = self._folded(beside.latents[None]).to(x)[:, beside.tokens]
+            tokens = torch.cat([given.expand(batch, -1, -1), tokens], 1)
+        net = self.called(addresses)
+        words = condition.embeds[:, : None if with_text else 0].expand(batch, -1, -1)
+        some: Any = nullcontext()
+        if addresses is not None:
+            some = tapped({net.pos_embed: lambda turns: (turns[0][addresses], turns[1])})
+        if addresses is not None and net.config.get("zero_cond_t"):
+            some, sizes = _told_apart(net, addresses, sizes, live, words)
         with some:
             out = net(
                 hidden_states=tokens,
-                encoder_hidden_states=condition.embeds[:, : None if with_text else 0].expand(batch, -1, -1),
+                encoder_hidden_states=words,
                 timestep=timesteps / 1000,
-                img_shapes=[[(1, *grid)]] * batch,
+                img_shapes=[sizes] * batch,
                 return_dict=False,
-            )[0]
+            )[0][:, tokens.shape[1] - live :]
         whole = scattered(out, where, grid[0] * grid[1])
         return F.pixel_shuffle(whole.transpose(1, 2).unflatten(2, grid), self.patch)
+
+    def guided(self, prompted: Tensor, negative: Tensor, scale: float) -> Tensor:
+        """The guided prediction, each token as long as under the prompt alone, as diffusers' pipeline has it.
+
+        Parameters
+        ----------
+        prompted, negative : (B, C, h, w) Tensor
+            The predictions under the prompt and the negative one; 0 where a token was not computed.
+        scale : float
+            The guidance.
+        """
+        both = guided(prompted, negative, scale)
+        wanted, length = (
+            F.pixel_unshuffle(t, self.patch).norm(dim=1, keepdim=True) for t in (prompted, both)
+        )
+        ratio = torch.where(length > 0, wanted / length.clamp_min(torch.finfo(length.dtype).tiny), 1.0)
+        return both * F.interpolate(ratio, scale_factor=float(self.patch))
+
+    def _folded(self, x: Tensor) -> Tensor:
+        """Latents (B, C, h, w) as tokens (B, n, 4 C)."""
+        return F.pixel_unshuffle(x, self.patch).flatten(2).transpose(1, 2)
 
     def processor_of(self, module: Any) -> JointProcessor:
         """See `TransformerBackbone.processor_of`."""
@@ -123,6 +161,21 @@ class QwenImageBackbone(TransformerBackbone):
         if draft_vae is not None:
             raise ValueError("no small autoencoder is known for Qwen-Image's latents: leave draft_vae out")
         self.draft_vae = None
+
+
+def _told_apart(net: Any, addresses: Tensor, sizes: Sizes, live: int, words: Tensor) -> tuple[Any, Sizes]:
+    """What to change for Qwen-Image-Edit-2511, which takes a picture's tokens for noiseless, and the sizes.
+
+    It counts tokens by the sizes it is told, the edit's own first. So it is told of rows of as many tokens as
+    there are, and as the picture's stand first here, it is given each kind's modulation for the other.
+    """
+    turns = net.pos_embed([sizes], max_txt_seq_len=words.shape[1], device=words.device)
+    changes: dict[Any, Any] = {net.pos_embed: lambda _: (turns[0][addresses], turns[1])}
+    shown = len(addresses) - live
+    if shown:
+        for block in net.transformer_blocks:
+            changes[block.img_mod] = lambda out: out.roll(len(out) // 2, 0)
+    return tapped(changes), [(1, 1, count) for count in (shown, live) if count]
 
 
 def _statistics(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:

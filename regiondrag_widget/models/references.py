@@ -9,7 +9,7 @@ from torch import Tensor
 
 from regiondrag_widget.models.backbone import Network
 
-__all__ = ["References", "reads_references", "referring"]
+__all__ = ["References", "reads_references", "referring", "with_picture"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,24 @@ def referring(network: Network, references: References) -> Network:
     """
     if not reads_references(network):
         raise ValueError(
-            'content="positions" needs a model that reads reference pictures: FLUX.2 klein or FLUX.1 Kontext'
+            'content="positions" needs a model that reads reference pictures: FLUX.2 klein, FLUX.1 Kontext '
+            "or Qwen-Image-Edit"
         )
     made: Network = network.referring(references)  # type: ignore[attr-defined]
+    return made
+
+
+def with_picture(network: Network, clean: Tensor) -> Network:
+    """The network that is shown the picture beside the latents, where it always is; otherwise the network.
+
+    Parameters
+    ----------
+    network : Network
+        Its method `with_picture` takes the same where it is `pictured`.
+    clean : (C, h, w) Tensor
+        The picture.
+    """
+    if not getattr(network, "pictured", False):
+        return network
+    made: Network = network.with_picture(clean)  # type: ignore[attr-defined]
     return made

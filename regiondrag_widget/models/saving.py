@@ -9,8 +9,6 @@ from typing import Any
 
 import diffusers
 
-from regiondrag_widget.models.families import family_of
-
 __all__ = ["diffusers_pipeline", "write_index"]
 
 
@@ -40,7 +38,7 @@ def write_index(pipe: Any, folder: Path) -> None:
 def diffusers_pipeline(pipe: Any) -> str:
     """The class of diffusers that a pipeline's parts belong to."""
     if pipe.unet is None:
-        return family_of(pipe.transformer).pipelines[0]
+        return str(pipe.family.pipelines[0])
     config = pipe.unet.config
     xl = "XL" if config.get("addition_embed_type") == "text_time" else ""
     if config.in_channels != config.out_channels:

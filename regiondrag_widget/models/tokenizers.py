@@ -35,10 +35,16 @@ def with_own_tokenizers(components: Mapping[str, Any]) -> dict[str, Any]:
     components : mapping
         The parts by name.
     """
-    return {
-        name: _own(part) if name.startswith("tokenizer") and part is not None else part
-        for name, part in components.items()
-    }
+    return {name: _with_own(name, part) for name, part in components.items()}
+
+
+def _with_own(name: str, part: Any) -> Any:
+    if part is not None and name.startswith("tokenizer"):
+        return _own(part)
+    if part is not None and name == "processor":  # it reads pictures, and the prompt by a tokenizer inside it
+        part = copy.copy(part)
+        part.tokenizer = _own(part.tokenizer)
+    return part
 
 
 def _own(tokenizer: Any) -> Any:

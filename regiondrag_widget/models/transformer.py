@@ -56,6 +56,7 @@ class TransformerBackbone:
     turbo: int | None = None  # levels of weights that call themselves so; None where the schedule tells
     replays = False
     reads_references = False  # whether `velocity` takes `references`, a `References`
+    pictured = False  # whether it is always told the picture: with the prompt, and beside the latents
 
     def __init__(self, vae: Any, transformer: Any, scheduler: Any, draft_vae: Any = None) -> None:
         self.vae, self.transformer = vae, transformer

@@ -46,6 +46,7 @@ class TransformerHost(Protocol):
     batch_size: int | None
     patch: int
     reads_references: bool
+    pictured: bool
     plain: ClassVar[set[str]]
 
     def tokens(self, height: int, width: int) -> int:
@@ -105,6 +106,7 @@ class TransformerNetwork:
         self.calls = 0
         self._state: NetworkState | None = None
         self.references: References | None = None  # what `referring` was given
+        self._picture: References | None = None  # what `with_picture` was given
         self._edit: _Edit | None = None
         self._given: tuple[torch.device, torch.dtype, Condition] | None = None
 
@@ -121,7 +123,9 @@ class TransformerNetwork:
         network = self._backbone.transformer
         with device_errors():
             given = self._condition_at(x.device, dtype_of(network))
-            shown = {} if self.references is None else {"references": self.references}
+            # kept keys and values of the text have those of the picture with them
+            beside = self._picture if self.references is None and with_text else self.references
+            shown = {} if beside is None else {"references": beside}
             x = x.to(dtype_of(network))
             out = self._backbone.velocity(x, timesteps, given, where, with_text, **shown)
         return out.float()
@@ -209,6 +213,22 @@ class TransformerNetwork:
         made.references = references
         return made
 
+    @property
+    def pictured(self) -> bool:
+        """Whether it is always shown the picture beside the latents."""
+        return self._backbone.pictured
+
+    def with_picture(self, clean: Tensor) -> TransformerNetwork:
+        """See `references.with_picture`.
+
+        The picture's tokens are of the text's kind: the edit changes none of them, and their keys and values
+        are kept with the text's.
+        """
+        made = TransformerNetwork(self._backbone, self.condition)
+        everything = torch.arange(self._backbone.tokens(*clean.shape[-2:]), device=clean.device)
+        made._picture, made._given = References(clean, everything, everything), self._given
+        return made
+
     @contextmanager
     def _injected(
         self,
@@ -251,9 +271,10 @@ class TransformerNetwork:
         dtype = dtype_of(backbone.transformer)
         if live and where is None:
             where = torch.arange(tokens, device=cache.keys[names[0]][0].device) if whole else None
-        bias = image_bias(hidden, masked_queries, dtype, tokens, where) if names else None
+        shown = bias = image_bias(hidden, masked_queries, dtype, tokens, where) if names else None
         if live and bias is not None and where is not None:
             bias = bias.index_fill(3, where, 0.0)  # what is live is not what the original had there
+        bias = self._hiding_twice(shown, bias)
         reading = Reading(
             self._layers(state),
             names,
@@ -264,6 +285,17 @@ class TransformerNetwork:
         )
         known = self._edit = _Edit(weakref.ref(cache), given, where, reading)
         return known
+
+    def _hiding_twice(self, shown: Tensor | None, bias: Tensor | None) -> Tensor | None:
+        """A bias of the image's tokens, with that of the picture's, which stand before them."""
+        if bias is None or shown is None or self._picture is None:
+            return bias
+        return torch.cat([shown, bias], 3)
+
+    def _told(self, height: int, width: int) -> int:
+        """How many tokens the text has, and the picture where it is always shown."""
+        text = self.condition.embeds.shape[1]
+        return text + self._backbone.tokens(height, width) if self.pictured else text
 
     def _tokens_of(self, cells: Tensor, tokens: int) -> Tensor | None:
         """Indices (n,) of the tokens that hold any of the cells; None for all of them."""
@@ -281,6 +313,7 @@ class TransformerNetwork:
         names = chosen_layers(self._layers(state), swap, backbone.plain)
         tokens = backbone.tokens(*source.path.shape[-2:])
         bias = image_bias(hidden, masked_queries, dtype_of(backbone.transformer), tokens)
+        bias = self._hiding_twice(bias, bias)
 
         def predict(k: int, timestep: float, x: Tensor) -> Tensor:
             if not names:
@@ -310,7 +343,7 @@ class TransformerNetwork:
         """Bytes of the keys and values of one level, the text's included."""
         network = self._backbone.transformer
         size = torch.finfo(dtype_of(network)).bits // 8
-        image, text = self._backbone.tokens(height, width), self.condition.embeds.shape[1]
+        image, text = self._backbone.tokens(height, width), self._told(height, width)
         layers = self._layers(self._present_state())
         tokens = sum(self._backbone.kept_tokens(name, image, text) for name in layers)
         return tokens * self._backbone.width() * 2 * size
@@ -325,7 +358,7 @@ class TransformerNetwork:
             return 1  # batches are known to fail there
         free = free_memory(device)
         budget = CPU_BUDGET if free is None else free // 2
-        tokens = self._backbone.tokens(height, width) + self.condition.embeds.shape[1]
+        tokens = self._backbone.tokens(height, width) + self._told(height, width)
         each = tokens * self._backbone.width() * ACTIVATION_WIDTHS * torch.finfo(dtype_of(network)).bits // 8
         return int(max(1, budget // max(1, each)))
 

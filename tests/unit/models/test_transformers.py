@@ -78,6 +78,7 @@ def test_the_latents_are_those_of_diffusers_pipeline(family: Loaded):
 def test_the_condition_is_that_of_diffusers_pipeline(family: Loaded):
     expected = family.kit.embeds(family.theirs, PROMPT)
     assert torch.allclose(family.condition.embeds, expected, atol=1e-5)
+    assert not family.condition.embeds.requires_grad  # which would keep all that the encoder computed
     other = family.pipe.model.encode_prompt("").embeds
     assert other.shape != expected.shape or not torch.allclose(other, expected, atol=1e-3)
 
