@@ -32,6 +32,7 @@ COLUMNS = {
     "regions": "saved regions, a folder or .zip, instead of all of the above",
     "protect": "a mask: white where nothing may change",
 }
+SEVERAL_FILES = ("handle", "target")
 FILES = ("picture", "handle", "target", "regions", "protect")
 SETTING_COLUMNS = tuple(name for name in names("command line") if BY_NAME[name].scope != "model")
 _PARSED: Mapping[str, Any] = {"integer": int, "number": float}
@@ -78,12 +79,14 @@ class EditRow:
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that are read."""
-        given = [self.picture, *self.handles, *self.targets, self.regions, self.protect]
-        found: list[Path] = []
-        for one in given:
-            if isinstance(one, (str, Path)):
-                path = Path(one)
-                found += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        given = [self.picture, *self.handles, *self.targets, self.protect]
+        found = [Path(one) for one in given if isinstance(one, (str, Path))]
+        if isinstance(self.regions, (str, Path)):
+            saved = Path(self.regions)
+            # saved regions are a folder without folders in it; any other folder is not looked through
+            index = saved / "regions.json"
+            inside = sorted(path for path in saved.iterdir() if path.is_file()) if index.is_file() else []
+            found += inside or [index if saved.is_dir() else saved]
         return tuple(found)
 
 
@@ -107,8 +110,8 @@ def edit_row(row: Row) -> EditRow:
         scales=[_number(one, "scale") for one in _several(values.get("scale"))],
         turns=[_number(one, "rotate") for one in _several(values.get("rotate"))],
         points=[_pins(one) for one in _several(values.get("points"))],
-        carries=[str(one) for one in _several(values.get("carry"))],
-        actions=[str(one) for one in _several(values.get("action"))],
+        carries=[str(one).lower() for one in _several(values.get("carry"))],
+        actions=[str(one).lower() for one in _several(values.get("action"))],
         regions=values.get("regions"),
         protect=values.get("protect"),
         settings=settings,
@@ -146,7 +149,12 @@ def _several(value: Any) -> list[Any]:
     if value is None:
         return []
     if isinstance(value, str):
-        return [part.strip() for part in value.split(SEPARATOR)]
+        parts = [part.strip() for part in value.split(SEPARATOR)]
+        if "" in parts:
+            raise ValueError(
+                f"nothing stands before or after a {SEPARATOR!r} in {value!r}: give each handle's value"
+            )
+        return parts
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 

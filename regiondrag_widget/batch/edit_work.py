@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +77,7 @@ class EditWork:
             values[name] = [None if isinstance(one, (str, Path)) else _digest(one) for one in given]
         values |= {"protect": said.protect is not None, "regions": said.regions is not None}
         values["settings"] = {**self.settings, **said.settings}
-        values["model"] = [_identity(self.model), str(self.dtype or "")]
+        values["model"] = [self._identity, str(self.dtype or "")]
         values["ending"], values["version"] = self.ending, __version__
         return Depends(values, said.files)
 
@@ -105,7 +105,12 @@ class EditWork:
         weights = 0
         if folder is not None and folder.is_dir():
             weights = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
-        return Needs(weights, None if self.device is None else str(self.device), str(_identity(self.model)))
+        return Needs(weights, None if self.device is None else str(self.device), str(self._identity))
+
+    @cached_property
+    def _identity(self) -> str:
+        """The model's identity, found once: a later run has other work, and may have other weights."""
+        return _identity(self.model)
 
     def _of_session(self, row: EditRow) -> dict[str, Any]:
         given = {**self.settings, **row.settings}
@@ -191,14 +196,9 @@ def _identity(model: Any) -> str:
     """What tells a model from another: its name; of a folder also its files' sizes and parts of them."""
     if not isinstance(model, (str, os.PathLike)):
         return str(getattr(getattr(model, "model", model), "name", type(model).__name__))
-    return _folder_identity(os.fspath(model))
-
-
-@lru_cache(maxsize=8)
-def _folder_identity(model: str) -> str:
     folder = Path(model).expanduser()
     if not folder.is_dir():
-        return model
+        return os.fspath(model)
     state = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.suffix in (".safetensors", ".json") and path.is_file():

@@ -26,7 +26,7 @@ PICTURES = (
     ".avif",
     ".heic",
 )
-MASK = re.compile(r"(.+)[-.](handle|target|protect)(?:[-.]?(\d+))?")
+MASK = re.compile(r"(.+)[-._ ](handle|target|protect)(?:[-._ ]?(\d+))?", re.IGNORECASE)
 
 
 def folder_rows(folder: Path) -> list[Row]:
@@ -65,7 +65,7 @@ def folder_rows(folder: Path) -> list[Row]:
                 pictures[path.stem] = path
             else:
                 kinds = masks.setdefault(match[1], {})
-                kinds.setdefault(match[2], []).append((int(match[3] or 0), path))
+                kinds.setdefault(match[2].lower(), []).append((int(match[3] or 0), path))
     stray = sorted(set(masks) - set(pictures))
     if stray:
         raise ValueError(
@@ -86,5 +86,8 @@ def _row(picture: Path, masks: dict[str, list[tuple[int, Path]]]) -> Row:
         values[kind] = SEPARATOR.join(str(path) for _, path in sorted(found))
     prompt = picture.with_suffix(".txt")
     if prompt.is_file():
-        values["prompt"] = prompt.read_text("utf-8").strip()
+        try:
+            values["prompt"] = prompt.read_text("utf-8-sig").strip()
+        except UnicodeDecodeError:
+            raise ValueError(f"{prompt.name} is no UTF-8 text, which a prompt must be") from None
     return Row(plain_name(picture.stem), values, picture.name)

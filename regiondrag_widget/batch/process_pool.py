@@ -12,7 +12,9 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
+from typing import Any
 
 from regiondrag_widget.batch.one_row import RowDoer
 from regiondrag_widget.batch.result_folder import ResultFolder
@@ -97,7 +99,7 @@ class _Hand(threading.Thread):
         self._waiting, self._ended = waiting, ended
         self._over = threading.Event()
         self._pool: ProcessPoolExecutor | None = None
-        self._process: int | None = None
+        self._context = _Spawning()
         self._worked = False  # whether a process of this hand has ever answered
 
     def run(self) -> None:
@@ -123,9 +125,10 @@ class _Hand(threading.Thread):
     def end(self) -> None:
         """End the worker process, whatever it does."""
         self._over.set()
-        if self._process is not None and self.is_alive():
+        process = self._context.latest
+        if process is not None and process.pid is not None and self.is_alive():
             with suppress(OSError):
-                os.kill(self._process, signal.SIGTERM)
+                os.kill(process.pid, signal.SIGTERM)
 
     def _outcome(self, row: Row) -> Outcome:
         for _ in range(TRIES):
@@ -146,9 +149,9 @@ class _Hand(threading.Thread):
 
     def _ready_pool(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+            self._pool = ProcessPoolExecutor(1, self._context)
             try:
-                self._process = self._pool.submit(_begin, *self._start).result()
+                self._pool.submit(_begin, *self._start).result()
             except BrokenProcessPool as error:
                 if self._worked:
                     raise
@@ -159,22 +162,35 @@ class _Hand(threading.Thread):
         return self._pool
 
 
+class _Spawning(SpawnContext):
+    """Starts processes anew, and knows the latest: it is ended while it still loads the model, too."""
+
+    latest: SpawnProcess | None = None
+
+    def Process(self, *args: Any, **keywords: Any) -> SpawnProcess:  # type: ignore[override]
+        """Make a process, as its base does; it is started by this thread, right after."""
+        if hasattr(signal, "pthread_sigmask"):
+            # the process inherits it: Ctrl-C is for the one that was started by hand, also while others start
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        self.latest = SpawnProcess(*args, **keywords)
+        return self.latest
+
+
 # -- in the worker process ----
 
 _doer: RowDoer | None = None
 
 
-def _begin(work: Work, output: Path, number: int) -> int:
-    """Load what the work needs; the id of this process."""
+def _begin(work: Work, output: Path, number: int) -> None:
+    """Load what the work needs."""
     global _doer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that was started by hand
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # for libraries that are not imported yet
         os.environ[name] = "1"
     _doer = RowDoer(work, ResultFolder(output), number)
     _doer.open()
     compute_with_one_thread()
-    return os.getpid()
 
 
 def _do(row: Row) -> Outcome:

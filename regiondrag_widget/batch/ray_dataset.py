@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from regiondrag_widget.batch.cluster import needs_of, required_ray, with_workers
-from regiondrag_widget.batch.csv_table import plain_name
-from regiondrag_widget.batch.edit_row import COLUMNS, FILES, SEPARATOR, SETTING_COLUMNS, require_known_columns
+from regiondrag_widget.batch.csv_table import located, plain_name
+from regiondrag_widget.batch.edit_row import COLUMNS, FILES, SETTING_COLUMNS, require_known_columns
 from regiondrag_widget.batch.edit_work import EditWork
 from regiondrag_widget.batch.placing import leaving_a_cpu, machines_of, placed
 from regiondrag_widget.batch.portions import MOST
@@ -109,8 +109,7 @@ def _rows(folder: str, batch: Mapping[str, Any]) -> list[Row]:
 def _row(line: dict[str, Any], folder: Path) -> Row:
     for column in FILES:
         if isinstance(line.get(column), str) and line[column]:
-            parts = line[column].split(SEPARATOR)
-            line[column] = SEPARATOR.join(str(folder / Path(part.strip()).expanduser()) for part in parts)
+            line[column] = located(line[column], column, folder)
     name = str(line.get("name") or "")
     if not name:
         texts = [line[key] for key in ("picture", "regions") if isinstance(line.get(key), str) and line[key]]

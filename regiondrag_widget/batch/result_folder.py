@@ -154,6 +154,8 @@ class ResultFolder:
             "about": made.about,
         }
         try:
+            # what is written now is not what an earlier record says of a file of this name
+            self.record_path(row.name).unlink(missing_ok=True)
             for ending, write in made.files.items():
                 path = self.path / f"{row.name}{ending}"
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -190,7 +192,8 @@ class ResultFolder:
                     name: value for name, value in dict(record.get("about", {})).items() if _is_plain(value)
                 }
                 first = {"name": row.name, "file": next(iter(record["files"]), "")}
-                found.append({**first, **own, **about, "seconds": record.get("seconds", "")})
+                # the order of the first, and the values of the last of equal names
+                found.append({**first, **own, **about, **first, "seconds": record.get("seconds", "")})
         columns = list(dict.fromkeys(name for line in found for name in line))
         _write_csv(
             self.path / "results.csv",
@@ -200,6 +203,8 @@ class ResultFolder:
 
 def described(path: Path) -> dict[str, Any]:
     """What a record keeps of a file that is read; raises ``FileNotFoundError`` where it is not there."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file in it")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     stat = path.stat()
@@ -210,7 +215,11 @@ def described(path: Path) -> dict[str, Any]:
 @lru_cache(maxsize=64)
 def _digest(path: Path, size: int, modified: int) -> str:
     """A file's SHA-256; the rows of one picture ask for it in turn."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(1 << 20):
+            state.update(part)
+    return state.hexdigest()
 
 
 def _is_unchanged(path: Path, known: Mapping[str, Any]) -> bool:

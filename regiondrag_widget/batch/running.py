@@ -64,7 +64,9 @@ def run(
             order = {row.name: index for index, row in enumerate(table)}
             summary.failures.sort(key=lambda failure: order[failure.row.name])
             folder.write_failures(summary.failures)
-    folder.write_table(table)
+    failed = {failure.row.name for failure in summary.failures}
+    # a row that fails may have a result of an earlier run, when it said something else
+    folder.write_table(row for row in table if row.name not in failed)
     return summary
 
 
@@ -159,7 +161,7 @@ def _refuse_overwriting(rows: Sequence[Row], work: Work, folder: ResultFolder) -
         except Exception:  # it will fail with its reason
             continue
         for path in files:
-            place = path.absolute()
+            place = path.resolve()
             if output in place.parents:
                 name = place.relative_to(output).with_suffix("").as_posix()
                 if name.casefold() in names:

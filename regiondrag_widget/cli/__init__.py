@@ -48,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        wrong_input = isinstance(error, (ValueError, TypeError, FileNotFoundError, IsADirectoryError))
+        wrong_input = isinstance(
+            error, (ValueError, TypeError, FileNotFoundError, IsADirectoryError, NotADirectoryError)
+        )
         return _say(f"error: {_one_sentence(error)}", WRONG_INPUT if wrong_input else FAILURE)
 
 

@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from regiondrag_widget.batch.edit_row import COLUMNS, SETTING_COLUMNS
 from regiondrag_widget.cli.edit import add_setting
-from regiondrag_widget.engine.settings import SETTINGS
-from regiondrag_widget.terminal import DONE, FAILURE, say
+from regiondrag_widget.engine.settings import SETTINGS, EditSettings
+from regiondrag_widget.terminal import DONE, FAILURE, INTERRUPTED, say
 
 if TYPE_CHECKING:
     from regiondrag_widget.batch.row_outcome import Outcome, Summary
@@ -81,22 +81,28 @@ def run(args: argparse.Namespace) -> int:
 
     given = {name: value for name in SETTING_COLUMNS if (value := getattr(args, name)) is not None}
     work = EditWork(args.model or "mini", args.device, settings=given, ending=f".{args.format}")
+    for seed in args.seeds:
+        EditSettings().updated({"seed": seed}, "command line")
     rows = read_rows(args.table, seeds=args.seeds)
+    _keep_table(args.table, args.output)
     if args.ray is not None:
         required_ray()
     warned: set[str] = set()
-    with tqdm(total=len(rows), unit="edit", file=sys.stderr, disable=args.quiet, smoothing=0.05) as bar:
+    try:
+        with tqdm(total=len(rows), unit="edit", file=sys.stderr, disable=args.quiet, smoothing=0.05) as bar:
 
-        def progress(outcome: Outcome, summary: Summary) -> None:
-            if outcome.status == "kept" and not args.quiet:  # no measure of how long the others take
-                bar.initial += 1
-            bar.update()
-            for words in (*outcome.warnings, *_failure(outcome)):
-                if words not in warned:
-                    warned.add(words)
-                    bar.write(f"regiondrag: {words}", file=sys.stderr)
+            def progress(outcome: Outcome, summary: Summary) -> None:
+                if outcome.status == "kept" and not args.quiet:  # no measure of how long the others take
+                    bar.initial += 1
+                bar.update()
+                for words in (*outcome.warnings, *_failure(outcome)):
+                    if words not in warned:
+                        warned.add(words)
+                        bar.write(f"regiondrag: {words}", file=sys.stderr)
 
-        summary = run_rows(rows, args.output, work, workers=args.workers, ray=args.ray, progress=progress)
+            summary = run_rows(rows, args.output, work, workers=args.workers, ray=args.ray, progress=progress)
+    except KeyboardInterrupt:
+        return say("regiondrag: interrupted: the same command goes on", INTERRUPTED)
     counts = f"{summary.done} edited, {summary.kept} finished earlier, {summary.failed} failed"
     print(f"{summary.total} rows: {counts}; see {args.output / 'results.csv'}")
     if summary.failed:
@@ -104,6 +110,16 @@ def run(args: argparse.Namespace) -> int:
             f"regiondrag: {summary.failed} rows failed: {args.output / 'failed.csv'} says why", FAILURE
         )
     return DONE
+
+
+def _keep_table(table: Path, output: Path) -> None:
+    """Refuse to write a list of results over the table."""
+    for name in ("results.csv", "failed.csv"):
+        place = output / name
+        if table.is_file() and place.is_file() and table.samefile(place):
+            raise ValueError(
+                f"{table} would be overwritten by {name} of the results: choose another folder for them"
+            )
 
 
 def _failure(outcome: Outcome) -> list[str]:

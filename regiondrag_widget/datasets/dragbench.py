@@ -93,7 +93,7 @@ def _points(entry: dict[str, Any]) -> Points:
     given = entry["points"]
     try:
         flat = np.asarray(given, dtype=np.float64).reshape(-1, 2) if len(given) else np.zeros((0, 2))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise SampleError("the points are not pairs of numbers x, y") from None
     if len(flat) % 2:
         raise SampleError(f"there are {len(flat)} points, and each handle needs a target")

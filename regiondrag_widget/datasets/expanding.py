@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -150,5 +151,15 @@ def _moved(handle: Mask, points: Points) -> RegionPair:
     try:
         return RegionPair.bend(handle, points[:, 0], points[:, 1])
     except ValueError:  # a bend that folds over: the nearest movement without one
-        matrix, _ = cv2.estimateAffinePartial2D(points[:, 0], points[:, 1])
-        return RegionPair(handle, matrix=np.vstack([matrix, [0, 0, 1]]))
+        with suppress(ValueError):  # points that all but meet have none
+            return RegionPair(handle, matrix=_nearest_movement(points))
+        return RegionPair.move(handle, float(mean[0]), float(mean[1]))
+
+
+def _nearest_movement(points: Points) -> NDArray[np.float64]:
+    """(3, 3) matrix that shifts, turns and scales handle points nearest to their targets."""
+    whole = np.ascontiguousarray(points, np.float32)  # OpenCV takes no views
+    matrix, _ = cv2.estimateAffinePartial2D(whole[:, 0].copy(), whole[:, 1].copy())
+    if matrix is None:
+        raise ValueError("no movement takes the points there")
+    return np.vstack([np.asarray(matrix, np.float64), [0, 0, 1]])

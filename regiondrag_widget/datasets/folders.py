@@ -74,5 +74,5 @@ def read_points(given: Any, where: str) -> Points:
     try:
         points = np.asarray(given, dtype=np.float64)
         return points.reshape(0, 2, 2) if not points.size else points.reshape(-1, 2, 2)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise SampleError(f"{where}: points are no list of [[x, y], [x, y]]") from None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["require_folder", "sample_folders"]
 
-MAX_DEPTH = 8  # folders within folders: a link to a parent must not lead round for ever
+MAX_DEPTH = 8  # folders within folders
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
@@ -28,15 +28,25 @@ def sample_folders(root: Path, files: Collection[str]) -> Iterator[tuple[str, Pa
     A folder is a sample when it has any of these files. One with pictures and no folders below is one too:
     it is told as incomplete rather than passed over. Names that begin with a dot are passed over.
     """
-    found = list(_below(root, files, 0))
+    found = list(_below(root, files, 0, set()))
     if not any(complete for _, complete in found):
         return
     for folder, _ in found:
         yield (folder.relative_to(root).as_posix() if folder != root else root.name), folder
 
 
-def _below(folder: Path, files: Collection[str], depth: int) -> Iterator[tuple[Path, bool]]:
-    inside = sorted(folder.iterdir())
+def _below(folder: Path, files: Collection[str], depth: int, seen: set[Path]) -> Iterator[tuple[Path, bool]]:
+    place = folder.resolve()
+    if place in seen:  # a link leads round
+        return
+    seen.add(place)
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError:
+        if depth == 0:
+            raise
+        yield folder, False  # told when it is read
+        return
     names = {path.name for path in inside}
     folders = [path for path in inside if path.is_dir() and not path.name.startswith(".")]
     if names & set(files):
@@ -45,4 +55,4 @@ def _below(folder: Path, files: Collection[str], depth: int) -> Iterator[tuple[P
         yield folder, False
     if depth < MAX_DEPTH:
         for path in folders:
-            yield from _below(path, files, depth + 1)
+            yield from _below(path, files, depth + 1, seen)

@@ -49,8 +49,8 @@ def load_prdbench(folder: str | os.PathLike[str]) -> Dataset:
         raise ValueError(f"{root / INDEX} lists no samples")
     places: dict[str, _Place] = {}
     for number, entry in enumerate(entries):
-        name = Path(str(entry.get("src_img_path", ""))).stem if isinstance(entry, dict) else ""
-        name = name or f"sample-{number}"
+        given_name = str(entry.get("src_img_path", "")) if isinstance(entry, dict) else ""
+        name = Path(_base(given_name)).stem.strip(" .") or f"sample-{number}"
         while name in places:
             name += "+"
         places[name] = _Place(root, entry)
@@ -91,7 +91,7 @@ class _Place:
         named = self.entry.get(key) if isinstance(self.entry, dict) else None
         if not isinstance(named, str) or not named:
             raise SampleError(f"{INDEX} names no {key}")
-        base = named.replace("\\", "/").rsplit("/", 1)[-1]
+        base = _base(named)
         return self.root / folder / (base.replace("mask", "color") if colour else base)
 
     @property
@@ -119,6 +119,11 @@ class _Place:
         return [path for path in (self.picture, self.truth, *self.masks) if path.is_file()] + [
             self.root / INDEX
         ]
+
+
+def _base(path: str) -> str:
+    """The last part of a path of any system."""
+    return path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _read(name: str, place: _Place) -> Sample:

@@ -136,10 +136,11 @@ class Dataset:
         for name, place in self.places:
             try:
                 sample = self.read(name, place)
-            except (ValueError, TypeError, OSError) as error:
+            except Exception as error:  # what a stranger's file does to a library cannot be listed
+                reason = _reason(error)
                 if name not in self.skipped:
-                    warnings.warn(f"sample {name} is skipped: {error}", stacklevel=2)
-                self.skipped[name] = str(error)
+                    warnings.warn(f"sample {name} is skipped: {reason}", stacklevel=2)
+                self.skipped[name] = reason
                 continue
             yield sample
 
@@ -169,6 +170,12 @@ def _files_in(folder: Path) -> list[Path]:
     """All files in a folder and the folders in it that hold no sample of their own, such as ReD's temp."""
     inside = [path for path in sorted(folder.iterdir()) if path.is_file()]
     return inside + sorted(path for path in folder.glob("temp/*") if path.is_file())
+
+
+def _reason(error: Exception) -> str:
+    """Why a sample is skipped, in words."""
+    expected = isinstance(error, (ValueError, TypeError, OSError)) and str(error)
+    return str(error) if expected else f"it cannot be read: {type(error).__name__}: {error}"
 
 
 def _size(shape: tuple[int, ...]) -> str:

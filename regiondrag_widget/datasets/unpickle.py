@@ -2,7 +2,9 @@
 
 A pickle is a program: it may call anything that it can name. Here it can name only what numpy's arrays are
 made of, and gets our own stand-ins for these, which check what they are given and keep it as plain bytes.
-So neither a function of its choice runs, nor is more memory taken than the file is long.
+So no function of its choice runs. It is read by the Python half of the standard library, since the half in C
+reserves as much memory as a pickle says, 32 GB for one of ten bytes; and of its instructions only those pass
+that plain data needs.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import io
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +54,9 @@ def read_pickle(path: Path) -> Any:
     except UnpicklingError as error:
         raise UnpicklingError(f"{path.name} {error}") from None
     except Exception as error:  # a damaged pickle raises anything
-        raise UnpicklingError(f"{path.name} is damaged or no pickle: {error}") from error
+        raise UnpicklingError(
+            f"{path.name} is damaged or no pickle: {str(error) or type(error).__name__}"
+        ) from error
     return _Plain(path.name).of(found)
 
 
@@ -140,7 +144,7 @@ class _Maker:
 
 
 _KNOWN: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): _Array,
+    ("numpy", "ndarray"): _Maker(_made_array),
     ("numpy", "dtype"): _Maker(_Dtype),
     ("_codecs", "encode"): _Maker(_encoded),
 }
@@ -150,8 +154,31 @@ for _package in ("numpy.core", "numpy._core"):
     _KNOWN[f"{_package}.numeric", "_frombuffer"] = _Maker(_from_buffer)
 
 
-class _Reader(pickle.Unpickler):
+# what plain data is written with, in any protocol; no sets, persistent names, extensions, or calls by INST
+_INSTRUCTIONS = (
+    "PROTO FRAME STOP MARK POP POP_MARK DUP PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET "
+    "NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT BINFLOAT "
+    "STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE BINUNICODE8 SHORT_BINUNICODE "
+    "BINBYTES BINBYTES8 SHORT_BINBYTES BYTEARRAY8 "
+    "LIST EMPTY_LIST APPEND APPENDS DICT EMPTY_DICT SETITEM SETITEMS "
+    "TUPLE EMPTY_TUPLE TUPLE1 TUPLE2 TUPLE3 GLOBAL STACK_GLOBAL REDUCE BUILD"
+)
+
+
+_CODES = {getattr(pickle, name)[0] for name in _INSTRUCTIONS.split()}
+
+
+def _refused(reader: pickle._Unpickler) -> None:
+    raise UnpicklingError("holds things that are no plain data: it was not run")
+
+
+class _Reader(pickle._Unpickler):
     """Gives a pickle the stand-ins above and no other name."""
+
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
+        code: cast(Any, act) if code in _CODES else _refused
+        for code, act in pickle._Unpickler.dispatch.items()
+    }
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, encoding="latin1")
@@ -162,8 +189,14 @@ class _Reader(pickle.Unpickler):
             return _KNOWN[module, name]
         except KeyError:
             raise UnpicklingError(
-                f"names {module}.{name}, which is neither plain data nor a numpy array: it was not run"
+                f"names {_shown(module)}.{_shown(name)}, which is neither plain data nor a numpy array: it "
+                "was not run"
             ) from None
+
+
+def _shown(text: str) -> str:
+    """A stranger's words for a terminal: short, without its commands."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:60])
 
 
 class _Plain:

@@ -76,5 +76,5 @@ def _flat(given: Any) -> Points:
     """(N, 2) of a list of [x, y]; raises `SampleError` for anything else."""
     try:
         return np.asarray(given, dtype=np.float64).reshape(-1, 2)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise SampleError(f"{POINTS}: points are no list of [x, y]") from None

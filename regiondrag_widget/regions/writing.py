@@ -42,7 +42,10 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object
     if not goal.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {goal.parent}")
     earlier = _mode_of_file(goal, path)
-    aside = goal.with_name(f".{goal.name[:100]}.{secrets.token_hex(6)}.part")
+    short = goal.name.encode("utf-8", "ignore")[:100].decode(
+        "utf-8", "ignore"
+    )  # a name has 255 bytes at most
+    aside = goal.with_name(f".{short}.{secrets.token_hex(6)}.part")
     try:
         with open(aside, "xb") as file:
             if earlier is not None:  # before anything is in it: what was private is never open to others
@@ -65,8 +68,11 @@ def write_whole_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
 
 
 def write_whole_text(path: str | os.PathLike[str], text: str) -> Path:
-    """Write a UTF-8 text file with `write_whole`, which says what may be raised."""
-    return write_whole_bytes(path, text.encode())
+    """Write a UTF-8 text file with `write_whole`, which says what may be raised.
+
+    Names of files that are no text are escaped.
+    """
+    return write_whole_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _mode_of_file(goal: Path, path: object) -> int | None:

@@ -102,15 +102,19 @@ def run_dragbench(args: argparse.Namespace) -> int:
     folder = str(Path(args.folder).resolve())
     failed: dict[str, str] = {}
     where = (args.workers, args.ray)
+    edited: list[Row] = []
+    measured: list[Row] = []
     interrupted = False
     try:
         with nullcontext() if args.ray is None else connected(args.ray):  # one cluster for both
-            done = _do(rows, edits, EditSamples(folder, args.kind, args.model), where, "edit", failed)
+            _do(rows, edits, EditSamples(folder, args.kind, args.model), where, "edit", failed, edited)
             measure = MeasureSamples(folder, args.kind, str(edits.resolve()), features)
-            _do(done, figures, measure, where, "figures", failed)
+            _do(_in_order(edited, rows), figures, measure, where, "figures", failed, measured)
     except KeyboardInterrupt:
         interrupted = True
-    tally = _tally(rows, samples, dataset, args, features, failed, expanded)
+    # and no others: records of rows that this run has not come to may be of an earlier model
+    told = _in_order(measured, rows)
+    tally = _tally(told, samples, dataset, args, features, failed, expanded)
     if not tally.lines:
         return _gone_on() if interrupted else say("regiondrag: no edit was finished", FAILURE)
     text = write_report(tally, args.output, _pictures(tally, samples, args.output))
@@ -123,6 +127,12 @@ def run_dragbench(args: argparse.Namespace) -> int:
         counts = f"{len(dataset.skipped)} samples were skipped and {len(failed)} edits failed"
         return say(f"regiondrag: {counts}: {named}; the report says why", FAILURE)
     return DONE
+
+
+def _in_order(some: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """Some of the rows, in the order of all."""
+    names = {row.name for row in some}
+    return [row for row in rows if row.name in names]
 
 
 def _gone_on() -> int:
@@ -152,8 +162,6 @@ def _check_output(output: Path, folder: Path) -> None:
 
 def _samples(dataset: Dataset, args: argparse.Namespace) -> tuple[list[Sample], int]:
     """The chosen samples that can be read, and how many of them got regions of their points."""
-    from regiondrag_widget.bench.dragbench.drag_work import with_regions
-
     chosen = [
         name for name in dataset.names if not args.samples or any(part in name for part in args.samples)
     ]
@@ -163,16 +171,30 @@ def _samples(dataset: Dataset, args: argparse.Namespace) -> tuple[list[Sample], 
         raise ValueError(f"--count is {args.count}: give at least 1")
     samples = dataset.only(chosen[: args.count])
     found = list(samples)
+    read: list[Sample] = []
+    expanded = 0
     for sample in found:
-        if not len(sample.pairs) and not len(sample.points):
-            samples.skipped[sample.name] = "it has neither regions nor points"
+        whole = _with_regions(sample)
+        if isinstance(whole, str):
+            samples.skipped[sample.name] = whole
+        else:
+            read.append(whole)
+            expanded += not len(sample.pairs)
     dataset.skipped.update(samples.skipped)
-    read = [with_regions(sample) for sample in found if sample.name not in samples.skipped]
-    expanded = sum(not len(sample.pairs) for sample in found if sample.name not in samples.skipped)
     if not read:
         reasons = "; ".join(f"{name}: {why}" for name, why in list(samples.skipped.items())[:3])
         raise ValueError(f"no sample of {dataset.folder} can be read: {reasons}")
     return read, expanded
+
+
+def _with_regions(sample: Sample) -> Sample | str:
+    """The sample with regions, or why it cannot have any."""
+    from regiondrag_widget.bench.dragbench.drag_work import with_regions
+
+    try:
+        return with_regions(sample)
+    except ValueError as error:
+        return str(error)
 
 
 def _features(args: argparse.Namespace) -> str | None:
@@ -188,13 +210,13 @@ def _do(
     where: tuple[int | None, str | None],
     unit: str,
     failed: dict[str, str],
-) -> list[Row]:
-    """Do rows with a progress bar, by workers and cluster; returns those that are finished."""
+    finished: list[Row],
+) -> None:
+    """Do rows with a progress bar, by workers and cluster; those that are finished are added to a list."""
     from tqdm import tqdm
 
     from regiondrag_widget import batch
 
-    finished: list[Row] = []
     with tqdm(total=len(rows), unit=unit, file=sys.stderr, smoothing=0.05) as bar:
 
         def progress(outcome: Outcome, summary: Summary) -> None:
@@ -209,8 +231,6 @@ def _do(
 
         if rows:
             batch.run(rows, output, work, workers=where[0], ray=where[1], progress=progress)
-    order = {row.name: index for index, row in enumerate(rows)}
-    return sorted(finished, key=lambda row: order[row.name])
 
 
 def _tally(
@@ -225,7 +245,7 @@ def _tally(
     from regiondrag_widget.bench.dragbench.figures import Figures
     from regiondrag_widget.bench.dragbench.tally import Tally
 
-    lines = [line for row in rows if row.place not in failed for line in _line(row, samples, args.output)]
+    lines = [line for row in rows for line in _line(row, samples, args.output)]
     judge = Figures.load(features)
     missing = dict(judge.missing)
     if all(sample.truth is None for sample in samples):

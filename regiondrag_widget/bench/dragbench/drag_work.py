@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image as PILImage
 
 from regiondrag_widget.batch import Depends, EditWork, Made, Row
+from regiondrag_widget.batch.row import cut_to_bytes
 from regiondrag_widget.bench.dragbench.contenders import ABLATIONS, CONTENDERS, Contender
 from regiondrag_widget.bench.dragbench.sample_scene import scene_of
 from regiondrag_widget.bench.methods.network import BenchNetwork, weights_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["EditSamples", "MeasureSamples", "contender", "edit_rows", "with_regions"]
 
 HERE = Path(__file__).resolve().parent
+MOST_BYTES = 180  # of a sample's name in a file's
 EXPANDING = HERE.parents[1] / "datasets" / "expanding.py"
 MEASURING = ("matching.py", "dift.py", "perceptual.py", "figures.py")
 
@@ -47,7 +49,7 @@ def edit_rows(samples: Iterable[str], methods: Iterable[str], seeds: Sequence[in
         Row(
             f"{method}/seed-{seed}/{_as_name(sample)}",
             {"sample": sample, "method": method, "seed": seed},
-            f"sample {sample}, {method}",
+            f"sample {sample}, {method}" + (f", seed {seed}" if contender(method).seeded else ""),
         )
         for sample in samples
         for method in methods
@@ -198,8 +200,9 @@ def _digest_of(files: tuple[Path, ...]) -> str:
 
 def _as_name(sample: str) -> str:
     """A sample's name as a file's: what a file system cannot take is replaced, and told apart by a digest."""
-    plain = re.sub(r'[<>:"\\|?*\x00-\x1f\x7f]', "_", sample)
+    plain = re.sub(r'[<>:"\\|?*\x00-\x1f\x7f\ud800-\udfff]', "_", sample)
     plain = "/".join(part.strip(" .") or "_" for part in plain.split("/"))
-    if plain == sample and len(sample) <= 100:
+    if plain == sample and len(sample) <= 100 and len(sample.encode()) <= MOST_BYTES:
         return sample
-    return f"{plain[:80].rstrip(' ./')}-{hashlib.sha256(sample.encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256(sample.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{cut_to_bytes(plain[:80], MOST_BYTES).rstrip(' ./')}-{digest}"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -93,3 +94,24 @@ def test_workers_end_when_the_process_that_started_them_is_killed(tmp_path: Path
     assert summary.kept >= len(finished) - 2  # a result whose record was not written yet is made again
     assert summary.kept + summary.done + summary.failed == 200
     assert len(texts(tmp_path / "out")) == 199
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows waits for a queue without hearing Ctrl-C")
+def test_an_interrupt_ends_processes_that_are_still_loading(tmp_path: Path):
+    work = Doubling(tmp_path / "log", broken="slow")
+    before = set(psutil.Process().children())
+    timer = threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGINT])
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(numbered(2), tmp_path / "out", work, workers=2)
+    assert time.monotonic() - began < 30
+    left = [child for child in set(psutil.Process().children()) - before if "spawn_main" in _command(child)]
+    assert not psutil.wait_procs(left, timeout=10)[1]
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it has ended
+        return ""

@@ -6,12 +6,13 @@ import csv
 import errno
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from regiondrag_widget.batch import OutputError, ResultFolder, Row, iterate, run
+from regiondrag_widget.batch import Made, OutputError, ResultFolder, Row, iterate, run
 from regiondrag_widget.batch.portions import in_portions
 from tests.unit.batch.work_kit import Doubling, numbered, texts
 
@@ -236,3 +237,57 @@ def test_the_record_says_what_a_result_was_made_of(work: Doubling, out: Path, tm
     assert record["files"] == {"a.txt": 1}
     assert record["about"] == {"number": 4, "list": [1]}
     assert record["inputs"][0]["bytes"] == 1
+
+
+@dataclass(frozen=True)
+class Letters(Doubling):
+    """Results of one length, whatever the number: their size tells nothing."""
+
+    def _do(self, row: Row) -> Made:
+        letter = "abc"[row.values["number"]]
+
+        def write(path: Path) -> None:
+            path.write_text(letter, "utf-8")
+            if row.values.get("stop"):
+                raise KeyboardInterrupt
+
+        return Made({"number": row.values["number"]}, {".txt": write})
+
+
+def test_a_result_without_its_record_is_not_taken_for_an_earlier_one(out: Path, tmp_path: Path):
+    """Row r is done, changed and stopped before its record, and changed back."""
+    work = Letters(tmp_path / "log")
+    run([Row("r", {"number": 0})], out, work)
+    with pytest.raises(KeyboardInterrupt):
+        run([Row("r", {"number": 1, "stop": True})], out, work)
+    assert texts(out) == {"r": "b"}
+    assert run([Row("r", {"number": 0})], out, work).done == 1
+    assert texts(out) == {"r": "a"}
+
+
+def test_a_row_that_fails_now_is_no_line_of_the_table(work: Doubling, out: Path):
+    run(numbered(2), out, work)
+    run([Row("r0", {"number": 0}), Row("r1", {"number": "nonsense"})], out, work)
+    assert [line["name"] for line in table(out / "results.csv")] == ["r0"]
+
+
+def test_columns_of_a_table_do_not_hide_where_the_result_is(work: Doubling, out: Path):
+    run([Row("r", {"number": 2, "seconds": "long"})], out, work)
+    (line,) = table(out / "results.csv")
+    assert line["file"] == "r.txt"
+    assert float(line["seconds"]) < 60
+
+
+def test_a_result_does_not_overwrite_what_is_read_through_a_link(work: Doubling, tmp_path: Path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    (real / "r.txt").write_text("4")
+    link.symlink_to(real, target_is_directory=True)
+    with pytest.raises(ValueError, match="a result would overwrite"):
+        run([Row("r", {"file": str(link / "r.txt")})], link, work)
+    assert (real / "r.txt").read_text() == "4"
+
+
+def test_names_that_are_no_text_are_escaped_in_tables(work: Doubling, out: Path):
+    run([Row("r", {"number": 1, "note": "a\udcff"})], out, work)
+    assert table(out / "results.csv")[0]["note"] == r"a\udcff"

@@ -10,8 +10,12 @@ from PIL import Image
 
 import regiondrag_widget as rd
 from regiondrag_widget.batch import Row, read_rows
+from regiondrag_widget.batch.csv_table import plain_name
 from regiondrag_widget.batch.edit_row import edit_row
+from regiondrag_widget.batch.row import require_unique
 from regiondrag_widget.batch.row_pairs import picture_of, regions_of
+from regiondrag_widget.cli import main
+from regiondrag_widget.regions.writing import write_whole_text
 
 
 @pytest.fixture
@@ -164,6 +168,8 @@ def test_a_folders_table_comes_first(folder: Path):
         ),
         ("picture,handle,move\nphoto.png,a.png,1,1\n", "line 2 of jobs.csv has another number of fields"),
         ("name,picture,handle,move\nn,p,h,1 1\nN,p,h,1 1\n", "two rows are called 'N'"),
+        ("picture,handle,move,Handle\np,h,1 1,h\n", "two columns called 'handle'"),
+        ("picture,handle,move,\np,h,1 1,x\n", "another number of fields"),
         ("name,picture,handle,move\n../n,p,h,1 1\n", r"'../n' \(line 2 of jobs.csv\) cannot name a result"),
     ],
 )
@@ -200,6 +206,7 @@ def test_folders_without_pictures_are_refused(tmp_path: Path, folder: Path):
             "move must be two numbers, such as 40,-15, got 'far'",
         ),
         ({"picture": "p", "handle": "a.png", "move": "1,1", "scale": "big"}, "scale must be a number"),
+        ({"picture": "p", "handle": "a.png|", "move": "1,1"}, "nothing stands before or after"),
         ({"picture": "p", "points": "1,1"}, "points must be X,Y:X,Y"),
         (
             {"picture": "p", "handle": "a.png", "move": "1,1", "seed": "x"},
@@ -228,3 +235,92 @@ def test_regions_that_do_not_fit_are_refused(folder: Path, values: dict[str, str
     Image.fromarray(np.full((8, 8), 255, np.uint8)).save(folder / "small.png")
     with pytest.raises((ValueError, OSError), match=words):
         only_pair(folder, **values)
+
+
+# ---- tables as spreadsheets and people write them ----
+
+
+def test_a_spreadsheets_table_is_read(folder: Path):
+    """A mark at the beginning, Windows line ends, empty lines, spaces, a column too many, capitals."""
+    lines = [
+        "Name ,Picture,Handle,Move,Action,",
+        'grün, photo.png ,a.png,"5, 0",Copy,',
+        ",,,,,",
+        "",
+        '"b",~photo.png,a.png,"0\t5",,',
+    ]
+    (folder / "jobs.csv").write_bytes(("\ufeff" + "\r\n".join(lines) + "\r\n").encode())
+    first, second = read_rows(folder / "jobs.csv")
+    assert (first.name, first.place) == ("grün", "line 2 of jobs.csv")
+    assert edit_row(first).actions == ["copy"]
+    assert edit_row(first).moves == [(5, 0)]
+    assert second.place == "line 5 of jobs.csv"
+    assert second.values["picture"] == str(folder / "~photo.png"), "no home of a user"
+
+
+def test_a_line_is_where_an_editor_shows_it(folder: Path):
+    text = 'picture,handle,move,prompt\nphoto.png,a.png,1 1,"two\nlines"\nphoto.png,a.png,1 1,x\n'
+    assert [row.place for row in read_rows(csv_of(folder, text))] == [
+        "line 2 of jobs.csv",
+        "line 4 of jobs.csv",
+    ]
+
+
+def test_a_picture_may_have_the_sign_between_handles_in_its_name(folder: Path):
+    (row,) = read_rows(csv_of(folder, "picture,handle,move\na|b.png,a.png|b.png,1 1\n"))
+    assert row.values["picture"] == str(folder / "a|b.png")
+    assert edit_row(row).handles == [str(folder / "a.png"), str(folder / "b.png")]
+
+
+@pytest.mark.parametrize("names", [("é", "e\u0301"), ("A", "a")])
+def test_names_that_some_systems_take_for_one_are_refused(names: tuple[str, str]):
+    with pytest.raises(ValueError, match="two rows are called"):
+        require_unique([Row(name) for name in names])
+
+
+@pytest.mark.parametrize("name", ["records/a", "Records/x/y", "漢" * 90, "a\udcff"])
+def test_names_that_no_result_can_have_are_refused(name: str):
+    with pytest.raises(ValueError, match="cannot name a result"):
+        Row(name)
+
+
+def test_a_long_name_in_any_script_is_a_file(tmp_path: Path):
+    write_whole_text(tmp_path / f"{'漢' * 80}.json", "x")
+    assert (tmp_path / f"{'漢' * 80}.json").read_text() == "x"
+    assert Row(plain_name("漢" * 200)).name == "漢" * 40
+
+
+def test_only_the_files_of_saved_regions_are_read(folder: Path):
+    """A folder that is named by mistake may hold a whole disk."""
+    deep = folder / "deep" / "er"
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("x")
+    assert edit_row(Row("r", {"picture": str(folder), "handle": "m", "move": "1,1"})).files[0] == folder
+    assert edit_row(Row("r", {"regions": str(folder)})).files == (folder / "regions.json",)
+    (folder / "regions.json").write_text("{}")
+    files = edit_row(Row("r", {"regions": str(folder)})).files
+    assert folder / "a.png" in files
+    assert deep / "file" not in files
+
+
+def test_masks_are_found_by_careless_names(folder: Path):
+    (folder / "a.png").rename(folder / "photo_Handle.png")
+    (folder / "b.png").rename(folder / "photo Target.PNG")
+    (folder / "photo.txt").write_bytes("\ufeffa duck\r\n".encode())
+    (row,) = read_rows(folder)
+    assert len(regions_of(edit_row(row), picture_of(edit_row(row)))[0]) == 1
+    assert row.values["prompt"] == "a duck"
+    (folder / "photo.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"photo\.txt is no UTF-8 text"):
+        read_rows(folder)
+
+
+def test_the_command_does_not_write_over_its_table(folder: Path, capsys: pytest.CaptureFixture[str]):
+    table = csv_of(folder, "picture,handle,move\nphoto.png,a.png,5 0\n").rename(folder / "results.csv")
+    before = table.read_bytes()
+    assert main(["batch", str(table), "-o", str(folder), "--quiet"]) == 2
+    assert "would be overwritten by results.csv" in capsys.readouterr().err
+    assert table.read_bytes() == before
+    assert main(["batch", str(table), "-o", str(folder / "out"), "--seeds", "-1"]) == 2
+    assert "seed must be a whole number from 0" in capsys.readouterr().err
+    assert not (folder / "out").exists()

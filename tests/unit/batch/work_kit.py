@@ -37,6 +37,8 @@ class Doubling:
         return (str(row.values.get("picture", "")),)
 
     def open(self, number: int = 0) -> Callable[[Row], Made]:
+        if self.broken == "slow":
+            time.sleep(60)
         if self.broken == "large":
             raise MemoryError
         if self.broken:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,7 @@ BROKEN = {
     ),
     "outside": (entry_with(points=[(10, 20), (130, 40)]), "outside the picture of 96x80"),
     "odd": (entry_with(points=[(10, 20)]), "each handle needs a target"),
+    "huge": (entry_with(points=[(10**400, 20), (30, 40)]), "not pairs of numbers"),
     "words": (entry_with(points=["here", "there"]), "not pairs of numbers"),
     "infinite": (entry_with(points=[(10, 20), (float("inf"), 40)]), "not finite"),
     "mask": (entry_with(mask=np.ones((40, 40))), "editable mask is 40x40, the picture 96x80"),
@@ -197,5 +199,36 @@ def test_a_link_to_a_parent_does_not_lead_round(tmp_path: Path):
     write(tmp_path / "all", name="one")
     (tmp_path / "all" / "deeper").mkdir()
     os.symlink(tmp_path / "all", tmp_path / "all" / "deeper" / "round", target_is_directory=True)
-    assert len(rd.datasets.load_dragbench(tmp_path / "all")) < 10
+    for number in range(6):  # of n links each level has n times as many
+        os.symlink(tmp_path / "all", tmp_path / "all" / "one" / f"round{number}", target_is_directory=True)
+    assert rd.datasets.load_dragbench(tmp_path / "all").names == ["one"]
     shutil.rmtree(tmp_path / "all")
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write(tmp_path, name="good")
+    (tmp_path / "locked").mkdir()
+    listed = Path.iterdir
+
+    def iterdir(self: Path) -> Iterator[Path]:
+        if self.name == "locked":
+            raise PermissionError(13, "Permission denied", str(self))
+        return listed(self)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    samples = rd.datasets.load_dragbench(tmp_path)
+    with pytest.warns(UserWarning, match="sample locked is skipped"):
+        assert len(list(samples)) == 1
+
+
+def test_whatever_a_sample_raises_the_others_are_read(tmp_path: Path):
+    def read(name: str, place: object) -> rd.datasets.Sample:
+        if name == "bad":
+            raise RecursionError("too deep")
+        return rd.datasets.load_dragbench(SAMPLES)["animals/wren"]
+
+    samples = rd.datasets.Dataset("d", tmp_path, [("bad", None), ("good", None)], read)
+    with pytest.warns(
+        UserWarning, match="sample bad is skipped: it cannot be read: RecursionError: too deep"
+    ):
+        assert len(list(samples)) == 1

@@ -109,3 +109,13 @@ def test_the_command_names_what_it_skips(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["dataset", "expand", str(data), "-o", str(tmp_path / "out"), "--by", "disc"]) == 1
     assert "1 samples were skipped: bad" in capsys.readouterr().err
     assert main(["dataset", "expand", str(data), "-o", str(data / "out")]) == 2
+
+
+def test_points_that_no_bend_takes_to_their_targets_move_as_near_as_they_can(squares: np.ndarray):
+    points = [[(25, 35), (45, 55)], [(45, 35), (25, 55)], [(35, 50), (35, 40)]]  # mirrored
+    (pair,) = rd.datasets.expand(squares, points)
+    assert pair.handle[35, 25]
+    assert pair.target.any()
+    meeting = [[(30, 40), (60, 45)], [(40, 50), (60, 45)]]
+    (pair,) = rd.datasets.expand(squares, meeting)
+    assert pair.target[45, 60]

@@ -6,6 +6,7 @@ import collections
 import os
 import pickle
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,7 @@ def test_an_array_is_no_larger_than_its_bytes(tmp_path: Path):
         (np.zeros(2, "f4,f4"), "arrays of numbers alone"),
         (np.array(["text"]), "arrays of numbers alone"),
         (np.datetime64("2026-01-01"), "arrays of numbers alone"),
-        ({1, 2}, "holds a set"),
+        ({1, 2}, "no plain data"),
         ([[[[[[[[1]]]]]]]], "lists within lists"),
     ],
 )
@@ -135,4 +136,43 @@ def test_the_readers_own_functions_cannot_be_changed(tmp_path: Path):
     path = tmp_path / "meta_data.pkl"
     path.write_bytes(b"c_codecs\nencode\n(dS'__kwdefaults__'\nNsb.")
     with pytest.raises(UnpicklingError, match="changes a function"):
+        read_pickle(path)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x02]r\xff\xff\xff\x7f.",  # LONG_BINPUT
+        b"]p2147483647\n.",  # PUT
+    ],
+)
+def test_no_memory_is_reserved_on_a_pickles_word(tmp_path: Path, data: bytes):
+    """The standard library's C half makes a table of 32 GB of these ten bytes."""
+    path = tmp_path / "meta_data.pkl"
+    path.write_bytes(data)
+    began = time.monotonic()
+    assert read_pickle(path) == []
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x02cnumpy\nndarray\n)\x81.",  # an array that was never made
+        b"\x80\x04\x8f.",  # a set
+        b"(inumpy\ndtype\n.",  # a call by INST
+        b"Pname\n.",  # a persistent name
+    ],
+)
+def test_instructions_that_plain_data_does_not_need_are_refused(tmp_path: Path, data: bytes):
+    path = tmp_path / "meta_data.pkl"
+    path.write_bytes(data)
+    with pytest.raises(UnpicklingError, match="no plain data: it was not run"):
+        read_pickle(path)
+
+
+def test_a_name_does_not_command_the_terminal(tmp_path: Path):
+    path = tmp_path / "meta_data.pkl"
+    path.write_bytes(b"c\x1b[2Jos\nsystem\n.")
+    with pytest.raises(UnpicklingError, match=r"names \?\[2Jos\.system"):
         read_pickle(path)

@@ -234,3 +234,48 @@ def test_published_rows_have_a_source_and_a_figure_for_each_measure():
     text = "\n".join(tables_in_markdown("DragBench-SR"))
     assert "| Inpaint4Drag | 3.6 | 11.4 | 0.3 |" in text
     assert "PRDBench" not in text
+
+
+def test_an_interrupted_run_tells_no_figures_of_an_earlier_one(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    assert command(samples, *PLAIN, "-o", tmp_path / "out") == 0
+    capsys.readouterr()
+
+    def interrupt(sample: rd.datasets.Sample) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(drag_work, "_digest_of", lambda files: "other code")
+    monkeypatch.setattr(drag_work, "scene_of", interrupt)
+    assert command(samples, *PLAIN, "-o", tmp_path / "out") == 130
+    said = capsys.readouterr()
+    assert "report in" not in said.err
+    assert "| copy" not in said.out
+
+
+def test_a_sample_whose_points_give_no_regions_is_named(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    data = tmp_path / "data"
+    shutil.copytree(samples, data)
+    for name in ("source_mask.png", "target_mask.png", "meta_data_region.pkl"):
+        (data / "animals" / "wren" / name).unlink()
+
+    def fails(sample: rd.datasets.Sample) -> rd.datasets.Sample:
+        raise rd.datasets.SampleError("no such movement")
+
+    monkeypatch.setattr(drag_work, "expand_sample", fails)
+    assert command(data, *PLAIN, "-o", tmp_path / "out") == 1
+    assert "1 samples were skipped" in capsys.readouterr().err
+    assert "- animals/wren: no such movement" in (tmp_path / "out" / "dragbench.md").read_text()
+
+
+def test_each_seed_that_fails_is_told():
+    places = {row.place for row in edit_rows(["a"], ["ours", "copy"], [3, 4])}
+    assert places == {"sample a, ours, seed 3", "sample a, ours, seed 4", "sample a, copy"}
+
+
+@pytest.mark.parametrize("name", ["漢" * 90, "a\udcff", "x" * 100])
+def test_a_sample_of_any_name_has_a_row(name: str):
+    (row,) = edit_rows([name], ["released-swap-middle"], [2**32 - 1])
+    assert len(row.name.encode()) < 240
