@@ -128,8 +128,10 @@ class Model:
         Raises
         ------
         ValueError
-            Images where there is no adapter; adapters without an image.
+            Images where there is no adapter; adapters without an image; pictures and embeds.
         """
+        if pictures is not None and embeds is not None:
+            raise ValueError("give ip_adapter_image or ip_adapter_image_embeds, not both")
         given = pictures is not None or embeds is not None
         adapters = getattr(self.backbone, "image_adapters", 0)
         if not adapters or self.prompt_images is None:
