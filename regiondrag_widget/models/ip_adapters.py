@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
-from diffusers.loaders import IPAdapterMixin
-
 from regiondrag_widget.models.turns import turns_of
+
+_transformers = logging.getLogger("transformers")
+_level = _transformers.level
+_transformers.setLevel(logging.ERROR)  # it would tell every user that image processors miss torchvision
+try:
+    from diffusers.loaders import IPAdapterMixin
+finally:
+    _transformers.setLevel(_level)
 
 __all__ = ["SafeIPAdapters"]
 

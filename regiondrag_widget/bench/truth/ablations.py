@@ -45,6 +45,8 @@ def _settings(defaults: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
         if setting == "method":  # it concerns regions without a matrix only
             continue
         for choice in choices:
+            if choice == "positions":
+                continue  # most models refuse it: it needs one that reads reference pictures
             if choice != defaults[setting]:
                 yield f"{setting} {choice}", f"{setting} (default: {defaults[setting]})", {setting: choice}
     # the residual only matters below a stop: above it every cell of the target is pinned

@@ -201,7 +201,7 @@ def test_what_came_to_a_cell_is_seen_and_what_is_left_of_the_old_is_not():
 def test_only_the_one_word_is_known():
     assert EditSettings(attention_swap="gathered").swap is True
     assert not EditSettings(attention_swap=True).gathers
-    with pytest.raises(TypeError, match="or 'gathered', got 'scattered'"):
+    with pytest.raises(TypeError, match="or 'gathered' or 'live', got 'scattered'"):
         EditSettings(attention_swap="scattered")  # type: ignore[arg-type]
 
 
