@@ -1,7 +1,7 @@
 """Measure how fast tables of edits run: alone and grouped, in one process, two, and on a local Ray cluster.
 
 python scripts/batch_throughput.py            # prints a Markdown table
-python scripts/batch_throughput.py --ray      # with two workers of a local cluster as well
+python scripts/batch_throughput.py --ray      # with one and two workers of a local cluster as well
 
 Each way does the same rows of the bundled photographs with the bundled model. Starting processes and
 loading the model is told apart: it is the time until the first row has ended, less what that row took.
@@ -70,7 +70,10 @@ def main() -> None:
         ("2 processes", EditWork(), {"workers": 2}),
     ]
     if args.ray:
-        ways.append(("2 workers of a local Ray cluster", EditWork(), {"workers": 2, "ray": ""}))
+        ways += [
+            (f"{count} of a local Ray cluster", EditWork(), {"workers": number, "ray": ""})
+            for number, count in ((1, "1 worker"), (2, "2 workers"))
+        ]
     print("| way | start, s | rows, s | seconds a row | rows an hour |\n|---|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         rows = rows_in(Path(folder), args.rows)
