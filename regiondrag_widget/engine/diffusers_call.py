@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import numbers
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
@@ -49,8 +50,7 @@ def seeds_from(
     TypeError
         Something else.
     """
-    if count < 1:
-        raise ValueError(f"num_images_per_prompt must be a whole number from 1, got {count!r}")
+    count = _checked_count(count)
     if generator is None:
         if isinstance(seed, (str, bytes)) or not isinstance(seed, Sequence):
             first = checked_seed(seed)
@@ -66,6 +66,12 @@ def seeds_from(
             )
         return [_drawn(one) for one in generator]
     return [_drawn(generator) for _ in range(count)]
+
+
+def _checked_count(count: object) -> int:
+    if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 1:
+        raise ValueError(f"num_images_per_prompt must be a whole number from 1, got {count!r}")
+    return int(count)
 
 
 def _drawn(generator: object) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from regiondrag_widget.models.admission import check_components
 from regiondrag_widget.models.checkpoint import load_draft_vae
+from regiondrag_widget.models.families import family_of
 from regiondrag_widget.models.placement import device_of, dtype_of
 
 __all__ = ["borrowed_parts"]
@@ -33,7 +34,7 @@ def borrowed_parts(
     TypeError
         It is not a pipeline.
     ValueError
-        It lacks a part, or has one that an edit would have to leave out.
+        It lacks a part, has one that an edit would have to leave out, or is of an unknown family.
     """
     components = getattr(pipeline, "components", None)
     if not isinstance(components, Mapping):
@@ -44,6 +45,8 @@ def borrowed_parts(
         )
     given_parts = {**components, **replaced}
     check_components(type(pipeline).__name__, given_parts, names)
+    if given_parts.get("transformer") is not None:
+        family_of(given_parts["transformer"])  # refused before diffusers asks what it is a part of
     wanted: dict[str, Any] = {name: given_parts.get(name) for name in names}
     scheduler = wanted["scheduler"]
     wanted["scheduler"] = type(scheduler).from_config(scheduler.config)

@@ -86,7 +86,7 @@ class Model:
         TypeError
             A prompt that is no text.
         """
-        condition = self._condition(prompt, prompt_embeds, edited)
+        condition = self._condition(prompt, prompt_embeds, edited, "prompt")
         if images is not None:
             condition = replace(condition, images=images.embeds)
         scale = self.edit_defaults["guidance_scale"] if guidance_scale is None else guidance_scale
@@ -103,7 +103,7 @@ class Model:
             raise ValueError(
                 "this pipeline has no text encoder: guidance_scale above 1 needs negative_prompt_embeds too"
             )
-        negative = self._condition(negative_prompt, negative_prompt_embeds, edited)
+        negative = self._condition(negative_prompt, negative_prompt_embeds, edited, "negative_prompt")
         if self.zeros_for_empty and not named:
             negative = _zeros(negative)
         if images is not None:
@@ -128,8 +128,10 @@ class Model:
         Raises
         ------
         ValueError
-            Images where there is no adapter; adapters without an image.
+            Images where there is no adapter; adapters without an image; pictures and embeds.
         """
+        if pictures is not None and embeds is not None:
+            raise ValueError("give ip_adapter_image or ip_adapter_image_embeds, not both")
         given = pictures is not None or embeds is not None
         adapters = getattr(self.backbone, "image_adapters", 0)
         if not adapters or self.prompt_images is None:
@@ -165,12 +167,14 @@ class Model:
             )
 
     def _condition(
-        self, prompt: str, prompt_embeds: Tensor | None, edited: Callable[[], Any] | None
+        self, prompt: str, prompt_embeds: Tensor | None, edited: Callable[[], Any] | None, name: str
     ) -> Condition:
         if prompt_embeds is not None:
+            if prompt:
+                _warn_unused(f"{name}_embeds stand for {name}, whose text is unused")
             return self.backbone.condition(prompt_embeds)
         if not isinstance(prompt, str):
-            raise TypeError(f"prompt must be a text, got {type(prompt).__name__}")
+            raise TypeError(f"{name} must be a text, got {type(prompt).__name__}")
         if not self.profile.takes_text:
             if prompt:
                 _warn_unused("the bundled model takes no text: the prompt is unused")

@@ -202,13 +202,13 @@ class TransformerBackbone:
         Raises
         ------
         ValueError
-            None, embeds of another width, or a family that needs more than them.
+            None, embeds of another shape, or a family that needs more than them.
         """
         width = self.text_width()
-        if embeds is None or embeds.ndim != 3 or embeds.shape[-1] != width:
+        if embeds is None or embeds.ndim != 3 or (len(embeds), embeds.shape[-1]) != (1, width):
             got = None if embeds is None else tuple(embeds.shape)
             raise ValueError(f"prompt_embeds must be (1, tokens, {width}) for this model, got {got}")
-        return Condition(embeds[:1])
+        return Condition(embeds)
 
     def network(self, condition: Condition) -> TransformerNetwork:
         """The transformer under a condition.

@@ -131,20 +131,20 @@ class UNetBackbone:
         Raises
         ------
         ValueError
-            Embeds of another width; embeds for SDXL, which needs more than them.
+            Embeds of another shape; embeds for SDXL, which needs more than them.
         """
         config = self.unet.config
         projected = config.get("encoder_hid_dim_type") == "text_proj"  # by the UNet itself
         width = config.encoder_hid_dim if projected else config.cross_attention_dim
         if embeds is None:
             return Condition(torch.zeros(1, 1, width))
-        if embeds.ndim != 3 or embeds.shape[-1] != width:
+        if embeds.ndim != 3 or (len(embeds), embeds.shape[-1]) != (1, width):
             raise ValueError(
                 f"prompt_embeds must be (1, tokens, {width}) for this model, got {tuple(embeds.shape)}"
             )
         if self.unet.config.get("addition_embed_type") == "text_time":
             raise ValueError("prompt_embeds alone do not condition SDXL: pass a prompt")
-        return Condition(embeds[:1])
+        return Condition(embeds)
 
     def network(self, condition: Condition) -> UNetNetwork:
         """The UNet under a condition.

@@ -104,6 +104,7 @@ class UNetNetwork:
     def predict(self, x: Tensor, timesteps: Tensor) -> Tensor:
         """The UNet's output at (B, C, h, w) float32 latents and (B,) timesteps, float32 of the same shape."""
         with self.turns:
+            check_images(self.unet, len(self.condition.images))  # none is captured where none is kept
             return self._predict(x, timesteps)
 
     def _predict(self, x: Tensor, timesteps: Tensor) -> Tensor:

@@ -202,10 +202,11 @@ def pipe(tmp_path: Path) -> rd.RegionDragPipeline:
 def test_one_is_loaded_and_taken_out_between_two_edits(pipe: rd.RegionDragPipeline, adapters: Path):
     image, pairs = picture(*SHAPE), [box_pair(SHAPE)]
     without = pipe(image, pairs, steps=4).result.array
-    plain = rd.ImageSession(pipe, image, steps=4)
+    sessions = [rd.ImageSession(pipe, image, steps=4, keys_values=kept) for kept in ("auto", "recompute")]
     pipe.load_ip_adapter(str(adapters), subfolder="models", weight_name="ip.safetensors")
-    with pytest.raises(ValueError, match="an IP-Adapter is loaded, and this edit has no image prompt"):
-        list(plain.edit(pairs))
+    for plain in sessions:
+        with pytest.raises(ValueError, match="an IP-Adapter is loaded, and this edit has no image prompt"):
+            list(plain.edit(pairs))
     session = rd.ImageSession(pipe, image, steps=4)
     list(session.edit(pairs))
     told = session.result.array
@@ -234,6 +235,8 @@ def test_what_cannot_be_is_refused(pipe: rd.RegionDragPipeline, adapters: Path, 
     image, pairs = picture(*SHAPE), [box_pair(SHAPE)]
     with pytest.raises(ValueError, match="no IP-Adapter is loaded to read an image"):
         pipe(image, pairs, ip_adapter_image=OTHER)
+    with pytest.raises(ValueError, match="ip_adapter_image or ip_adapter_image_embeds, not both"):
+        pipe(image, pairs, ip_adapter_image=OTHER, ip_adapter_image_embeds=[torch.zeros(1, 1, SEEN)])
     with pytest.raises(ValueError, match=r"ip\.bin holds pickled weights"):
         pipe.load_ip_adapter(str(adapters), subfolder="models", weight_name="ip.bin")
     (tmp_path / "models" / "image_encoder").mkdir(parents=True)

@@ -73,6 +73,12 @@ def test_a_prompt_beyond_what_is_read_is_cut_with_a_warning(pipe: rd.RegionDragP
     assert torch.equal(cut, embeds_of(pipe, "a " * 75))
 
 
+def test_a_prompt_beside_its_embeds_is_said_to_be_unused(pipe: rd.RegionDragPipeline):
+    embeds = torch.zeros(1, 5, TEXT_WIDTH)
+    with pytest.warns(UserWarning, match="prompt_embeds stand for prompt, whose text is unused"):
+        pipe.network("a dog", embeds)
+
+
 def test_embeds_that_the_network_projects_are_projected_for_the_keys_too():
     """The prompt's keys are computed ahead: of the projected embeds, as the network's own layers see them."""
     unet = tiny_unet(encoder_hid_dim=24, encoder_hid_dim_type="text_proj")

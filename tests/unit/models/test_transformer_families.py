@@ -333,7 +333,9 @@ def test_which_encoder_cuts_a_prompt_is_said(sd3: Loaded):
 @pytest.mark.parametrize("name", ["qwen", "zimage"])
 def test_embeds_of_another_width_are_refused(families: dict[str, Loaded], name: str):
     backbone = families[name].backbone
-    assert backbone.condition(torch.zeros(2, 5, 16)).embeds.shape == (1, 5, 16)
+    assert backbone.condition(torch.zeros(1, 5, 16)).embeds.shape == (1, 5, 16)
+    with pytest.raises(ValueError, match=r"must be \(1, tokens, 16\)"):
+        backbone.condition(torch.zeros(2, 5, 16))  # of which prompt would the picture be?
     with pytest.raises(ValueError, match=r"must be \(1, tokens, 16\)"):
         backbone.condition(torch.zeros(1, 5, 24))
 

@@ -231,8 +231,8 @@ def test_generators_are_one_for_each_picture_or_one_for_all(pipe: Any):
     assert not torch.equal(one[:1], one[1:])
 
 
-@pytest.mark.parametrize("count", [0, -1])
-def test_another_number_of_pictures_is_refused(pipe: Any, count: int):
+@pytest.mark.parametrize("count", [0, -1, 2.5, "2"])
+def test_another_number_of_pictures_is_refused(pipe: Any, count: Any):
     with pytest.raises(ValueError, match="num_images_per_prompt must be a whole number from 1"):
         edit_latents(pipe, num_images_per_prompt=count)
 

@@ -302,6 +302,10 @@ def test_a_call_after_an_interrupted_one_runs_to_its_end(pipe: Any):
             {"latents": LATENTS, "correspondence": CELLS, "prompt_embeds": torch.zeros(1, 5, 3)},
             rf"prompt_embeds must be \(1, tokens, {TEXT_WIDTH}\)",
         ),
+        (  # as diffusers stacks a negative prompt's and a prompt's: the first is not what was meant
+            {"latents": LATENTS, "correspondence": CELLS, "prompt_embeds": torch.zeros(2, 5, TEXT_WIDTH)},
+            rf"prompt_embeds must be \(1, tokens, {TEXT_WIDTH}\)",
+        ),
         (
             {"latents": LATENTS, "correspondence": CELLS, "path_noise": torch.zeros(1, 4, 16, 16)},
             r"path_noise must have shape \(3, 4, 16, 16\)",

@@ -168,14 +168,19 @@ def test_embeddings_given_stand_for_a_prompt(tmp_path: Path):
     )
 
 
-def test_a_pipeline_without_a_unet_is_refused():
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        ({}, "this pipeline has no unet: RegionDrag needs a network, an autoencoder and a schedule"),
+        ({"transformer": object()}, "the network is a object: Stable Diffusion 1.5, 2.1 and SDXL, FLUX.1"),
+    ],
+)
+def test_a_pipeline_without_a_known_network_is_refused(network: dict[str, Any], said: str):
     class Other:
         def __init__(self) -> None:
-            self.components = {"vae": tiny_vae(), "transformer": object(), "scheduler": tiny_scheduler()}
+            self.components = {"vae": tiny_vae(), "scheduler": tiny_scheduler(), **network}
 
-    with pytest.raises(
-        ValueError, match="this pipeline has no unet: RegionDrag needs a Stable Diffusion pipeline"
-    ):
+    with pytest.raises(ValueError, match=said):
         rd.RegionDragPipeline.from_pipe(Other())
 
 
