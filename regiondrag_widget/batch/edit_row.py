@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,6 @@ COLUMNS = {
 SEVERAL_FILES = ("handle", "target")
 FILES = ("picture", "handle", "target", "regions", "protect")
 SETTING_COLUMNS = tuple(name for name in names("command line") if BY_NAME[name].scope != "model")
-_PARSED: Mapping[str, Any] = {"integer": int, "number": float}
 
 
 @dataclass(frozen=True)
@@ -160,12 +159,24 @@ def _several(value: Any) -> list[Any]:
 
 def _setting(name: str, value: Any) -> Any:
     parse = _PARSED.get(BY_NAME[name].kind)
-    if parse is None or not isinstance(value, str):
+    if parse is None or not isinstance(value, (str, float)):
         return value
     try:
         return parse(value)
     except ValueError:
         raise ValueError(f"{name} must be {BY_NAME[name].allowed}, got {value!r}") from None
+
+
+def _whole(value: str | float) -> int:
+    """A whole number; 1.0 is one too: so tables have it where a cell of its column is empty."""
+    if isinstance(value, str) and value.strip().lstrip("+-").isdigit():
+        return int(value)
+    if not float(value).is_integer():
+        raise ValueError
+    return int(float(value))
+
+
+_PARSED: Mapping[str, Callable[[Any], Any]] = {"integer": _whole, "number": float}
 
 
 def _number(value: Any, name: str) -> float:

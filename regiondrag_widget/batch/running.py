@@ -155,13 +155,16 @@ def _refuse_overwriting(rows: Sequence[Row], work: Work, folder: ResultFolder) -
     """Raise ``ValueError`` where a result would take the place of a file that a row reads."""
     output = folder.path.resolve()
     names = {row.name.casefold() for row in rows}
+    folders: dict[Path, Path] = {}
     for row in rows:
         try:
             files = work.depends(row).files
         except Exception:  # it will fail with its reason
             continue
         for path in files:
-            place = path.resolve()
+            if path.parent not in folders:  # by its folder: a link among the results is written through
+                folders[path.parent] = path.parent.resolve()
+            place = folders[path.parent] / path.name
             if output in place.parents:
                 name = place.relative_to(output).with_suffix("").as_posix()
                 if name.casefold() in names:

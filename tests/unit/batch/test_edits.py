@@ -51,10 +51,10 @@ def test_the_command_goes_on_and_notices_other_settings(
     command = ["batch", str(made), "-o", str(tmp_path / "out"), "--quiet"]
     assert main(command) == 1
     assert "5 rows: 0 edited, 4 finished earlier, 1 failed" in capsys.readouterr().out
-    assert main([*command, "--steps", "4", "--prompt", "a duck"]) == 1
+    assert main([*command, "--steps", "2", "--prompt", "a duck"]) == 1
     said = capsys.readouterr()
     assert "4 edited, 0 finished earlier" in said.out
-    assert load_settings(tmp_path / "out" / "duck.png")["steps"] == 4
+    assert load_settings(tmp_path / "out" / "duck.png")["steps"] == 2
     assert said.err.count("prompt") == 1, "what the model cannot use is told once"
 
 

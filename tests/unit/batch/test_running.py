@@ -291,3 +291,12 @@ def test_a_result_does_not_overwrite_what_is_read_through_a_link(work: Doubling,
 def test_names_that_are_no_text_are_escaped_in_tables(work: Doubling, out: Path):
     run([Row("r", {"number": 1, "note": "a\udcff"})], out, work)
     assert table(out / "results.csv")[0]["note"] == r"a\udcff"
+
+
+def test_a_link_among_the_results_is_not_written_through(work: Doubling, out: Path, tmp_path: Path):
+    out.mkdir()
+    (tmp_path / "mine").write_text("4")
+    (out / "r.txt").symlink_to(tmp_path / "mine")
+    with pytest.raises(ValueError, match="a result would overwrite"):
+        run([Row("r", {"file": str(out / "r.txt")})], out, work)
+    assert (tmp_path / "mine").read_text() == "4"

@@ -212,6 +212,7 @@ def test_folders_without_pictures_are_refused(tmp_path: Path, folder: Path):
             {"picture": "p", "handle": "a.png", "move": "1,1", "seed": "x"},
             "seed must be a whole number from 0",
         ),
+        ({"picture": "p", "handle": "a.png", "move": "1,1", "seed": 1.5}, "seed must be a whole number"),
         ({"picture": "p", "handle": "a.png", "move": "1,1", "start": "2"}, "start must be a number above 0"),
         ({"regions": "s.zip", "handle": "a.png"}, "saved regions bring their own"),
     ],
@@ -324,3 +325,9 @@ def test_the_command_does_not_write_over_its_table(folder: Path, capsys: pytest.
     assert main(["batch", str(table), "-o", str(folder / "out"), "--seeds", "-1"]) == 2
     assert "seed must be a whole number from 0" in capsys.readouterr().err
     assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize("seed", ["3", 3, 3.0, "3.0", " 3 "])
+def test_a_seed_of_a_column_with_empty_cells_is_whole(seed: object):
+    row = Row("r", {"picture": "p", "handle": "h", "move": "1,1", "seed": seed, "steps": float("nan")})
+    assert repr(edit_row(row).settings) == "{'seed': 3}"
