@@ -19,6 +19,7 @@ from typing import Any
 import diffusers
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers.configuration_utils import FrozenDict
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -284,7 +285,7 @@ def _without_autoencoder(architecture: TransformerArchitecture, device: torch.de
             transformer = getattr(diffusers, architecture.transformer)(**architecture.config)
     finally:
         torch.set_default_dtype(before)
-    config = SimpleNamespace(
+    config = FrozenDict(
         latent_channels=architecture.channels,
         block_out_channels=(0,) * 4,
         z_dim=architecture.channels,

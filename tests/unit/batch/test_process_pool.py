@@ -100,11 +100,16 @@ def test_workers_end_when_the_process_that_started_them_is_killed(tmp_path: Path
 def test_an_interrupt_ends_processes_that_are_still_loading(tmp_path: Path):
     work = Doubling(tmp_path / "log", broken="slow")
     before = set(psutil.Process().children())
+    # a shell's background jobs ignore the signal, and so would these tests in one
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGINT])
     timer.start()
     began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        run(numbered(2), tmp_path / "out", work, workers=2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(numbered(2), tmp_path / "out", work, workers=2)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     assert time.monotonic() - began < 30
     left = [child for child in set(psutil.Process().children()) - before if "spawn_main" in _command(child)]
     assert not psutil.wait_procs(left, timeout=10)[1]
