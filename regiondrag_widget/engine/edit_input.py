@@ -13,7 +13,7 @@ import torch
 
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.models.backbone import Network, inpaints
-from regiondrag_widget.models.references import reads_references
+from regiondrag_widget.models.references import check_reads_references
 from regiondrag_widget.regions import RegionPair, RegionPairs
 from regiondrag_widget.regions.mask import as_mask
 
@@ -127,11 +127,8 @@ def check_content(network: Network, settings: EditSettings) -> None:
     ValueError
         In one sentence.
     """
-    if settings.content == "positions" and not reads_references(network):
-        raise ValueError(
-            'content="positions" needs a model that reads reference pictures: FLUX.2 klein, FLUX.1 Kontext '
-            "or Qwen-Image-Edit"
-        )
+    if settings.content == "positions":
+        check_reads_references(network)
     if settings.content != "pixels" and inpaints(network):
         raise ValueError(
             "an inpainting network is told a picture with a hole, which an edit of latents does not have: "

@@ -26,7 +26,7 @@ GUIDANCE = 3.5  # what diffusers' pipeline tells dev
 class FluxBackbone(TransformerBackbone):
     """FLUX.1's autoencoder, transformer and schedule: see `TransformerBackbone`.
 
-    Kontext edits as dev does, without a reference picture.
+    Kontext edits as dev does, and is shown a reference picture by `content="positions"` alone.
     """
 
     family = "FLUX.1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from regiondrag_widget.errors import first_line
 
-__all__ = ["fitting_layer", "fuse_lora", "lora_source"]
+__all__ = ["add_changes", "factors_of", "fitting_layer", "fuse_lora", "lora_source"]
 
 # the width of the text embeds tells the bases of Stable Diffusion apart
 BASES = {768: "Stable Diffusion 1.5", 1024: "Stable Diffusion 2", 2048: "SDXL"}
@@ -113,11 +113,7 @@ def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **opt
     except Exception as error:  # safetensors and the hub have exceptions of their own
         first = first_line(error)
         raise ValueError(f"the LoRA {os.fspath(lora)} could not be loaded: {first}") from error
-    factors: dict[str, dict[str, Tensor]] = {}
-    for key, value in convert_unet_state_dict_to_peft(state).items():
-        found = FACTOR.match(key)
-        if found is not None:
-            factors.setdefault(found["layer"], {})[found["which"]] = value
+    factors, _ = factors_of(convert_unet_state_dict_to_peft(state), FACTOR)
     made_for = _made_for(factors)
     layers = {
         name: fitting_layer(unet, name, pair, f"the LoRA {os.fspath(lora)} is not this model's{made_for}")
@@ -129,15 +125,52 @@ def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **opt
             f"{os.fspath(lora)} holds no LoRA of a UNet{', but one of a transformer' if other else ''}"
         )
     alpha_of = _alphas(alphas or {}, described[0] if described and described[0] else {})
-    for name, (module, up, down) in layers.items():
-        rank = len(down)
-        strength = float(alpha_of(name) or rank) / rank * scale
-        weight = module.weight
-        change = up.to(weight.device, torch.float32).flatten(1) @ down.to(
-            weight.device, torch.float32
-        ).flatten(1)
-        weight.copy_(weight.float() + strength * change.view(weight.shape))
+    add_changes(layers, alpha_of, scale)
     return len(layers)
+
+
+def factors_of(
+    state: Mapping[str, Tensor], pattern: re.Pattern[str]
+) -> tuple[dict[str, dict[str, Tensor]], list[str]]:
+    """The factors A and B of each layer, and the names of what is none.
+
+    Parameters
+    ----------
+    state
+        What a LoRA file holds, by name.
+    pattern
+        Finds ``layer`` and ``which`` ("A" or "B") in a factor's name.
+    """
+    factors: dict[str, dict[str, Tensor]] = {}
+    others: list[str] = []
+    for key, value in state.items():
+        found = pattern.match(key)
+        if found is None:
+            others.append(key)
+        else:
+            factors.setdefault(found["layer"], {})[found["which"]] = value
+    return factors, others
+
+
+def add_changes(
+    layers: Mapping[str, tuple[Any, Tensor, Tensor]], alpha_of: Callable[[str], float | None], scale: float
+) -> None:
+    """Add ``scale`` alpha / rank B A to the weights of layers, in place (Hu et al. 2022).
+
+    Parameters
+    ----------
+    layers
+        Module, B and A of each, as `fitting_layer` gives them.
+    alpha_of
+        A layer's alpha by its name; None stands for the rank.
+    scale
+        Strength of the change.
+    """
+    for name, (module, up, down) in layers.items():
+        rank, weight = len(down), module.weight
+        strength = float(alpha_of(name) or rank) / rank * scale
+        up, down = (factor.to(weight.device, torch.float32).flatten(1) for factor in (up, down))
+        weight.copy_(weight.float() + strength * (up @ down).view(weight.shape))
 
 
 def _alphas(alphas: dict[str, float], described: dict[str, Any]) -> Callable[[str], float | None]:

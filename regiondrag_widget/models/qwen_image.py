@@ -88,7 +88,7 @@ class QwenImageBackbone(TransformerBackbone):
             addresses = torch.cat([count + beside.places, own])
             given = self._folded(beside.latents[None]).to(x)[:, beside.tokens]
             tokens = torch.cat([given.expand(batch, -1, -1), tokens], 1)
-        net = self.called(addresses)
+        net = self.called(partly=addresses is not None)
         words = condition.embeds[:, : None if with_text else 0].expand(batch, -1, -1)
         some: Any = nullcontext()
         if addresses is not None:

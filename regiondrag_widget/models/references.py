@@ -9,7 +9,7 @@ from torch import Tensor
 
 from regiondrag_widget.models.backbone import Network
 
-__all__ = ["References", "reads_references", "referring", "with_picture"]
+__all__ = ["References", "check_reads_references", "referring", "with_picture"]
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,19 @@ class References:
     places: Tensor
 
 
-def reads_references(network: Any) -> bool:
-    """Whether a network can be shown a reference picture."""
-    return bool(getattr(network, "reads_references", False))
+def check_reads_references(network: Any) -> None:
+    """Ask whether a network can be shown a reference picture.
+
+    Raises
+    ------
+    ValueError
+        It cannot.
+    """
+    if not getattr(network, "reads_references", False):
+        raise ValueError(
+            'content="positions" needs a model that reads reference pictures: FLUX.2 klein, FLUX.1 Kontext '
+            "or Qwen-Image-Edit"
+        )
 
 
 def referring(network: Network, references: References) -> Network:
@@ -42,11 +52,7 @@ def referring(network: Network, references: References) -> Network:
     ValueError
         It reads none.
     """
-    if not reads_references(network):
-        raise ValueError(
-            'content="positions" needs a model that reads reference pictures: FLUX.2 klein, FLUX.1 Kontext '
-            "or Qwen-Image-Edit"
-        )
+    check_reads_references(network)
     made: Network = network.referring(references)  # type: ignore[attr-defined]
     return made
 

@@ -101,7 +101,7 @@ class SD3Backbone(TransformerBackbone):
     ) -> Tensor:
         """See `TransformerBackbone.velocity`."""
         assert condition.added is not None
-        batch, tokens, net = len(x), self.tokens(*x.shape[-2:]), self.called(where)
+        batch, tokens, net = len(x), self.tokens(*x.shape[-2:]), self.called(partly=where is not None)
         some: Any = nullcontext()
         if where is not None:
             # tokens are made of latents, and latents of tokens, inside the transformer

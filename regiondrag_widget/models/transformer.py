@@ -159,9 +159,9 @@ class TransformerBackbone:
         config = self.transformer.config
         return int(config.num_attention_heads * config.attention_head_dim)
 
-    def called(self, where: Any) -> Any:
+    def called(self, partly: bool) -> Any:
         """The transformer, without torch.compile's wrapper where some of its tokens alone are computed."""
-        return self.transformer if where is None else getattr(self.transformer, "_orig_mod", self.transformer)
+        return getattr(self.transformer, "_orig_mod", self.transformer) if partly else self.transformer
 
     def text_width(self) -> int:
         """Width of text embeds."""

@@ -8,11 +8,10 @@ from typing import Any
 
 import diffusers
 import torch
-from torch import Tensor
 
 from regiondrag_widget.errors import first_line
 from regiondrag_widget.models.families import Family
-from regiondrag_widget.models.lora import fitting_layer, lora_source
+from regiondrag_widget.models.lora import add_changes, factors_of, fitting_layer, lora_source
 
 __all__ = ["fuse_transformer_lora"]
 
@@ -65,27 +64,20 @@ def fuse_transformer_lora(
     except Exception as error:  # safetensors and the hub have exceptions of their own
         first = first_line(error)
         raise ValueError(f"the LoRA {os.fspath(lora)} could not be loaded: {first}") from error
-    factors: dict[str, dict[str, Tensor]] = {}
-    for key, value in state.items():
-        found = FACTOR.match(key)
-        if found is not None:
-            factors.setdefault(found["layer"], {})[found["which"]] = value
-        elif key.startswith("transformer."):
-            raise ValueError(
-                f"the LoRA {os.fspath(lora)} has {key}, which is no factor of a layer: load it with PEFT on "
-                "diffusers' own pipeline, and pass that to RegionDragPipeline.from_pipe"
-            )
+    factors, others = factors_of(state, FACTOR)
+    unknown = next((key for key in others if key.startswith("transformer.")), None)
+    if unknown is not None:
+        raise ValueError(
+            f"the LoRA {os.fspath(lora)} has {unknown}, which is no factor of a layer: load it with PEFT on "
+            "diffusers' own pipeline, and pass that to RegionDragPipeline.from_pipe"
+        )
     if not factors:
         raise ValueError(f"{os.fspath(lora)} holds no LoRA of {family.name}")
     # all are checked before any is changed
     refusal = f"the LoRA {os.fspath(lora)} is not this model's"
     layers = {name: fitting_layer(transformer, name, pair, refusal) for name, pair in factors.items()}
     alphas, usual = _alphas((apart and apart[0]) or {}, described or {})
-    for name, (module, up, down) in layers.items():
-        rank, weight = len(down), module.weight
-        strength = float(alphas.get(name, usual) or rank) / rank * scale
-        change = up.to(weight.device, torch.float32) @ down.to(weight.device, torch.float32)
-        weight.copy_(weight.float() + strength * change)
+    add_changes(layers, lambda name: alphas.get(name, usual), scale)
     return len(layers)
 
 

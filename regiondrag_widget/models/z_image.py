@@ -95,7 +95,7 @@ class ZImageBackbone(TransformerBackbone):
         """See `TransformerBackbone.velocity`; the network gives clean - e, and is told 1 - sigma."""
         batch = len(x)
         self._live.count = self.tokens(*x.shape[-2:]) if where is None else len(where)
-        net = self.transformer if with_text else self.called(x)
+        net = self.called(partly=not with_text)
         with nullcontext() if with_text else _image_alone(net, where):
             out = net(
                 list(x[:, :, None].unbind(0)),

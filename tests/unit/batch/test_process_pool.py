@@ -52,10 +52,11 @@ def test_what_cannot_be_opened_is_told_as_with_one_process(tmp_path: Path):
 
 def test_closing_ends_the_processes_at_once(tmp_path: Path):
     rows = [Row("quick", {"number": 1}), Row("slow", {"number": 2, "sleep": 60, "picture": "other"})]
+    before = set(psutil.Process().children())  # a dead child of another test has no command line to be asked for
     outcomes = iterate(rows, tmp_path / "out", Doubling(tmp_path / "log"), workers=2)
     assert next(outcomes).row.name == "quick"
-    children = psutil.Process().children()
-    workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    started = set(psutil.Process().children()) - before
+    workers = [child for child in started if "spawn_main" in " ".join(child.cmdline())]
     began = time.monotonic()
     outcomes.close()
     assert len(workers) == 2
