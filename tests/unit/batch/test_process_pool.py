@@ -52,7 +52,7 @@ def test_what_cannot_be_opened_is_told_as_with_one_process(tmp_path: Path):
 
 def test_closing_ends_the_processes_at_once(tmp_path: Path):
     rows = [Row("quick", {"number": 1}), Row("slow", {"number": 2, "sleep": 60, "picture": "other"})]
-    before = set(psutil.Process().children())  # a dead child of another test has no command line to be asked for
+    before = set(psutil.Process().children())  # dead children of other tests cannot be asked
     outcomes = iterate(rows, tmp_path / "out", Doubling(tmp_path / "log"), workers=2)
     assert next(outcomes).row.name == "quick"
     started = set(psutil.Process().children()) - before
