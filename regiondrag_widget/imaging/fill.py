@@ -22,6 +22,7 @@ from regiondrag_widget.imaging.palette import drawn_fill
 from regiondrag_widget.imaging.pattern import pattern_sources
 from regiondrag_widget.imaging.plain import onto_paper, plain_fill
 from regiondrag_widget.imaging.scaling import enlarged, hole_window, pixels_at, shrink
+from regiondrag_widget.imaging.shadow import cast_shadow
 from regiondrag_widget.imaging.smooth import smooth_fill
 
 __all__ = ["Fill", "exemplar_fill", "mixed_fill"]
@@ -111,16 +112,18 @@ def _filled(
         window = hole_window(place, 24, 1.0)
         rng = np.random.default_rng(seed)
         inside, unknown = place[window], forbidden[window] | (hole[window] & ~place[window])
-        found = _fill_window(result[window], inside, unknown, rng, mixed)
+        shadow = cast_shadow(result[window], inside, unknown)
+        seen = result[window] if shadow is None else shadow.lit(result[window])
+        found = _fill_window(seen, inside, unknown, rng, mixed)
         if found is None:
-            result[window] = smooth_fill(result[window], inside | unknown) * inside[..., None] + result[
-                window
-            ] * (~inside[..., None])
+            result[window][inside] = smooth_fill(result[window], inside | unknown)[inside]
             doubt[window][inside] = 1
             continue
         copied = True
         box, filled, offset, doubts = found
         within = inside[box]
+        if shadow is not None:
+            filled = shadow.dimmed(filled, box)
         result[window][box][within], doubt[window][box][within] = filled[within], doubts[within]
         source_offset[window][box][within] = offset[within]
     return Fill(result, source_offset if copied else None, doubt)

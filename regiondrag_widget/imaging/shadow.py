@@ -1,0 +1,121 @@
+"""The shadow that a thing leaves beside its hole: taken off for the filling, and faded out in the hole.
+
+Nothing outside a handle is changed, so a contact shadow that reaches out of it stays. A fill that takes it
+for the ground's own colour draws it through the whole hole. A shadow is dark only beside the hole; a gap
+between two boards is dark on and on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from regiondrag_widget.imaging.scaling import shrink
+
+__all__ = ["Shadow", "cast_shadow"]
+
+Float = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
+
+WORK_SIDE = 256
+REACH, LEAST_REACH = 0.2, 8.0  # of the hole's size, and in pixels searched, that a shadow may go out of it
+CALM = 2.0  # pixels of the blur below which things are grain
+BLACK = 8.0  # grey levels added before logarithms are taken: the darkest tones are noise
+FAINT = 0.1  # logarithm of the darkening from which it is a shadow's
+STEPS = 3.0  # lengths of the reach that a path may take on its way out
+LEAST_KNOWN = 64  # pixels beyond the reach
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """How dark a window lies in the shadow of what left its hole.
+
+    Attributes
+    ----------
+    depth
+        (h, w, 3) float32, logarithm of the darkening, at least 0; in the hole what goes on of it.
+    """
+
+    depth: Float
+
+    def lit(self, rgb: Float) -> Float:
+        """The window (h, w, 3) float32 without the shadow."""
+        return np.asarray(((rgb + BLACK) * np.exp(self.depth) - BLACK).clip(0, 255), np.float32)
+
+    def dimmed(self, rgb: Float, box: tuple[slice, slice]) -> Float:
+        """Pixels (h, w, 3) float32 of the box of what `lit` gave, in the shadow again."""
+        return np.asarray(((rgb + BLACK) * np.exp(-self.depth[box]) - BLACK).clip(0, 255), np.float32)
+
+
+def cast_shadow(rgb: Float, hole: Bool, forbidden: Bool) -> Shadow | None:
+    """The shadow around a hole; None where there is none.
+
+    A pixel beside the hole is in its shadow where every way out to the farther surroundings leads over
+    brighter ones, by how much brighter: a morphological reconstruction (Vincent: Morphological grayscale
+    reconstruction in image analysis, 1993).
+
+    Parameters
+    ----------
+    rgb
+        (h, w, 3) float32 in 0..255, a window.
+    hole, forbidden
+        (h, w) bool, what is filled, and known pixels that tell nothing.
+    """
+    height, width = hole.shape
+    ratio = max(1.0, max(height, width) / WORK_SIDE)
+    size = max(8, round(width / ratio)), max(8, round(height / ratio))
+    small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.float32)
+    gap = shrink(hole | forbidden, size)
+    known = ~gap
+    away = _distance(known)
+    reach = max(LEAST_REACH, REACH * float(np.sqrt(gap.sum())))
+    far = away > reach
+    if far.sum() < LEAST_KNOWN:
+        return None
+    seen = known.astype(np.float32)
+    share = np.maximum(cv2.GaussianBlur(seen, (0, 0), CALM), 1e-3)[..., None]
+    tones = np.log(cv2.GaussianBlur(small * seen[..., None], (0, 0), CALM) / share + BLACK).astype(np.float32)
+    depth = np.where(known[..., None], _brightest_on_the_way(tones, known, far, round(STEPS * reach)) - tones, 0)
+    in_shadow = known & (depth.min(-1) > FAINT)
+    if not in_shadow.any():
+        return None
+    depth = np.where(in_shadow[..., None], depth, 0).astype(np.float32)
+    return Shadow(_at(_faded(depth, known, reach), (width, height)))
+
+
+def _brightest_on_the_way(tones: Float, known: Bool, far: Bool, steps: int) -> Float:
+    """For each known pixel the brightest tone on the darkest way to it from afar, each channel by itself."""
+    outside = np.float32(1e3)
+    floor = np.where(known[..., None], tones, outside)
+    level = np.where(far[..., None], tones, outside).astype(np.float32)
+    cross = np.ones((3, 3), np.uint8)
+    for _ in range(steps):
+        lower = np.maximum(cv2.erode(level, cross, borderValue=float(outside)), floor)
+        if np.array_equal(lower, level):
+            break
+        level = lower
+    return np.asarray(np.where(level < outside, level, floor), np.float32)
+
+
+def _faded(depth: Float, known: Bool, reach: float) -> Float:
+    """The shadow's depth, going on into the hole and out in it within half its reach."""
+    inside, nearest = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    at = np.zeros(int(nearest.max()) + 1, np.int64)
+    at[nearest[known]] = np.flatnonzero(known)
+    carried = depth.reshape(-1, 3)[at[nearest]]
+    carried = carried * np.exp(-2 * inside / reach)[..., None]
+    return np.asarray(np.where(known[..., None], depth, carried), np.float32)
+
+
+def _at(depth: Float, size: tuple[int, int]) -> Float:
+    soft = cv2.GaussianBlur(depth, (0, 0), 1.5)
+    return np.asarray(cv2.resize(soft, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _distance(mask: Bool) -> Float:
+    return np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5), np.float32)
