@@ -78,7 +78,8 @@ def cast_shadow(rgb: Float, hole: Bool, forbidden: Bool) -> Shadow | None:
     seen = known.astype(np.float32)
     share = np.maximum(cv2.GaussianBlur(seen, (0, 0), CALM), 1e-3)[..., None]
     tones = np.log(cv2.GaussianBlur(small * seen[..., None], (0, 0), CALM) / share + BLACK).astype(np.float32)
-    depth = np.where(known[..., None], _brightest_on_the_way(tones, known, far, round(STEPS * reach)) - tones, 0)
+    outside = _brightest_on_the_way(tones, known, far, round(STEPS * reach))
+    depth = np.where(known[..., None], outside - tones, 0)
     in_shadow = known & (depth.min(-1) > FAINT)
     if not in_shadow.any():
         return None
