@@ -61,7 +61,8 @@ export function eachRun(mask: Mask, run: (y: number, first: number, last: number
           run(mask.y0 + row, mask.x0 + start, mask.x0 + col - 1)
           start = -1
         }
-        col += 8
+        do col += 8
+        while (col + 8 <= mask.w && mask.bits[row * bytes + (col >> 3)] === byte)
         continue
       }
       const set = (byte >> (7 - (col & 7))) & 1
@@ -76,25 +77,46 @@ export function eachRun(mask: Mask, run: (y: number, first: number, last: number
   }
 }
 
-/** The mask of horizontal runs: y, first and last column in turn, inside the picture. */
+/** The mask of horizontal runs: y, first and last column in turn, inside the picture, which may overlap. */
 export function maskOfRuns(width: number, height: number, runs: readonly number[]): Mask {
   let [x0, y0, x1, y1] = [width, height, -1, -1]
-  for (let i = 0; i < runs.length; i += 3) {
-    const [y, first, last] = runs.slice(i, i + 3) as [number, number, number]
-    x0 = Math.min(x0, first)
-    x1 = Math.max(x1, last)
-    y0 = Math.min(y0, y)
-    y1 = Math.max(y1, y)
-  }
+  eachOf(runs, (y, first, last) => {
+    if (first < x0) x0 = first
+    if (last > x1) x1 = last
+    if (y < y0) y0 = y
+    if (y > y1) y1 = y
+  })
   if (x1 < 0) return emptyMask(width, height)
   const [w, h] = [x1 - x0 + 1, y1 - y0 + 1]
-  const bytes = stride(w)
-  const bits = new Uint8Array(bytes * h)
-  for (let i = 0; i < runs.length; i += 3) {
-    const [y, first, last] = runs.slice(i, i + 3) as [number, number, number]
-    setBits(bits, (y - y0) * bytes * 8 + first - x0, (y - y0) * bytes * 8 + last - x0)
-  }
+  const bits = new Uint8Array(stride(w) * h)
+  const row = stride(w) * 8
+  eachOf(runs, (y, first, last) => setBits(bits, (y - y0) * row + first - x0, (y - y0) * row + last - x0))
   return { width, height, x0, y0, w, h, bits }
+}
+
+/** The horizontal runs of a mask, as `maskOfRuns` takes them. */
+export function runsOf(mask: Mask): number[] {
+  const runs: number[] = []
+  eachRun(mask, (y, first, last) => runs.push(y, first, last))
+  return runs
+}
+
+function eachOf(runs: readonly number[], run: (y: number, first: number, last: number) => void): void {
+  for (let i = 0; i < runs.length; i += 3)
+    run(runs[i] as number, runs[i + 1] as number, runs[i + 2] as number)
+}
+
+/** The mask without the pixels of another. */
+export function without(mask: Mask, other: Mask): Mask {
+  const bits = mask.bits.slice()
+  const row = stride(mask.w) * 8
+  eachRun(other, (y, first, last) => {
+    const from = Math.max(first - mask.x0, 0)
+    const to = Math.min(last - mask.x0, mask.w - 1)
+    if (y < mask.y0 || y >= mask.y0 + mask.h || from > to) return
+    clearBits(bits, (y - mask.y0) * row + from, (y - mask.y0) * row + to)
+  })
+  return maskOfRuns(mask.width, mask.height, runsOf({ ...mask, bits })) // its box may be smaller
 }
 
 /** Sets the bits from..to, both included. */
@@ -108,6 +130,19 @@ function setBits(bits: Uint8Array, from: number, to: number): void {
   bits[a] = (bits[a] ?? 0) | head
   bits.fill(0xff, a + 1, b)
   bits[b] = (bits[b] ?? 0) | tail
+}
+
+/** Clears the bits from..to, both included. */
+function clearBits(bits: Uint8Array, from: number, to: number): void {
+  const [a, b] = [from >> 3, to >> 3]
+  const [head, tail] = [0xff >> (from & 7), 0xff & (0xff80 >> (to & 7))]
+  if (a === b) {
+    bits[a] = (bits[a] ?? 0) & ~(head & tail)
+    return
+  }
+  bits[a] = (bits[a] ?? 0) & ~head
+  bits.fill(0, a + 1, b)
+  bits[b] = (bits[b] ?? 0) & ~tail
 }
 
 /** How many pixels are set. */
