@@ -59,7 +59,7 @@ export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSigna
     const { pace, busy, progress } = widget.runs
     if (busy && pace.share !== null) bar.value = pace.share
     else bar.removeAttribute("value")
-    setText(share, busy ? paceInWords(pace, progress.step) : "")
+    setText(share, bar.hidden ? "" : paceInWords(pace, progress.step))
   }
   const update = () => {
     const { status, obstacle } = widget
