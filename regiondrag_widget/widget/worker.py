@@ -245,9 +245,11 @@ class InferenceWorker:
         while (job := self._take()) is not None:
             with self._wake:
                 moved = self._moved()
-            _tell_moved(moved)
-            self._do(job)
+            for waiting, ahead in moved:
+                _tell_moved(waiting, ahead)
+                del waiting
             del moved
+            self._do(job)
             del job  # nothing of a finished edit is held while the thread sleeps
 
     def _do(self, job: Job) -> None:
@@ -287,12 +289,11 @@ def _drop(job: Job) -> None:
         job._finished.set()
 
 
-def _tell_moved(moved: list[tuple[Job, int]]) -> None:
-    for job, ahead in moved:
-        try:
-            job.moved(ahead)
-        except Exception:
-            log.exception("what a waiting job's owner does about its place failed")
+def _tell_moved(job: Job, ahead: int) -> None:
+    try:
+        job.moved(ahead)
+    except Exception:
+        log.exception("what a waiting job's owner does about its place failed")
 
 
 def _tell_crashed(job: Job, error: BaseException) -> None:
