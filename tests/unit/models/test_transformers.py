@@ -336,6 +336,47 @@ def test_processors_of_the_users_own_are_not_replaced(family: Loaded):
     assert called
 
 
+# ---- parts that do not fit ----
+
+
+def rebuilt(family: Loaded, **parts: Any) -> rd.RegionDragPipeline:
+    """An edit's pipeline of the user's, with some parts exchanged."""
+    pipe = rd.RegionDragPipeline.from_pipe(family.theirs, **parts)
+    pipe.profile = family.pipe.profile
+    return pipe
+
+
+def test_a_text_encoder_without_its_tokenizer_is_refused(family: Loaded):
+    names = [name for name in family.theirs.components if name.startswith("tokenizer")]
+    assert names
+    for name in names:
+        with pytest.raises(
+            ValueError, match=f"a text_encoder.* and no {name} to read a prompt|needs its {name}"
+        ):
+            rebuilt(family, **{name: None}).model.encode_prompt(PROMPT)
+
+
+def test_a_network_of_several_formats_is_refused_in_words(family: Loaded):
+    mixed = type(family.theirs.transformer).from_config(family.theirs.transformer.config)
+    *_, last = (m for m in mixed.modules() if isinstance(m, torch.nn.Linear))
+    last.half()
+    with pytest.raises(
+        ValueError, match=r"layers of one network are of different number formats .*: load it"
+    ):
+        rd.ImageSession(rebuilt(family, transformer=mixed), picture(*SHAPE), PROMPT).inversion()
+
+
+def test_what_is_no_scheduler_is_refused(family: Loaded):
+    with pytest.raises(ValueError, match="the scheduler is a object, which an edit cannot use"):
+        rebuilt(family, scheduler=object())
+
+
+def test_a_controlnet_is_refused_in_words(family: Loaded):
+    for make in (rebuilt, lambda _, **parts: rd.RegionDragPipeline.from_pretrained(family.folder, **parts)):
+        with pytest.raises(TypeError, match="an edit has no ControlNet"):
+            make(family, controlnet=object())
+
+
 # ---- loading ----
 
 
