@@ -150,6 +150,6 @@ def changes(pieces: Pieces, before: Bool, clicks: Sequence[Click]) -> Bool:
     depth = depth_of(graph, before, not click.takes, (click.x, click.y))
     found += [away <= max(share * depth, float(away[click.superpixel])) for share in NEAR]
     seed = np.array([click.superpixel], np.int32)
-    parts = unique([graph.joined(region & free, seed) for region in found])
+    parts = unique(list(graph.joined(np.array(found) & free, seed)))
     kept = [part for part in parts if not part[against].any()]
     return np.array(kept or [np.arange(graph.count) == click.superpixel])

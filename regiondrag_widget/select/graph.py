@@ -92,6 +92,13 @@ class Graph:
         pattern = csr_array((numbers, (heads, tails)), shape=(n + 2, n + 2))
         return pattern, pattern.data - 1
 
+    @cached_property
+    def _links(self) -> tuple[Indices, Indices, Indices]:
+        """Each border in both directions, sorted: where each superpixel's begin (n + 1,), its ends (2 m,)."""
+        ways = self.neighbours
+        heads = np.repeat(np.arange(self.count, dtype=np.int32), np.diff(ways.indptr))
+        return ways.indptr, heads, ways.indices
+
     def distance_from(self, seeds: Indices, cost: Float) -> Float:
         """(n,) float32: the least sum of costs (m,) along any way from one of the seeds."""
         if not len(self.a) or not len(seeds):
@@ -101,30 +108,36 @@ class Graph:
         ways = csr_array((weights, both), shape=(self.count, self.count))
         return np.asarray(dijkstra(ways, indices=seeds, min_only=True), np.float32)
 
-    def joined(self, members: Bool, seeds: Indices) -> Bool:
-        """(n,) bool: the members (n,) bool that hang together with one of the seeds, which are members."""
-        part = self._parts(members)
-        return members & np.isin(part, part[seeds[members[seeds]]])
+    def joined(self, regions: Bool, seeds: Indices) -> Bool:
+        """(k, n) bool: of each region (k, n) bool, the parts that contain one of the seeds."""
+        part = self._parts(regions)
+        found = np.zeros(regions.shape, bool)
+        for seed in seeds:
+            found |= regions[:, seed, None] & (part == part[:, seed, None])
+        return found & regions
 
     def filled(self, regions: Bool) -> Bool:
         """(k, n) bool: regions (k, n) bool, each with all that it encloses."""
-        count, n = regions.shape
         free = ~regions
-        which, border = np.nonzero(free[:, self.a] & free[:, self.b])
-        # one graph of k copies, so that it is searched once
-        pairs = which * n + self.a[border], which * n + self.b[border]
-        links = csr_array((np.ones(len(which), np.int8), pairs), shape=(count * n, count * n))
-        part = connected_components(links, directed=False)[1].reshape(count, n)
+        part = self._parts(free)
         open_ = np.zeros(int(part.max()) + 1, bool)
         open_[part[free & (self.rim > 0)]] = True
         return np.asarray(regions | ~open_[part])
 
-    def _parts(self, members: Bool) -> Indices:
-        """(n,) int32: equal for members that hang together."""
-        inner = members[self.a] & members[self.b]
-        pairs = self.a[inner], self.b[inner]
-        links = csr_array((np.ones(len(pairs[0]), np.int8), pairs), shape=(self.count, self.count))
-        return np.asarray(connected_components(links, directed=False)[1], np.int32)
+    def _parts(self, regions: Bool) -> Indices:
+        """(k, n) int32: equal for superpixels of one region that hang together."""
+        count, n = regions.shape
+        starts, heads, tails = self._links
+        kept = regions[:, heads] & regions[:, tails]
+        # one graph of k copies, so that it is searched once
+        offset = np.arange(count, dtype=np.int32)[:, None] * n
+        before = np.concatenate([[0], np.cumsum(kept, dtype=np.int32)])
+        first = before[(np.arange(count)[:, None] * len(heads) + starts[:-1]).ravel()]
+        indices, indptr = (offset + tails)[kept], np.append(first, before[-1]).astype(np.int32)
+        links = csr_array((np.ones(len(indices)), indices, indptr), shape=(count * n, count * n))
+        # both directions are in it: parts that are strongly connected are all parts, and found without a copy
+        found = connected_components(links, directed=True, connection="strong")[1]
+        return np.asarray(found, np.int32).reshape(count, n)
 
 
 def graph_of(parts: Segmentation) -> Graph:
@@ -190,9 +203,12 @@ def cut(graph: Graph, object_cost: Costs, ground_cost: Costs, border_cost: Costs
     pattern, where = graph.network
     capacity = np.rint(np.clip(costs, 0, MOST) * UNIT).astype(np.int32)[where]
     ways = csr_array((capacity, pattern.indices, pattern.indptr), shape=pattern.shape)
-    flow = maximum_flow(ways, n, n + 1).flow
-    left = csr_array(ways - flow)
-    left.eliminate_zeros()
+    left = (
+        capacity - maximum_flow(ways, n, n + 1).flow.data
+    )  # each edge has its reverse, so no other was added
+    open_ = left > 0
+    indptr = np.concatenate([[0], np.cumsum(open_, dtype=np.int32)])[pattern.indptr].astype(np.int32)
+    left = csr_array((left[open_].astype(float), pattern.indices[open_], indptr), shape=pattern.shape)
     reached = breadth_first_order(left, n, return_predecessors=False)
     object_ = np.zeros(n + 2, bool)
     object_[reached] = True

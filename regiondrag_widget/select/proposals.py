@@ -107,7 +107,7 @@ def cuts_around(pieces: Pieces, superpixel: int, far: Indices) -> list[Bool]:
         ground_cost += COLOUR * size * like
         object_cost[seed], ground_cost[seed] = 0, MOST
         found += [region, cut(graph, object_cost, ground_cost, border)]
-    return [graph.joined(region, seed)[pieces.region] for region in unique(found)]
+    return list(graph.joined(np.array(unique(found)), seed)[:, pieces.region])
 
 
 def unlike_outside(pieces: Pieces, inside: Bool) -> Bool:

@@ -27,6 +27,7 @@ class Trial:
     name, kind : the object's.
     overlaps : intersection over union with the true mask, after the first click and each correction.
     seconds : what each click took.
+    cpu_seconds : processor time of each click, which other work on the machine does not lengthen.
     mask : (H, W) bool, the last selection.
     points, labels : the clicks.
     """
@@ -35,6 +36,7 @@ class Trial:
     kind: str
     overlaps: tuple[float, ...]
     seconds: tuple[float, ...]
+    cpu_seconds: tuple[float, ...]
     mask: Mask
     points: tuple[tuple[float, float], ...]
     labels: tuple[bool, ...]
@@ -56,10 +58,12 @@ def select_by_clicks(thing: HandObject, click: Click, corrections: int = CORRECT
     points, labels = [innermost(true)], [True]
     overlaps: list[float] = []
     seconds: list[float] = []
+    cpu_seconds: list[float] = []
     while True:
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         mask = click(points, labels)
         seconds.append(time.perf_counter() - start)
+        cpu_seconds.append(time.process_time() - cpu_start)
         overlaps.append(float((mask & true).sum() / (mask | true).sum()))
         if len(overlaps) > corrections:
             break
@@ -70,7 +74,16 @@ def select_by_clicks(thing: HandObject, click: Click, corrections: int = CORRECT
         take = bool(missed.sum() >= extra.sum())
         points.append(innermost(missed if take else extra))
         labels.append(take)
-    return Trial(thing.name, thing.kind, tuple(overlaps), tuple(seconds), mask, tuple(points), tuple(labels))
+    return Trial(
+        name=thing.name,
+        kind=thing.kind,
+        overlaps=tuple(overlaps),
+        seconds=tuple(seconds),
+        cpu_seconds=tuple(cpu_seconds),
+        mask=mask,
+        points=tuple(points),
+        labels=tuple(labels),
+    )
 
 
 def innermost(mask: Mask) -> tuple[float, float]:
