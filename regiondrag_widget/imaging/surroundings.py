@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Surroundings", "surroundings_of"]
+__all__ = ["Surroundings", "distance_to_colours", "surroundings_of"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
@@ -68,7 +68,7 @@ def surroundings_of(rgb: Pixels, handle: Bool) -> Surroundings | None:
     sure = ring & ~own
     if sure.sum() < FEW:
         return None
-    distance = _distance(lab, lab[sure])
+    distance = distance_to_colours(lab, lab[sure])
     limit = max(LEAST, float(np.quantile(distance[sure], OUTLYING)))
     return Surroundings(own, distance > limit)
 
@@ -81,7 +81,7 @@ def _kinds(lab: Float) -> npt.NDArray[np.int64]:
     return np.asarray(nearest.reshape(lab.shape[:2]), np.int64)
 
 
-def _distance(lab: Float, known: Float) -> Float:
+def distance_to_colours(lab: Float, known: Float) -> Float:
     """(h, w) smallest Mahalanobis distance to the components of a mixture fitted to `known` (n, 3)."""
     known = _sample(known, SAMPLES)
     labels, centres = _means(known, COMPONENTS)

@@ -1,0 +1,183 @@
+"""What speaks for a pixel of a drawn handle being the object's: cuts, colours, edges, depth in the handle.
+
+No cue is believed alone: `likely` weighs them.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from regiondrag_widget.imaging.reach import reach_of_surroundings
+from regiondrag_widget.imaging.surroundings import Surroundings, distance_to_colours, surroundings_of
+
+__all__ = ["NAMES", "Cues", "cues_of", "depth_in"]
+
+Float = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
+Pixels = npt.NDArray[np.uint8]
+
+ROUNDS = 4  # of GrabCut
+GRAIN = 3.0  # grey levels of noise added for GrabCut, whose mixtures overfit what has none
+BEYOND = 0.12  # of the window's side: how far outside the handle its object is followed
+RIM, WIDE_RIM = 6.0, 10.0  # pixels of a handle's rim that a person draws along: looked at, of the picture
+RIM_SHARE = 0.35  # of a rim that is doubted
+CORE = 0.35  # of the greatest depth, from which a pixel lies in the handle's core
+FIRM, FAINT = 2.0, 0.6  # how many times as steep as usual slopes must be to stop the surroundings
+NEAR, FAR = 6.0, 20.0  # pixels of the blur that the surroundings' colours nearby are told from
+FINE, COARSE = 2.5, 7.0  # pixels of the blur of what the cuts say
+FEW = 50  # pixels that are too few to learn colours from
+
+NAMES = (
+    *("cut by colour", "cut by depth", "cut by core", "reach", "faint reach", "depth", "depth share"),
+    *("outlying", "own", "distance", "distance to all around", "distance to core"),
+    *("distance nearby", "distance around", "cuts, fine", "cuts, coarse", "slope", "reach, coarse"),
+    *("share by colour", "share by depth", "share by core"),
+    *("rim by colour", "rim by depth", "rim by core"),
+    *("fill of the box", "fill of the hull", "size", "reach of the core", "faint reach of the core"),
+)
+"""What each column of `Cues.values` holds; from "share by colour" on it is the same for the whole handle."""
+
+
+@dataclass(frozen=True)
+class Cues:
+    """The cues in a window.
+
+    Attributes
+    ----------
+    values
+        (n, len(NAMES)) float32, one row for each pixel of the handle, in the order of `rgb[handle]`.
+    by_colour
+        (h, w) bool, the cut that may follow the object out of the handle.
+    colours
+        How the window's pixels compare with what surrounds the handle.
+    """
+
+    values: Float
+    by_colour: Bool
+    colours: Surroundings
+
+
+def cues_of(rgb: Pixels, handle: Bool, scale: float) -> Cues | None:
+    """Gather the cues; None where too little surrounds the handle.
+
+    Parameters
+    ----------
+    rgb
+        (h, w, 3) uint8, a window around the handle.
+    handle
+        (h, w) bool with at least one pixel.
+    scale
+        Pixels of the window per pixel of the picture, at most 1.
+    """
+    colours = surroundings_of(rgb, handle)
+    if colours is None:
+        return None
+    depth = depth_in(handle)
+    ways = _by_colour(handle, colours), _by_depth(handle, depth), _by_core(handle, scale)
+    with ThreadPoolExecutor(len(ways)) as threads:  # GrabCut takes one core, and one generator a thread
+        by_colour, by_depth, by_core = threads.map(lambda labels: _cut(rgb, labels), ways)
+    by_core &= handle
+    none = np.zeros_like(handle)
+    reach, faint = (reach_of_surroundings(rgb, handle, none, firm=firm) for firm in (FIRM, FAINT))
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
+    ring, most = ~handle, float(depth.max())
+    core = handle & (depth > max(2.0, CORE * most))
+    if core.sum() < FEW:
+        core = handle
+    votes = (by_colour.astype(np.float32) + by_depth + by_core) / 3
+    per_pixel = (
+        *(by_colour, by_depth, by_core, reach, faint, np.log1p(depth), depth / most),
+        *(colours.outlying, colours.own),
+        *(_capped(lab, known) for known in (ring & ~colours.own, ring, core)),
+        *(_from_nearby(lab, ring, sigma) for sigma in (NEAR, FAR)),
+        *(cv2.GaussianBlur(votes, (0, 0), sigma) for sigma in (FINE, COARSE)),
+        *(_slope(lab), cv2.GaussianBlur(reach, (0, 0), 3.0)),
+    )
+    rim = handle & (depth <= 1.5)
+    rows, columns = np.nonzero(handle)
+    box = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+    hull = cv2.contourArea(cv2.convexHull(np.stack([columns, rows], 1).astype(np.int32)))
+    cuts = by_colour, by_depth, by_core
+    of_handle = (
+        *(cut[handle].mean() for cut in cuts),
+        *((cut & rim).sum() / max(1, int(rim.sum())) for cut in cuts),
+        *(handle.sum() / box, handle.sum() / max(1.0, hull), np.log(most)),
+        *(reach[core].mean(), faint[core].mean()),
+    )
+    pixels = np.stack([np.asarray(cue, np.float32)[handle] for cue in per_pixel], 1)
+    whole = np.tile(np.asarray(of_handle, np.float32), (len(pixels), 1))
+    return Cues(np.hstack([pixels, whole]), by_colour, colours)
+
+
+def depth_in(mask: Bool) -> Float:
+    """(h, w) how far inside a mask each pixel lies; the picture's edge is no rim."""
+    framed = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1], np.float32)
+
+
+def _by_colour(handle: Bool, colours: Surroundings) -> Pixels:
+    """GrabCut's labels (h, w) by colour, in the handle and near it."""
+    away = cv2.distanceTransform((~handle).astype(np.uint8), cv2.DIST_L2, 5)
+    near = ~handle & (away < max(10.0, BEYOND * max(handle.shape)))
+    labels = np.full(handle.shape, cv2.GC_BGD, np.uint8)
+    labels[handle | (near & colours.own)] = cv2.GC_PR_BGD
+    labels[handle & (colours.own | colours.outlying)] = cv2.GC_PR_FGD
+    labels[near & colours.own & colours.outlying] = cv2.GC_PR_FGD
+    return labels
+
+
+def _by_depth(handle: Bool, depth: Float) -> Pixels:
+    """GrabCut's labels (h, w) by how deep in the handle a pixel lies."""
+    labels = np.full(handle.shape, cv2.GC_BGD, np.uint8)
+    labels[handle] = cv2.GC_PR_BGD
+    labels[depth > RIM_SHARE * min(RIM, 0.5 * float(depth.max()))] = cv2.GC_PR_FGD
+    return labels
+
+
+def _by_core(handle: Bool, scale: float) -> Pixels:
+    """GrabCut's labels (h, w) with the core of the handle for sure."""
+    depth = cv2.distanceTransform(np.pad(handle.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    rim = min(WIDE_RIM * scale, 0.5 * float(depth.max()))
+    labels = np.full(handle.shape, cv2.GC_BGD, np.uint8)
+    labels[handle] = cv2.GC_PR_BGD
+    labels[depth > RIM_SHARE * rim] = cv2.GC_PR_FGD
+    labels[depth > rim] = cv2.GC_FGD
+    return labels
+
+
+def _cut(rgb: Pixels, labels: Pixels) -> Bool:
+    """GrabCut's object (h, w; Rother, Kolmogorov, Blake 2004); empty where its labels leave nothing to tell."""
+    grain = np.random.default_rng(0).normal(0, GRAIN, rgb.shape)
+    grainy = np.clip(rgb + grain, 0, 255).astype(np.uint8)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    try:
+        cv2.setRNGSeed(0)  # GrabCut's k-means draws from OpenCV's own generator
+        cv2.grabCut(grainy, labels, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    except cv2.error:  # it does not take labels of one kind alone
+        return np.zeros(labels.shape, bool)
+    return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
+
+
+def _capped(lab: Float, known: Bool) -> Float:
+    """How far each colour is from those of the known pixels, in quarters of a mixture's deviations."""
+    if known.sum() < FEW:
+        return np.zeros(known.shape, np.float32)
+    return np.minimum(distance_to_colours(lab, lab[known]), 12) / 4
+
+
+def _from_nearby(lab: Float, ring: Bool, sigma: float) -> Float:
+    """How far each colour is from the surroundings' mean colour nearby, in twentieths of CIELAB units."""
+    share = cv2.GaussianBlur(ring.astype(np.float32), (0, 0), sigma)[..., None] + 1e-4
+    mean = cv2.GaussianBlur(lab * ring[..., None], (0, 0), sigma) / share
+    return np.minimum(np.sqrt(((lab - mean) ** 2).sum(-1)), 80) / 20
+
+
+def _slope(lab: Float) -> Float:
+    smooth = cv2.GaussianBlur(lab, (0, 0), 1.0)
+    across, down = (np.abs(cv2.Sobel(smooth, cv2.CV_32F, *d)).sum(-1) for d in ((1, 0), (0, 1)))
+    return np.minimum(across + down, 200) / 50
