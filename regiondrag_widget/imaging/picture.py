@@ -127,9 +127,9 @@ def read_picture(source: PictureSource) -> Picture:
         path = existing_file(source)
         with path.open("rb") as file:
             return _from_pil(open_image(file, path.name), path.name)
-    raise TypeError(
-        f"a picture may be a path, bytes, a Pillow image or a numpy array, not {type(source).__name__}"
-    )
+    several = ": an edit has one picture" if isinstance(source, (list, tuple)) else ""
+    given = f"{type(source).__name__}{several}"
+    raise TypeError(f"a picture may be a path, bytes, a Pillow image or a numpy array, not {given}")
 
 
 # -- files: the header is looked at before anything is decoded ----

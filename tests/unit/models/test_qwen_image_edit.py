@@ -315,10 +315,12 @@ def test_a_drag_by_position_inverts_nothing_and_changes_the_regions_alone(networ
 
 def test_guidance_tells_both_prompts_the_picture(edit: Loaded):
     session = edit.session(guidance_scale=4.0, negative_prompt="a cat")
-    some = latents_of(session.edit([box_pair(SHAPE)], content="latents"))
+    some = latents_of(session.edit([box_pair(SHAPE)], content="pixels"))
     assert torch.allclose(
-        some, latents_of(session.edit([box_pair(SHAPE)], content="latents", crop=False)), atol=1e-4
+        some, latents_of(session.edit([box_pair(SHAPE)], content="pixels", crop=False)), atol=1e-4
     )
+    prompted = latents_of(edit.kept.edit([box_pair(SHAPE)], content="pixels"))
+    assert not torch.allclose(some, prompted, atol=1e-4)
 
 
 # ---- which one it is ----
