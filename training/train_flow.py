@@ -109,7 +109,8 @@ def train(photos: Path, out: Path, config: dict[str, Any], minutes: float, seed:
 
 def _codec() -> LinearCodec:
     codec: LinearCodec = LinearCodec.from_pretrained(WEIGHTS / "codec", torch_dtype=torch.float32)
-    return codec.eval()
+    codec.eval()
+    return codec
 
 
 def _begin_as_identity(net: Flux2Transformer2DModel) -> None:
@@ -127,7 +128,7 @@ def _begin_as_identity(net: Flux2Transformer2DModel) -> None:
 
 def _loss(net: Any, clean: Tensor, config: dict[str, Any], generator: torch.Generator) -> Tensor:
     """Mean squared error of the velocity at noise levels that are spread over the batch."""
-    batch, grid = len(clean), clean.shape[-2:]
+    batch, grid = len(clean), (clean.shape[-2], clean.shape[-1])
     task = draw_task(clean, config["plain"], config["pasted"], generator)
     spread = torch.randperm(batch, generator=generator) + torch.rand(batch, generator=generator)
     sigma = (spread / batch).clamp(min=0.01)

@@ -14,6 +14,7 @@ from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.regions import RegionPairs
 
 SEED = 0
+POSITION_STEPS = 8
 ATTENTION: dict[str, bool | str] = {
     "none": False,
     "down": "down_blocks",
@@ -80,6 +81,15 @@ def released(network: BenchNetwork, seed: int = SEED) -> Method:
     Latents gathered, residuals not moved, handle noised, content pasted at every level.
     """
     return session_method(network, "released rule", "baseline", {"preset": "released"}, seed=seed)
+
+
+def by_position(network: BenchNetwork, seed: int = SEED) -> Method:
+    """The picture's tokens shown at the positions where they should be, from noise, without an inversion.
+
+    For networks that read reference pictures beside the latents.
+    """
+    settings = {"content": "positions", "start": 1.0, "steps": POSITION_STEPS}
+    return session_method(network, "drag by position", "ours", settings, seed=seed)
 
 
 def warp_and_inpaint(network: BenchNetwork, seed: int = SEED) -> Method:

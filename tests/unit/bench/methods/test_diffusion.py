@@ -16,7 +16,7 @@ from regiondrag_widget.bench.methods.diffusion import diffusion_methods
 from regiondrag_widget.bench.methods.fewpoints import few_points
 from regiondrag_widget.bench.methods.method import Method
 from regiondrag_widget.bench.methods.network import BenchNetwork
-from regiondrag_widget.bench.methods.own_edits import ours, released, session_method
+from regiondrag_widget.bench.methods.own_edits import POSITION_STEPS, ours, released, session_method
 from regiondrag_widget.bench.methods.pointdrag import PointDrag, point_drag
 from regiondrag_widget.bench.methods.sdedit import sdedit
 from regiondrag_widget.bench.truth.ablations import ablations
@@ -54,6 +54,18 @@ def test_no_method_changes_a_pixel_outside_handle_and_target(scene: Scene, netwo
         output = method.run(scene)
         assert measure(scene, output.image).outside == 0, method.name
         assert (output.image != scene.before).any(), method.name
+
+
+def test_a_transformer_has_the_methods_it_is_capable_of(scene: Scene) -> None:
+    flow = BenchNetwork.load("mini-flow")
+    methods = {method.name: method for method in diffusion_methods(flow)}
+    assert list(methods) == ["ours", "drag by position", "SDEdit 0.3", "SDEdit 0.5", "warp + inpaint"]
+    outputs = {name: method.run(scene) for name, method in methods.items()}
+    for name, output in outputs.items():
+        assert measure(scene, output.image).outside == 0, name
+        assert (output.image != scene.before).any(), name
+    assert outputs["drag by position"].network_calls == POSITION_STEPS  # nothing is inverted
+    assert outputs["ours"].network_calls == 6
 
 
 def test_a_method_gives_the_same_picture_again(scene: Scene, network: BenchNetwork) -> None:
