@@ -4,10 +4,10 @@ import { type Carried, carriedOf, type Gesture } from "../document/placement"
 import { isEmpty, type Mask } from "../geometry/mask"
 import { type Matrix, multiply } from "../geometry/matrix"
 import { type Mesh, warpByMesh } from "../geometry/mesh"
+import { once } from "../geometry/once"
 import type { Viewport } from "../geometry/viewport"
 import { CARRIED, css } from "./colors"
-import { canvasMatrix } from "./placing"
-import { maskOutline } from "./sprites"
+import { outlinePath } from "./placing"
 
 /** A mask, and the affine matrix that takes it to where it is shown. */
 export interface Placed {
@@ -35,17 +35,11 @@ export function arrival({ mask, matrix, along, mesh }: Carried): Placed {
   return { mask, matrix: along ? multiply(along, matrix) : matrix }
 }
 
-const warped = new WeakMap<Mesh, WeakMap<Mask, Mask>>()
+const warping = once((mesh: Mesh) => once((mask: Mask) => warpByMesh(mask, mesh, true)))
 
 /** Where a mask arrives by a mesh, as it is shown; worked out once for each mesh. */
 export function throughMesh(mask: Mask, mesh: Mesh): Mask {
-  const ofMesh = warped.get(mesh) ?? new WeakMap<Mask, Mask>()
-  warped.set(mesh, ofMesh)
-  const known = ofMesh.get(mask)
-  if (known) return known
-  const at = warpByMesh(mask, mesh, true)
-  ofMesh.set(mask, at)
-  return at
+  return warping(mesh)(mask)
 }
 
 /** Draws the line round one of them. */
@@ -55,8 +49,7 @@ export function paintCarriedLine(
   viewport: Viewport,
 ): void {
   if (isEmpty(mask)) return
-  const path = new Path2D()
-  path.addPath(maskOutline(mask), canvasMatrix(matrix, viewport))
+  const path = outlinePath(g, mask, matrix, viewport)
   g.save()
   g.lineCap = "round"
   g.strokeStyle = "rgb(20 22 26 / 0.7)"

@@ -2,9 +2,10 @@
 import type { Mask } from "../geometry/mask"
 import type { Matrix } from "../geometry/matrix"
 import { type Gathered, gather, type Mesh } from "../geometry/mesh"
+import { once } from "../geometry/once"
 import type { Viewport } from "../geometry/viewport"
-import { canvasMatrix, drawPlaced, WHITE } from "./placing"
-import { maskSprite, type Surface, surface } from "./sprites"
+import { canvasMatrix, drawMask, WHITE } from "./placing"
+import { type Surface, surface } from "./sprites"
 
 /** What is carried by a mesh: the pixels of a mask's box, and what limits where they land. */
 export interface MeshPixels {
@@ -16,7 +17,6 @@ export interface MeshPixels {
 }
 
 const made = new WeakMap<Mesh, { pixels: Surface; step: number; canvas: Surface; found: Gathered }>()
-const read = new WeakMap<Surface, Uint32Array>()
 
 /** Draws the pixels where the mesh takes them; `ratio` is device pixels per CSS pixel. */
 export function paintThroughMesh(
@@ -58,19 +58,15 @@ function warped({ pixels, mask, target, mesh }: MeshPixels, step: number, width:
     g.globalCompositeOperation = "destination-in"
     const offset = (first: number) => 0.5 - (first + 0.5) / step
     const placed = { scale: 1 / step, x: offset(found.x0), y: offset(found.y0) }
-    drawPlaced(g, maskSprite(target, WHITE), target, null, placed)
+    drawMask(g, target, WHITE, null, placed)
   }
   return { canvas, found }
 }
 
-function wordsOf(pixels: Surface): Uint32Array {
-  const known = read.get(pixels)
-  if (known) return known
+const wordsOf = once((pixels: Surface): Uint32Array => {
   const g = pixels.getContext("2d") as CanvasRenderingContext2D
-  const words = new Uint32Array(g.getImageData(0, 0, pixels.width, pixels.height).data.buffer)
-  read.set(pixels, words)
-  return words
-}
+  return new Uint32Array(g.getImageData(0, 0, pixels.width, pixels.height).data.buffer)
+})
 
 /** The colour at a point of the picture, between the four pixels around it; beyond the mask's box transparent. */
 function sample(from: Uint32Array, mask: Mask, px: number, py: number): number {

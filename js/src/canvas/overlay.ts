@@ -15,8 +15,8 @@ import type { Picture } from "../model/pictures"
 import { carriedOutlines, paintCarriedLine, throughMesh } from "./carriedline"
 import { css, type Rgb, shade } from "./colors"
 import { paintCarried } from "./dragpreview"
-import { canvasMatrix, drawPlaced } from "./placing"
-import { maskOutline, maskSprite, StrokeSprite } from "./sprites"
+import { drawMask, outlinePath } from "./placing"
+import { StrokeSprite } from "./sprites"
 import type { VacatedPainter } from "./vacated"
 
 /** Everything that the upper canvas shows. */
@@ -121,7 +121,7 @@ function paintMask(
     g.drawImage(sprite.canvas, x, y, sprite.canvas.width * scale, sprite.canvas.height * scale)
   } else if (!isEmpty(mask)) {
     g.globalAlpha = alpha
-    if (alpha > 0) drawPlaced(g, maskSprite(mask, rgb), mask, null, viewport)
+    if (alpha > 0) drawMask(g, mask, rgb, null, viewport)
     g.globalAlpha = 1
     outlined(g, mask, null, rgb, viewport, one.active)
   }
@@ -137,8 +137,7 @@ function outlined(
   active: boolean,
 ): void {
   if (isEmpty(mask)) return
-  const path = new Path2D()
-  path.addPath(maskOutline(mask), canvasMatrix(matrix, viewport))
+  const path = outlinePath(g, mask, matrix, viewport)
   g.save()
   g.lineCap = "round"
   // A light rim makes the colour visible on any picture.

@@ -1,18 +1,16 @@
 /** The piece that a click would select, lit up under the pointer. */
 import { isEmpty, type Mask } from "../geometry/mask"
 import type { Viewport } from "../geometry/viewport"
-import { canvasMatrix, drawPlaced, WHITE } from "./placing"
-import { maskOutline, maskSprite } from "./sprites"
+import { drawMask, outlinePath, WHITE } from "./placing"
 
 /** Draws it, in CSS pixels. */
 export function paintPiece(g: CanvasRenderingContext2D, mask: Mask, viewport: Viewport): void {
   if (isEmpty(mask)) return
   g.save()
   g.globalAlpha = 0.28
-  drawPlaced(g, maskSprite(mask, WHITE), mask, null, viewport)
+  drawMask(g, mask, WHITE, null, viewport)
   g.globalAlpha = 1
-  const path = new Path2D()
-  path.addPath(maskOutline(mask), canvasMatrix(null, viewport))
+  const path = outlinePath(g, mask, null, viewport)
   for (const [color, width] of [
     ["rgb(20 22 26 / 0.75)", 3],
     ["#fff", 1.25],

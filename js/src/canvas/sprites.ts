@@ -1,5 +1,6 @@
 /** Masks as a canvas can draw them: a tinted image and an outline, each made once per mask. */
 import { eachRun, type Mask, type MaskBuffer } from "../geometry/mask"
+import { once } from "../geometry/once"
 import type { Rgb } from "./colors"
 
 /** An image to draw from. */
@@ -13,16 +14,8 @@ export function surface(width: number, height: number): [Surface, CanvasRenderin
   return [canvas, canvas.getContext("2d") as CanvasRenderingContext2D]
 }
 
-const tinted = new WeakMap<Mask, Map<string, Surface>>()
-const outlines = new WeakMap<Mask, Path2D>()
-
 /** The mask's bounding box as an image of one opaque colour, transparent where the mask is not set. */
-export function maskSprite(mask: Mask, rgb: Rgb): Surface {
-  const known = tinted.get(mask) ?? new Map<string, Surface>()
-  tinted.set(mask, known)
-  const key = rgb.join()
-  const old = known.get(key)
-  if (old) return old
+export const maskSprite = once((mask: Mask, rgb: Rgb): Surface => {
   const [canvas, g] = surface(mask.w, mask.h)
   const image = g.createImageData(canvas.width, canvas.height)
   const pixels = new Uint32Array(image.data.buffer)
@@ -32,14 +25,11 @@ export function maskSprite(mask: Mask, rgb: Rgb): Surface {
     pixels.fill(word, row + first, row + last + 1)
   })
   g.putImageData(image, 0, 0)
-  known.set(key, canvas)
   return canvas
-}
+})
 
 /** The mask's border along pixel edges, in canvas coordinates of the picture (a pixel spans x to x + 1). */
-export function maskOutline(mask: Mask): Path2D {
-  const known = outlines.get(mask)
-  if (known) return known
+export const maskOutline = once((mask: Mask): Path2D => {
   const path = new Path2D()
   const rows: [number, number][][] = Array.from({ length: mask.h + 2 }, () => [])
   eachRun(mask, (y, first, last) => rows[y - mask.y0 + 1]?.push([first, last + 1]))
@@ -58,9 +48,8 @@ export function maskOutline(mask: Mask): Path2D {
       path.lineTo(b, y + 1)
     }
   }
-  outlines.set(mask, path)
   return path
-}
+})
 
 /** An image of the mask being painted, updated rectangle by rectangle. */
 export class StrokeSprite {

@@ -5,8 +5,8 @@ import type { Matrix } from "../geometry/matrix"
 import type { Viewport } from "../geometry/viewport"
 import type { Draft } from "../model/drafts"
 import { arrival } from "./carriedline"
-import { drawPlaced, WHITE } from "./placing"
-import { maskSprite, type Surface, surface } from "./sprites"
+import { drawMask, WHITE } from "./placing"
+import { type Surface, surface } from "./sprites"
 
 /** Marks the places of what is carried, except where a target lies: what the edit has to fill. */
 export class VacatedPainter {
@@ -62,8 +62,7 @@ export class VacatedPainter {
     h.clip()
     h.clearRect(x, y, w, tall)
     h.setTransform(ratio, 0, 0, ratio, 0, 0)
-    const place = (mask: Mask, matrix: Matrix | null) =>
-      drawPlaced(h, maskSprite(mask, WHITE), mask, matrix, viewport)
+    const place = (mask: Mask, matrix: Matrix | null) => drawMask(h, mask, WHITE, matrix, viewport)
     for (const { mask } of left) place(mask, null)
     h.globalCompositeOperation = "destination-out"
     for (const one of lists.flat()) {

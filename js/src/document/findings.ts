@@ -1,5 +1,6 @@
 /** What the kernel has found in each handle: what of it will be carried, and why. */
 import type { Mask } from "../geometry/mask"
+import { once } from "../geometry/once"
 import type { Pair } from "./pair"
 import type { Regions } from "./regions"
 
@@ -69,13 +70,10 @@ export class Findings {
   }
 }
 
-const chosenNumbers = new WeakMap<Mask, number>()
 let chosenMasks = 0
+const chosenNumber = once((_: Mask) => ++chosenMasks)
 
 /** Equal for pairs that say the same of what is to be carried. */
 function carryKey({ carry, chosen }: Pair): string {
-  if (carry !== "mask") return carry ?? ""
-  const number = chosenNumbers.get(chosen) ?? ++chosenMasks
-  chosenNumbers.set(chosen, number)
-  return `mask ${number}`
+  return carry === "mask" ? `mask ${chosenNumber(chosen)}` : (carry ?? "")
 }

@@ -1,6 +1,6 @@
 /** A pair of regions, what is carried and where to, and the changes that can be made to it. Immutable. */
 import { carriedPins, type Pin, routeMesh } from "../geometry/bend"
-import { eachRun, emptyMask, has, isEmpty, type Mask, MaskBuffer, shifted } from "../geometry/mask"
+import { emptyMask, has, isEmpty, type Mask, shifted, without } from "../geometry/mask"
 import {
   apply,
   IDENTITY,
@@ -204,11 +204,7 @@ export function newId(): string {
 /** What was chosen, corrected by a new handle: what was erased goes, what was painted is carried too. */
 function corrected(pair: Pair, handle: Mask): Partial<Pair> {
   if (pair.carry !== "mask") return {}
-  const buffer = MaskBuffer.from(handle)
-  eachRun(pair.handle, (y, first, last) => {
-    for (let x = first; x <= last; x++) if (!has(pair.chosen, x, y)) buffer.span(y, x, x, 0)
-  })
-  const chosen = buffer.toMask()
+  const chosen = without(handle, without(pair.handle, pair.chosen))
   return isEmpty(chosen) ? { carry: null, chosen } : { chosen }
 }
 

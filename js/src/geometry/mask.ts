@@ -1,3 +1,6 @@
+/** Masks: sets of pixels of the picture, as packed bits. */
+import { once } from "./once"
+
 /**
  * A region of the picture: the packed bits of its bounding box, at the picture's own resolution. Immutable.
  *
@@ -90,7 +93,10 @@ export function maskOfRuns(width: number, height: number, runs: readonly number[
   const [w, h] = [x1 - x0 + 1, y1 - y0 + 1]
   const bits = new Uint8Array(stride(w) * h)
   const row = stride(w) * 8
-  eachOf(runs, (y, first, last) => setBits(bits, (y - y0) * row + first - x0, (y - y0) * row + last - x0))
+  eachOf(runs, (y, first, last) => {
+    const start = (y - y0) * row - x0
+    putBits(bits, start + first, start + last, true)
+  })
   return { width, height, x0, y0, w, h, bits }
 }
 
@@ -114,35 +120,24 @@ export function without(mask: Mask, other: Mask): Mask {
     const from = Math.max(first - mask.x0, 0)
     const to = Math.min(last - mask.x0, mask.w - 1)
     if (y < mask.y0 || y >= mask.y0 + mask.h || from > to) return
-    clearBits(bits, (y - mask.y0) * row + from, (y - mask.y0) * row + to)
+    const start = (y - mask.y0) * row
+    putBits(bits, start + from, start + to, false)
   })
   return maskOfRuns(mask.width, mask.height, runsOf({ ...mask, bits })) // its box may be smaller
 }
 
-/** Sets the bits from..to, both included. */
-function setBits(bits: Uint8Array, from: number, to: number): void {
+/** Sets or clears the bits from..to, both included. */
+function putBits(bits: Uint8Array, from: number, to: number, set: boolean): void {
   const [a, b] = [from >> 3, to >> 3]
   const [head, tail] = [0xff >> (from & 7), 0xff & (0xff80 >> (to & 7))]
-  if (a === b) {
-    bits[a] = (bits[a] ?? 0) | (head & tail)
-    return
+  const put = (i: number, these: number) => {
+    const byte = bits[i] as number
+    bits[i] = set ? byte | these : byte & ~these
   }
-  bits[a] = (bits[a] ?? 0) | head
-  bits.fill(0xff, a + 1, b)
-  bits[b] = (bits[b] ?? 0) | tail
-}
-
-/** Clears the bits from..to, both included. */
-function clearBits(bits: Uint8Array, from: number, to: number): void {
-  const [a, b] = [from >> 3, to >> 3]
-  const [head, tail] = [0xff >> (from & 7), 0xff & (0xff80 >> (to & 7))]
-  if (a === b) {
-    bits[a] = (bits[a] ?? 0) & ~(head & tail)
-    return
-  }
-  bits[a] = (bits[a] ?? 0) & ~head
-  bits.fill(0, a + 1, b)
-  bits[b] = (bits[b] ?? 0) & ~tail
+  if (a === b) return put(a, head & tail)
+  put(a, head)
+  bits.fill(set ? 0xff : 0, a + 1, b)
+  put(b, tail)
 }
 
 /** How many pixels are set. */
@@ -154,8 +149,8 @@ export function area(mask: Mask): number {
   return sum
 }
 
-/** The mean of the set pixels' centres, or null for an empty mask. */
-export function centroid(mask: Mask): { x: number; y: number } | null {
+/** The mean of the set pixels' centres, or null for an empty mask; worked out once for each mask. */
+export const centroid = once((mask: Mask): { x: number; y: number } | null => {
   let n = 0
   let sx = 0
   let sy = 0
@@ -166,7 +161,7 @@ export function centroid(mask: Mask): { x: number; y: number } | null {
     sy += length * y
   })
   return n ? { x: sx / n, y: sy / n } : null
-}
+})
 
 /** Whether both have the same pixels set, in pictures of the same size. */
 export function sameMask(a: Mask, b: Mask): boolean {
@@ -235,38 +230,18 @@ export class MaskBuffer {
 
   /** The mask as drawn so far. */
   toMask(): Mask {
-    const box = this.tightBox()
-    if (!box) return emptyMask(this.width, this.height)
-    const w = box.x1 - box.x0
-    const h = box.y1 - box.y0
-    const bytes = stride(w)
-    const bits = new Uint8Array(bytes * h)
-    for (let row = 0; row < h; row++) {
-      const from = (box.y0 + row) * this.width + box.x0
-      for (let col = 0; col < w; col++) {
-        if (this.data[from + col])
-          bits[row * bytes + (col >> 3)] = (bits[row * bytes + (col >> 3)] ?? 0) | (128 >> (col & 7))
+    const runs: number[] = []
+    const { x0, y0, x1, y1 } = this.reach ?? { x0: 0, y0: 0, x1: 0, y1: 0 }
+    for (let y = y0; y < y1; y++) {
+      const row = this.data.subarray(y * this.width + x0, y * this.width + x1)
+      for (let first = row.indexOf(1); first >= 0; ) {
+        const end = row.indexOf(0, first)
+        const after = end < 0 ? row.length : end
+        runs.push(y, x0 + first, x0 + after - 1)
+        first = row.indexOf(1, after)
       }
     }
-    return { width: this.width, height: this.height, x0: box.x0, y0: box.y0, w, h, bits }
-  }
-
-  private tightBox(): Box | null {
-    if (!this.reach) return null
-    let x0 = this.width
-    let y0 = this.height
-    let x1 = 0
-    let y1 = 0
-    for (let y = this.reach.y0; y < this.reach.y1; y++) {
-      const row = this.data.subarray(y * this.width + this.reach.x0, y * this.width + this.reach.x1)
-      const first = row.indexOf(1)
-      if (first < 0) continue
-      x0 = Math.min(x0, this.reach.x0 + first)
-      x1 = Math.max(x1, this.reach.x0 + row.lastIndexOf(1) + 1)
-      y0 = Math.min(y0, y)
-      y1 = y + 1
-    }
-    return x1 > x0 ? { x0, y0, x1, y1 } : null
+    return maskOfRuns(this.width, this.height, runs)
   }
 }
 

@@ -1,7 +1,7 @@
 /** Masks carried by a matrix, as the kernel will carry the pixels. */
 
 import { type Box, emptyMask, has, isEmpty, type Mask, MaskBuffer, shifted } from "./mask"
-import { apply, invert, isTranslation, type Matrix, type Point } from "./matrix"
+import { apply, IDENTITY, invert, isTranslation, type Matrix, type Point } from "./matrix"
 
 /** The pixels whose centre, taken back by the matrix, falls on a pixel of the handle (nearest neighbour). */
 export function warpMask(handle: Mask, matrix: Matrix): Mask {
@@ -43,12 +43,7 @@ export function warpedCorners(handle: Mask, matrix: Matrix): [Point, Point, Poin
 
 function warpedBox(handle: Mask, matrix: Matrix): Box {
   const whole = { x0: 0, y0: 0, x1: handle.width, y1: handle.height }
-  const corners = [
-    { x: handle.x0 - 0.5, y: handle.y0 - 0.5 },
-    { x: handle.x0 + handle.w - 0.5, y: handle.y0 - 0.5 },
-    { x: handle.x0 + handle.w - 0.5, y: handle.y0 + handle.h - 0.5 },
-    { x: handle.x0 - 0.5, y: handle.y0 + handle.h - 0.5 },
-  ]
+  const corners = warpedCorners(handle, IDENTITY)
   // If a projective map sends part of the box past the horizon, its corners are no bounds.
   const weights = corners.map((p) => matrix[6] * p.x + matrix[7] * p.y + matrix[8])
   if (weights.some((w) => w * (weights[0] ?? 1) <= 1e-9)) return whole

@@ -59,7 +59,7 @@ export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSigna
     const { pace, busy, progress } = widget.runs
     if (busy && pace.share !== null) bar.value = pace.share
     else bar.removeAttribute("value")
-    setText(share, busy ? paceInWords(pace, progress.step) : "")
+    setText(share, bar.hidden ? "" : paceInWords(pace, progress.step))
   }
   const update = () => {
     const { status, obstacle } = widget
@@ -71,13 +71,13 @@ export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSigna
     setText(words, said || status)
     setEnabled(run, obstacle === "")
     run.title = obstacle || "Run the edit (Ctrl+Enter)"
-    setEnabled(stop, busy && progress.state !== "stopping")
     setPressed(live, widget.live.on)
     setEnabled(live, widget.live.obstacle === "")
     live.title = liveTitle(widget)
     setPressed(gauge, state.readout)
     setEnabled(gauge, !widget.readOnly)
     bar.hidden = !busy || widget.readOnly || widget.liveness === "gone"
+    setEnabled(stop, !bar.hidden && progress.state !== "stopping")
     tick()
     if (busy) ticking ??= setInterval(tick, TICK)
     else {
