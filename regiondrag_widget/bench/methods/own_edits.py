@@ -15,6 +15,8 @@ from regiondrag_widget.regions import RegionPairs
 
 SEED = 0
 POSITION_STEPS = 8
+POSITION_STARTS = (1.0, 0.5)
+"""From pure noise, as models distilled to few steps are used, and from the moved content, noised."""
 ATTENTION: dict[str, bool | str] = {
     "none": False,
     "down": "down_blocks",
@@ -83,13 +85,13 @@ def released(network: BenchNetwork, seed: int = SEED) -> Method:
     return session_method(network, "released rule", "baseline", {"preset": "released"}, seed=seed)
 
 
-def by_position(network: BenchNetwork, seed: int = SEED) -> Method:
-    """The picture's tokens shown at the positions where they should be, from noise, without an inversion.
+def by_position(network: BenchNetwork, start: float, seed: int = SEED) -> Method:
+    """The picture's tokens shown at the positions where they should be, without an inversion.
 
-    For networks that read reference pictures beside the latents.
+    For networks that read reference pictures beside the latents. ``start`` is where the noise begins.
     """
-    settings = {"content": "positions", "start": 1.0, "steps": POSITION_STEPS}
-    return session_method(network, "drag by position", "ours", settings, seed=seed)
+    settings = {"content": "positions", "start": start, "steps": POSITION_STEPS}
+    return session_method(network, f"drag by position {start:g}", "ours", settings, seed=seed)
 
 
 def warp_and_inpaint(network: BenchNetwork, seed: int = SEED) -> Method:

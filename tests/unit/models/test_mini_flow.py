@@ -80,16 +80,16 @@ def test_a_move_by_position_carries_the_content(pipe: Any, duck: np.ndarray):
     assert np.array_equal(found[:, : x0 - 8], duck[:, : x0 - 8])
 
 
-def test_what_no_reference_stands_for_is_filled_better_than_by_its_surroundings_mean(pipe: Any):
-    """The middle of a picture that gets darker to the right is removed."""
+def test_what_no_reference_stands_for_is_filled_by_its_surroundings(pipe: Any):
+    """The middle of a picture that gets darker to the right: half the error of its mean, at most."""
     ramp = np.linspace(220, 40, SIDE, dtype=np.float32)[None, :, None]
     picture = np.broadcast_to(ramp, (SIDE, SIDE, 3)).astype(np.uint8)
     place = box((SIDE, SIDE), 40, 40, 88, 88)
     found = rd.edit(
-        picture, [rd.RegionPair.remove(place)], model=pipe, content="positions", start=1.0, steps=6
+        picture, [rd.RegionPair.remove(place)], model=pipe, content="positions", start=0.5, steps=8
     )
     filled = found.array[40:88, 40:88, :3]
-    assert error(filled, picture[40:88, 40:88]) < picture[40:88, 40:88].astype(float).var()
+    assert error(filled, picture[40:88, 40:88]) < picture[40:88, 40:88].astype(float).var() / 2
 
 
 def error(found: np.ndarray, wanted: np.ndarray) -> float:

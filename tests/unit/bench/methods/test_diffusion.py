@@ -59,12 +59,13 @@ def test_no_method_changes_a_pixel_outside_handle_and_target(scene: Scene, netwo
 def test_a_transformer_has_the_methods_it_is_capable_of(scene: Scene) -> None:
     flow = BenchNetwork.load("mini-flow")
     methods = {method.name: method for method in diffusion_methods(flow)}
-    assert list(methods) == ["ours", "drag by position", "SDEdit 0.3", "SDEdit 0.5", "warp + inpaint"]
+    positions = ["drag by position 1", "drag by position 0.5"]
+    assert list(methods) == ["ours", *positions, "SDEdit 0.3", "SDEdit 0.5", "warp + inpaint"]
     outputs = {name: method.run(scene) for name, method in methods.items()}
     for name, output in outputs.items():
         assert measure(scene, output.image).outside == 0, name
         assert (output.image != scene.before).any(), name
-    assert outputs["drag by position"].network_calls == POSITION_STEPS  # nothing is inverted
+    assert outputs["drag by position 1"].network_calls == POSITION_STEPS  # nothing is inverted
     assert outputs["ours"].network_calls == 6
 
 
