@@ -61,7 +61,7 @@ MINI_PROFILE = BackboneProfile(
 )
 
 MINI_FLOW_PROFILE = BackboneProfile(
-    side=256,
+    side=256,  # twice as much would be 16 times the attention of an edit by position
     min_side=256,
     cheap_decoder=True,
     takes_text=False,

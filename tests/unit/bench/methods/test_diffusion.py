@@ -27,6 +27,7 @@ from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.levels import edit_levels
 from regiondrag_widget.models.unet import UNetNetwork
+from regiondrag_widget.pipeline import RegionDragPipeline
 from tests.unit.engine_kit import tiny_pipeline
 
 
@@ -57,8 +58,9 @@ def test_no_method_changes_a_pixel_outside_handle_and_target(scene: Scene, netwo
 
 
 def test_a_transformer_has_the_methods_it_is_capable_of(scene: Scene) -> None:
-    flow = BenchNetwork.load("mini-flow")
-    methods = {method.name: method for method in diffusion_methods(flow)}
+    pipe = RegionDragPipeline.from_pretrained("mini-flow", device="cpu", dtype="float32")
+    pipe.profile = replace(pipe.profile, side=96, min_side=96)  # of the scene
+    methods = {method.name: method for method in diffusion_methods(BenchNetwork(pipe))}
     positions = ["drag by position 1", "drag by position 0.5"]
     assert list(methods) == ["ours", *positions, "SDEdit 0.3", "SDEdit 0.5", "warp + inpaint"]
     outputs = {name: method.run(scene) for name, method in methods.items()}
@@ -66,7 +68,7 @@ def test_a_transformer_has_the_methods_it_is_capable_of(scene: Scene) -> None:
         assert measure(scene, output.image).outside == 0, name
         assert (output.image != scene.before).any(), name
     assert outputs["drag by position 1"].network_calls == POSITION_STEPS  # nothing is inverted
-    assert outputs["ours"].network_calls == 6
+    assert outputs["ours"].network_calls == 10  # 5 levels, up and down
 
 
 def test_a_method_gives_the_same_picture_again(scene: Scene, network: BenchNetwork) -> None:
