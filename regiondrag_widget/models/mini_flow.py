@@ -36,9 +36,9 @@ class MiniFlowBackbone(Flux2Backbone):
         """See `TransformerBackbone.mu`; its schedule is the same for every size."""
         return None
 
-    def condition(self, embeds: Tensor | None) -> Condition:
+    def condition(self, embeds: Tensor | None, name: str = "prompt") -> Condition:
         """The one condition it was trained with, where none is given."""
-        return super().condition(torch.ones(1, 1, self.text_width()) if embeds is None else embeds)
+        return super().condition(torch.ones(1, 1, self.text_width()) if embeds is None else embeds, name)
 
     def scaled(self, vae: Any, raw: Tensor) -> Tensor:
         """The codec's latents are scaled already."""
