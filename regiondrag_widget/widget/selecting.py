@@ -21,7 +21,8 @@ from regiondrag_widget.select.given import checked_points
 from regiondrag_widget.widget.changes import Change
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.host import Outbox
-from regiondrag_widget.widget.messages import Outgoing, Select, Selected
+from regiondrag_widget.widget.incoming import Select
+from regiondrag_widget.widget.outgoing import Outgoing, Selected
 from regiondrag_widget.widget.regions_state import Mask, read_mask
 from regiondrag_widget.widget.worker import InferenceWorker, Job
 
