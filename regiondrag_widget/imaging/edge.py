@@ -45,7 +45,7 @@ def soft_edge(rgb: Pixels, object_: Bool, handle: Bool, width: float = 1.0) -> t
     wide = max(1.0, width)
     signed = signed_depth(object_, (INNER + OUTER) * wide)
     inner, outer = signed > INNER * wide, signed < -OUTER * wide
-    opacity = np.where(handle & inner, 1, 0).astype(np.float32)
+    opacity = (handle & inner).astype(np.float32)
     colours = rgb.copy()
     band = np.nonzero(handle & ~inner & ~outer)
     if not len(band[0]):
