@@ -85,8 +85,8 @@ class RegionDragPipeline(PipelineParts):
         Parameters
         ----------
         model : str or path
-            "mini" (bundled), a local diffusers folder, a hub id, or a checkpoint that is one .safetensors
-            file (see `from_single_file`).
+            "mini" or "mini-flow" (bundled), a local diffusers folder, a hub id, or a checkpoint that is one
+            .safetensors file (see `from_single_file`).
         device : str or torch.device, optional
             "cuda", "mps" or "cpu"; the best available when left out.
         dtype : str or torch.dtype, optional
@@ -267,9 +267,10 @@ class RegionDragPipeline(PipelineParts):
         output_type : str
             "pil", "np" ((B, H, W, 3) float32 in [0, 1]), "pt" ((B, 3, H, W) in [0, 1]) or "latent".
         callback_on_step_end : callable, optional
-            Called as callback(pipe, index, timestep, tensors) after each step, as diffusers does; `latents`
-            in the dict it returns replace the edit's. `pipe.interrupt = True` stops after the step. Several
-            pictures are made one after the other, each with its own steps from index 0.
+            Called as callback(pipe, index, timestep, tensors) after each step, as diffusers does, with a
+            0-d tensor for the timestep; `latents` in the dict it returns replace the edit's.
+            `pipe.interrupt = True` stops after the step. Several pictures are made one after the other, each
+            with its own steps from index 0.
         callback_on_step_end_tensor_inputs : sequence of str
             The tensors it is given: "latents", "pred_original_sample".
         levels, path_noise, handle_noise, copy_until

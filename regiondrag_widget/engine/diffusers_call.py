@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import torch
+from torch import Tensor
 
 from regiondrag_widget.engine.denoise import EditStep
 from regiondrag_widget.engine.settings import checked_seed
+from regiondrag_widget.models.given_tensors import check_tensor
 from regiondrag_widget.models.turns import turns_of
 
 __all__ = [
@@ -25,8 +27,8 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
-StepCallback: TypeAlias = "Callable[[Any, int, int, dict[str, Any]], dict[str, Any] | None]"
-"""callback(pipe, index, timestep, tensors), as diffusers calls it."""
+StepCallback: TypeAlias = "Callable[[Any, int, Tensor, dict[str, Any]], dict[str, Any] | None]"
+"""callback(pipe, index, timestep, tensors), as diffusers calls it; the timestep is a 0-d tensor."""
 
 
 def seeds_from(
@@ -138,15 +140,38 @@ def reporting(
         The tensors it is given: "latents", "pred_original_sample".
     bar : tqdm
         Counts steps: a pipeline's `progress_bar`.
+
+    Raises
+    ------
+    TypeError
+        The callback is no function; later, where it returns something else than a dict of tensors.
     """
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback_on_step_end must be a function, got {type(callback).__name__}")
 
     def report(step: EditStep) -> None:
         bar.update()
         if callback is None:
             return
         tensors = {"latents": step.latents[None], "pred_original_sample": step.clean[None]}
-        changed = callback(pipe, step.index - 1, int(step.timestep), {name: tensors[name] for name in asked})
-        if changed and changed.get("latents") is not None:
-            step.latents = changed["latents"][0].to(step.latents)
+        # whole where the schedule has whole timesteps, as diffusers' schedulers have them
+        timestep = torch.tensor(int(step.timestep) if float(step.timestep).is_integer() else step.timestep)
+        changed = callback(pipe, step.index - 1, timestep, {name: tensors[name] for name in asked})
+        if changed is None:
+            return
+        if not isinstance(changed, Mapping):
+            raise TypeError(
+                f"callback_on_step_end must return a dict of tensors or None, got {type(changed).__name__}"
+            )
+        latents = changed.get("latents")
+        if latents is not None and latents is not tensors["latents"]:
+            check_tensor(latents, "the latents that callback_on_step_end returns")
+            if latents.shape != tensors["latents"].shape:
+                raise ValueError(
+                    f"the latents that callback_on_step_end returns must be "
+                    f"{tuple(tensors['latents'].shape)}, got {tuple(latents.shape)}"
+                )
+        if latents is not None:
+            step.latents = latents[0].to(step.latents)
 
     return report

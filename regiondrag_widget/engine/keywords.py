@@ -18,6 +18,7 @@ EXPLAINED = {
     "num_images_per_prompt": "it makes one picture: call the pipeline, or edit a session once for each seed",
     "ip_adapter_image": "say it to the pipeline's call, or to an ImageSession",
     "control_image": "an edit has no ControlNet: a map shows the picture as it is, and an edit makes another",
+    "controlnet": "an edit has no ControlNet: a map shows the picture as it is, and an edit makes another",
     "torch_dtype": "parts are used in the format they have; pipeline.to(torch_dtype) casts them before",
 }
 P = ParamSpec("P")

@@ -15,6 +15,7 @@ from regiondrag_widget.engine.inversion import draw_path_noise, invert
 from regiondrag_widget.engine.plan import latent_plan
 from regiondrag_widget.engine.settings import EditSettings, check_stop, schedule
 from regiondrag_widget.models.backbone import Network, check_swap
+from regiondrag_widget.models.given_tensors import check_tensor
 from regiondrag_widget.models.model import Model
 from regiondrag_widget.models.references import with_picture
 from regiondrag_widget.regions import Correspondence
@@ -77,7 +78,18 @@ def edit_latents(
     ------
     ValueError
         Tensors of another shape, values out of range.
+    TypeError
+        What is no tensor of floating point numbers, or no correspondence.
     """
+    check_tensor(latents, "latents")
+    for name, draws in (("path_noise", path_noise), ("handle_noise", handle_noise)):
+        if draws is not None:
+            check_tensor(draws, name)
+    if not isinstance(correspondence, Correspondence):
+        raise TypeError(
+            "correspondence must be an rd.Correspondence(source_xy, target_xy), "
+            f"got {type(correspondence).__name__}"
+        )
     if latents.ndim != 4 or latents.shape[0] != 1:
         raise ValueError(f"latents must be (1, C, h, w), one picture at a time, got {tuple(latents.shape)}")
     channels = model.backbone.channels
@@ -136,7 +148,10 @@ def edit_latents(
 
 
 def _cells(editable: Tensor, shape: tuple[int, ...]) -> Tensor:
-    mask = torch.as_tensor(editable)
+    try:
+        mask = torch.as_tensor(editable)
+    except (TypeError, ValueError):
+        raise TypeError(f"editable must be a mask of the latents' cells, got {editable!r}") from None
     if mask.numel() != shape[0] * shape[1]:
         raise ValueError(f"editable must have the latents' size {shape}, got {tuple(mask.shape)}")
     return mask.reshape(shape) > 0.5

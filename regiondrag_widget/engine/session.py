@@ -39,6 +39,7 @@ from regiondrag_widget.engine.settings import (
 from regiondrag_widget.engine.stopwatch import Stopwatch
 from regiondrag_widget.imaging.picture import Picture, PictureSource, load_picture
 from regiondrag_widget.models.backbone import check_swap
+from regiondrag_widget.models.given_tensors import check_tensor
 from regiondrag_widget.models.keyvalues import checked_keeping
 from regiondrag_widget.models.levels import Levels
 from regiondrag_widget.models.memory import freeing_when_exhausted
@@ -147,6 +148,8 @@ class ImageSession:
             settle_threads()
         self.picture: Picture = load_picture(image)
         self.seed = checked_seed(seed)
+        if path_noise is not None:
+            check_tensor(path_noise, "path_noise")
         self.steps, self.start = schedule(preset, model.edit_defaults, steps, start)
         self.levels: Levels = model.backbone.levels(
             self.steps,

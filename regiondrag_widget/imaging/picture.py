@@ -128,7 +128,8 @@ def read_picture(source: PictureSource) -> Picture:
         with path.open("rb") as file:
             return _from_pil(open_image(file, path.name), path.name)
     raise TypeError(
-        f"a picture may be a path, bytes, a Pillow image or a numpy array, not {type(source).__name__}"
+        "a picture may be a path, bytes, a Pillow image or a numpy array (one alone, not a list of them), "
+        f"not {type(source).__name__}"
     )
 
 

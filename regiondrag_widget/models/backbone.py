@@ -236,8 +236,15 @@ class Backbone(Protocol):
             Values out of range, timesteps that do not rise, levels this backbone does not have.
         """
 
-    def condition(self, embeds: Tensor | None) -> Condition:
+    def condition(self, embeds: Tensor | None, name: str = "prompt") -> Condition:
         """The condition of text embeds (1, tokens, dim); None for a network that takes no text.
+
+        Parameters
+        ----------
+        embeds : (1, tokens, dim) Tensor or None
+            The embeds.
+        name : str
+            The prompt that they stand for, as messages call it.
 
         Raises
         ------

@@ -49,7 +49,13 @@ def borrowed_parts(
         family_of(given_parts["transformer"])  # refused before diffusers asks what it is a part of
     wanted: dict[str, Any] = {name: given_parts.get(name) for name in names}
     scheduler = wanted["scheduler"]
-    wanted["scheduler"] = type(scheduler).from_config(scheduler.config)
+    try:
+        wanted["scheduler"] = type(scheduler).from_config(scheduler.config)
+    except (AttributeError, TypeError):
+        raise ValueError(
+            f"the scheduler is a {type(scheduler).__name__}, which an edit cannot use: "
+            "pass the one that the model's folder has"
+        ) from None
     if draft_vae is not None:
         network = wanted["unet"] if wanted["unet"] is not None else wanted["transformer"]
         tiny = load_draft_vae(draft_vae, wanted["vae"], dtype_of(network))

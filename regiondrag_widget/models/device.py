@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -111,6 +112,10 @@ STILL_THERE = (
 )
 
 
+# torch's words for a layer whose weights have another format than what it is given
+MIXED = re.compile(r"have the same dtype|type \((float|double|c10::\w+)\) and (bias|weight) type")
+
+
 class DeviceLostError(RuntimeError):
     """The GPU stopped answering: this process can use nothing on it any more.
 
@@ -141,10 +146,23 @@ def lost_device(error: BaseException) -> bool:
 
 @contextmanager
 def device_errors() -> Iterator[None]:
-    """Turn torch's error about a lost GPU in the block into a `DeviceLostError` of one sentence."""
+    """Turn torch's errors in the block into one sentence: a lost GPU, a network of several number formats.
+
+    Raises
+    ------
+    DeviceLostError
+        The GPU stopped answering.
+    ValueError
+        Layers of one network are of different number formats.
+    """
     try:
         yield
     except RuntimeError as error:
         if lost_device(error) and not isinstance(error, DeviceLostError):
             raise DeviceLostError(error) from error
+        if MIXED.search(str(error)):
+            raise ValueError(
+                f"layers of one network are of different number formats ({first_line(error)}): "
+                "load it in one by dtype=, or call its .to(torch.float32)"
+            ) from error
         raise

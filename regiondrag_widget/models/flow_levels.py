@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.models.levels import Level, Levels, check_start, check_steps
+from regiondrag_widget.models.levels import Level, Levels, check_start, check_steps, checked_timesteps
 
 __all__ = [
     "FlowSchedule",
@@ -114,10 +114,11 @@ def timestep_levels(timesteps: Sequence[float]) -> Levels:
     ValueError
         One that is not above 0 and up to 1000, or that does not rise.
     """
-    for t in timesteps:
-        if isinstance(t, bool) or not 0 < float(t) <= TIMESTEPS:
+    given = checked_timesteps(timesteps)
+    for t, told in zip(given, timesteps, strict=True):
+        if isinstance(told, bool) or not 0 < t <= TIMESTEPS:
             raise ValueError(f"levels of a flow must be above 0 and up to {TIMESTEPS}, got {list(timesteps)}")
-    return Levels((_CLEAN, *(_level(float(t) / TIMESTEPS) for t in timesteps)))
+    return Levels((_CLEAN, *(_level(t / TIMESTEPS) for t in given)))
 
 
 def even_sigmas(steps: int) -> list[float]:

@@ -74,7 +74,7 @@ class FluxBackbone(TransformerBackbone):
             defaults["steps"] = 4
         return BackboneProfile(side=SIDE, min_side=512, defaults=defaults)
 
-    def condition(self, embeds: Tensor | None) -> Condition:
+    def condition(self, embeds: Tensor | None, name: str = "prompt") -> Condition:
         """See `TransformerBackbone.condition`.
 
         Raises
@@ -82,7 +82,7 @@ class FluxBackbone(TransformerBackbone):
         ValueError
             Always: the transformer needs CLIP's pooled embeds too.
         """
-        raise ValueError("prompt_embeds alone do not condition FLUX.1: pass a prompt")
+        raise ValueError(f"{name}_embeds alone do not condition FLUX.1: pass a {name}")
 
     def velocity(
         self,

@@ -24,6 +24,7 @@ __all__ = [
     "added_noise",
     "check_start",
     "check_steps",
+    "checked_timesteps",
     "clean_and_noise",
     "edit_levels",
     "kept_signal",
@@ -174,6 +175,16 @@ def check_steps(steps: object, total: int) -> None:
         raise ValueError(f"steps must be a whole number from 1 to {total}, got {steps!r}")
 
 
+def checked_timesteps(timesteps: Sequence[float]) -> list[float]:
+    """Timesteps that a user names, as numbers; TypeError unless they are a sequence of them."""
+    try:
+        if isinstance(timesteps, (str, bytes)):
+            raise TypeError
+        return [float(t) for t in timesteps]
+    except (TypeError, ValueError):
+        raise TypeError(f"levels must be a list of timesteps, got {timesteps!r}") from None
+
+
 def check_start(start: object) -> None:
     """ValueError unless `start` is a fraction above 0 and up to 1."""
     if isinstance(start, bool) or not isinstance(start, numbers.Real) or not 0.0 < float(start) <= 1.0:
@@ -182,7 +193,7 @@ def check_start(start: object) -> None:
 
 def _levels_at(timesteps: Sequence[float], alphas_cumprod: Tensor) -> tuple[Level, ...]:
     total = len(alphas_cumprod)
-    chosen = [int(t) for t in timesteps]
+    chosen = [int(t) for t in checked_timesteps(timesteps)]
     if any(not 0 <= t < total for t in chosen):
         raise ValueError(f"levels must be timesteps from 0 to {total - 1}, got {chosen}")
     return tuple(Level.of_alpha(float(alphas_cumprod[t]), t, total) for t in chosen)

@@ -14,11 +14,19 @@ from diffusers.utils.state_dict_utils import convert_unet_state_dict_to_peft
 from torch import Tensor
 
 from regiondrag_widget.errors import first_line
+from regiondrag_widget.models.lora_bases import base_of
 
-__all__ = ["add_changes", "factors_of", "fitting_layer", "fuse_lora", "lora_source"]
+__all__ = [
+    "FACTOR",
+    "TRANSFORMER_FACTOR",
+    "add_changes",
+    "factors_of",
+    "fitting_layer",
+    "fuse_lora",
+    "lora_source",
+]
 
-# the width of the text embeds tells the bases of Stable Diffusion apart
-BASES = {768: "Stable Diffusion 1.5", 1024: "Stable Diffusion 2", 2048: "SDXL"}
+TRANSFORMER_FACTOR = re.compile(r"^transformer\.(?P<layer>.+)\.lora_(?P<which>[AB])\.weight$")
 FACTOR = re.compile(r"^unet\.(?P<layer>.+)\.lora_(?P<which>[AB])\.weight$")
 
 
@@ -114,15 +122,17 @@ def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **opt
         first = first_line(error)
         raise ValueError(f"the LoRA {os.fspath(lora)} could not be loaded: {first}") from error
     factors, _ = factors_of(convert_unet_state_dict_to_peft(state), FACTOR)
-    made_for = _made_for(factors)
+    base = base_of(factors)
+    made_for = f" but one of {base}" if base else ""
     layers = {
         name: fitting_layer(unet, name, pair, f"the LoRA {os.fspath(lora)} is not this model's{made_for}")
         for name, pair in factors.items()
     }  # checked before any change
     if not layers:
         other = any(key.split(".")[0] in ("transformer", "diffusion_model") for key in state)
+        theirs = base_of(factors_of(state, TRANSFORMER_FACTOR)[0]) or "a transformer"
         raise ValueError(
-            f"{os.fspath(lora)} holds no LoRA of a UNet{', but one of a transformer' if other else ''}"
+            f"{os.fspath(lora)} holds no LoRA of a UNet{f', but one of {theirs}' if other else ''}"
         )
     alpha_of = _alphas(alphas or {}, described[0] if described and described[0] else {})
     add_changes(layers, alpha_of, scale)
@@ -181,15 +191,6 @@ def _alphas(alphas: dict[str, float], described: dict[str, Any]) -> Callable[[st
     }
     pattern, usual = described.get("unet.alpha_pattern") or {}, described.get("unet.lora_alpha")
     return lambda name: beside.get(name, pattern.get(name, usual))
-
-
-def _made_for(factors: dict[str, dict[str, Tensor]]) -> str:
-    """Which base a LoRA was made for, as the end of a sentence, by the width of the text it reads."""
-    for name, pair in factors.items():
-        if name.endswith("attn2.to_k") and "A" in pair:
-            base = BASES.get(pair["A"].shape[-1])
-            return f" but one of {base}" if base else ""
-    return ""
 
 
 def fitting_layer(unet: Any, name: str, pair: dict[str, Tensor], refusal: str) -> tuple[Any, Tensor, Tensor]:

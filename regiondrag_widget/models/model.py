@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from regiondrag_widget.models.backbone import Backbone, Condition, Network
+from regiondrag_widget.models.given_tensors import check_tensor
 from regiondrag_widget.models.guidance import GuidedNetwork
 from regiondrag_widget.models.image_prompt import ImagePrompt
 from regiondrag_widget.models.levels import Levels
@@ -172,7 +173,8 @@ class Model:
         if prompt_embeds is not None:
             if prompt:
                 _warn_unused(f"{name}_embeds stand for {name}, whose text is unused")
-            return self.backbone.condition(prompt_embeds)
+            check_tensor(prompt_embeds, f"{name}_embeds")
+            return self.backbone.condition(prompt_embeds, name)
         if not isinstance(prompt, str):
             raise TypeError(f"{name} must be a text, got {type(prompt).__name__}")
         if not self.profile.takes_text:

@@ -145,7 +145,7 @@ class PipelineParts(DiffusionPipeline, NamedLoras, TextualInversionLoaderMixin, 
         ValueError
             There is none, or it is of a family that is not known.
         """
-        return family_of(self.transformer, self._named, self.processor)
+        return family_of(self.transformer, self._named, self.processor, self.vae)
 
     def use_as(self, named: str) -> None:
         """Use the parts as a pipeline of diffusers does, where they do not tell it: Qwen-Image-Edit-Plus.
@@ -214,6 +214,10 @@ class PipelineParts(DiffusionPipeline, NamedLoras, TextualInversionLoaderMixin, 
 
     def _encoded(self, prompt: str, picture: Any = None) -> Condition:
         side, backbone = self.profile.side, self.backbone
+        for name, part in self.components.items():
+            tokenizer = name.replace("text_encoder", "tokenizer")
+            if part is not None and tokenizer != name and self.components.get(tokenizer) is None:
+                raise ValueError(f"this pipeline has a {name} and no {tokenizer} to read a prompt: pass both")
         components = with_own_tokenizers(self.components)
         # or the embeds would keep all that the text encoder computed, for gradients
         with torch.no_grad(), moving_turn(self.text_encoder or self.text_encoder_2, self.denoiser):

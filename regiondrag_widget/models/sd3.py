@@ -68,7 +68,7 @@ class SD3Backbone(TransformerBackbone):
         )
         return Condition(embeds, {"pooled": pooled})
 
-    def condition(self, embeds: Tensor | None) -> Condition:
+    def condition(self, embeds: Tensor | None, name: str = "prompt") -> Condition:
         """See `Backbone.condition`; this family reads a summary of the prompt beside its embeds.
 
         Raises
@@ -76,7 +76,7 @@ class SD3Backbone(TransformerBackbone):
         ValueError
             Always.
         """
-        raise ValueError(f"prompt_embeds alone do not condition {self.family}: pass a prompt")
+        raise ValueError(f"{name}_embeds alone do not condition {self.family}: pass a {name}")
 
     def network(self, condition: Condition) -> TransformerNetwork:
         """See `Backbone.network`."""

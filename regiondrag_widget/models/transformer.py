@@ -196,7 +196,7 @@ class TransformerBackbone:
         side = SIDE // self.cell
         return flow_levels(self.sigmas(self.tokens(*(size or (side, side))), steps), start)
 
-    def condition(self, embeds: Tensor | None) -> Condition:
+    def condition(self, embeds: Tensor | None, name: str = "prompt") -> Condition:
         """The condition of text embeds (1, tokens, dim).
 
         Raises
@@ -207,7 +207,7 @@ class TransformerBackbone:
         width = self.text_width()
         if embeds is None or embeds.ndim != 3 or (len(embeds), embeds.shape[-1]) != (1, width):
             got = None if embeds is None else tuple(embeds.shape)
-            raise ValueError(f"prompt_embeds must be (1, tokens, {width}) for this model, got {got}")
+            raise ValueError(f"{name}_embeds must be (1, tokens, {width}) for this model, got {got}")
         return Condition(embeds)
 
     def network(self, condition: Condition) -> TransformerNetwork:

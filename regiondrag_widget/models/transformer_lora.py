@@ -11,11 +11,17 @@ import torch
 
 from regiondrag_widget.errors import first_line
 from regiondrag_widget.models.families import Family
-from regiondrag_widget.models.lora import add_changes, factors_of, fitting_layer, lora_source
+from regiondrag_widget.models.lora import (
+    FACTOR,
+    TRANSFORMER_FACTOR,
+    add_changes,
+    factors_of,
+    fitting_layer,
+    lora_source,
+)
+from regiondrag_widget.models.lora_bases import base_of
 
 __all__ = ["fuse_transformer_lora"]
-
-FACTOR = re.compile(r"^transformer\.(?P<layer>.+)\.lora_(?P<which>[AB])\.weight$")
 
 
 @torch.no_grad()
@@ -64,7 +70,7 @@ def fuse_transformer_lora(
     except Exception as error:  # safetensors and the hub have exceptions of their own
         first = first_line(error)
         raise ValueError(f"the LoRA {os.fspath(lora)} could not be loaded: {first}") from error
-    factors, others = factors_of(state, FACTOR)
+    factors, others = factors_of(state, TRANSFORMER_FACTOR)
     unknown = next((key for key in others if key.startswith("transformer.")), None)
     if unknown is not None:
         raise ValueError(
@@ -72,9 +78,14 @@ def fuse_transformer_lora(
             "diffusers' own pipeline, and pass that to RegionDragPipeline.from_pipe"
         )
     if not factors:
-        raise ValueError(f"{os.fspath(lora)} holds no LoRA of {family.name}")
+        theirs = base_of(factors_of(state, FACTOR)[0])
+        raise ValueError(
+            f"{os.fspath(lora)} holds no LoRA of {family.name}{f', but one of {theirs}' if theirs else ''}"
+        )
     # all are checked before any is changed
-    refusal = f"the LoRA {os.fspath(lora)} is not this model's"
+    base = base_of(factors)
+    made_for = f" but one of {base}" if base and not family.name.startswith(base) else ""
+    refusal = f"the LoRA {os.fspath(lora)} is not this model's{made_for}"
     layers = {name: fitting_layer(transformer, name, pair, refusal) for name, pair in factors.items()}
     alphas, usual = _alphas((apart and apart[0]) or {}, described or {})
     add_changes(layers, lambda name: alphas.get(name, usual), scale)

@@ -125,7 +125,7 @@ class UNetBackbone:
         """See `Backbone.levels`; the size of the latents does not matter."""
         return (released_levels if released else edit_levels)(self.alphas_cumprod, steps, start, timesteps)
 
-    def condition(self, embeds: Tensor | None) -> Condition:
+    def condition(self, embeds: Tensor | None, name: str = "prompt") -> Condition:
         """The condition of text embeds (1, tokens, dim), or an empty one.
 
         Raises
@@ -140,10 +140,10 @@ class UNetBackbone:
             return Condition(torch.zeros(1, 1, width))
         if embeds.ndim != 3 or (len(embeds), embeds.shape[-1]) != (1, width):
             raise ValueError(
-                f"prompt_embeds must be (1, tokens, {width}) for this model, got {tuple(embeds.shape)}"
+                f"{name}_embeds must be (1, tokens, {width}) for this model, got {tuple(embeds.shape)}"
             )
         if self.unet.config.get("addition_embed_type") == "text_time":
-            raise ValueError("prompt_embeds alone do not condition SDXL: pass a prompt")
+            raise ValueError(f"{name}_embeds alone do not condition SDXL: pass a {name}")
         return Condition(embeds)
 
     def network(self, condition: Condition) -> UNetNetwork:

@@ -6,6 +6,21 @@ from regiondrag_widget.locks import OrderedLock, Rank
 
 COLD = 3.0  # times as long as in a prepared picture, until one of each kind was seen
 OF_DRAFTS = 3.0  # drafts that an edit of a prepared picture takes as long as, showing it included
+FIRST = 10.0  # seconds for loading torch and the bundled model, on one core of a laptop
+FIRST_MEGAPIXEL = 0.7  # seconds more for each megapixel of the picture
+
+
+def first_guess(model: str, pixels: int) -> float | None:
+    """Seconds that the first edit of a process may take; None for models whose size is not known.
+
+    Parameters
+    ----------
+    model
+        The model's name.
+    pixels
+        Of the picture.
+    """
+    return FIRST + FIRST_MEGAPIXEL * pixels / 1e6 if model == "mini" else None
 
 
 class Pace:

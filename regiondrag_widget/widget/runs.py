@@ -21,9 +21,10 @@ from regiondrag_widget.widget.editor_cache import editor_key, shared_editors
 from regiondrag_widget.widget.encode import PREVIEW_SIZE, encode_png, encode_preview, encode_thumb
 from regiondrag_widget.widget.failures import Failure, describe, let_go
 from regiondrag_widget.widget.host import POLL, Outbox
-from regiondrag_widget.widget.messages import Done, Error, Outgoing, Preview, StateName, Stopped
-from regiondrag_widget.widget.pace import shared_pace
+from regiondrag_widget.widget.outgoing import Done, Error, Outgoing, Preview, Stopped
+from regiondrag_widget.widget.pace import first_guess, shared_pace
 from regiondrag_widget.widget.preview_stream import Frame, PreviewStream
+from regiondrag_widget.widget.protocol import StateName
 from regiondrag_widget.widget.run_state import RunState, idle_state
 from regiondrag_widget.widget.worker import InferenceWorker, Job
 
@@ -31,7 +32,7 @@ STATUS_INTERVAL = 0.1  # seconds between two states of one run; the kernel's cha
 
 # what a change of the document lets the widget say, unless a run is under way
 _SETTLED: dict[Change, tuple[StateName, str]] = {
-    Change.ACCEPTED: ("ready", "Result accepted"),
+    Change.ACCEPTED: ("ready", "Result accepted; Ctrl+Z takes it back"),
     Change.DISCARDED: ("ready", "Result discarded"),
     Change.RESTORED: ("done", "Earlier result"),
 }
@@ -91,7 +92,8 @@ class EditRuns:
         self._failure: Failure | None = None
         self._outcome: Any = None
         self._began = self._last_status = float("-inf")
-        self._started, self._prepared, self._waited = float("-inf"), False, False
+        self._started, self._prepared = float("-inf"), False
+        self._waits = False  # whether runs of others go first
         self._expected: float | None = None  # seconds of the newest run, told from earlier ones
         self._over = -1  # the number of the last run whose end was told
         self.run = 0  # the newest run's number
@@ -108,6 +110,8 @@ class EditRuns:
         prepared = editors.holds(request.picture_key) and not self._preparation.preparing
 
         def work(job: Job) -> None:
+            self._turn_comes(request)
+
             def stop_preparing() -> bool:
                 return self._worker.should_stop(job, preparing=True)
 
@@ -118,6 +122,7 @@ class EditRuns:
             work=work,
             dropped=lambda: self.stopped(request.run, 0),
             crashed=lambda error: self._crashed(request.run, error),
+            moved=lambda ahead: self._moved(request.run, ahead),
             needs=editor_key(request.picture_key, request.settings),
         )
         with self._document.lock:
@@ -126,23 +131,50 @@ class EditRuns:
             self.run = request.run
             self._job, self._failure, self._outcome = job, None, None
             self.stream.start(request.run)
-            self._started, self._prepared, self._waited = self._clock(), prepared, self._worker.runs > 0
-            draft_ms = self._document.measured["draft_ms"]
-            draft = None if draft_ms is None else draft_ms / 1000
-            known = shared_pace().expect(request.settings.model, prepared, draft)
-            self._expected = None if self._waited else known  # how long others take is not known
-            self._enter("loading", self._first_words(), eta=self._time_left())
+            self._prepared = prepared
+            ahead = self._worker.ahead_of(self._owner)
+            self._waits = ahead > 0
+            self._expect(request)
+            self._enter("loading", self._first_words(ahead), eta=self._time_left())
             self._worker.submit(job)
             self._preparation.run_begins()
 
-    def _first_words(self) -> str:
-        others = self._worker.runs
-        if others:
-            first = "another edit goes" if others == 1 else f"{others} other edits go"
-            return f"Waiting for its turn: {first} first"
+    def _expect(self, request: EditRequest) -> None:
+        """Note when the run begins and how long it will take; how long others take is not known."""
+        self._started, self._expected = self._clock(), None
+        if not self._waits:
+            draft_ms = self._document.measured["draft_ms"]
+            draft = None if draft_ms is None else draft_ms / 1000
+            model, pixels = request.settings.model, request.image.width * request.image.height
+            told = shared_pace().expect(model, self._prepared, draft)
+            self._expected = first_guess(model, pixels) if told is None else told
+
+    def _first_words(self, ahead: int) -> str:
+        if ahead:
+            return _waiting_words(ahead)
         if self._preparation.preparing:
             return PREPARING
         return "Waiting for its turn" if self._worker.busy else "Getting ready"
+
+    def _moved(self, run: int, ahead: int) -> None:
+        """Fewer runs of others go first now."""
+
+        def deliver() -> None:
+            if self._waits:
+                self._enter("loading", _waiting_words(ahead) if ahead else "Waiting for its turn")
+
+        self._post(run, deliver)
+
+    def _turn_comes(self, request: EditRequest) -> None:
+        """A run that had to wait for others begins."""
+
+        def deliver() -> None:
+            if self._waits:
+                self._waits = False
+                self._expect(request)
+                self._enter("loading", "Getting ready", eta=self._time_left())
+
+        self._post(request.run, deliver)
 
     def _time_left(self) -> float | None:
         """Seconds until the run will be done, as far as earlier ones tell."""
@@ -299,9 +331,8 @@ class EditRuns:
             self._send_frames(self.stream.finish())
             self.stream.end()
             self._outcome = result
-            if not self._waited:
-                seconds_here = self._clock() - self._started
-                shared_pace().learn(request.settings.model, self._prepared, seconds_here)
+            seconds_here = self._clock() - self._started
+            shared_pace().learn(request.settings.model, self._prepared, seconds_here)
             key = self._document.add_result(request, result, seconds, png, thumb)
             self._enter("done", f"Done in {seconds:.1f} s")
             self._send(Done(request.run, key, round(seconds, 3)))
@@ -367,3 +398,7 @@ class EditRuns:
         for f in frames:
             data, w, h = f.picture
             self._send(Preview(f.run, f.seq, f.step, f.total, w, h, (0, 0, width, height), data))
+
+
+def _waiting_words(ahead: int) -> str:
+    return f"Waiting for its turn: {'another edit goes' if ahead == 1 else f'{ahead} other edits go'} first"

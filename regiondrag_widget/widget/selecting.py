@@ -21,7 +21,8 @@ from regiondrag_widget.select.given import checked_points
 from regiondrag_widget.widget.changes import Change
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.host import Outbox
-from regiondrag_widget.widget.messages import Outgoing, Select, Selected
+from regiondrag_widget.widget.incoming import Select
+from regiondrag_widget.widget.outgoing import Outgoing, Selected
 from regiondrag_widget.widget.regions_state import Mask, read_mask
 from regiondrag_widget.widget.worker import InferenceWorker, Job
 
@@ -188,6 +189,8 @@ class _Picture:
         if message.how == "path":
             way = np.rint(self._path(message)).astype(int)
             return Selected(message.seq, message.how, found=True, path=tuple(way.ravel().tolist()))
+        if message.how in ("click", "wand") and not self._holds(message.points):
+            raise ValueError("That is outside the picture: click inside it")
         trouble = self._load() if message.how in ("object", "click", "box") else ""
         mask = self._mask(message)
         found = bool(mask.any())
@@ -195,6 +198,10 @@ class _Picture:
             mask = select.with_margin(mask)
         data = encode_mask(mask) if found else b""
         return Selected(message.seq, message.how, found=True, message=trouble, data=data)
+
+    def _holds(self, points: Sequence[tuple[float, float]]) -> bool:
+        width, height = self._image.size
+        return all(-0.5 <= x < width and -0.5 <= y < height for x, y in points)
 
     def _load(self) -> str:
         """Let the model look at the picture, if there is one; why it cannot, in words, the first time."""

@@ -53,6 +53,9 @@ class Job:
     crashed
         Called with the exception when ``work`` raised, or when the inference thread died with the job
         unfinished; on whichever thread found out.
+    moved
+        Called on the inference thread, when it begins another job, with how many runs of others still go
+        before this one, if they are fewer than before.
     urgency
         Whether others go first.
     needs
@@ -63,8 +66,10 @@ class Job:
     work: Callable[[Job], None]
     dropped: Callable[[], None] = lambda: None
     crashed: Callable[[BaseException], None] = lambda error: None
+    moved: Callable[[int], None] = lambda ahead: None
     urgency: Urgency = Urgency.RUN
     needs: Hashable = None
+    _ahead: int | None = None  # how many runs go before it, as it was told last
     _cancel: threading.Event = field(default_factory=threading.Event)
     _finished: threading.Event = field(default_factory=threading.Event)
 
@@ -122,6 +127,7 @@ class InferenceWorker:
             if self._running is not None and self._running.owner == job.owner:
                 self._running.cancel()
             lost = self._start_if_dead()
+            job._ahead = self._ahead_of(job.owner)
             self._wake.notify_all()
         if replaced is not None:
             _drop(replaced)
@@ -164,12 +170,10 @@ class InferenceWorker:
         with self._wake:
             return self._unfinished
 
-    @property
-    def runs(self) -> int:
-        """How many runs wait or are under way, whosever they are."""
+    def ahead_of(self, owner: Hashable) -> int:
+        """How many runs of others go before the run that ``owner`` has waiting, or would submit now."""
         with self._wake:
-            jobs = [*self._waiting.values(), *([self._running] if self._running else [])]
-            return sum(job.urgency == Urgency.RUN for job in jobs)
+            return self._ahead_of(owner)
 
     def is_current_thread(self) -> bool:
         """Whether the caller runs on the inference thread."""
@@ -189,6 +193,24 @@ class InferenceWorker:
             _drop(job)
         if thread is not None and not self.is_current_thread():
             thread.join(timeout)
+
+    def _ahead_of(self, owner: Hashable) -> int:
+        jobs = [self._running] if self._running is not None else []
+        for waiting in self._waiting.values():
+            if waiting.owner == owner:
+                break
+            jobs.append(waiting)
+        return sum(job.urgency == Urgency.RUN and job.owner != owner for job in jobs)
+
+    def _moved(self) -> list[tuple[Job, int]]:
+        """The waiting runs that have fewer before them than they were told, and how many."""
+        moved = []
+        for job in self._waiting.values():
+            ahead = self._ahead_of(job.owner)
+            if job.urgency == Urgency.RUN and ahead != job._ahead:
+                job._ahead = ahead
+                moved.append((job, ahead))
+        return moved
 
     @property
     def _unfinished(self) -> bool:
@@ -221,6 +243,12 @@ class InferenceWorker:
 
     def _loop(self) -> None:
         while (job := self._take()) is not None:
+            with self._wake:
+                moved = self._moved()
+            for waiting, ahead in moved:
+                _tell_moved(waiting, ahead)
+                del waiting
+            del moved
             self._do(job)
             del job  # nothing of a finished edit is held while the thread sleeps
 
@@ -259,6 +287,13 @@ def _drop(job: Job) -> None:
         job.dropped()
     finally:
         job._finished.set()
+
+
+def _tell_moved(job: Job, ahead: int) -> None:
+    try:
+        job.moved(ahead)
+    except Exception:
+        log.exception("what a waiting job's owner does about its place failed")
 
 
 def _tell_crashed(job: Job, error: BaseException) -> None:

@@ -157,6 +157,24 @@ def test_run_progress_and_picture_are_in_sight_together(
     assert widget.page.evaluate("window.scrollY") == 0
 
 
+def test_the_status_has_a_line_of_its_own_in_a_very_narrow_cell(open_widget: Open) -> None:
+    widget = open_widget(cell=272, hold=2)
+    widget.click("Rectangle")
+    widget.drag((40, 40), (80, 80))
+    widget.drag((60, 60), (160, 60))
+    widget.click("Run")
+    expect(widget.status).to_contain_text("Step 2 of 4")
+    words, run = widget.status.bounding_box(), widget.button("Run").bounding_box()
+    assert words is not None
+    assert run is not None
+    assert words["y"] > run["y"] + run["height"]
+    for tool in ("Brush", "Bend with pins"):
+        assert widget.button(tool).evaluate(
+            "b => { const r = b.getBoundingClientRect(), c = b.closest('.rd-root').getBoundingClientRect();"
+            " return r.left >= c.left && r.right <= c.right }"
+        ), tool
+
+
 def test_fullscreen_gives_the_picture_the_screen(open_widget: Open, artefact: Keep) -> None:
     widget = open_widget()
     before = widget.canvas.bounding_box()

@@ -166,7 +166,7 @@ def test_accepting_encodes_nothing_on_the_messages_thread(w, browser, handle, ta
     until(lambda: w._image_info["rev"] == 2)
     assert names == ["regiondrag-helper"]
     assert np.array_equal(np.asarray(w.image), np.asarray(w.history[0].image))
-    until(lambda: w._state["message"] == "Result accepted")
+    until(lambda: w._state["message"] == "Result accepted; Ctrl+Z takes it back")
 
 
 def test_where_no_thread_may_send_the_upload_is_delivered_by_the_message(engine, rgb, monkeypatch):

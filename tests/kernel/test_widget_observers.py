@@ -32,7 +32,7 @@ def test_an_observer_that_accepts_the_result_leaves_the_page_with_the_new_pictur
     assert len(drawn.pairs) == 0
     assert drawn.state == "ready"
     status, state, info = page_state(browser)
-    assert (status["state"], status["message"]) == ("ready", "Result accepted")
+    assert (status["state"], status["message"]) == ("ready", "Result accepted; Ctrl+Z takes it back")
     assert state["state"] == "ready"
     assert info == {}
     assert browser.trait("_image_info")["rev"] == 2

@@ -54,6 +54,26 @@ def test_stopping_a_run_that_waits_its_turn_never_begins_it(drawn, engine, rgb, 
     other.close()
 
 
+def test_a_run_that_waits_counts_down_as_others_finish(drawn, engine, rgb, handle, target):
+    engine.go.clear()
+    others = [rd.RegionDragWidget(rgb, pairs=[rd.RegionPair(handle, target)]) for _ in range(2)]
+    for other in others:
+        other.run()
+    until(lambda: engine.edits)
+    drawn.run()
+    words: list[str] = [drawn._state["message"]]
+    drawn.observe(lambda change: words.append(change.new["message"]), "_state")
+    engine.go.set()
+    assert drawn.wait(10) is not None
+    assert words[:3] == [
+        "Waiting for its turn: 2 other edits go first",
+        "Waiting for its turn: another edit goes first",
+        "Getting ready",
+    ]
+    for other in others:
+        other.close()
+
+
 def test_stopping_while_the_picture_is_prepared_takes_effect_at_once(drawn, engine, monkeypatch):
     browser = FakeBrowser(drawn)
     entered, go = threading.Event(), threading.Event()

@@ -18,6 +18,8 @@ export interface Heard {
   readonly suspicious: boolean
   /** The kernel's status by the host, if it tells one. */
   readonly kernelStatus: string | null
+  /** Whether the kernel has ended or begun anew since it was last heard: it knows nothing of the widget then. */
+  readonly ended: boolean
 }
 
 /** How long the first answer may take. */
@@ -29,13 +31,18 @@ export const SILENCE_LIMIT = 30_000
 
 const DEAD = new Set(["dead", "restarting", "autorestarting", "terminating"])
 
+/** Whether a kernel of this status has ended, or begins anew. */
+export function isDead(status: string | null): boolean {
+  return status !== null && DEAD.has(status)
+}
+
 /** Judges whether the kernel is there. */
 export function judge(heard: Heard, now: number): Liveness {
   if (heard.last === null) {
     if (now - heard.opened < HELLO_LIMIT) return "waiting"
     return heard.kernelStatus === "busy" ? "busy" : "readonly"
   }
-  if (heard.kernelStatus && DEAD.has(heard.kernelStatus)) return "gone"
+  if (heard.ended || isDead(heard.kernelStatus)) return "gone"
   const silence = heard.asked === null ? 0 : now - heard.asked
   if (silence < PONG_LIMIT) return "live"
   if (heard.kernelStatus === "busy") return "busy"

@@ -1,6 +1,6 @@
 /** Watches whether the kernel answers: greets it, and pings it while a view is on the screen. */
 import type { Host } from "./host"
-import { type Heard, judge, kernelStatusOf, type Liveness } from "./liveness"
+import { type Heard, isDead, judge, kernelStatusOf, type Liveness } from "./liveness"
 
 /** Milliseconds of silence before a ping, and between pings. */
 const PING_EVERY = 5_000
@@ -17,6 +17,7 @@ export class KernelWatch {
     last: null,
     suspicious: false,
     kernelStatus: null,
+    ended: false,
   }
   private readonly views = new Map<string, boolean>()
   private visible = false
@@ -31,11 +32,12 @@ export class KernelWatch {
     // Jupyter's own event: the comm was opened again, or the kernel has left it.
     host.on("comm_live_update", () => {
       this.heard = { ...this.heard, suspicious: this.heard.last !== null }
+      this.judge()
       this.ping()
     })
     // Anything from the kernel is a sign of life.
     host.heard.on(() => {
-      this.heard = { ...this.heard, last: Date.now(), asked: null, suspicious: false }
+      this.heard = { ...this.heard, last: Date.now(), asked: null, suspicious: false, ended: false }
       this.judge()
     })
   }
@@ -88,7 +90,8 @@ export class KernelWatch {
   }
 
   private judge(): void {
-    this.heard = { ...this.heard, kernelStatus: kernelStatusOf(this.host.model.widget_manager) }
+    const kernelStatus = kernelStatusOf(this.host.model.widget_manager)
+    this.heard = { ...this.heard, kernelStatus, ended: this.heard.ended || isDead(kernelStatus) }
     const liveness = judge(this.heard, Date.now())
     if (liveness === this.liveness) return
     this.liveness = liveness

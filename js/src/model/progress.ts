@@ -36,7 +36,7 @@ export function inWords(progress: Progress): string {
 export function paceInWords({ elapsed, left, share }: Pace, step: number): string {
   if (share === null) return elapsed < 1 ? "" : `${Math.floor(elapsed)} s so far`
   const percent = `${Math.round(100 * share)} %`
-  return step > 0 || left === null ? percent : `${percent}, about ${duration(left)} left`
+  return step > 0 || left === null ? percent : `${percent}, ${left < 1 ? "" : "about "}${duration(left)} left`
 }
 
 function duration(seconds: number): string {

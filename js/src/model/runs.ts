@@ -36,7 +36,9 @@ export class Runs {
     const { eta, step, total } = this.progress
     const now = performance.now()
     const elapsed = Math.max(0, (now - this.begun) / 1000)
-    const left = eta === null ? null : Math.max(0, eta - (now - this.heard) / 1000)
+    // A guess that has run out was too short: then more is left the longer it takes.
+    const least = step > 0 ? 0 : elapsed / 8
+    const left = eta === null ? null : Math.max(least, eta - (now - this.heard) / 1000)
     const steps = total > 0 && step > 0 ? step / total : null
     const share = left === null ? steps : elapsed / Math.max(0.001, elapsed + left)
     // A bar that goes back would say that work was lost.
@@ -68,7 +70,9 @@ export class Runs {
   take(next: Progress): boolean {
     if (next.run < this.progress.run || (isBusy(next) && next.run <= this.ended)) return false
     if (next.run > this.progress.run && isBusy(next)) this.frames.expect(next.run)
-    if (isBusy(next) && (next.run > this.progress.run || !this.busy)) this.starts()
+    // The clock starts anew when a wait for others is over: from then on something is known of the time left.
+    const turn = this.progress.eta === null && next.eta !== null && next.step === 0
+    if (isBusy(next) && (next.run > this.progress.run || !this.busy || turn)) this.starts()
     this.heard = performance.now()
     const stopping = this.progress.state === "stopping" && next.state === "running"
     this.progress = stopping ? { ...next, state: "stopping" } : next

@@ -42,8 +42,7 @@ export class Select implements Tool {
   readonly icon = "select"
   readonly label = "Select"
   readonly key = "s"
-  readonly hint =
-    "Click a thing, then drag it. Shift adds, Alt takes away; drag over pieces to paint them, Tab tries another"
+  readonly hint = "Click a thing, then drag it. Shift adds, Alt takes away; Tab tries another"
   readonly cursor = "crosshair"
   readonly taps = true
   private readonly move = new Move()

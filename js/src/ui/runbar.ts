@@ -21,7 +21,6 @@ const MESSAGE = 4_000
 /** The bar below the picture. */
 export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSignal): RunBar {
   const run = button({
-    label: "Run",
     text: "Run",
     icon: "play",
     kind: "primary",
@@ -30,14 +29,13 @@ export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSigna
     act: () => widget.run(),
   })
   const stop = button({
-    label: "Stop",
     text: "Stop",
     icon: "stop",
     title: "Stop after this step (Shift+X)",
     signal,
     act: () => widget.stop(),
   })
-  const live = button({ label: "Live", text: "Live", icon: "live", signal, act: () => widget.live.toggle() })
+  const live = button({ text: "Live", icon: "live", signal, act: () => widget.live.toggle() })
   const gauge = button({
     label: "Measurements",
     icon: "gauge",
@@ -59,7 +57,7 @@ export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSigna
     const { pace, busy, progress } = widget.runs
     if (busy && pace.share !== null) bar.value = pace.share
     else bar.removeAttribute("value")
-    setText(share, busy ? paceInWords(pace, progress.step) : "")
+    setText(share, bar.hidden ? "" : paceInWords(pace, progress.step))
   }
   const update = () => {
     const { status, obstacle } = widget
@@ -71,13 +69,13 @@ export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSigna
     setText(words, said || status)
     setEnabled(run, obstacle === "")
     run.title = obstacle || "Run the edit (Ctrl+Enter)"
-    setEnabled(stop, busy && progress.state !== "stopping")
     setPressed(live, widget.live.on)
     setEnabled(live, widget.live.obstacle === "")
     live.title = liveTitle(widget)
     setPressed(gauge, state.readout)
     setEnabled(gauge, !widget.readOnly)
     bar.hidden = !busy || widget.readOnly || widget.liveness === "gone"
+    setEnabled(stop, !bar.hidden && progress.state !== "stopping")
     tick()
     if (busy) ticking ??= setInterval(tick, TICK)
     else {

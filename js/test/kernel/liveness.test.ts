@@ -1,7 +1,14 @@
 import { describe, expect, it } from "vitest"
 import { type Heard, judge, kernelStatusOf } from "../../src/kernel/liveness"
 
-const fresh: Heard = { opened: 0, asked: null, last: null, suspicious: false, kernelStatus: null }
+const fresh: Heard = {
+  opened: 0,
+  asked: null,
+  last: null,
+  suspicious: false,
+  kernelStatus: null,
+  ended: false,
+}
 const known: Heard = { ...fresh, last: 1_000 }
 
 describe("a kernel that was never heard", () => {

@@ -37,6 +37,23 @@ describe("the kernel's silence", () => {
   })
 })
 
+describe("a kernel that was started again", () => {
+  it("is gone until it is heard, whatever it does meanwhile", async () => {
+    const { widget, model } = await open()
+    model.receive("ready", { kernel: "6", busy: false, run: 0 })
+    const kernel = { status: "restarting" }
+    Object.assign(model, { widget_manager: { kernel } })
+    await vi.advanceTimersByTimeAsync(1_500)
+    expect(widget.status).toBe("Kernel gone: run the cell again")
+    for (kernel.status of ["starting", "busy", "idle"]) {
+      await vi.advanceTimersByTimeAsync(2_000)
+      expect(widget.status).toBe("Kernel gone: run the cell again")
+    }
+    model.receive("pong")
+    expect(widget.liveness).toBe("live")
+  })
+})
+
 describe("the kernel is told whether a view is on the screen", () => {
   it("once for all views together", async () => {
     const { widget, sent } = await open()

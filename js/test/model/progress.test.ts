@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { readTrait } from "../../src/kernel/messages"
-import { inWords } from "../../src/model/progress"
+import { inWords, paceInWords } from "../../src/model/progress"
 
 describe("the state in words", () => {
   const words = (fields: Record<string, unknown>) => inWords(readTrait("_state", fields))
@@ -18,5 +18,12 @@ describe("the state in words", () => {
 
   it("is ready when the state is unknown", () => {
     expect(words({ state: "dancing" })).toBe("Ready")
+  })
+
+  it("tells the share, and the time left as a guess", () => {
+    expect(paceInWords({ elapsed: 3.4, left: null, share: null }, 0)).toBe("3 s so far")
+    expect(paceInWords({ elapsed: 3, left: 9, share: 0.25 }, 0)).toBe("25 %, about 9 s left")
+    expect(paceInWords({ elapsed: 6, left: 0.8, share: 0.88 }, 0)).toBe("88 %, under 1 s left")
+    expect(paceInWords({ elapsed: 3, left: 9, share: 0.25 }, 2)).toBe("25 %")
   })
 })

@@ -56,7 +56,7 @@ class FlowBackbone:
             raise ValueError("a flow has levels of its own: say steps and start")
         return flow_levels([k / steps for k in range(1, steps + 1)], start)
 
-    def condition(self, embeds: Tensor | None) -> Condition:
+    def condition(self, embeds: Tensor | None, name: str = "prompt") -> Condition:
         return Condition(torch.zeros(1, 1, 1))
 
     def network(self, condition: Condition) -> FlowNetwork:

@@ -156,6 +156,10 @@ def test_the_base_that_a_lora_was_made_for_is_named(tmp_path: Path, width: int, 
     save_file({"transformer.blocks.0.attn.to_q.lora_A.weight": down}, tmp_path / "style.safetensors")
     with pytest.raises(ValueError, match="holds no LoRA of a UNet, but one of a transformer"):
         fuse_lora(tiny_unet(), tmp_path)
+    down = torch.zeros(2, 3840)
+    save_file({"transformer.layers.0.attention.to_q.lora_A.weight": down}, tmp_path / "style.safetensors")
+    with pytest.raises(ValueError, match="holds no LoRA of a UNet, but one of Z-Image"):
+        fuse_lora(tiny_unet(), tmp_path)
 
 
 def test_a_damaged_lora_is_refused(tmp_path: Path):

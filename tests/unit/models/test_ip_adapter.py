@@ -231,6 +231,30 @@ def test_several_are_told_an_image_each(pipe: rd.RegionDragPipeline, adapters: P
         pipe(image, pairs, ip_adapter_image_embeds=[torch.zeros(1, SEEN)] * 2)
 
 
+@pytest.mark.parametrize(
+    ("weights", "shape", "words"),
+    [
+        ("ip.safetensors", (1, 1, SEEN + 1), rf"IP-Adapter 1 must be \(1 or 2, pictures, {SEEN}\)"),
+        ("ip.safetensors", (1, 1, 3, SEEN), rf"must be \(1 or 2, pictures, {SEEN}\), got \(1, 1, 3, 12\)"),
+        ("plus.safetensors", (1, 1, SEEN), rf"must be \(1 or 2, pictures, tokens, {SEEN}\), got"),
+    ],
+)
+def test_embeds_of_another_encoder_are_refused(
+    pipe: rd.RegionDragPipeline, adapters: Path, weights: str, shape: tuple[int, ...], words: str
+):
+    pipe.load_ip_adapter(str(adapters), subfolder="models", weight_name=weights)
+    with pytest.raises(ValueError, match=words):
+        pipe(picture(*SHAPE), [box_pair(SHAPE)], ip_adapter_image_embeds=[torch.zeros(shape)])
+
+
+def test_another_image_encoder_is_refused(pipe: rd.RegionDragPipeline, adapters: Path):
+    pipe.load_ip_adapter(str(adapters), subfolder="models", weight_name="ip.safetensors")
+    layer = pipe.unet.encoder_hid_proj.image_projection_layers[0]
+    layer.image_embeds = torch.nn.Linear(SEEN + 1, layer.image_embeds.out_features)
+    with pytest.raises(ValueError, match="gives 12 numbers and the IP-Adapter reads 13: load it again"):
+        pipe(picture(*SHAPE), [box_pair(SHAPE)], ip_adapter_image=OTHER)
+
+
 def test_what_cannot_be_is_refused(pipe: rd.RegionDragPipeline, adapters: Path, tmp_path: Path):
     image, pairs = picture(*SHAPE), [box_pair(SHAPE)]
     with pytest.raises(ValueError, match="no IP-Adapter is loaded to read an image"):

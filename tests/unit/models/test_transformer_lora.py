@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 import regiondrag_widget as rd
 from regiondrag_widget.models.families import family_of
+from regiondrag_widget.models.lora_bases import base_of
 from regiondrag_widget.models.transformer_lora import fuse_transformer_lora
 from tests.unit.engine_kit import box_pair, picture
 from tests.unit.models.transformer_kit import SIDE, save_flux1, save_flux2_klein
@@ -142,3 +143,38 @@ def test_layerwise_casting_and_group_offload_give_the_same_edit(klein: Path):
     calls = session._network.calls
     list(session.edit([pair]))
     assert session._network.calls - calls == len(session.levels)  # casting did not look like another network
+
+
+@pytest.mark.parametrize(
+    ("layer", "width", "base"),
+    [
+        ("transformer.single_transformer_blocks.0.proj_mlp", 3072, "is not this model's but one of FLUX.1: "),
+        ("transformer.transformer_blocks.30.attn.to_q", 3072, "is not this model's but one of Qwen-Image: "),
+        (
+            "transformer.transformer_blocks.3.attn.to_q",
+            1536,
+            "is not this model's but one of Stable Diffusion 3: ",
+        ),
+        ("transformer.layers.3.attention.to_q", 3840, "is not this model's but one of Z-Image: "),
+        ("transformer.transformer_blocks.3.attn.to_q", 3072, "is not this model's: "),
+        (
+            "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k",
+            2048,
+            "FLUX.2 klein, but one of SDXL",
+        ),
+    ],
+)
+def test_the_base_of_another_lora_is_named(klein: Path, tmp_path: Path, layer: str, width: int, base: str):
+    file = tmp_path / "style.safetensors"
+    save_file(
+        {f"{layer}.lora_A.weight": torch.zeros(2, width), f"{layer}.lora_B.weight": torch.zeros(width, 2)},
+        file,
+    )
+    with pytest.raises(ValueError, match=base):
+        load(klein, lora=file)
+
+
+def test_a_lora_of_flux2_is_told_from_one_of_flux1():
+    down = torch.zeros(2, 3072)
+    assert base_of({"single_transformer_blocks.0.attn.to_qkv_mlp_proj": {"A": down}}) == "FLUX.2"
+    assert base_of({"single_transformer_blocks.0.attn.to_q": {"A": down}}) == "FLUX.1"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,11 @@ from diffusers import DDIMScheduler
 import regiondrag_widget as rd
 from regiondrag_widget.engine.inversion import draw_path_noise
 from regiondrag_widget.models.transformer import TransformerBackbone
+from regiondrag_widget.models.transformer_lora import fuse_transformer_lora
 from tests.unit.engine_kit import box_pair, picture, tiny_embeds, tiny_pipeline
 from tests.unit.models.families_kit import KITS
 from tests.unit.models.flow_reference import reference_edit
+from tests.unit.models.test_transformer_lora import saved_lora
 from tests.unit.models.transformer_kit import SIDE, Kit
 
 SHAPE = (64, 96)
@@ -54,6 +59,22 @@ def small(pipe: rd.RegionDragPipeline) -> Any:
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     """A family's model: do not change it."""
     return Loaded(KITS[request.param], tmp_path_factory.mktemp(request.param))
+
+
+@contextmanager
+def computed_tokens(family: Loaded) -> Iterator[list[int]]:
+    """How many tokens a block computes, call by call: the inversion's first, where it is not made yet."""
+    name, counts = family.kit.layer, []
+    layer = next(m for n, m in family.pipe.transformer.named_modules() if n.endswith(name))
+
+    def count(_: Any, args: Any, named: dict[str, Any]) -> None:
+        counts.append((args[0] if args else named["hidden_states"]).shape[1])
+
+    hook = layer.register_forward_pre_hook(count, with_kwargs=True)
+    try:
+        yield counts
+    finally:
+        hook.remove()
 
 
 def last_latents(session: rd.ImageSession, **settings: Any) -> torch.Tensor:
@@ -163,9 +184,13 @@ def test_injected_keys_equal_a_run_beside_the_original(family: Loaded, settings:
 @pytest.mark.parametrize("settings", [{}, {"content": "pixels"}, {"content": "pixels", "vacated": "noise"}])
 def test_computing_the_changed_tokens_alone_equals_the_full_run(family: Loaded, settings: dict[str, Any]):
     session = family.kept
-    some = last_latents(session, crop=True, **settings)
-    everything = last_latents(session, crop=False, **settings)
+    with computed_tokens(family) as seen:
+        some = last_latents(session, crop=True, **settings)
+    with computed_tokens(family) as seen_of_all:
+        everything = last_latents(session, crop=False, **settings)
     assert float((some - everything).abs().max()) < 1e-4
+    if settings:  # an edit of latents changes all of them
+        assert seen[-1] < seen_of_all[-1]
 
 
 def test_what_changes_may_read_itself_as_it_is(family: Loaded):
@@ -231,9 +256,32 @@ def test_a_prompt_changes_the_edit(family: Loaded):
 
 def test_guidance_reads_both_inversions_and_computes_the_changed_tokens_alone(family: Loaded):
     session = family.session(guidance_scale=3.0, negative_prompt="a cat")
-    some, everything = last_latents(session, crop=True), last_latents(session, crop=False)
+    pixels = {"content": "pixels"}
+    last_latents(session, **pixels)
+    with computed_tokens(family) as seen:
+        some = last_latents(session, crop=True, **pixels)
+    with computed_tokens(family) as seen_of_all:
+        everything = last_latents(session, crop=False, **pixels)
     assert float((some - everything).abs().max()) < 1e-4
-    assert float((some - last_latents(family.kept)).abs().max()) > 1e-4
+    assert seen[-1] < seen_of_all[-1]
+    assert float((some - last_latents(family.kept, **pixels)).abs().max()) > 1e-4
+
+
+def test_lora_weights_come_and_go_in_the_middle_of_a_session(family: Loaded, tmp_path: Path):
+    """Another network is inverted anew, and the first one is back when they are gone."""
+    network = family.pipe.transformer
+    file = saved_lora(network, tmp_path / "style.safetensors")
+    session = family.session()
+    before, calls = last_latents(session), session._network.calls
+    kept = copy.deepcopy(network.state_dict())
+    fuse_transformer_lora(network, family.pipe.family, file, 0.5)
+    try:
+        changed = last_latents(session)
+        assert session._network.calls - calls > len(session.levels)
+    finally:
+        network.load_state_dict(kept)
+    assert not torch.allclose(changed, before, atol=1e-3)
+    assert torch.allclose(last_latents(session), before, atol=1e-6)
 
 
 # ---- a user's own pipeline ----
@@ -306,6 +354,47 @@ def test_processors_of_the_users_own_are_not_replaced(family: Loaded):
     finally:
         module.set_processor(original)
     assert called
+
+
+# ---- parts that do not fit ----
+
+
+def rebuilt(family: Loaded, **parts: Any) -> rd.RegionDragPipeline:
+    """An edit's pipeline of the user's, with some parts exchanged."""
+    pipe = rd.RegionDragPipeline.from_pipe(family.theirs, **parts)
+    pipe.profile = family.pipe.profile
+    return pipe
+
+
+def test_a_text_encoder_without_its_tokenizer_is_refused(family: Loaded):
+    names = [name for name in family.theirs.components if name.startswith("tokenizer")]
+    assert names
+    for name in names:
+        with pytest.raises(
+            ValueError, match=f"a text_encoder.* and no {name} to read a prompt|needs its {name}"
+        ):
+            rebuilt(family, **{name: None}).model.encode_prompt(PROMPT)
+
+
+def test_a_network_of_several_formats_is_refused_in_words(family: Loaded):
+    mixed = type(family.theirs.transformer).from_config(family.theirs.transformer.config)
+    *_, last = (m for m in mixed.modules() if isinstance(m, torch.nn.Linear))
+    last.half()
+    with pytest.raises(
+        ValueError, match=r"layers of one network are of different number formats .*: load it"
+    ):
+        rd.ImageSession(rebuilt(family, transformer=mixed), picture(*SHAPE), PROMPT).inversion()
+
+
+def test_what_is_no_scheduler_is_refused(family: Loaded):
+    with pytest.raises(ValueError, match="the scheduler is a object, which an edit cannot use"):
+        rebuilt(family, scheduler=object())
+
+
+def test_a_controlnet_is_refused_in_words(family: Loaded):
+    for make in (rebuilt, lambda _, **parts: rd.RegionDragPipeline.from_pretrained(family.folder, **parts)):
+        with pytest.raises(TypeError, match="an edit has no ControlNet"):
+            make(family, controlnet=object())
 
 
 # ---- loading ----

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regiondrag_widget.widget.pace import COLD, OF_DRAFTS, Pace
+from regiondrag_widget.widget.pace import COLD, OF_DRAFTS, Pace, first_guess
 
 
 def test_nothing_is_told_before_anything_was_seen():
@@ -26,3 +26,8 @@ def test_an_edit_of_another_kind_or_a_draft_tells_roughly():
     pace = Pace()
     pace.learn("mini", True, 2.0)
     assert pace.expect("mini", False) == 2.0 * COLD
+
+
+def test_the_first_edit_by_the_bundled_model_is_guessed_by_the_picture():
+    assert 0 < first_guess("mini", 512 * 512) < first_guess("mini", 6000 * 4000)
+    assert first_guess("another", 512 * 512) is None

@@ -89,6 +89,23 @@ def test_a_newer_job_leaves_other_owners_running(worker, recorder):
     recorder.go.set()
 
 
+def test_waiting_runs_are_told_how_many_go_before_them(worker, recorder):
+    told: dict[str, list[int]] = {"b": [], "c": [], "d": []}
+    running = recorder.job("a", "a", hold=True)
+    waiting = {name: recorder.job(name, name, hold=True, moved=told[name].append) for name in told}
+    for job in (running, *waiting.values()):
+        worker.submit(job)
+    recorder.entered.wait(WAIT)
+    assert [worker.ahead_of(name) for name in "bcd"] == [1, 2, 3]
+    assert worker.ahead_of("a") == 3, "a newer run of the one that runs goes on after those that wait"
+    assert worker.ahead_of("e") == 4
+    worker.cancel("c")
+    assert worker.ahead_of("d") == 2
+    recorder.go.set()
+    assert waiting["d"].wait(WAIT)
+    assert told == {"b": [], "c": [], "d": [1]}
+
+
 def test_cancelling_drops_the_waiting_job_and_stops_the_running_one(worker, recorder):
     running, waiting = recorder.job("a", "running", hold=True), recorder.job("b", "waiting")
     worker.submit(running)
