@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.imaging.picture import Picture
+from regiondrag_widget.imaging.scaling import lay
 from regiondrag_widget.imaging.sheet import Sheet
 from regiondrag_widget.imaging.window import Box, slices_of
 
@@ -97,5 +98,4 @@ class Painted:
         """Write values of the box's size into a view of pixels, where something was touched."""
         for top in range(0, values.shape[0], ROWS):
             rows = slice(top, top + ROWS)
-            touched = self.touched[rows] if values.ndim == 2 else self.touched[rows][..., None]
-            np.copyto(onto[rows], np.rint(values[rows].clip(0, 255)).astype(np.uint8), where=touched)
+            lay(np.rint(values[rows].clip(0, 255)).astype(np.uint8), onto[rows], self.touched[rows])

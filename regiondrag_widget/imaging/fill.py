@@ -21,7 +21,7 @@ from regiondrag_widget.imaging.grain import with_grain
 from regiondrag_widget.imaging.palette import drawn_fill
 from regiondrag_widget.imaging.pattern import pattern_sources
 from regiondrag_widget.imaging.plain import onto_paper, plain_fill
-from regiondrag_widget.imaging.scaling import enlarged, hole_window, pixels_at, shrink
+from regiondrag_widget.imaging.scaling import enlarged, hole_window, lay, pixels_at, shrink
 from regiondrag_widget.imaging.smooth import smooth_fill
 from regiondrag_widget.regions.box import Box, bounding_box, grown, slices_of, within_box
 
@@ -119,14 +119,13 @@ def _filled(rgb: Picture, hole: Bool, forbidden: Bool | None, seed: int, *, mixe
         found = _fill_window(around, inside, unknown, rng, mixed)
         if found is None:
             filled = smooth_fill(np.asarray(around, np.float32), inside | unknown)[within]
-            np.copyto(result[at], filled, where=shown[..., None])
+            lay(filled, result[at], shown)
             np.copyto(doubt[at], 1, where=shown)
             continue
         copied = True
         filled, offset, doubts = found
-        np.copyto(result[at], filled, where=shown[..., None])
-        np.copyto(doubt[at], doubts, where=shown)
-        np.copyto(source_offset[at], offset, where=shown[..., None])
+        for values, onto in ((filled, result), (doubts, doubt), (offset, source_offset)):
+            lay(values, onto[at], shown)
     return Fill(box, result, source_offset if copied else None, doubt)
 
 

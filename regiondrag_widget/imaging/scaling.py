@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SMALL", "averaged", "enlarged", "hole_window", "pixels_at", "shrink"]
+__all__ = ["SMALL", "averaged", "enlarged", "hole_window", "lay", "pixels_at", "shrink"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
@@ -67,6 +69,16 @@ def enlarged(a: Float, shape: tuple[int, int], box: Window, how: int) -> Float:
     ys = ((np.arange(rows.start, rows.stop) + 0.5) * step_y - 0.5).astype(np.float32)
     map_x, map_y = np.meshgrid(xs, ys)
     return np.asarray(cv2.remap(a, map_x, map_y, how, borderMode=cv2.BORDER_REPLICATE), np.float32)
+
+
+def lay(values: npt.NDArray[Any], onto: npt.NDArray[Any], where: Bool) -> None:
+    """Write values (h, w[, c]) into an array of the same shape and type where a mask (h, w) is set.
+
+    Many times as fast as by an index, and as `numpy.copyto` with a mask for every channel.
+    """
+    if values.shape != onto.shape or values.dtype != onto.dtype:
+        raise ValueError(f"{values.dtype} {values.shape} do not fit {onto.dtype} {onto.shape}")
+    cv2.copyTo(values, where.view(np.uint8), onto)
 
 
 def pixels_at(rgb: Picture, map_x: Float, map_y: Float) -> Float:
