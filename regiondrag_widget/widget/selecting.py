@@ -256,10 +256,9 @@ class _Picture:
             return found[message.choice % len(found)].mask if found else np.zeros(self._shape, bool)
         pieces = self._pieces()
         if message.choice == 0:
-            return np.asarray(pieces.chosen(points, labels, box)[pieces.labels])
-        members = [chosen for chosen, _ in pieces.readings(points, labels, box)]
-        nothing = np.zeros(pieces.count, bool)
-        return (members[message.choice % len(members)] if members else nothing)[pieces.labels]
+            return pieces.chosen(points, labels, box)
+        found_here = [small for small, _ in pieces.readings(points, labels, box)]
+        return found_here[message.choice % len(found_here)] if found_here else np.zeros(self._shape, bool)
 
     @property
     def _shape(self) -> tuple[int, int]:
