@@ -249,6 +249,34 @@ def test_sizes_that_divide_by_nothing(family: Loaded, shape: tuple[int, int]):
     assert not np.array_equal(out[touched], image[touched])
 
 
+def test_several_seeds_are_encoded_once_and_told_as_diffusers_tells_them(
+    family: Loaded, monkeypatch: pytest.MonkeyPatch
+):
+    encoded: list[int] = []
+    seen: list[torch.Tensor] = []
+    encode = type(family.pipe.vae).encode
+
+    def counting(vae: Any, *args: Any, **options: Any) -> Any:
+        encoded.append(1)
+        return encode(vae, *args, **options)
+
+    monkeypatch.setattr(type(family.pipe.vae), "encode", counting)
+    out = family.pipe(
+        picture(*SHAPE, seed=8),  # not encoded by another test
+        [box_pair(SHAPE)],
+        prompt=PROMPT,
+        num_images_per_prompt=2,
+        seed=[3, 8],
+        content="latents",
+        output_type="np",
+        callback_on_step_end=lambda _, index, t, given: seen.append(t) or given,
+    )
+    assert len(encoded) == 1
+    assert [result.seed for result in out.results] == [3, 8]
+    assert (out.images.shape, out.images.dtype) == ((2, *SHAPE, 3), np.float32)
+    assert all(t.ndim == 0 and t.dtype == torch.float32 for t in seen)
+
+
 def test_a_prompt_changes_the_edit(family: Loaded):
     one, other = family.kept, rd.ImageSession(family.pipe, picture(*SHAPE), "a cat on a mat")
     assert float((last_latents(one) - last_latents(other)).abs().max()) > 1e-4

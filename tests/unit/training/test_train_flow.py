@@ -27,9 +27,11 @@ def config() -> dict[str, Any]:
     return {**config, "compile": False, "stages": [{"until": 1.01, "size": 64, "batch": 2}]}
 
 
-def steps(run: Path) -> int:
+def progress(run: Path) -> tuple[int, float]:
+    """Steps and active minutes of a run."""
     with safe_open(run / "state.safetensors", "pt") as state:
-        return int(state.metadata()["step"])
+        record = state.metadata()
+    return int(record["step"]), float(record["spent"]) / 60
 
 
 def test_training_saves_what_an_edit_loads_and_resumes(config: dict[str, Any], tmp_path: Path):
@@ -39,13 +41,13 @@ def test_training_saves_what_an_edit_loads_and_resumes(config: dict[str, Any], t
     for index in range(24):
         Image.fromarray(dead_leaves(rng, 96)).save(photos / f"picture-of-{index:03d}-things.png")
     train(photos, run, config, minutes=0.005)
-    first = steps(run)
+    first, spent = progress(run)
     assert first > 0
     weights = load_file(run / "transformer" / "diffusion_pytorch_model.safetensors")
     assert {w.dtype for w in weights.values()} == {torch.float16}
     assert Flux2Transformer2DModel.from_pretrained(run / "transformer").config.in_channels == 16
-    train(photos, run, config, minutes=0.01)
-    assert steps(run) > first
+    train(photos, run, config, minutes=spent + 0.005)
+    assert progress(run)[0] > first
     figures = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert {"plain", "copied", "filled", "mean"} <= set(figures[-1])
 
