@@ -66,7 +66,10 @@ export function ownNames(source, modules) {
     ...found(code, /["'`]([A-Za-z_]\w*)["'`]/g),
     ...found(code, /data(?:set)?\.(\w+)/g),
   ])
-  const fields = found(code, /\b(?:private|readonly) (?:readonly |static |get |set |async )*([A-Za-z]\w*)/g)
+  const fields = found(
+    code,
+    /\b(?:private|protected|readonly) (?:readonly |static |get |set |async )*([A-Za-z]\w*)/g,
+  )
   const methods = found(
     code,
     /^ {2}(?:static |get |set |async )*([A-Za-z]\w*)\??(?:<[^>\n]*>)?\(.*(?:[{(]|: [^\n]+)$/gm,

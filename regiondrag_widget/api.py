@@ -50,8 +50,8 @@ def load_pipeline(
     Parameters
     ----------
     model : str, path, RegionDragPipeline or Model
-        "mini" (bundled), a local diffusers folder or a hub id. A pipeline, or a `Model` made of a backbone of
-        your own, is returned as it is.
+        "mini" or "mini-flow" (bundled), a local diffusers folder or a hub id. A pipeline, or a `Model` made
+        of a backbone of your own, is returned as it is.
     device, dtype
         As `RegionDragPipeline.from_pretrained` takes them.
 

@@ -85,8 +85,8 @@ class RegionDragPipeline(PipelineParts):
         Parameters
         ----------
         model : str or path
-            "mini" (bundled), a local diffusers folder, a hub id, or a checkpoint that is one .safetensors
-            file (see `from_single_file`).
+            "mini" or "mini-flow" (bundled), a local diffusers folder, a hub id, or a checkpoint that is one
+            .safetensors file (see `from_single_file`).
         device : str or torch.device, optional
             "cuda", "mps" or "cpu"; the best available when left out.
         dtype : str or torch.dtype, optional

@@ -2,29 +2,31 @@
 
     python scripts/fit_selecting.py
 
-Prints both tables of weights, and how good they are on photographs that they were not fitted on. First clicks
-lie in the middle of an object, at its innermost pixel and at random ones; corrections go into the largest
-mistake of selections of all qualities. Ridge regressions predict the overlap of each region that a click may
-mean with the object, and what each change wins.
+Prints both tables of weights, and what `bench select` gives with them: fitted on all photographs, and with
+each object selected by weights that were fitted on the other photographs. First clicks lie in the middle of
+an object, at its innermost pixel and at random ones; corrections go into the largest mistake of selections of
+all qualities. A ridge regression predicts the overlap of each region that a click may mean with the object.
+The weights of changes lose the least overlap when one of the changes is chosen by a softmax of the scores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from scipy.optimize import minimize
 
-from regiondrag_widget.bench.handles.objects import load_objects
-from regiondrag_widget.bench.select.clicks import innermost, largest
-from regiondrag_widget.select import Superpixels
+from regiondrag_widget.bench.handles.objects import HandObject, load_objects
+from regiondrag_widget.bench.select.clicks import Trial, innermost, largest, select_by_clicks
+from regiondrag_widget.select import Superpixels, correcting, objectness
 from regiondrag_widget.select.clicking import Click, changes, regions_at
-from regiondrag_widget.select.correcting import change_measures
-from regiondrag_widget.select.objectness import measures
 
 CLICKS, CORRECTIONS = 4, 3
-LAMBDA_THING, LAMBDA_CHANGE = 1.0, 0.3
+LAMBDA_THING, LAMBDA_CHANGE = 1.0, 3e-3
+DECIDED = 20.0  # how much sharper than its scores the choice is at first
+LINEAR = ("thing", "better")  # of a change's measures, those that depend on the weights of things
 
 
 class Choice(NamedTuple):
@@ -35,30 +37,58 @@ class Choice(NamedTuple):
     overlaps: np.ndarray
 
 
+class Correction(NamedTuple):
+    """One correction: of its k changes, what the scores of things are made of, other measures, overlaps.
+
+    ``thing`` and ``better`` are (k, m + 1): times weights and bias they are the measures of these names.
+    """
+
+    photo: str
+    thing: np.ndarray
+    better: np.ndarray
+    others: np.ndarray
+    overlaps: np.ndarray
+
+
+class Weights(NamedTuple):
+    """Both tables of weights, and the bias of things."""
+
+    thing: dict[str, float]
+    bias: float
+    change: dict[str, float]
+
+    def use(self) -> None:
+        """Let clicks be answered by these weights."""
+        objectness.WEIGHTS, objectness.BIAS, correcting.WEIGHTS = self
+
+
 def main() -> None:
     """Collect the choices, fit, and print."""
     rng = np.random.default_rng(0)
+    objects = load_objects("train")
+    ready = {thing.photo.name: Superpixels(np.array(thing.image())) for thing in objects}
     things: list[Choice] = []
-    corrections: list[Choice] = []
-    names: dict[str, list[str]] = {}
-    ready: dict[str, Superpixels] = {}
-    for thing in load_objects("train"):
+    corrections: list[Correction] = []
+    for thing in objects:
         photo = thing.photo.name
-        if photo not in ready:
-            ready[photo] = Superpixels(np.array(thing.image()))
-        pieces = ready[photo]
-        true = np.asarray(thing.mask)
+        pieces, true = ready[photo], np.asarray(thing.mask)
         for x, y in _clicks(true, rng):
             click = Click(pieces.index_at(x, y), x, y, True)
             regions = regions_at(pieces._pieces, click).members
-            found = measures(pieces._pieces.graph, regions, x, y)
-            names["thing"] = list(found)
-            things.append(Choice(photo, np.stack(list(found.values()), 1), _overlaps(pieces, regions, true)))
+            table = _table(pieces, regions, x, y)[:, :-1]
+            things.append(Choice(photo, table, _overlaps(pieces, regions, true)))
             for start in regions[:2]:
-                found_here = _corrections(pieces, click, start, true, rng, names)
-                corrections += [choice._replace(photo=photo) for choice in found_here]
-    _report("objectness", names["thing"], things, _fit_things)
-    _report("correcting", names["change"], corrections, _fit_changes)
+                corrections += _corrections(photo, pieces, click, start, true, rng)
+    every = _fit(things, corrections)
+    for weights in (every.thing, every.change):
+        print({name: round(value, 3) for name, value in weights.items()})
+    print("bias", round(every.bias, 3))
+    _report("fitted on all", [_trial(ready, thing, every) for thing in objects])
+    apart: list[Trial] = []
+    for photo in ready:
+        fitted = _fit([c for c in things if c.photo != photo], [c for c in corrections if c.photo != photo])
+        apart += [_trial(ready, thing, fitted) for thing in objects if thing.photo.name == photo]
+    _report("fitted on other photographs", apart)
 
 
 def _clicks(true: np.ndarray, rng: np.random.Generator) -> list[tuple[float, float]]:
@@ -71,17 +101,27 @@ def _clicks(true: np.ndarray, rng: np.random.Generator) -> list[tuple[float, flo
 def _overlaps(pieces: Superpixels, regions: np.ndarray, true: np.ndarray) -> np.ndarray:
     inside = np.bincount(pieces.labels.ravel(), true.ravel(), pieces.count)
     shared = regions @ inside
-    return shared / (regions @ pieces._pieces.graph.area + true.sum() - shared)
+    return np.asarray(shared / (regions @ pieces._pieces.graph.area + true.sum() - shared))
+
+
+def _table(pieces: Superpixels, regions: np.ndarray, x: float, y: float) -> np.ndarray:
+    """(k, m + 1): the measures of regions (k, n) bool, and 1 for the bias; 0 for an empty one."""
+    table = np.zeros((len(regions), len(objectness.WEIGHTS) + 1))
+    some = regions.any(1)
+    if some.any():
+        found = objectness.measures(pieces._pieces.graph, regions[some], x, y)
+        table[some] = np.column_stack([*(found[name] for name in objectness.WEIGHTS), np.ones(some.sum())])
+    return table
 
 
 def _corrections(
+    photo: str,
     pieces: Superpixels,
     first: Click,
     before: np.ndarray,
     true: np.ndarray,
     rng: np.random.Generator,
-    names: dict[str, list[str]],
-) -> list[Choice]:
+) -> list[Correction]:
     clicks, found = [first], []
     for _ in range(CORRECTIONS):
         mask = before[pieces.labels]
@@ -95,14 +135,28 @@ def _corrections(
             break
         clicks.append(click)
         changed = changes(pieces._pieces, before, clicks)
-        table = change_measures(pieces._pieces.graph, before, changed, (x, y), (first.x, first.y))
-        names["change"] = list(table)
+        table = correcting.change_measures(pieces._pieces, before, changed, (x, y), (first.x, first.y))
+        others = np.column_stack([table[name] for name in correcting.WEIGHTS if name not in LINEAR])
+        was = _table(pieces, before[None], first.x, first.y)
+        better = _table(pieces, before ^ changed, first.x, first.y) - was
         overlaps = _overlaps(pieces, before ^ changed, true)
-        found.append(Choice("", np.stack(list(table.values()), 1), overlaps))
+        found.append(Correction(photo, _table(pieces, changed, x, y), better, others, overlaps))
         # mostly the best change, so that later clicks see good selections, sometimes another
         best = int(overlaps.argmax()) if rng.random() < 0.6 else int(rng.integers(len(overlaps)))
         before = before ^ changed[best]
     return found
+
+
+def _fit(things: Sequence[Choice], corrections: Sequence[Correction]) -> Weights:
+    bias, *thing = _fit_things(things)
+    both = np.array([*thing, bias])
+    table = [np.column_stack([c.thing @ both, c.better @ both, c.others]) for c in corrections]
+    change = _fit_changes(table, [c.overlaps for c in corrections])
+    return Weights(
+        dict(zip(objectness.WEIGHTS, map(float, thing), strict=True)),
+        float(bias),
+        dict(zip(_change_names(), map(float, change), strict=True)),
+    )
 
 
 def _fit_things(choices: Sequence[Choice]) -> np.ndarray:
@@ -118,30 +172,44 @@ def _fit_things(choices: Sequence[Choice]) -> np.ndarray:
     return np.array([found[0] - weights @ mean, *weights])
 
 
-def _fit_changes(choices: Sequence[Choice]) -> np.ndarray:
-    """A bias of 0 and a weight for each measure: only what differs within one click counts."""
-    x = np.concatenate([c.measures - c.measures.mean(0) for c in choices]).astype(float)
-    y = np.concatenate([c.overlaps - c.overlaps.mean() for c in choices])
-    near = np.concatenate([np.exp(4 * (c.overlaps - c.overlaps.max())) / len(c.overlaps) for c in choices])
-    spread = x.std(0) + 1e-9
-    x = x / spread
-    ridge = LAMBDA_CHANGE * np.eye(x.shape[1])
-    return np.array(
-        [0.0, *np.linalg.solve((x * near[:, None]).T @ x + ridge, (x * near[:, None]).T @ y) / spread]
-    )
+def _fit_changes(tables: Sequence[np.ndarray], overlaps: Sequence[np.ndarray]) -> np.ndarray:
+    """A weight for each measure; the largest is 1, for only the order of the scores counts."""
+    spread = np.concatenate(tables).std(0) + 1e-9
+    most = max(len(table) for table in tables)
+    x = np.zeros((len(tables), most, len(spread)))
+    lost, there = np.zeros(x.shape[:2]), np.zeros(x.shape[:2], bool)
+    for i, (table, overlap) in enumerate(zip(tables, overlaps, strict=True)):
+        x[i, : len(table)], lost[i, : len(table)] = table / spread, overlap.max() - overlap
+        there[i, : len(table)] = True
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        score = np.where(there, x @ weights, -np.inf)
+        chance = np.exp(score - score.max(1, keepdims=True))
+        chance /= chance.sum(1, keepdims=True)
+        expected = (chance * lost).sum(1)
+        slope = ((chance * (lost - expected[:, None]))[..., None] * x).sum(1).mean(0)
+        return expected.mean() + LAMBDA_CHANGE * weights @ weights, slope + 2 * LAMBDA_CHANGE * weights
+
+    start = np.array([correcting.WEIGHTS[name] for name in _change_names()]) * spread * DECIDED
+    found = minimize(loss, start, jac=True, method="L-BFGS-B").x / spread
+    return np.asarray(found / np.abs(found).max())
 
 
-def _report(
-    name: str, names: list[str], choices: list[Choice], fit: Callable[[Sequence[Choice]], Any]
-) -> None:
-    chosen = []
-    for photo in {choice.photo for choice in choices}:
-        weights = fit([choice for choice in choices if choice.photo != photo])
-        chosen += [c.overlaps[(c.measures @ weights[1:]).argmax()] for c in choices if c.photo == photo]
-    best = np.mean([choice.overlaps.max() for choice in choices])
-    print(f"{name}: overlap {np.mean(chosen):.3f} on other photographs, of at most {best:.3f}")
-    bias, *weights = fit(choices)
-    print({key: round(value, 3) for key, value in zip(names, weights, strict=True)}, "bias", round(bias, 3))
+def _change_names() -> list[str]:
+    return [*LINEAR, *(name for name in correcting.WEIGHTS if name not in LINEAR)]
+
+
+def _trial(ready: dict[str, Superpixels], thing: HandObject, weights: Weights) -> Trial:
+    weights.use()
+    pieces = ready[thing.photo.name]
+    pieces._answers.clear()  # they were made with other weights
+    return select_by_clicks(thing, pieces.click)
+
+
+def _report(words: str, trials: Sequence[Trial]) -> None:
+    for kind in ("whole", "part", ""):
+        means = np.mean([trial.overlaps for trial in trials if kind in trial.kind], axis=0)
+        print(f"{words}, {kind or 'all'}:", "  ".join(f"{value:.3f}" for value in means))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Put a finished run of `regiondrag bench truth` into the repository: docs/benchmarks/truth.* and the README.
 
     python scripts/publish_truth.py bench-truth
+    python scripts/publish_truth.py bench-truth-flow truth-flow
 
 The report and its plot are copied, the figures are kept as compact JSON, and the README's table between its
-two markers is written from that JSON.
+two markers is written from that JSON. A run that is given another name than `truth`, as one of another model,
+gets files of that name, and no table in the README.
 """
 
 from __future__ import annotations
@@ -38,25 +40,29 @@ COLUMNS = (
 
 def main(words: list[str]) -> int:
     """Run the script and return its exit code."""
-    if len(words) != 1:
-        print("usage: python scripts/publish_truth.py FOLDER-OF-THE-REPORT", file=sys.stderr)
+    if len(words) not in (1, 2):
+        print("usage: python scripts/publish_truth.py FOLDER-OF-THE-REPORT [NAME]", file=sys.stderr)
         return 2
-    publish(Path(words[0]))
-    print(f"wrote {BENCHMARKS}/truth.md, .json, .png, a sheet, and the README's table")
+    name = words[1] if len(words) == 2 else "truth"
+    publish(Path(words[0]), name=name)
+    table = ", and the README's table" if name == "truth" else ""
+    print(f"wrote {BENCHMARKS}/{name}.md, .json, .png, a sheet{table}")
     return 0
 
 
-def publish(report: Path, benchmarks: Path = BENCHMARKS, readme: Path = README) -> None:
+def publish(report: Path, benchmarks: Path = BENCHMARKS, readme: Path = README, name: str = "truth") -> None:
     """Copy a report's parts and rewrite the README's table; FileNotFoundError when it is not whole."""
     data = compact(json.loads((report / "report.json").read_text("utf-8")))
     text = (report / "report.md").read_text("utf-8")
     benchmarks.mkdir(parents=True, exist_ok=True)
-    (benchmarks / "truth.json").write_text(as_text(data), "utf-8")
-    shutil.copyfile(report / "quality-time.png", benchmarks / "truth.png")
+    (benchmarks / f"{name}.json").write_text(as_text(data), "utf-8")
+    shutil.copyfile(report / "quality-time.png", benchmarks / f"{name}.png")
     with Image.open(report / "sheet-1.png") as picture:  # the others show more of the same
-        picture.convert("RGB").save(benchmarks / "truth-sheet.jpg", quality=50, optimize=True)
-    text = text.replace("quality-time.png", "truth.png").replace("sheet-1.png", "truth-sheet.jpg")
-    (benchmarks / "truth.md").write_text(re.sub(r"!\[sheet-\d+\.png\]\(.*?\)\n?", "", text), "utf-8")
+        picture.convert("RGB").save(benchmarks / f"{name}-sheet.jpg", quality=50, optimize=True)
+    text = text.replace("quality-time.png", f"{name}.png").replace("sheet-1.png", f"{name}-sheet.jpg")
+    (benchmarks / f"{name}.md").write_text(re.sub(r"!\[sheet-\d+\.png\]\(.*?\)\n?", "", text), "utf-8")
+    if name != "truth":
+        return
     page = readme.read_text("utf-8")
     readme.write_text(with_table(page, readme_table(data)), "utf-8")
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
-__all__ = ["CropStream", "dead_leaves", "load_photos"]
+__all__ = ["CropStream", "dead_leaves", "load_photos", "to_model"]
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
@@ -31,6 +33,11 @@ def load_photos(paths: Sequence[Path]) -> list[npt.NDArray[np.uint8]]:
             raise ValueError(f"{path} is not a picture that can be read: remove it from the folder")
         photos.append(np.ascontiguousarray(bgr[..., ::-1]).astype(np.uint8))
     return photos
+
+
+def to_model(images: npt.NDArray[np.uint8]) -> Tensor:
+    """Pictures (B, H, W, 3) uint8 as networks take them: (B, 3, H, W) in [-1, 1]."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def dead_leaves(rng: np.random.Generator, size: int) -> npt.NDArray[np.uint8]:

@@ -1,8 +1,9 @@
 """Fit the networks that weigh the cues of a handle's pixels: `python -m training.fit_likely [--folds N]`.
 
-They learn from the train part of `bench handles`: objects outlined by hand, with handles of every kind drawn
-round each. A few minutes on one core; the same seed gives the same weights. With `--folds` the photographs
-are left out in turn instead, and what is reported was judged by networks that had not seen the photograph.
+They learn from the train and extra parts of `bench handles`: objects outlined by hand, with handles of every
+kind drawn round each. A few minutes on one core; the same seed gives the same weights. With `--folds` the
+photographs are left out in turn instead, and what is reported was judged by networks that had not seen the
+photograph.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -87,10 +89,10 @@ def fit(known: Sequence[Example], seed: int = 0) -> Weights:
             rows.append(e.values[here])
             truths.append(np.full(len(here), side, np.float32))
             weights.append(np.full(len(here), share / len(here) / often[e.name], np.float32))
-    x, weight = np.concatenate(rows), np.concatenate(weights)
+    x, counts = np.concatenate(rows), np.concatenate(weights)
     mean, deviation = x.mean(0), x.std(0) + 1e-3
     data = torch.from_numpy((x - mean) / deviation)
-    truth, weight = torch.from_numpy(np.concatenate(truths)), torch.from_numpy(weight / weight.mean())
+    truth, weight = torch.from_numpy(np.concatenate(truths)), torch.from_numpy(counts / counts.mean())
     nets = [_fit_one(data, truth, weight, seed + member) for member in range(MEMBERS)]
     fitted = {"mean": mean, "deviation": deviation}
     for name, at in (("first", 0), ("second", 2), ("last", 4)):
@@ -103,7 +105,7 @@ def fit(known: Sequence[Example], seed: int = 0) -> Weights:
 def _fit_one(x: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor, seed: int) -> torch.nn.Sequential:
     torch.manual_seed(seed)
     sizes = x.shape[1], *HIDDEN
-    hidden = [torch.nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+    hidden = [torch.nn.Linear(a, b) for a, b in pairwise(sizes)]
     relu = torch.nn.ReLU()
     net = torch.nn.Sequential(hidden[0], relu, hidden[1], relu, torch.nn.Linear(HIDDEN[-1], 1))
     steps = EPOCHS * (len(x) // BATCH + 1)
@@ -163,9 +165,11 @@ def main() -> None:
     """Fit and write the weights, or report on photographs left out."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("-o", "--out", type=Path, default=WEIGHTS)
-    parser.add_argument("--folds", type=int, help="leave photographs out in turn and report; nothing is written")
+    parser.add_argument(
+        "--folds", type=int, help="leave photographs out in turn and report; nothing is written"
+    )
     args = parser.parse_args()
-    known = list(examples(load_objects("train")))
+    known = list(examples([*load_objects("train"), *load_objects("extra")]))
     if args.folds:
         _left_out(known, args.folds)
     else:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from regiondrag_widget.bench.truth.split import split_photos
 from regiondrag_widget.models.linear_codec import LinearCodec, fit_codec
-from training.data import SUFFIXES, CropStream, load_photos
+from training.data import SUFFIXES, CropStream, load_photos, to_model
 from training.running import Run, cosine, log
 
 __all__ = ["main", "train"]
@@ -145,15 +145,11 @@ def _codec(out: Path, pictures: list[Any], config: dict[str, Any], init: Path | 
         return codec
     stream = CropStream(pictures, size=256, batch=64, leaves=0.0, seed=1)
     batches = iter(stream)
-    images = torch.from_numpy(np.concatenate([next(batches) for _ in range(6)]))
+    images = np.concatenate([next(batches) for _ in range(6)])
     stream.close()
-    codec = fit_codec(_to_model(images), **config["codec"])
+    codec = fit_codec(to_model(images), **config["codec"])
     codec.save_pretrained(out / "codec")
     return codec
-
-
-def _to_model(images: Tensor) -> Tensor:
-    return images.permute(0, 3, 1, 2).float() / 127.5 - 1  # (B, 3, H, W) in [-1, 1]
 
 
 def _step(
@@ -165,7 +161,7 @@ def _step(
     device: torch.device,
 ) -> Tensor:
     with torch.no_grad():
-        clean = codec.encode(_to_model(torch.from_numpy(batch).to(device))).latents
+        clean = codec.encode(to_model(batch).to(device)).latents
         start, filled = _with_smooth_fills(clean, config["fill"])
         t = torch.randint(0, config["max_timestep"], (len(clean),), device=device)
         # the correction of a fill divides by the noise level: keep it away from zero
@@ -235,7 +231,7 @@ def _validation_batch(
     stream.close()
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
-        clean = codec.encode(_to_model(torch.from_numpy(batch).to(device))).latents
+        clean = codec.encode(to_model(batch).to(device)).latents
         t = torch.linspace(20, config["max_timestep"] - 1, len(clean)).long().to(device)
         noise = torch.randn(clean.shape, generator=generator).to(device)
         noisy, target, weight = _noised(clean, clean, noise, alphas[t])

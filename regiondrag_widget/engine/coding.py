@@ -106,7 +106,7 @@ class Coder:
     @torch.inference_mode()
     def change(
         self, window: Window, edited: Tensor, anchor: Tensor, box: Box, *, draft: bool = False
-    ) -> Float:
+    ) -> Callable[[Box], Float]:
         """What decoding the edited latents instead of the anchor changes in a box of the window.
 
         Only the cells under the box and a halo around them are decoded.
@@ -124,8 +124,9 @@ class Coder:
 
         Returns
         -------
-        (y1 - y0, x1 - x0, 3) float32 array
-            In units of 0..255.
+        callable
+            From a part of the box, x0, y0, x1, y1 in the same pixels, to its change (y1 - y0, x1 - x0, 3)
+            float32 in units of 0..255.
         """
         decode = self._backbone.decode_draft if draft else self._backbone.decode
         h, w = edited.shape[-2:]
@@ -140,7 +141,7 @@ class Coder:
         working = np.zeros((*window.size, 3), np.float32)
         at = round(y0 * cell_y), round(x0 * cell_x)
         working[at[0] : at[0] + difference.shape[0], at[1] : at[1] + difference.shape[1]] = difference
-        return window.from_working(working)[box[1] : box[3], box[0] : box[2]]
+        return lambda part: window.part_from_working(working, part)
 
 
 def _cell_span(low: float, high: float, halo: int, limit: int) -> tuple[int, int]:

@@ -151,10 +151,9 @@ class Composites:
                 method=settings.method,
             )
         with self._clock.stage("encode"):
-            working = sheet.window.to_working(composite.rgb)
+            working = sheet.window.part_to_working(composite.rgb, composite.box, sheet.rgb, sheet.working)
             if cheap:
-                before = window.window.to_working(window.sheet.rgb.astype(np.float32))
-                latents = self._coder.encode_draft(working, before, window.latents)
+                latents = self._coder.encode_draft(working, window.sheet.working, window.latents)
             else:
                 latents = self._coder.encode(working)
         encoded = EncodedComposite(composite, latents, tuple(cutout.verdict for cutout in cutouts))

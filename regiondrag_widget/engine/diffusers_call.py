@@ -154,8 +154,9 @@ def reporting(
         if callback is None:
             return
         tensors = {"latents": step.latents[None], "pred_original_sample": step.clean[None]}
-        # whole where the schedule has whole timesteps, as diffusers' schedulers have them
-        timestep = torch.tensor(int(step.timestep) if float(step.timestep).is_integer() else step.timestep)
+        # whole numbers but for a flow, as diffusers' schedulers have them
+        whole = getattr(pipe, "transformer", None) is None and float(step.timestep).is_integer()
+        timestep = torch.tensor(int(step.timestep) if whole else float(step.timestep))
         changed = callback(pipe, step.index - 1, timestep, {name: tensors[name] for name in asked})
         if changed is None:
             return

@@ -9,7 +9,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from regiondrag_widget.imaging.window import Window
+from regiondrag_widget.imaging.window import Box, Window
 from regiondrag_widget.regions import Correspondence, RegionPairs, cell_correspondence
 from regiondrag_widget.regions.framing import padded_pairs
 
@@ -20,7 +20,7 @@ Bool = npt.NDArray[np.bool_]
 Grid = tuple[int, int]
 
 
-def cells_of(window: Window, mask: Bool, grid: Grid, share: float) -> Tensor:
+def cells_of(window: Window, mask: Bool, grid: Grid, share: float, box: Box | None = None) -> Tensor:
     """Latent cells of which more than `share` lies in the mask.
 
     Parameters
@@ -33,13 +33,17 @@ def cells_of(window: Window, mask: Bool, grid: Grid, share: float) -> Tensor:
         Cells that cover the window's working copy, padding included.
     share : float
         In [0, 1).
+    box : (x0, y0, x1, y1), optional
+        The part of the window's box that the mask fills, all of it when left out; none lies beside it.
 
     Returns
     -------
     (h, w) bool Tensor
         On the CPU. The padding counts as outside the mask.
     """
-    working = window.to_working(mask.astype(np.float32))
+    box = (0, 0, mask.shape[1], mask.shape[0]) if box is None else box
+    nothing = np.zeros(window.size, np.float32)
+    working = window.part_to_working(mask.astype(np.float32), box, None, nothing)
     working[window.inner[0] :] = 0
     working[:, window.inner[1] :] = 0
     cells = cv2.resize(working, (grid[1], grid[0]), interpolation=cv2.INTER_AREA)
@@ -71,7 +75,12 @@ def moved_cells(window: Window, pairs: RegionPairs, grid: Grid, method: str) -> 
 
 
 def copied_cells(
-    moved: Correspondence, window: Window, source_offset: Float | None, hole: Bool, vacated: Bool
+    moved: Correspondence,
+    window: Window,
+    source_offset: Float | None,
+    hole: Bool,
+    vacated: Bool,
+    box: Box | None = None,
 ) -> Correspondence:
     """The targets' correspondence, and that of the vacated cells by where their pixels were copied from.
 
@@ -82,12 +91,15 @@ def copied_cells(
     window : Window
         The window of the latents.
     source_offset : (H, W, 2) float32 array, optional
-        x, y at the box's resolution: from each pixel of the hole to the one it was copied from. None where
-        its content was not copied; then `moved` is returned.
+        x, y at the window's own resolution: from each pixel of the hole to the one it was copied from. None
+        where its content was not copied; then `moved` is returned.
     hole : (H, W) bool array
-        At the box's resolution, with at least one pixel where any cell is vacated.
+        At the window's own resolution, with at least one pixel where any cell is vacated.
     vacated : (h, w) bool array
         The vacated cells.
+    box : (x0, y0, x1, y1), optional
+        The part of the window's box that hole and offsets fill, all of it when left out; unless the picture
+        ends there, a pixel more than the hole.
     """
     if source_offset is None:
         return moved
@@ -96,7 +108,8 @@ def copied_cells(
     rows, columns = np.nonzero(vacated)
     target = np.stack([columns, rows], -1)
     centres = (target + 0.5) * cell - 0.5
-    nearest = _nearest(hole, centres)  # the pixel of the hole nearest to a cell's centre stands for the cell
+    # the pixel of the hole nearest to a cell's centre stands for the cell
+    nearest = _nearest(hole, centres, (0, 0) if box is None else box[:2])
     offset = source_offset[nearest[:, 1], nearest[:, 0]]
     source = np.floor((centres + offset + 0.5) / cell).astype(np.int64)
     inside = np.all((source >= 0) & (source < [w, h]), axis=1)
@@ -108,13 +121,14 @@ def copied_cells(
     )
 
 
-def _nearest(mask: Bool, points: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """The pixel x, y of the mask nearest to each point; points (n, 2) x, y -> (n, 2) int64."""
+def _nearest(mask: Bool, points: npt.NDArray[np.float64], corner: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """The pixel of a mask, in its own array, nearest to each point x, y; the mask begins at a corner x, y."""
     limit = np.array([mask.shape[1], mask.shape[0]]) - 1
-    found = np.clip(np.rint(points).astype(np.int64), 0, limit)
-    outside = ~mask[found[:, 1], found[:, 0]]
+    wanted = np.rint(points).astype(np.int64) - np.array(corner)
+    found = np.clip(wanted, 0, limit)
+    outside = ~mask[found[:, 1], found[:, 0]] | (wanted != found).any(1)
     if outside.any():
         inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1)
         rim = np.argwhere(mask & (inner == 0))[:, ::-1]  # what is nearest to a point outside lies there
-        found[outside] = rim[cKDTree(rim).query(points[outside])[1]]
-    return found
+        found[outside] = rim[cKDTree(rim).query(points[outside] - np.array(corner))[1]]
+    return np.asarray(found, np.int64)

@@ -35,13 +35,14 @@ from regiondrag_widget.engine.preview import Previewer, StepPreviews
 from regiondrag_widget.engine.seam import change_weight
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.engine.stopwatch import Stopwatch
-from regiondrag_widget.imaging.composite import warp_residual
+from regiondrag_widget.imaging.composite import Composite, warp_residual
 from regiondrag_widget.imaging.sheet import Sheet
 from regiondrag_widget.imaging.window import Box, bounding_box, slices_of
 from regiondrag_widget.models.backbone import Backbone, Network, inpaints, told_picture
 from regiondrag_widget.models.keyvalues import SourcePath
 from regiondrag_widget.models.references import References, referring, with_picture
 from regiondrag_widget.regions import RegionPairs
+from regiondrag_widget.regions.box import within_box
 
 __all__ = ["Passes"]
 
@@ -50,6 +51,7 @@ Bool = npt.NDArray[np.bool_]
 # rgb and alpha of the edit's box, the previews and the verdicts, as in `Painted`
 Pixels: TypeAlias = "tuple[Float, Float | None, Sequence[npt.NDArray[np.uint8]], tuple[str, ...]]"
 
+ROWS = 64  # of an edit's box that the change is added to at a time
 PREVIEW_SIDE = 256  # pixels of the longer side of the previews that a result keeps
 
 
@@ -187,17 +189,18 @@ class Passes:
             doubtful = composite.vacated
             if settings.vacated != "noise":
                 doubtful = doubtful & (composite.doubt > 0.05)
-            vacated = cells_of(sheet.window, doubtful, window.grid, 0.02)
+            part = composite.box
+            vacated = cells_of(sheet.window, doubtful, window.grid, 0.02, part)
             moved = moved_cells(sheet.window, task.pairs, window.grid, settings.method)
             plan = pixel_plan(
                 task.inversion,
                 composed.latents,
                 settings,
                 vacated=vacated.to(device),
-                target=cells_of(sheet.window, composite.carried > 0.5, window.grid, 0.02).to(device),
-                hidden=cells_of(sheet.window, composite.hole, window.grid, 0.5).to(device),
+                target=cells_of(sheet.window, composite.carried > 0.5, window.grid, 0.02, part).to(device),
+                hidden=cells_of(sheet.window, composite.hole, window.grid, 0.5, part).to(device),
                 correspondence=copied_cells(
-                    moved, sheet.window, composite.source_offset, composite.hole, vacated.numpy()
+                    moved, sheet.window, composite.source_offset, composite.hole, vacated.numpy(), part
                 ),
                 copied=composite.source_offset is not None,
                 generator=task.rng,
@@ -205,33 +208,39 @@ class Passes:
             weight = change_weight(composite, settings, sheet.window.scale)
             told = None
             if inpaints(self.network):
-                told = _Told(self._with_hole(task, composite.rgb, doubtful), vacated.to(device))
+                told = _Told(self._with_hole(task, composite, doubtful), vacated.to(device))
                 # where the hole came from there was none, so what its residuals hold is nothing to replay
                 plan = replace(plan, deterministic=plan.deterministic | told.hole)
-        render = self._previewer(task, composite.rgb, weight, composed.latents)
+        render = self._previewer(task, part, composite.rgb, weight, composed.latents)
         last, previews = yield from self._reverse(task, plan, render, composed.latents, told)
         with self.clock.stage("decode"):
             # only the diffusion's change passes through the codec, so that its losses do not show
-            at = slices_of(box)
-            out = composite.rgb[at].copy()
-            changing = weight[at] > 0
+            at = within_box(box, part)
+            out, weight = composite.rgb[at].copy(), weight[at]
+            changing = weight > 0
             if changing.any():
                 x0, y0, x1, y1 = bounding_box(changing)
-                part = box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1
                 change = self.prepared.coder.change(
-                    sheet.window, last, composed.latents, part, draft=task.draft
+                    sheet.window,
+                    last,
+                    composed.latents,
+                    (box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1),
+                    draft=task.draft,
                 )
-                out[y0:y1, x0:x1] += weight[at][y0:y1, x0:x1, None] * change
+                for top in range(y0, y1, ROWS):
+                    rows = slice(top, min(top + ROWS, y1)), slice(x0, x1)
+                    strip = box[0] + x0, box[1] + top, box[0] + x1, box[1] + rows[0].stop
+                    out[rows] += weight[rows][..., None] * change(strip)
             alpha = None if composite.alpha is None else composite.alpha[at]
         return out, alpha, previews, composed.verdicts
 
-    def _with_hole(self, task: _Task, rgb: Float, hole: Bool) -> Tensor:
+    def _with_hole(self, task: _Task, composite: Composite, hole: Bool) -> Tensor:
         """(C, h, w) latents of a picture whose hole is grey, as inpainting networks are told it."""
-        grey = np.where(hole[..., None], np.float32(127.5), rgb)
-        working = task.sheet.window.to_working(grey)
+        grey = np.where(hole[..., None], np.float32(127.5), composite.rgb)
+        sheet = task.sheet
+        working = sheet.window.part_to_working(grey, composite.box, sheet.rgb, sheet.working)
         if task.draft and self.prepared.coder.has_draft_codec:
-            before = task.window.window.to_working(task.window.sheet.rgb.astype(np.float32))
-            return self.prepared.coder.encode_draft(working, before, task.window.latents)
+            return self.prepared.coder.encode_draft(working, task.window.sheet.working, task.window.latents)
         return self.prepared.coder.encode(working)
 
     def _in_latents(self, task: _Task) -> Generator[EditStep, None, Pixels]:
@@ -248,12 +257,12 @@ class Passes:
                 editable=cells,
                 generator=task.rng,
             )
-        picture = sheet.rgb.astype(np.float32)
-        render = self._previewer(task, picture, task.drawn.astype(np.float32), window.latents)
+        render = self._previewer(task, *self._drawn(task), window.latents)
         last, previews = yield from self._reverse(task, plan, render, window.latents)
         with self.clock.stage("decode"):
             decoded = self.prepared.coder.decode(torch.stack([last, window.latents]))
             edited, reconstructed = (sheet.window.from_working(d) + 127.5 for d in decoded)
+            picture = sheet.rgb.astype(np.float32)
             out = edited + warp_residual(picture - reconstructed, task.pairs, method=settings.method)
         return out[slices_of(task.box)], None, previews, ("painted",) * len(task.pairs)
 
@@ -280,21 +289,26 @@ class Passes:
                 open_cells=cells_of(sheet.window, task.touched, grid, 0.02).to(device),
                 vacated=cells_of(sheet.window, leaving, grid, 0.02).to(device),
             )
-        picture = sheet.rgb.astype(np.float32)
-        render = self._previewer(task, picture, task.drawn.astype(np.float32), window.latents)
+        render = self._previewer(task, *self._drawn(task), window.latents)
         last, previews = yield from self._reverse(task, plan, render, window.latents, shown=references)
         with self.clock.stage("decode"):
             decoded = self.prepared.coder.decode(last[None])[0]
             out = sheet.window.from_working(decoded) + 127.5
         return out[slices_of(task.box)], None, previews, ("painted",) * len(task.pairs)
 
-    def _previewer(self, task: _Task, base: Float, weight: Float, anchor: Tensor) -> Previewer:
+    @staticmethod
+    def _drawn(task: _Task) -> tuple[Box, Float, Float]:
+        """The box of what is drawn, its pixels and where the change shows in it."""
+        at = slices_of(task.box)
+        return task.box, task.sheet.rgb[at].astype(np.float32), task.drawn[at].astype(np.float32)
+
+    def _previewer(self, task: _Task, box: Box, base: Float, weight: Float, anchor: Tensor) -> Previewer:
         """Draws an edit's steps in the whole picture, a draft's on its sheet."""
         colour = self.prepared.coder.colour_of(task.window.latents, task.window.colours)
         picture, window = (
             (task.sheet.rgb, task.sheet.window) if task.draft else (self.picture, task.window.window)
         )
-        return Previewer(picture, window, base, weight, anchor, colour)
+        return Previewer(picture, window, box, base, weight, anchor, colour)
 
     def _crop(self, inversion: Inversion, plan: EditPlan, settings: EditSettings) -> Crop:
         """The cells to compute: all, unless a crop was asked for and keys and values are kept.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -179,8 +178,7 @@ class PreparedPicture:
             return known
         sheet = Sheet.of(self._picture, window)
         with self._clock.stage("encode"):
-            working = window.to_working(sheet.rgb.astype(np.float32))
-            latents = encoded_once(self._model.backbone, working, self.coder.encode)
+            latents = encoded_once(self._model.backbone, sheet.working, self.coder.encode)
         with self._clock.stage("inversion"):
             noise = self._path_noise
             if noise is None:
@@ -194,9 +192,9 @@ class PreparedPicture:
                 self.keys_values = keeping
             else:
                 inversion = path_alone(latents, noise, self._levels)
-        pixels = torch.from_numpy(working).permute(2, 0, 1).to(latents.device) / 127.5 - 1
+        pixels = torch.from_numpy(sheet.working).permute(2, 0, 1).to(latents.device) / 127.5 - 1
         colours = LatentColours(latents, pixels)
-        prepared = PreparedWindow(window, weights, inversion, colours, sheet, sheet.at_working(working), {})
+        prepared = PreparedWindow(window, weights, inversion, colours, sheet, sheet.at_working(), {})
         sizes = {"host": inversion.cache.nbytes if keeping == "host" else 0}
         sizes[self.place] = inversion.nbytes - (sizes["host"] if self.place == "device" else 0)
         self._cache.put(("window", window, weights, seed, inverted), prepared, sizes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import cv2
@@ -13,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regiondrag_widget.imaging.window import Window, bounding_box, resized
+from regiondrag_widget.imaging.window import Box, Window, bounding_box, shrunk_part, slices_of
 from regiondrag_widget.locks import OrderedLock, Rank
 
 __all__ = ["LatentColours", "Previewer", "SizedPreviewer", "StepPreviews"]
@@ -58,9 +59,11 @@ class Previewer:
     picture : (H, W, 3) uint8
         The whole picture.
     window : Window
-        Where the box lies.
+        Where the window's pixels lie.
+    box : (x0, y0, x1, y1)
+        The part of the window's box that the edit changes, in its own pixels.
     composite, weight : (h, w, 3) float32 in 0..255, (h, w) float32 in [0, 1]
-        At the box's resolution.
+        Of that part, at the window's resolution.
     anchor : (C, gh, gw) Tensor
         Latents of the composite.
     to_colour : callable
@@ -71,13 +74,15 @@ class Previewer:
         self,
         picture: npt.NDArray[np.uint8],
         window: Window,
+        box: Box,
         composite: Float,
         weight: Float,
         anchor: Tensor,
         to_colour: Callable[[Tensor], Tensor],
     ) -> None:
-        self._picture, self._window, self._composite, self._weight = picture, window, composite, weight
-        cells = _cells_under(weight, window, (anchor.shape[1], anchor.shape[2]))
+        self._picture, self._window, self._box = picture, window, box
+        self._composite, self._weight = composite, weight
+        cells = _cells_under(weight, box, window, (anchor.shape[1], anchor.shape[2]))
         share = (window.inner[0] / window.size[0], window.inner[1] / window.size[1])
         self._change = _Change(anchor, to_colour, cells, share)
         self._scaled: dict[int, SizedPreviewer] = {}
@@ -108,9 +113,15 @@ class Previewer:
             base = np.asarray(cv2.resize(self._picture, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
             x0, y0, x1, y1 = (round(v * scale) for v in self._window.box)
             x1, y1 = max(x0 + 1, min(x1, size[1])), max(y0 + 1, min(y1, size[0]))
-            box = (slice(y0, y1), slice(x0, x1))
-            composite, weight = (resized(a, (y1 - y0, x1 - x0)) for a in (self._composite, self._weight))
-            self._scaled[max_size] = SizedPreviewer(base, composite, weight, box, self._change)
+            shown = (y1 - y0, x1 - x0)
+            own = self._window.box
+            around = self._picture[self._window.slices]
+            shape = own[3] - own[1], own[2] - own[0]
+            inside, composite = shrunk_part(self._composite, self._box, around, shape, shown)
+            _, weight = shrunk_part(self._weight, self._box, None, shape, shown)
+            at = slice(y0 + inside[1], y0 + inside[3]), slice(x0 + inside[0], x0 + inside[2])
+            change = partial(_part_of, self._change, shown, slices_of(inside))
+            self._scaled[max_size] = SizedPreviewer(base, composite, weight, at, change)
         return self._scaled[max_size]
 
 
@@ -127,19 +138,19 @@ class SizedPreviewer:
     box : (slice, slice)
         Rows and columns of the box.
     change : callable
-        What the diffusion changes of the composite, as colour.
+        From latents to what the diffusion changes of the box, as colour; to None where that is nothing.
     """
 
     base: npt.NDArray[np.uint8]
     composite: Float
     weight: Float
     box: tuple[slice, slice]
-    change: _Change
+    change: Callable[[Tensor], Float | None]
 
     def __call__(self, clean: Tensor) -> npt.NDArray[np.uint8]:
         """Clean latents (C, gh, gw) -> (h, w, 3) uint8."""
         out = self.base.copy()
-        change = self.change(clean, self.composite.shape[:2])
+        change = self.change(clean)
         shown = self.composite if change is None else self.composite + self.weight[..., None] * change
         out[self.box] = shown.clip(0, 255).round().astype(np.uint8)
         return out
@@ -216,11 +227,22 @@ class _Change:
         return np.asarray(shown, np.float32)
 
 
-def _cells_under(weight: Float, window: Window, grid: tuple[int, int]) -> tuple[slice, slice] | None:
+def _part_of(
+    change: _Change, shape: tuple[int, int], part: tuple[slice, slice], clean: Tensor
+) -> Float | None:
+    """A part of the change that latents make at a size."""
+    shown = change(clean, shape)
+    return None if shown is None else shown[part]
+
+
+def _cells_under(
+    weight: Float, box: Box, window: Window, grid: tuple[int, int]
+) -> tuple[slice, slice] | None:
     """Rows and columns of the latent cells under what has weight, and a halo; None where nothing has."""
     if not (weight > 0).any():
         return None
-    x0, y0, x1, y1 = bounding_box(weight > 0)
+    left, top, right, bottom = bounding_box(weight > 0)
+    x0, y0, x1, y1 = left + box[0], top + box[1], right + box[0], bottom + box[1]
     spans = []
     for low, high, cells, pixels in ((y0, y1, grid[0], window.size[0]), (x0, x1, grid[1], window.size[1])):
         scale = window.scale * cells / pixels

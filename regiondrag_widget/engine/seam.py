@@ -21,7 +21,7 @@ def change_weight(composite: Composite, settings: EditSettings, scale: float) ->
     Parameters
     ----------
     composite : Composite
-        At the resolution of a window's box.
+        At the resolution of a window's box; the weight is that of the composite's own box.
     settings : EditSettings
         How the edit is made.
     scale : float

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from regiondrag_widget.imaging.cutout import Cutout
 from regiondrag_widget.imaging.fill import Fill, exemplar_fill, mixed_fill
 from regiondrag_widget.imaging.palette import onto_palette
+from regiondrag_widget.imaging.scaling import hole_window
 from regiondrag_widget.imaging.smooth import smooth_fill
-from regiondrag_widget.regions.box import slices_of
+from regiondrag_widget.regions.box import Box, bounding_box, grown, slices_of, within_box
 
 __all__ = ["Background", "empty"]
 
@@ -28,22 +29,29 @@ Pixels = npt.NDArray[np.uint8]
 class Background:
     """The picture without what the handles carry; independent of where that goes.
 
+    Only a box of it is held, the rest being the picture's own.
+
     Attributes
     ----------
+    box
+        X0, y0, x1, y1, the hole and a pixel around it; empty without a hole.
     rgb
-        (H, W, 3) float32 in 0..255.
+        (y1 - y0, x1 - x0, 3) float32 in 0..255.
     alpha
-        (H, W) float32 in 0..255 or None, the picture's transparency where it is not the same everywhere.
+        (y1 - y0, x1 - x0) float32 in 0..255 or None, the picture's transparency where it is not the same
+        everywhere.
     hole
-        (H, W) bool, the place that was filled.
+        (y1 - y0, x1 - x0) bool, the place that was filled.
     source_offset
-        (H, W, 2) float32 x, y or None: from each pixel of the hole to the one it was copied from.
+        (y1 - y0, x1 - x0, 2) float32 x, y or None: from each pixel of the hole to the one it was copied from.
     doubt
-        (H, W) float32 in [0, 1], how far the diffusion model must change the hole's first content.
+        (y1 - y0, x1 - x0) float32 in [0, 1], how far the diffusion model must change the hole's first
+        content.
     picture
         (H, W, 3) uint8, the picture itself.
     """
 
+    box: Box
     rgb: Float
     alpha: Float | None
     hole: Bool
@@ -94,13 +102,9 @@ def empty(
     seed
         Of the texture's search.
     """
-    picture = rgb.astype(np.float32)
-    uniform = alpha is None or alpha.min() == alpha.max()
-    transparency = None if alpha is None or uniform else alpha.astype(np.float32)
+    varies = alpha is not None and alpha.min() != alpha.max()
     hole = np.zeros(rgb.shape[:2], bool)
     kept = tuple(kept) or (False,) * len(handles)
-    if all(kept):
-        return Background(picture, transparency, hole, None, hole.astype(np.float32), rgb)
     remains = np.zeros_like(hole)
     emptied = [(h, c) for h, c, stays in zip(handles, cutouts, kept, strict=True) if not stays]
     for handle, cutout in emptied:
@@ -109,17 +113,34 @@ def empty(
     if editable is not None:
         hole &= editable
     remains &= ~hole
-    hidden = remains if transparency is None else remains | (transparency == 0)
+    if not hole.any():
+        none = np.zeros((0, 0), np.float32)
+        colours = np.zeros((0, 0, 3), np.float32)
+        return Background((0, 0, 0, 0), colours, none if varies else None, hole[:0, :0], None, none, rgb)
+    hidden = remains | (alpha == 0) if varies else remains
     if prefill != "smooth":
         fill = mixed_fill if prefill == "mixed" else exemplar_fill
-        first = fill(picture, hole, hidden & ~hole, seed=seed, overwrite=True)
+        first = fill(rgb, hole, hidden & ~hole, seed=seed)
     else:
-        smooth = np.where(hole[..., None], smooth_fill(picture, hole | hidden), picture)
-        first = Fill(smooth, None, hole.astype(np.float32))
+        first = _smooth(rgb, hole, hole | hidden)
+    at = slices_of(first.box)
+    shown = hole[at].copy()
     palettes = [cutout.palette for _, cutout in emptied]
     if len(palettes) == 1 and palettes[0] is not None:
-        first.rgb[hole] = onto_palette(first.rgb[hole], palettes[0])
-    if transparency is not None:
-        grey = np.repeat(transparency[..., None], 3, -1)
-        transparency = np.where(hole, smooth_fill(grey, hole | remains)[..., 0], transparency)
-    return Background(first.rgb, transparency, hole, first.source_offset, first.doubt, rgb)
+        first.rgb[shown] = onto_palette(first.rgb[shown], palettes[0])
+    transparency = None
+    if alpha is not None and varies:
+        transparency = _smooth(alpha, hole, hole | remains).rgb[..., 0].copy()
+    return Background(first.box, first.rgb, transparency, shown, first.source_offset, first.doubt, rgb)
+
+
+def _smooth(rgb: Pixels, hole: Bool, unknown: Bool) -> Fill:
+    """The hole of a picture (H, W[, 3]), and what else is unknown, continued smoothly."""
+    box = grown(bounding_box(hole), 1, (hole.shape[0], hole.shape[1]))
+    rows, columns = window = hole_window(unknown, 16, 0.1)  # all that is looked at
+    around = rgb[window] if rgb.ndim == 3 else np.repeat(rgb[window][..., None], 3, -1)
+    shown = hole[slices_of(box)]
+    outer = (columns.start, rows.start, columns.stop, rows.stop)
+    at = within_box(box, outer)
+    smooth = np.where(shown[..., None], smooth_fill(around, unknown[window])[at], around[at])
+    return Fill(box, smooth.astype(np.float32), None, shown.astype(np.float32))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -16,8 +17,9 @@ import numpy.typing as npt
 from regiondrag_widget.imaging.background import Background
 from regiondrag_widget.imaging.cutout import Cutout
 from regiondrag_widget.imaging.membrane import rim_correction
+from regiondrag_widget.imaging.scaling import lay
 from regiondrag_widget.regions import RegionPair, RegionPairs, pixel_map
-from regiondrag_widget.regions.box import Box, bounding_box, slices_of
+from regiondrag_widget.regions.box import Box, bounding_box, grown, slices_of, union_of, within_box
 from regiondrag_widget.regions.framing import framed_pairs
 
 __all__ = ["Composite", "compose", "warp_residual"]
@@ -25,8 +27,10 @@ __all__ = ["Composite", "compose", "warp_residual"]
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 CUBIC_REACH = 3  # pixels around a sample that cubic interpolation may look at
+ROWS = 64  # laid at a time
 STILL = 0.02  # pixels; what moves by less stays
 
 # a movement x, y by whole pixels, or the source x and y of every pixel of a box
@@ -35,24 +39,28 @@ _Sources = tuple[int, int] | tuple[Float, Float]
 
 @dataclass(frozen=True)
 class Composite:
-    """All arrays at the resolution of the picture given.
+    """The part of the picture that an edit changes, (h, w) pixels at the resolution of the picture given.
 
     Attributes
     ----------
+    box
+        X0, y0, x1, y1 in the picture: all handles and targets, and a pixel around them where the picture
+        goes on. Outside it nothing is carried, and nothing is a hole.
     rgb
-        (H, W, 3) float32 in 0..255.
+        (h, w, 3) float32 in 0..255.
     alpha
-        (H, W) float32 in 0..255 or None, the picture's transparency carried along.
+        (h, w) float32 in 0..255 or None, the picture's transparency carried along.
     carried
-        (H, W) float32 in [0, 1], opacity of the moved content at its new place.
+        (h, w) float32 in [0, 1], opacity of the moved content at its new place.
     hole
-        (H, W) bool, the place to be filled, whether or not moved content covers it again.
+        (h, w) bool, the place to be filled, whether or not moved content covers it again.
     source_offset
-        (H, W, 2) float32 x, y or None: from each pixel of the hole to the one it was copied from.
+        (h, w, 2) float32 x, y or None: from each pixel of the hole to the one it was copied from.
     doubt
-        (H, W) float32 in [0, 1], how far the diffusion model must change the hole's first content.
+        (h, w) float32 in [0, 1], how far the diffusion model must change the hole's first content.
     """
 
+    box: Box
     rgb: Float
     alpha: Float | None
     carried: Float
@@ -62,13 +70,20 @@ class Composite:
 
     @property
     def vacated(self) -> Bool:
-        """(H, W) bool, the part of the hole that stays visible."""
+        """(h, w) bool, the part of the hole that stays visible."""
         return self.hole & (self.carried < 0.98)
 
     @property
     def nbytes(self) -> int:
-        """Memory taken beyond that of the background, in bytes."""
-        return self.rgb.nbytes + self.carried.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
+        """Memory taken, in bytes."""
+        held = (self.rgb, self.alpha, self.carried, self.hole, self.source_offset, self.doubt)
+        return sum(a.nbytes for a in held if a is not None)
+
+    def over(self, picture: Pixels) -> Float:
+        """The whole picture (H, W, 3) uint8 as composed, float32 in 0..255."""
+        whole = picture.astype(np.float32)
+        whole[slices_of(self.box)] = self.rgb
+        return whole
 
 
 def compose(
@@ -95,46 +110,69 @@ def compose(
     method
         See `pixel_map`.
     """
-    result = background.rgb.copy()
-    result_alpha = None if background.alpha is None else background.alpha.copy()
+    goals = [bounding_box(pair.target) for pair in pairs]
+    filled = background.box
+    outer = union_of([*goals, filled, *(cutout.box for cutout in cutouts)])
+    outer = grown(outer, 1, (background.picture.shape[0], background.picture.shape[1]))
+    result = background.picture[slices_of(outer)].astype(np.float32)
+    result[within_box(filled, outer)] = background.rgb
+    result_alpha = None
+    if background.alpha is not None and alpha is not None:
+        result_alpha = alpha[slices_of(outer)].astype(np.float32)
+        result_alpha[within_box(filled, outer)] = background.alpha
     carried = np.zeros(result.shape[:2], np.float32)
     staying = np.zeros(result.shape[:2], bool)
-    for pair, cutout in zip(pairs, cutouts, strict=True):
+    for pair, cutout, box in zip(pairs, cutouts, goals, strict=True):
+        own = within_box(cutout.box, outer)
         if not pair.moves:
-            staying[slices_of(cutout.box)] &= ~cutout.place
+            staying[own] &= ~cutout.place
             continue
-        box = bounding_box(pair.target)
-        at = slices_of(box)
+        inner = within_box(box, outer)
         shift = _whole_pixel_shift(box, pair)
         xy = _map_into(box, pair, method) if shift is None else shift
         if _stays(box, pair, xy):
-            staying[slices_of(cutout.box)] |= cutout.place
+            staying[own] |= cutout.place
             continue
-        staying[slices_of(cutout.box)] &= ~cutout.place
-        cover = np.asarray(_taken(cutout.opacity, cutout.box, box, xy) * pair.target[at], np.float32)
+        staying[own] &= ~cutout.place
+        target = pair.target[slices_of(box)]
+        cover = np.asarray(_taken(cutout.opacity, cutout.box, box, xy) * target, np.float32)
         if editable is not None:
-            cover *= editable[at]
+            cover *= editable[slices_of(box)]
         if result_alpha is None or alpha is None:
             moved = _taken(cutout.rgb, cutout.box, box, xy)
             if cutout.verdict == "painted" and cutout.palette is None:
-                moved = _met(moved, cover > 0.05, pair.target[at], result[at])
-            _lay(result[at], moved, cover)
+                moved = _met(moved, cover > 0.05, target, result[inner])
+            _lay(result[inner], moved, cover)
         else:
             visible = np.asarray(alpha[slices_of(cutout.box)] / 255, np.float32)
             shown = np.asarray(_taken(visible, cutout.box, box, xy), np.float32)
             premultiplied = cutout.rgb.astype(np.float32) * visible[..., None]
             weighted = _taken(premultiplied, cutout.box, box, xy)
             moved = np.asarray(weighted / np.maximum(shown, 1e-3)[..., None], np.float32)
-            result[at], result_alpha[at] = _over(moved, cover * shown, result[at], result_alpha[at])
-        np.maximum(carried[at], cover, out=carried[at])
-    hole = background.hole
+            result[inner], result_alpha[inner] = _over(
+                moved, cover * shown, result[inner], result_alpha[inner]
+            )
+        np.maximum(carried[inner], cover, out=carried[inner])
+    hole = _framed(background.hole, filled, outer)
     if staying.any():
+        emptied = hole
         hole = hole & ~staying
-        staying &= background.hole & (carried == 0)
-        result[staying] = background.picture[staying]
+        staying &= emptied & (carried == 0)
+        np.copyto(result, background.picture[slices_of(outer)], where=staying[..., None])
         if result_alpha is not None and alpha is not None:
-            result_alpha[staying] = alpha[staying]
-    return Composite(result, result_alpha, carried, hole, background.source_offset, background.doubt)
+            np.copyto(result_alpha, alpha[slices_of(outer)], where=staying)
+    offset = None if background.source_offset is None else _framed(background.source_offset, filled, outer)
+    doubt = _framed(background.doubt, filled, outer)
+    return Composite(outer, result, result_alpha, carried, hole, offset, doubt)
+
+
+def _framed(a: npt.NDArray[_Kind], box: Box, outer: Box) -> npt.NDArray[_Kind]:
+    """An array that fills a box, in an outer one, zero elsewhere."""
+    if box == outer:
+        return a
+    framed = np.zeros((outer[3] - outer[1], outer[2] - outer[0], *a.shape[2:]), a.dtype)
+    framed[within_box(box, outer)] = a
+    return framed
 
 
 def _met(moved: Float | Pixels, content: Bool, target: Bool, under: Float) -> Float | Pixels:
@@ -145,11 +183,11 @@ def _met(moved: Float | Pixels, content: Bool, target: Bool, under: Float) -> Fl
 
 def _stays(box: Box, pair: RegionPair, xy: _Sources) -> bool:
     """Whether a pair moves nothing: each pixel comes from its own place."""
-    if not np.array_equal(pair.handle, pair.target):
-        return False
     map_x, map_y = xy
     if isinstance(map_x, int) or isinstance(map_y, int):
-        return map_x == map_y == 0
+        return map_x == map_y == 0 and np.array_equal(pair.handle, pair.target)
+    if not np.array_equal(pair.handle, pair.target):
+        return False
     inside = pair.target[slices_of(box)]
     own_x = np.arange(box[0], box[2], dtype=np.float32)
     own_y = np.arange(box[1], box[3], dtype=np.float32)[:, None]
@@ -159,8 +197,11 @@ def _stays(box: Box, pair: RegionPair, xy: _Sources) -> bool:
 
 def _lay(under: Float, over: Float | Pixels, cover: Float) -> None:
     """Put `over` onto `under` (h, w, 3), in place, by as much as it covers; exactly so where that is all."""
-    np.copyto(under, over, where=(cover >= 1)[..., None])
-    rim = (cover > 0) & (cover < 1)
+    full = cover >= 1
+    for top in range(0, len(over), ROWS):  # a few rows at a time stay in the processor's cache
+        rows = slice(top, top + ROWS)
+        lay(np.ascontiguousarray(over[rows], np.float32), under[rows], full[rows])
+    rim = np.nonzero((cover > 0) & (cover < 1))
     below = under[rim]
     under[rim] = below + cover[rim][:, None] * (over[rim].astype(np.float32) - below)
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from regiondrag_widget.imaging.plain import paper_of
 from regiondrag_widget.imaging.reach import reach_of_surroundings
 from regiondrag_widget.imaging.surroundings import Surroundings, distance_to_colours, surroundings_of
 
@@ -28,6 +29,8 @@ RIM, WIDE_RIM = 6.0, 10.0  # pixels of a handle's rim that a person draws along:
 RIM_SHARE = 0.35  # of a rim that is doubted
 CORE = 0.35  # of the greatest depth, from which a pixel lies in the handle's core
 FIRM, FAINT = 2.0, 0.6  # how many times as steep as usual slopes must be to stop the surroundings
+SHUT_OFF = 0.1  # reach of the surroundings below which an edge encloses a pixel
+INK = 12.0  # grey levels from the paper's colour
 NEAR, FAR = 6.0, 20.0  # pixels of the blur that the surroundings' colours nearby are told from
 FINE, COARSE = 2.5, 7.0  # pixels of the blur of what the cuts say
 FEW = 50  # pixels that are too few to learn colours from
@@ -53,12 +56,19 @@ class Cues:
         (n, len(NAMES)) float32, one row for each pixel of the handle, in the order of `rgb[handle]`.
     by_colour
         (h, w) bool, the cut that may follow the object out of the handle.
+    certain
+        (h, w) bool, the object's whatever is likely: by two cuts, one of them by colour, or shut off from the
+        surroundings by an edge. `likely` knows photographs, and nothing of drawings and words.
+    reach
+        (h, w) float32 in [0, 1], how far the surroundings reach before an edge stops them.
     colours
         How the window's pixels compare with what surrounds the handle.
     """
 
     values: Float
     by_colour: Bool
+    certain: Bool
+    reach: Float
     colours: Surroundings
 
 
@@ -111,7 +121,11 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float) -> Cues | None:
     )
     pixels = np.stack([np.asarray(cue, np.float32)[handle] for cue in per_pixel], 1)
     whole = np.tile(np.asarray(of_handle, np.float32), (len(pixels), 1))
-    return Cues(np.hstack([pixels, whole]), by_colour, colours)
+    certain = (by_colour & (by_depth | by_core)) | (reach < SHUT_OFF)
+    paper = paper_of(rgb.astype(np.float32), ring)
+    if paper is not None:  # all ink is
+        certain |= np.abs(rgb - paper).max(-1) > INK
+    return Cues(np.hstack([pixels, whole]), by_colour, certain & handle, reach, colours)
 
 
 def depth_in(mask: Bool) -> Float:
@@ -151,7 +165,7 @@ def _by_core(handle: Bool, scale: float) -> Pixels:
 
 
 def _cut(rgb: Pixels, labels: Pixels) -> Bool:
-    """GrabCut's object (h, w; Rother, Kolmogorov, Blake 2004); empty where its labels leave nothing to tell."""
+    """GrabCut's object (h, w), by Rother et al. 2004; empty where its labels leave nothing to tell."""
     grain = np.random.default_rng(0).normal(0, GRAIN, rgb.shape)
     grainy = np.clip(rgb + grain, 0, 255).astype(np.uint8)
     models = np.zeros((1, 65)), np.zeros((1, 65))
@@ -167,17 +181,17 @@ def _capped(lab: Float, known: Bool) -> Float:
     """How far each colour is from those of the known pixels, in quarters of a mixture's deviations."""
     if known.sum() < FEW:
         return np.zeros(known.shape, np.float32)
-    return np.minimum(distance_to_colours(lab, lab[known]), 12) / 4
+    return np.asarray(np.minimum(distance_to_colours(lab, lab[known]), 12) / 4, np.float32)
 
 
 def _from_nearby(lab: Float, ring: Bool, sigma: float) -> Float:
     """How far each colour is from the surroundings' mean colour nearby, in twentieths of CIELAB units."""
     share = cv2.GaussianBlur(ring.astype(np.float32), (0, 0), sigma)[..., None] + 1e-4
     mean = cv2.GaussianBlur(lab * ring[..., None], (0, 0), sigma) / share
-    return np.minimum(np.sqrt(((lab - mean) ** 2).sum(-1)), 80) / 20
+    return np.asarray(np.minimum(np.sqrt(((lab - mean) ** 2).sum(-1)), 80) / 20, np.float32)
 
 
 def _slope(lab: Float) -> Float:
     smooth = cv2.GaussianBlur(lab, (0, 0), 1.0)
     across, down = (np.abs(cv2.Sobel(smooth, cv2.CV_32F, *d)).sum(-1) for d in ((1, 0), (0, 1)))
-    return np.minimum(across + down, 200) / 50
+    return np.asarray(np.minimum(across + down, 200) / 50, np.float32)

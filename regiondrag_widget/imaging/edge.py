@@ -13,6 +13,7 @@ __all__ = ["hard_edge", "seam_opacity", "soft_edge"]
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.intp]
 
 INNER, OUTER = 3.0, 2.0  # pixels on either side of an outline that may be mixed
 SEAM, SEAM_LEAST = 2.0, 0.55  # pixels over which a seam fades, and what it fades to
@@ -44,12 +45,14 @@ def soft_edge(rgb: Pixels, object_: Bool, handle: Bool, width: float = 1.0) -> t
     wide = max(1.0, width)
     signed = signed_depth(object_, (INNER + OUTER) * wide)
     inner, outer = signed > INNER * wide, signed < -OUTER * wide
-    opacity = np.where(handle & inner, 1, 0).astype(np.float32)
+    opacity = (handle & inner).astype(np.float32)
     colours = rgb.copy()
-    band = handle & ~inner & ~outer
-    if not band.any():
+    band = np.nonzero(handle & ~inner & ~outer)
+    if not len(band[0]):
         return opacity, colours
-    front, back, sure = (_at(a, band) for a in _sides(rgb, inner if inner.any() else object_, outer, wide))
+    front, back, sure = (
+        _at(a, band, handle.shape) for a in _sides(rgb, inner if inner.any() else object_, outer, wide)
+    )
     picture = rgb[band].astype(np.float32)
     apart = front - back
     mixed = ((picture - back) * apart).sum(-1) / np.maximum((apart**2).sum(-1), 1.0)
@@ -85,13 +88,12 @@ def _sides(rgb: Pixels, inner: Bool, outer: Bool, wide: float) -> tuple[Float, F
     return front, back, np.asarray(sure, np.float32)
 
 
-def _at(small: Float, band: Bool) -> Float:
-    """The values (n[, c]) of a smaller array at the band's pixels."""
-    if small.shape[:2] == band.shape:
+def _at(small: Float, band: tuple[Rows, ...], shape: tuple[int, ...]) -> Float:
+    """The values (n[, c]) of a smaller array at rows and columns of the band in an array of a shape."""
+    if small.shape[:2] == shape:
         return small[band]
-    ys, xs = np.nonzero(band)
-    y = (ys + 0.5) * small.shape[0] / band.shape[0] - 0.5
-    x = (xs + 0.5) * small.shape[1] / band.shape[1] - 0.5
+    y = (band[0] + 0.5) * small.shape[0] / shape[0] - 0.5
+    x = (band[1] + 0.5) * small.shape[1] / shape[1] - 0.5
     row = np.clip(np.rint(y), 0, small.shape[0] - 1).astype(np.int64)
     column = np.clip(np.rint(x), 0, small.shape[1] - 1).astype(np.int64)
     return np.asarray(small[row, column], np.float32)

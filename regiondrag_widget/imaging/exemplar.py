@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.imaging.patchmatch import PatchSearch
-from regiondrag_widget.imaging.scaling import pixels_at, shrink
+from regiondrag_widget.imaging.scaling import averaged, pixels_at, shrink
 from regiondrag_widget.imaging.smooth import inpainted, low_frequencies, membrane, smooth_fill
 
 __all__ = ["Patches", "choose_patches", "tones_of"]
@@ -64,20 +64,22 @@ class Patches:
     coherence: Float
 
 
-def choose_patches(rgb: Float, hole: Bool, forbidden: Bool, rng: np.random.Generator) -> Patches | None:
+def choose_patches(
+    rgb: Float | npt.NDArray[np.uint8], hole: Bool, forbidden: Bool, rng: np.random.Generator
+) -> Patches | None:
     """Choose patches for a hole; None where too little is known to copy from.
 
     Parameters
     ----------
     rgb
-        (H, W, 3) float32 in 0..255.
+        (H, W, 3) uint8, or float32 in 0..255.
     hole, forbidden
         (H, W) bool, what to fill and what not to copy.
     """
     height, width = hole.shape
     ratio = max(1.0, max(height, width) / WORK_SIDE)
     size = max(8, round(width / ratio)), max(8, round(height / ratio))
-    small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.float32) if ratio > 1 else rgb
+    small = averaged(rgb, size) if ratio > 1 else np.asarray(rgb, np.float32)
     small_hole, small_forbidden = shrink(hole, size), shrink(forbidden, size)
     continued = inpainted(small, small_hole | small_forbidden, cv2.INPAINT_TELEA)
     rough = _with_roughness(continued, small_hole | small_forbidden)

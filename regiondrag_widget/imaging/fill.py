@@ -5,7 +5,7 @@ do (`plain`); the flat areas of a drawing go on as areas (`palette`). Elsewhere 
 (`exemplar`): what is copied stays as sharp as its source.
 
 The search is made at a fixed size, and only the hole's box is computed at the picture's own resolution: the
-cost follows the hole, and slowly.
+cost follows the hole, and slowly. Of what surrounds a large hole only smaller copies are made.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ from regiondrag_widget.imaging.grain import with_grain
 from regiondrag_widget.imaging.palette import drawn_fill
 from regiondrag_widget.imaging.pattern import pattern_sources
 from regiondrag_widget.imaging.plain import onto_paper, plain_fill
-from regiondrag_widget.imaging.scaling import enlarged, hole_window, pixels_at, shrink
+from regiondrag_widget.imaging.scaling import enlarged, hole_window, lay, pixels_at, shrink
 from regiondrag_widget.imaging.shadow import cast_shadow
 from regiondrag_widget.imaging.smooth import smooth_fill
+from regiondrag_widget.regions.box import Box, bounding_box, grown, slices_of, within_box
 
 __all__ = ["Fill", "exemplar_fill", "mixed_fill"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
+Picture = Float | npt.NDArray[np.uint8]
 Window = tuple[slice, slice]
 
 PLACES_SIDE = 512  # parts of a larger picture are told apart at this size
@@ -41,28 +43,29 @@ MOST_PLACES = 8  # that are filled one by one
 
 @dataclass(frozen=True)
 class Fill:
-    """A picture with its hole filled.
+    """The part of a picture around its hole, filled.
 
     Attributes
     ----------
+    box
+        X0, y0, x1, y1, the hole and a pixel around it; empty without a hole.
     rgb
-        (H, W, 3) float32 in 0..255, equal to the input outside the hole.
+        (y1 - y0, x1 - x0, 3) float32 in 0..255, equal to the picture outside the hole.
     source_offset
-        (H, W, 2) float32 x, y, from each pixel to the one it was copied from, zero outside the hole; None
-        where nothing was copied.
+        (y1 - y0, x1 - x0, 2) float32 x, y, from each pixel to the one it was copied from, zero outside the
+        hole; None where nothing was copied.
     doubt
-        (H, W) float32 in [0, 1], 0 where the copied patches agree with their surroundings and outside the
-        hole.
+        (y1 - y0, x1 - x0) float32 in [0, 1], 0 where the copied patches agree with their surroundings and
+        outside the hole.
     """
 
+    box: Box
     rgb: Float
     source_offset: Float | None
     doubt: Float
 
 
-def exemplar_fill(
-    rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0, overwrite: bool = False
-) -> Fill:
+def exemplar_fill(rgb: Picture, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0) -> Fill:
     """Fill `hole` with patches of the rest of the picture.
 
     Where too little is known to copy from, it is that of `smooth_fill`, with no sources and full doubt.
@@ -70,22 +73,18 @@ def exemplar_fill(
     Parameters
     ----------
     rgb
-        (H, W, 3) float32 in 0..255.
+        (H, W, 3) uint8, or float32 in 0..255.
     hole
         (H, W) bool, what to fill.
     forbidden
         (H, W) bool, known pixels that must not be copied (the moved object, a protected area).
     seed
         Of the search; the same gives the same.
-    overwrite
-        Fill `rgb` itself, which saves a copy of a large picture.
     """
-    return _filled(rgb, hole, forbidden, seed, mixed=False, overwrite=overwrite)
+    return _filled(rgb, hole, forbidden, seed, mixed=False)
 
 
-def mixed_fill(
-    rgb: Float, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0, overwrite: bool = False
-) -> Fill:
+def mixed_fill(rgb: Picture, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0) -> Fill:
     """`exemplar_fill`, held back where it invents: then its tones go towards a smooth fill's.
 
     A copied patch goes on as its surroundings do and then ends somewhere. Where the copy stays close to the
@@ -94,39 +93,57 @@ def mixed_fill(
     stands. The continuation is Navier-Stokes inpainting (Bertalmio et al. 2001, by OpenCV). Takes and returns
     what `exemplar_fill` does.
     """
-    return _filled(rgb, hole, forbidden, seed, mixed=True, overwrite=overwrite)
+    return _filled(rgb, hole, forbidden, seed, mixed=True)
 
 
-def _filled(
-    rgb: Float, hole: Bool, forbidden: Bool | None, seed: int, *, mixed: bool, overwrite: bool
-) -> Fill:
-    result = np.asarray(rgb, np.float32) if overwrite else np.array(rgb, np.float32)
-    doubt = np.zeros(hole.shape, np.float32)
+def _filled(rgb: Picture, hole: Bool, forbidden: Bool | None, seed: int, *, mixed: bool) -> Fill:
     if not hole.any():
-        return Fill(result, None, doubt)
+        nothing = np.zeros((0, 0, 3), np.float32)
+        return Fill((0, 0, 0, 0), nothing, None, nothing[..., 0])
+    box = grown(bounding_box(hole), 1, (hole.shape[0], hole.shape[1]))
     forbidden = np.zeros_like(hole) if forbidden is None else forbidden & ~hole
-    # zeros that nobody writes to take no memory: only the hole's do
-    source_offset = np.zeros((*hole.shape, 2), np.float32)
+    result = np.array(rgb[slices_of(box)], np.float32, order="C")
+    doubt = np.zeros(result.shape[:2], np.float32)
+    source_offset = np.zeros((*doubt.shape, 2), np.float32)
     copied = False
     for place in _places(hole):
         window = hole_window(place, 24, 1.0)
         rng = np.random.default_rng(seed)
         inside, unknown = place[window], forbidden[window] | (hole[window] & ~place[window])
-        shadow = cast_shadow(result[window], inside, unknown)
-        seen = result[window] if shadow is None else shadow.lit(result[window])
+        around: Picture = rgb[window]
+        if max(inside.shape) <= PATTERN_SIDE:  # only smaller copies are made of larger ones
+            around = _with_filled(around, window, result, box)
+        rows, columns = within = hole_window(inside, 1, 0.0)
+        top, left = window[0].start - box[1], window[1].start - box[0]
+        at = slice(rows.start + top, rows.stop + top), slice(columns.start + left, columns.stop + left)
+        shown = inside[within]
+        shadow = cast_shadow(around, inside, unknown)
+        seen = around if shadow is None else shadow.lit(around)
         found = _fill_window(seen, inside, unknown, rng, mixed)
         if found is None:
-            result[window][inside] = smooth_fill(result[window], inside | unknown)[inside]
-            doubt[window][inside] = 1
+            filled = smooth_fill(np.asarray(around, np.float32), inside | unknown)[within]
+            lay(filled, result[at], shown)
+            np.copyto(doubt[at], 1, where=shown)
             continue
         copied = True
-        box, filled, offset, doubts = found
-        within = inside[box]
+        filled, offset, doubts = found
         if shadow is not None:
-            filled = shadow.dimmed(filled, box)
-        result[window][box][within], doubt[window][box][within] = filled[within], doubts[within]
-        source_offset[window][box][within] = offset[within]
-    return Fill(result, source_offset if copied else None, doubt)
+            filled = shadow.dimmed(filled, within)
+        for values, onto in ((filled, result), (doubts, doubt), (offset, source_offset)):
+            lay(values, onto[at], shown)
+    return Fill(box, result, source_offset if copied else None, doubt)
+
+
+def _with_filled(around: Picture, window: Window, result: Float, box: Box) -> Float:
+    """A window of the picture with what has been filled already in a box that may reach beyond it."""
+    shown = np.array(around, np.float32)
+    rows, columns = window
+    y0, y1 = max(rows.start, box[1]), min(rows.stop, box[3])
+    x0, x1 = max(columns.start, box[0]), min(columns.stop, box[2])
+    both = (x0, y0, x1, y1)
+    outer = (columns.start, rows.start, columns.stop, rows.stop)
+    shown[within_box(both, outer)] = result[within_box(both, box)]
+    return shown
 
 
 def _places(hole: Bool) -> list[Bool]:
@@ -146,26 +163,26 @@ def _places(hole: Bool) -> list[Bool]:
 
 
 def _fill_window(
-    rgb: Float, hole: Bool, forbidden: Bool, rng: np.random.Generator, mixed: bool
-) -> tuple[Window, Float, Float, Float] | None:
-    """The hole's box in the window; its filled pixels, the offset (x, y) of each one's source, the doubt."""
+    rgb: Picture, hole: Bool, forbidden: Bool, rng: np.random.Generator, mixed: bool
+) -> tuple[Float, Float, Float] | None:
+    """In the hole's box in the window: filled pixels, the offset (x, y) of each one's source, the doubt."""
     box = hole_window(hole, 1, 0.0)
     if max(hole.shape) <= PATTERN_SIDE:
-        sources = pattern_sources(rgb, hole, forbidden)
+        sources = pattern_sources(np.asarray(rgb, np.float32), hole, forbidden)
         if sources is not None:
             rows, columns = (at[box] for at in sources)
             own = np.mgrid[box]
             offset = np.stack([columns - own[1], rows - own[0]], -1).astype(np.float32)
-            return box, rgb[rows, columns], offset, np.zeros(rows.shape, np.float32)
+            return np.asarray(rgb[rows, columns], np.float32), offset, np.zeros(rows.shape, np.float32)
     plain = None
     if mixed:
         plain = drawn_fill(rgb, hole, forbidden)
         if plain is not None:
-            return box, plain[box], *_uncopied(plain[box])
-        plain = plain_fill(rgb, hole, forbidden)
+            return plain[box], *_uncopied(plain[box])
+        plain = plain_fill(rgb, hole, forbidden, box)
     if plain is not None:
-        filled = _grained(rgb, plain[box], hole, forbidden, box, rng)
-        return box, filled, *_uncopied(filled)
+        filled = _grained(rgb, plain, hole, forbidden, box, rng)
+        return filled, *_uncopied(filled)
     found = choose_patches(rgb, hole, forbidden, rng)
     if found is None:
         return None
@@ -193,10 +210,10 @@ def _fill_window(
         doubts[at] = full(doubt)
     filled = _grained(rgb, filled, hole, forbidden, box, rng)
     if max(hole.shape) <= PATTERN_SIDE:
-        whole = rgb.copy()
+        whole = np.array(rgb, np.float32)
         whole[box] = filled
-        filled = onto_paper(whole, hole, rgb, ~(hole | forbidden))[box]
-    return box, filled.clip(0, 255).astype(np.float32, copy=False), flow, doubts
+        filled = onto_paper(whole, hole, np.asarray(rgb, np.float32), ~(hole | forbidden))[box]
+    return np.clip(filled, 0, 255, out=filled), flow, doubts
 
 
 def _uncopied(filled: Float) -> tuple[Float, Float]:
@@ -205,7 +222,7 @@ def _uncopied(filled: Float) -> tuple[Float, Float]:
 
 
 def _grained(
-    rgb: Float, filled: Float, hole: Bool, forbidden: Bool, box: Window, rng: np.random.Generator
+    rgb: Picture, filled: Float, hole: Bool, forbidden: Bool, box: Window, rng: np.random.Generator
 ) -> Float:
     """The filled box with the grain of the window around it; one too large keeps what was copied."""
     if filled.shape[0] * filled.shape[1] > GRAIN_PIXELS:
@@ -213,7 +230,7 @@ def _grained(
     pad = 24
     wide = tuple(slice(max(0, s.start - pad), s.stop + pad) for s in box)
     rows, columns = wide
-    part = rgb[rows, columns].copy()
+    part = np.array(rgb[rows, columns], np.float32)
     top, left = box[0].start - rows.start, box[1].start - columns.start
     part[top : top + filled.shape[0], left : left + filled.shape[1]] = filled
     inside, known = hole[rows, columns], ~(hole | forbidden)[rows, columns]

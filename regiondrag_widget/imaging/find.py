@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.imaging.cues import cues_of
+from regiondrag_widget.imaging.cues import cues_of, depth_in
 from regiondrag_widget.imaging.likely import likely
+from regiondrag_widget.imaging.reach import firmness
 
 __all__ = ["LIKELY", "Found", "find_object", "looked_at"]
 
@@ -21,6 +22,8 @@ WORK_SIDE = 256  # a handle and what surrounds it are looked at no larger
 LEAST_PAD, PAD = 20, 0.3  # pixels around a handle that are looked at too, and as a share of its side
 CALM = 1.0  # pixels of the blur of what is likely
 LIKELY = 0.3  # from which a pixel is carried
+FIRM = 2.0  # times as steep as usual, that an object's outline is
+STRIP, REACHED = 2.5, 0.7  # pixels of the picture along an outline, and the reach that makes them ground
 SPECK = 0.01  # of the largest piece: smaller ones are no part of the object
 GAP = 0.01  # of the window's side: gaps twice as narrow are closed
 
@@ -48,7 +51,7 @@ class Found:
 
 
 def find_object(rgb: Pixels, handle: Bool) -> Found | None:
-    """The object that a handle was drawn round, or None where too little surrounds it to tell.
+    """The object that a handle was drawn round, or None where nothing in it stands out.
 
     Three ways of GrabCut, colours, edges and the depth in the handle are weighed for each pixel (`cues`,
     `likely`). A doubted pixel is carried: what is missing from an object is seen at once, a strip of ground
@@ -71,12 +74,18 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     chance = np.zeros(inside.shape, np.float32)
     chance[inside] = likely(cues.values)
     share = np.maximum(cv2.GaussianBlur(inside.astype(np.float32), (0, 0), CALM), 1e-3)
-    object_ = _tidied(inside & (cv2.GaussianBlur(chance, (0, 0), CALM) / share > LIKELY), inside)
-    if not object_.any():
+    object_ = (cv2.GaussianBlur(chance, (0, 0), CALM) / share > LIKELY) | cues.certain
+    object_ = _tidied(_trimmed(object_ & inside, cues.reach, STRIP * scale) | cues.certain, inside)
+    if not object_.any() or firmness(part, inside, object_) < FIRM:
         return None
     found = (object_, _joined(cues.by_colour & ~inside, object_), cues.colours.outlying & inside)
     object_, beyond, unlike = (_full(mask, handle, window) for mask in found)
     return Found(object_, beyond, unlike, scale)
+
+
+def _trimmed(object_: Bool, reach: Float, strip: float) -> Bool:
+    """Without the strip along its outline that the surroundings reach and no edge parts from them."""
+    return np.asarray(object_ & ((reach < REACHED) | (depth_in(object_) > strip)))
 
 
 def looked_at(picture: Pixels, handle: Bool) -> tuple[Pixels, Bool, float]:

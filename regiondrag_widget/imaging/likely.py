@@ -37,7 +37,7 @@ def chances(values: Float, weights: dict[str, Float]) -> Float:
         for layer in ("first", "second"):
             hidden = np.maximum(hidden @ weights[f"{layer}.weight"][i].T + weights[f"{layer}.bias"][i], 0)
         logits += (hidden @ weights["last.weight"][i].T + weights["last.bias"][i])[:, 0] / members
-    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+    return np.asarray(1 / (1 + np.exp(-logits.clip(-30, 30))), np.float32)
 
 
 @cache

@@ -42,7 +42,7 @@ def onto_palette(rgb: Float, palette: Float) -> Float:
     return np.asarray(palette[distance.argmin(1)], np.float32)
 
 
-def drawn_fill(rgb: Float, hole: Bool, forbidden: Bool) -> Float | None:
+def drawn_fill(rgb: Float | Pixels, hole: Bool, forbidden: Bool) -> Float | None:
     """The window (h, w, 3) float32, the flat areas around its hole continued into it, each in its own colour.
 
     Each colour's share of a pixel is spread into the hole, and the largest wins: a horizon goes on, and no
@@ -51,14 +51,14 @@ def drawn_fill(rgb: Float, hole: Bool, forbidden: Bool) -> Float | None:
     Parameters
     ----------
     rgb
-        (h, w, 3) float32 in 0..255.
+        (h, w, 3) uint8, or float32 in 0..255.
     hole, forbidden
         (h, w) bool, what to fill, and what of the known must not colour it.
     """
     gap = hole | forbidden
     if gap.all() or _has_many(rgb, ~gap):
         return None
-    pixels = np.rint(rgb.clip(0, 255)).astype(np.uint8)
+    pixels: Pixels = np.rint(rgb.clip(0, 255)).astype(np.uint8)
     palette = palette_of(pixels[~gap][None])
     if palette is None or not _is_flat(pixels, ~gap):
         return None
@@ -82,7 +82,7 @@ def drawn_fill(rgb: Float, hole: Bool, forbidden: Bool) -> Float | None:
     return np.where(hole[..., None], palette[best], rgb).astype(np.float32)
 
 
-def _has_many(rgb: Float, known: Bool) -> bool:
+def _has_many(rgb: Float | Pixels, known: Bool) -> bool:
     """Whether already a sample of the known pixels has more colours than a palette: most photographs' do."""
     step = max(1, round((known.size / LOOKED_AT) ** 0.5))
     sample = rgb[::step, ::step][known[::step, ::step]]

@@ -127,9 +127,10 @@ def read_picture(source: PictureSource) -> Picture:
         path = existing_file(source)
         with path.open("rb") as file:
             return _from_pil(open_image(file, path.name), path.name)
-    several = ": an edit has one picture" if isinstance(source, (list, tuple)) else ""
-    given = f"{type(source).__name__}{several}"
-    raise TypeError(f"a picture may be a path, bytes, a Pillow image or a numpy array, not {given}")
+    raise TypeError(
+        "a picture may be a path, bytes, a Pillow image or a numpy array (one alone, not a list of them), "
+        f"not {type(source).__name__}"
+    )
 
 
 # -- files: the header is looked at before anything is decoded ----

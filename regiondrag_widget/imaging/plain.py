@@ -6,12 +6,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from regiondrag_widget.imaging.scaling import SMALL, averaged, enlarged, shrink
 from regiondrag_widget.imaging.spreading import spread
 
 __all__ = ["onto_paper", "paper_of", "plain_fill"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
+Picture = Float | npt.NDArray[np.uint8]
 
 WORK_SIDE = 160
 BAND = 5  # pixels around the hole that must be plain
@@ -24,21 +26,27 @@ BLANK = 0.995  # of the pixels beside a hole, that paper alone surrounds it: no 
 LOOKED_AT = 8192  # pixels, at least
 
 
-def plain_fill(rgb: Float, hole: Bool, forbidden: Bool) -> Float | None:
-    """The window (h, w, 3) float32, its hole filled harmonically; None where the surroundings are not plain.
+def plain_fill(rgb: Picture, hole: Bool, forbidden: Bool, box: tuple[slice, slice]) -> Float | None:
+    """A window's hole filled harmonically; None where the surroundings are not plain.
 
     Parameters
     ----------
+    rgb
+        (h, w, 3) uint8, or float32 in 0..255, a window.
     hole, forbidden
         (h, w) bool, what to fill, and what of the known must not colour it.
+    box
+        Rows and columns of the window that are wanted.
+
+    Returns
+    -------
+    (bh, bw, 3) float32 or None
+        The box, equal to the window outside the hole.
     """
     height, width = hole.shape
     ratio = max(1.0, max(height, width) / WORK_SIDE)
     size = max(4, round(width / ratio)), max(4, round(height / ratio))
-    small, gap = rgb, hole | forbidden
-    if ratio > 1:
-        small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.float32)
-        gap = np.asarray(cv2.resize(gap.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 1e-3)
+    small, gap = averaged(rgb, size), shrink(hole | forbidden, size)
     near = cv2.distanceTransform((~gap).astype(np.uint8), cv2.DIST_L2, 5)
     band = ~gap & (near <= BAND)
     if gap.all() or band.sum() < 24:
@@ -52,9 +60,12 @@ def plain_fill(rgb: Float, hole: Bool, forbidden: Bool) -> Float | None:
     seen = cv2.GaussianBlur(known, (0, 0), 1.5)[..., None]  # noise of single pixels would run into the hole
     calm = cv2.GaussianBlur(small * known[..., None], (0, 0), 1.5) / np.maximum(seen, 1e-3)
     filled = spread(np.asarray(calm, np.float32), ~gap, gap)
-    if ratio > 1:
+    if ratio > 1 and hole.size <= SMALL:
         filled = np.asarray(cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
-    return np.where(hole[..., None], filled, rgb).astype(np.float32)
+        filled = filled[box]
+    else:
+        filled = enlarged(filled, (height, width), box, cv2.INTER_CUBIC)
+    return np.where(hole[box][..., None], filled, rgb[box]).astype(np.float32)
 
 
 def paper_of(rgb: Float, known: Bool) -> Float | None:

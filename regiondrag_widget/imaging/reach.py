@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from regiondrag_widget.imaging.spreading import spread
 
-__all__ = ["reach_of_surroundings"]
+__all__ = ["firmness", "reach_of_surroundings"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
@@ -43,6 +43,26 @@ def reach_of_surroundings(rgb: Pixels, handle: Bool, object_: Bool, firm: float 
     )
     around = np.asarray(~handle, np.float32)
     return spread(around[..., None], ~handle, handle & ~object_, passing, FADE)[..., 0]
+
+
+def firmness(rgb: Pixels, handle: Bool, object_: Bool) -> float:
+    """How many times as steep as usual around the slopes are along an object's outline, in the median.
+
+    Parameters
+    ----------
+    rgb
+        (h, w, 3) uint8.
+    handle, object_
+        (h, w) bool. Where the outline is the handle's own nothing is asked; infinite where that is all of it.
+    """
+    shrunk = cv2.erode(object_.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
+    core = cv2.erode(handle.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1) > 0
+    outline = object_ & ~shrunk & core
+    if not outline.any() or handle.all():
+        return float("inf")
+    slope = _slope(rgb)
+    steepest = cv2.dilate(slope, np.ones((3, 3), np.uint8))
+    return float(np.median((steepest / np.maximum(_usual(slope, ~handle), 1.0))[outline]))
 
 
 def _slope(rgb: Pixels) -> Float:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["enlarged", "hole_window", "pixels_at", "shrink"]
+__all__ = ["SMALL", "averaged", "enlarged", "hole_window", "lay", "pixels_at", "shrink"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
+Picture = Float | npt.NDArray[np.uint8]
 Window = tuple[slice, slice]
+
+SMALL = 1 << 20  # pixels up to which nothing is saved on: all is averaged as floats, exactly
+ROUGHLY = 4  # pixels of a block of a large mask, of which any stands for all, per pixel of the smaller mask
 
 
 def hole_window(hole: Bool, least: int, share: float) -> Window:
@@ -27,8 +33,30 @@ def shrink(mask: Bool, size: tuple[int, int]) -> Bool:
     """A mask (H, W) at size (w, h); a pixel that any of it falls into belongs to it."""
     if (mask.shape[1], mask.shape[0]) == size:
         return mask
+    if mask.size > SMALL:
+        mask = _any_of_blocks(mask, min(mask.shape[1] // size[0], mask.shape[0] // size[1]) // ROUGHLY)
     area = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     return np.asarray(area > 1e-3)
+
+
+def _any_of_blocks(mask: Bool, side: int) -> Bool:
+    """A mask with one pixel for each block of side x side, set where any of the block is."""
+    if side < 2:
+        return mask
+    height, width = (-(-n // side) for n in mask.shape)
+    pad = height * side - mask.shape[0], width * side - mask.shape[1]
+    full = np.pad(mask, ((0, pad[0]), (0, pad[1]))) if any(pad) else mask
+    rows = full.reshape(height, side, -1).any(1)
+    return np.asarray(rows.reshape(height, width, side).any(2))
+
+
+def averaged(rgb: Picture, size: tuple[int, int]) -> Float:
+    """A picture (H, W, 3) at a smaller size (w, h), as float32; a large one of bytes is averaged as bytes."""
+    if rgb.shape[0] * rgb.shape[1] <= SMALL:
+        rgb = np.asarray(rgb, np.float32)
+    if (rgb.shape[1], rgb.shape[0]) == size:
+        return np.asarray(rgb, np.float32)
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def enlarged(a: Float, shape: tuple[int, int], box: Window, how: int) -> Float:
@@ -43,8 +71,22 @@ def enlarged(a: Float, shape: tuple[int, int], box: Window, how: int) -> Float:
     return np.asarray(cv2.remap(a, map_x, map_y, how, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
-def pixels_at(rgb: Float, map_x: Float, map_y: Float) -> Float:
+def lay(values: npt.NDArray[Any], onto: npt.NDArray[Any], where: Bool) -> None:
+    """Write values (h, w[, c]) into an array of the same shape and type where a mask (h, w) is set.
+
+    Many times as fast as by an index, and as `numpy.copyto` with a mask for every channel.
+    """
+    if values.shape != onto.shape or values.dtype != onto.dtype:
+        raise ValueError(f"{values.dtype} {values.shape} do not fit {onto.dtype} {onto.shape}")
+    rows_apart = onto.strides[1] == onto.itemsize * (onto.shape[2] if onto.ndim == 3 else 1)
+    if rows_apart and onto.strides[-1] == onto.itemsize and onto.strides[0] >= onto.strides[1]:
+        cv2.copyTo(values, where.view(np.uint8), onto)
+    else:  # OpenCV takes no array whose channels or columns lie apart
+        np.copyto(onto, values, where=where if onto.ndim == 2 else where[..., None])
+
+
+def pixels_at(rgb: Picture, map_x: Float, map_y: Float) -> Float:
     """The picture at whole-pixel coordinates."""
     if max(rgb.shape[:2]) < 32000:  # the largest that cv2.remap takes
         return np.asarray(cv2.remap(rgb, map_x, map_y, cv2.INTER_NEAREST), np.float32)
-    return rgb[map_y.astype(np.int64), map_x.astype(np.int64)]
+    return np.asarray(rgb[map_y.astype(np.int64), map_x.astype(np.int64)], np.float32)

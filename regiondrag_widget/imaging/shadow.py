@@ -13,12 +13,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.imaging.scaling import shrink
+from regiondrag_widget.imaging.scaling import enlarged, shrink
 
 __all__ = ["Shadow", "cast_shadow"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
+Picture = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+Window = tuple[slice, slice]
 
 WORK_SIDE = 256
 REACH, LEAST_REACH = 0.2, 8.0  # of the hole's size, and in pixels searched, that a shadow may go out of it
@@ -26,6 +28,8 @@ CALM = 2.0  # pixels of the blur below which things are grain
 BLACK = 8.0  # grey levels added before logarithms are taken: the darkest tones are noise
 FAINT = 0.1  # logarithm of the darkening from which it is a shadow's
 STEPS = 3.0  # lengths of the reach that a path may take on its way out
+SOFT = 1.5  # pixels of the blur of a shadow's depth
+LEAST = 0.01  # logarithm of the darkening below which it has faded out
 LEAST_KNOWN = 64  # pixels beyond the reach
 
 
@@ -36,21 +40,42 @@ class Shadow:
     Attributes
     ----------
     depth
-        (h, w, 3) float32, logarithm of the darkening, at least 0; in the hole what goes on of it.
+        (h, w) float32 at the size searched, logarithm of the darkening, at least 0; in the hole what goes on
+        of it.
+    shape
+        (H, W) of the window.
     """
 
     depth: Float
+    shape: tuple[int, int]
 
-    def lit(self, rgb: Float) -> Float:
-        """The window (h, w, 3) float32 without the shadow."""
-        return np.asarray(((rgb + BLACK) * np.exp(self.depth) - BLACK).clip(0, 255), np.float32)
+    def lit(self, rgb: Picture) -> Picture:
+        """The window (H, W, 3), uint8 or float32 as given, without the shadow."""
+        lit = rgb.copy()
+        box = self._box
+        lighter = (rgb[box] + np.float32(BLACK)) * np.exp(self._at(box)) - BLACK
+        lit[box] = np.rint(lighter.clip(0, 255)) if rgb.dtype == np.uint8 else lighter.clip(0, 255)
+        return lit
 
-    def dimmed(self, rgb: Float, box: tuple[slice, slice]) -> Float:
+    def dimmed(self, rgb: Float, box: Window) -> Float:
         """Pixels (h, w, 3) float32 of the box of what `lit` gave, in the shadow again."""
-        return np.asarray(((rgb + BLACK) * np.exp(-self.depth[box]) - BLACK).clip(0, 255), np.float32)
+        return np.asarray(((rgb + BLACK) * np.exp(-self._at(box)) - BLACK).clip(0, 255), np.float32)
+
+    @property
+    def _box(self) -> Window:
+        """Where in the window it is dark."""
+        bounds = []
+        for axis, side in enumerate(self.shape):
+            dark = np.flatnonzero((self.depth > 0).any(1 - axis))
+            step = side / self.depth.shape[axis]
+            bounds.append(slice(max(0, int((dark[0] - 1) * step)), min(side, int((dark[-1] + 2) * step) + 1)))
+        return bounds[0], bounds[1]
+
+    def _at(self, box: Window) -> Float:
+        return enlarged(self.depth, self.shape, box, cv2.INTER_LINEAR)[..., None]
 
 
-def cast_shadow(rgb: Float, hole: Bool, forbidden: Bool) -> Shadow | None:
+def cast_shadow(rgb: Picture, hole: Bool, forbidden: Bool) -> Shadow | None:
     """The shadow around a hole; None where there is none.
 
     A pixel beside the hole is in its shadow where every way out to the farther surroundings leads over
@@ -60,7 +85,7 @@ def cast_shadow(rgb: Float, hole: Bool, forbidden: Bool) -> Shadow | None:
     Parameters
     ----------
     rgb
-        (h, w, 3) float32 in 0..255, a window.
+        (h, w, 3) float32 in 0..255 or uint8, a window.
     hole, forbidden
         (h, w) bool, what is filled, and known pixels that tell nothing.
     """
@@ -83,8 +108,8 @@ def cast_shadow(rgb: Float, hole: Bool, forbidden: Bool) -> Shadow | None:
     in_shadow = known & (depth.min(-1) > FAINT)
     if not in_shadow.any():
         return None
-    depth = np.where(in_shadow[..., None], depth, 0).astype(np.float32)
-    return Shadow(_at(_faded(depth, known, reach), (width, height)))
+    dark = np.where(in_shadow, depth.mean(-1), 0).astype(np.float32)
+    return Shadow(cv2.GaussianBlur(_faded(dark, known, reach), (0, 0), SOFT), hole.shape)
 
 
 def _brightest_on_the_way(tones: Float, known: Bool, far: Bool, steps: int) -> Float:
@@ -108,14 +133,8 @@ def _faded(depth: Float, known: Bool, reach: float) -> Float:
     )
     at = np.zeros(int(nearest.max()) + 1, np.int64)
     at[nearest[known]] = np.flatnonzero(known)
-    carried = depth.reshape(-1, 3)[at[nearest]]
-    carried = carried * np.exp(-2 * inside / reach)[..., None]
-    return np.asarray(np.where(known[..., None], depth, carried), np.float32)
-
-
-def _at(depth: Float, size: tuple[int, int]) -> Float:
-    soft = cv2.GaussianBlur(depth, (0, 0), 1.5)
-    return np.asarray(cv2.resize(soft, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    carried = depth.ravel()[at[nearest]] * np.exp(-2 * inside / reach)
+    return np.asarray(np.where(known, depth, np.where(carried > LEAST, carried, 0)), np.float32)
 
 
 def _distance(mask: Bool) -> Float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -48,12 +49,17 @@ class Sheet:
         own = Window((0, 0, x1 - x0, y1 - y0), window.scale, window.size)
         return cls(picture.rgb[window.slices], alpha, own, window.box)
 
-    def at_working(self, working: Float) -> Sheet:
-        """Shrink the sheet to its working copy, (H, W, 3) float32 in 0..255; itself where that is larger."""
+    @cached_property
+    def working(self) -> Float:
+        """(H, W, 3) float32 in 0..255, the working copy; not to be written to."""
+        return self.window.to_working(self.rgb)
+
+    def at_working(self) -> Sheet:
+        """Shrink the sheet to its working copy; itself where that is larger."""
         if self.window.scale >= 1:
             return self
         h, w = self.window.inner
-        rgb = np.rint(working[:h, :w].clip(0, 255)).astype(np.uint8)
+        rgb = np.rint(self.working[:h, :w].clip(0, 255)).astype(np.uint8)
         return Sheet(rgb, None, Window((0, 0, w, h), 1.0, self.window.size), self.origin)
 
     @property

@@ -16,8 +16,8 @@ Bool = npt.NDArray[np.bool_]
 SMOOTH_SIDE = 512  # larger places are continued smoothly at this size
 
 
-def smooth_fill(rgb: Float, hole: Bool) -> Float:
-    """Telea's inpainting (2004, by OpenCV): rgb (H, W, 3) float32 in 0..255, hole (H, W) bool -> as rgb.
+def smooth_fill(rgb: Float | npt.NDArray[np.uint8], hole: Bool) -> Float:
+    """Telea's inpainting (2004, by OpenCV): rgb (H, W, 3) in 0..255, hole (H, W) bool -> float32 as rgb.
 
     Large holes are filled at a reduced size: what is smooth loses nothing.
     """

@@ -10,9 +10,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.regions.box import Box, bounding_box, slices_of
+from regiondrag_widget.imaging.scaling import SMALL, enlarged
+from regiondrag_widget.regions.box import Box, bounding_box, slices_of, within_box
 
-__all__ = ["Box", "Window", "bounding_box", "choose_window", "slices_of"]
+__all__ = ["Box", "Window", "bounding_box", "choose_window", "resized", "shrunk_part", "slices_of"]
+
+Float = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
 
 MARGIN = 0.35  # context around the edit, as a share of its longer side
 
@@ -55,24 +59,113 @@ class Window:
             and self.box[3] >= box[3]
         )
 
-    def to_working(self, crop: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The box's pixels (h, w[, c]) float32 at working size, edges repeated into the padding."""
-        h, w = self.inner
-        small = resized(crop, (h, w))
-        pad = ((0, self.size[0] - h), (0, self.size[1] - w)) + ((0, 0),) * (crop.ndim - 2)
-        return np.pad(small, pad, mode="edge")
+    def to_working(self, crop: Float | Pixels) -> Float:
+        """The box's pixels (h, w[, c]) at working size as float32, edges repeated into the padding.
 
-    def from_working(self, working: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        Large ones of bytes are averaged as bytes.
+        """
+        if crop.dtype != np.uint8 or crop.shape[0] * crop.shape[1] <= SMALL:
+            crop = np.asarray(crop, np.float32)
+        return self._padded(resized(crop, self.inner))
+
+    def part_to_working(self, part: Float, box: Box, around: Pixels | None, working: Float) -> Float:
+        """As `to_working`, of pixels that differ in a part only from others.
+
+        Parameters
+        ----------
+        part
+            (h, w[, c]) float32, the pixels of the box.
+        box
+            X0, y0, x1, y1 in the window's own pixels.
+        around
+            (H, W[, c]) uint8, the others, of the window's size; zeros when left out.
+        working
+            What `to_working` makes of them.
+        """
+        inside, small = shrunk_part(part, box, around, self._shape, self.inner)
+        whole = working[: self.inner[0], : self.inner[1]].copy()
+        whole[slices_of(inside)] = small
+        return self._padded(whole)
+
+    def from_working(self, working: Float) -> Float:
         """A working-size array (h, w[, c]) float32 at the box's own resolution."""
         h, w = self.inner
+        return resized(np.ascontiguousarray(working[:h, :w]), self._shape)
+
+    def part_from_working(self, working: Float, box: Box) -> Float:
+        """A box, in the window's own pixels, of what `from_working` makes."""
+        height, width = self._shape
+        if height * width <= SMALL:
+            return self.from_working(working)[slices_of(box)]
+        h, w = self.inner
+        inner = np.ascontiguousarray(working[:h, :w])
+        return enlarged(inner, (height, width), slices_of(box), cv2.INTER_CUBIC)
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        """(height, width) of the box."""
         x0, y0, x1, y1 = self.box
-        return resized(np.ascontiguousarray(working[:h, :w]), (y1 - y0, x1 - x0))
+        return y1 - y0, x1 - x0
+
+    def _padded(self, small: Float) -> Float:
+        h, w = self.inner
+        pad = ((0, self.size[0] - h), (0, self.size[1] - w)) + ((0, 0),) * (small.ndim - 2)
+        return np.pad(small, pad, mode="edge")
 
 
-def resized(a: npt.NDArray[np.float32], shape: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Area average when shrinking, cubic when growing. a (h, w[, c]), shape (h, w)."""
+def shrunk_part(
+    part: Float, box: Box, around: Pixels | None, shape: tuple[int, int], size: tuple[int, int]
+) -> tuple[Box, Float]:
+    """A part of a picture as it lies in a smaller copy of the whole.
+
+    In a large picture only the part is worked on; its pixels' edges are then rounded to whole pixels.
+
+    Parameters
+    ----------
+    part
+        (h, w[, c]) float32, the pixels of the box.
+    box
+        X0, y0, x1, y1 in the picture.
+    around
+        (H, W[, c]) uint8, the rest of the picture; zeros when left out.
+    shape, size
+        (H, W) of the picture and of the copy.
+
+    Returns
+    -------
+    box : (x0, y0, x1, y1)
+        In the copy: all pixels that the part shows in.
+    pixels : (y1 - y0, x1 - x0[, c]) float32
+    """
+    spans = [
+        _shrunk_span(box[i], box[i + 2], old, new)
+        for i, (old, new) in enumerate(zip(shape[::-1], size[::-1], strict=True))
+    ]
+    inside = spans[0][0], spans[1][0], spans[0][1], spans[1][1]
+    source = spans[0][2], spans[1][2], spans[0][3], spans[1][3]
+    exact = shape[0] * shape[1] <= SMALL
+    outer = (0, 0, shape[1], shape[0]) if exact else source
+    if around is None:
+        whole = np.zeros((outer[3] - outer[1], outer[2] - outer[0], *part.shape[2:]), np.float32)
+    else:
+        whole = around[slices_of(outer)].astype(np.float32)
+    whole[within_box(box, outer)] = part
+    if exact:
+        return inside, resized(whole, size)[slices_of(inside)]
+    return inside, resized(whole, (inside[3] - inside[1], inside[2] - inside[0]))
+
+
+def _shrunk_span(low: int, high: int, old: int, new: int) -> tuple[int, int, int, int]:
+    """The pixels of a smaller copy that low to high show in, and all those that show in them."""
+    start = min(int(low * new / old), new - 1)
+    stop = min(new, max(start + 1, math.ceil(high * new / old)))
+    return start, stop, min(low, round(start * old / new)), max(high, min(old, round(stop * old / new)))
+
+
+def resized(a: Float | Pixels, shape: tuple[int, int]) -> Float:
+    """Area average when shrinking, cubic when growing; float32. a (h, w[, c]), shape (h, w)."""
     if a.shape[:2] == shape:
-        return a
+        return np.asarray(a, np.float32)
     smaller = shape[0] * shape[1] < a.shape[0] * a.shape[1]
     out = cv2.resize(a, (shape[1], shape[0]), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
     return np.asarray(out, np.float32)

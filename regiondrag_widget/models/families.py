@@ -32,6 +32,8 @@ class Family:
         Module and class of its backbone, which are imported when a model of the family is loaded.
     pictured : bool
         Whether its prompt is read together with the picture, by a part called processor.
+    codec : str
+        The class of its autoencoder, where that tells it from another family.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Family:
     pipelines: tuple[str, ...]
     backbone: str
     pictured: bool = False
+    codec: str = ""
 
     def backbone_class(self) -> type[TransformerBackbone]:
         """The class of its backbone."""
@@ -73,6 +76,13 @@ FAMILIES = (
         "Flux2Transformer2DModel",
         ("Flux2KleinPipeline",),
         "flux2:Flux2Backbone",
+    ),
+    Family(
+        "mini-flow",
+        "Flux2Transformer2DModel",
+        ("Flux2KleinPipeline",),
+        "mini_flow:MiniFlowBackbone",
+        codec="LinearCodec",
     ),
     Family(
         "Stable Diffusion 3",
@@ -111,10 +121,10 @@ FAMILIES = (
 
 def known_families() -> str:
     """The models that can be used, in words."""
-    return ", ".join([KNOWN_MODELS, *(family.name for family in FAMILIES)])
+    return ", ".join([KNOWN_MODELS, *(family.name for family in FAMILIES if not family.codec)])
 
 
-def family_of(transformer: Any, named: str = "", processor: Any = None) -> Family:
+def family_of(transformer: Any, named: str = "", processor: Any = None, codec: Any = None) -> Family:
     """The family of a loaded transformer.
 
     Parameters
@@ -125,6 +135,8 @@ def family_of(transformer: Any, named: str = "", processor: Any = None) -> Famil
         diffusers' class of the pipeline that it is a part of, which tells those apart.
     processor : optional
         What reads a picture with the prompt, which tells them apart where the pipeline does not.
+    codec : optional
+        The autoencoder, whose class tells the bundled model's family.
 
     Raises
     ------
@@ -133,6 +145,8 @@ def family_of(transformer: Any, named: str = "", processor: Any = None) -> Famil
     """
     kind = type(getattr(transformer, "_orig_mod", transformer)).__name__
     found = [family for family in FAMILIES if family.transformer == kind]
+    own = [family for family in found if family.codec == type(codec).__name__]
+    found = own or [family for family in found if not family.codec]
     for family in found:
         if named in family.pipelines:
             return family

@@ -39,6 +39,7 @@ class Flux2Backbone(TransformerBackbone):
         "Flux2KVParallelSelfAttnProcessor",
     }
     patch = 1
+    folding: ClassVar[int] = 2  # cells of the autoencoder a side of one of the latents
     reads_references = True
 
     def __init__(self, vae: Any, transformer: Any, scheduler: Any, draft_vae: Any = None) -> None:
@@ -47,7 +48,9 @@ class Flux2Backbone(TransformerBackbone):
                 "this transformer is told its guidance, as FLUX.2 dev is, whose text encoder is another: use "
                 "FLUX.2 klein"
             )
-        check_codec(self.family, vae.config.get("latent_channels"), transformer.config.in_channels // 4)
+        check_codec(
+            self.family, vae.config.get("latent_channels"), transformer.config.in_channels // self.folding**2
+        )
         super().__init__(vae, transformer, scheduler, draft_vae)
 
     @classmethod
@@ -75,9 +78,9 @@ class Flux2Backbone(TransformerBackbone):
     @property
     def cell(self) -> int:
         """Pixels a side of one latent cell."""
-        return 2 * super().cell
+        return self.folding * super().cell
 
-    def mu(self, tokens: int, steps: int) -> float:
+    def mu(self, tokens: int, steps: int) -> float | None:
         """See `TransformerBackbone.mu`; it depends on the steps too."""
         from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
 

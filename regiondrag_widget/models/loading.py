@@ -28,6 +28,7 @@ from regiondrag_widget.models.device import choose_device, choose_dtype
 from regiondrag_widget.models.graphs import accelerator_for
 from regiondrag_widget.models.lora import fuse_lora
 from regiondrag_widget.models.placement import device_of
+from regiondrag_widget.models.profile import BUNDLED_PROFILES
 from regiondrag_widget.models.single_file import is_single_file, load_single_file
 from regiondrag_widget.models.transformer_lora import fuse_transformer_lora
 from regiondrag_widget.models.upcast import needs_float32
@@ -112,10 +113,10 @@ def _load(
     lora_scale: float,
     options: dict[str, Any],
 ) -> Any:
-    if str(model) == "mini":
+    if str(model) in BUNDLED_PROFILES:
         if lora is not None:
             raise ValueError("the bundled model takes no LoRA: name a Stable Diffusion model")
-        pipe = _mini(kind, device, choose_dtype(device, dtype))
+        pipe = _bundled(kind, str(model), device, choose_dtype(device, dtype))
     else:
         shared = {name: options[name] for name in HUB if name in options}
         pipe, precision = _diffusers(load, model, device, dtype, options)
@@ -135,13 +136,14 @@ def _load(
     return pipe
 
 
-def _mini(kind: Callable[..., Any], device: torch.device, dtype: torch.dtype) -> Any:
+def _bundled(kind: Callable[..., Any], name: str, device: torch.device, dtype: torch.dtype) -> Any:
     from regiondrag_widget.models.mini import load_mini
+    from regiondrag_widget.models.mini_flow import load_mini_flow
 
-    pipe = kind(**load_mini(dtype))
-    pipe.name = "mini"
+    pipe = kind(**(load_mini if name == "mini" else load_mini_flow)(dtype))
+    pipe.name = name
     pipe.vae.to(device)
-    pipe.unet.to(device)
+    pipe.denoiser.to(device)
     return pipe
 
 

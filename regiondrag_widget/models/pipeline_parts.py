@@ -145,7 +145,7 @@ class PipelineParts(DiffusionPipeline, NamedLoras, TextualInversionLoaderMixin, 
         ValueError
             There is none, or it is of a family that is not known.
         """
-        return family_of(self.transformer, self._named, self.processor)
+        return family_of(self.transformer, self._named, self.processor, self.vae)
 
     def use_as(self, named: str) -> None:
         """Use the parts as a pipeline of diffusers does, where they do not tell it: Qwen-Image-Edit-Plus.

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MINI_PROFILE", "BackboneProfile", "few_steps", "stable_diffusion_profile", "with_named_steps"]
+__all__ = [
+    "BUNDLED_PROFILES",
+    "MINI_FLOW_PROFILE",
+    "MINI_PROFILE",
+    "BackboneProfile",
+    "few_steps",
+    "stable_diffusion_profile",
+    "with_named_steps",
+]
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,16 @@ MINI_PROFILE = BackboneProfile(
     # from 0.1 (0.0004 lower again) there would be next to nothing to watch
     defaults={"steps": 15, "start": 0.2, "stop": 0.0, "crop": True, "guidance_scale": 1.0},
 )
+
+MINI_FLOW_PROFILE = BackboneProfile(
+    side=256,  # twice as much would be 16 times the attention of an edit by position
+    min_side=256,
+    cheap_decoder=True,
+    takes_text=False,
+    defaults={"steps": 15, "start": 0.2, "stop": 0.0, "crop": True, "guidance_scale": 1.0},
+)
+
+BUNDLED_PROFILES = {"mini": MINI_PROFILE, "mini-flow": MINI_FLOW_PROFILE}
 
 
 def stable_diffusion_profile(unet: Any, cell: int, scheduler: Any = None, name: str = "") -> BackboneProfile:

@@ -1,6 +1,6 @@
 """How large pictures, masks and saved regions may be: one table, checked before anything is allocated.
 
-The sizes of messages and uploads are in the widget's protocol (`widget.messages`).
+The sizes of messages and uploads are in the widget's protocol (`widget.protocol`).
 """
 
 from __future__ import annotations

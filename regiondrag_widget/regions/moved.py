@@ -27,7 +27,15 @@ def moved(handle: KeptMask, matrix: mx.Matrix) -> KeptMask:
     carried = mx.apply(matrix, region.corners)
     x0, y0 = np.maximum(np.floor(carried.min(axis=0)), 0).astype(int)
     x1, y1 = np.minimum(np.ceil(carried.max(axis=0)) + 1, [width, height]).astype(int)
-    if x0 < x1 and y0 < y1:
+    if x0 < x1 and y0 < y1 and (shift := _whole_shift(matrix)) is not None:
+        dx, dy = shift
+        left, top = region.x0 + dx, region.y0 + dy
+        rows = slice(max(0, -top), min(region.height, height - top))
+        columns = slice(max(0, -left), min(region.width, width - left))
+        part = region.mask[rows, columns]
+        if part.any():
+            return KeptMask.boxed(handle.shape, left + columns.start, top + rows.start, part)
+    elif x0 < x1 and y0 < y1:
         box = np.zeros((y1 - y0, x1 - x0), bool)
         rows = max(1, _AT_ONCE // (x1 - x0))
         for top in range(y0, y1, rows):
@@ -46,3 +54,13 @@ def moved(handle: KeptMask, matrix: mx.Matrix) -> KeptMask:
     target[kept[:, 1], kept[:, 0]] = True
     target.flags.writeable = False
     return KeptMask(target)
+
+
+def _whole_shift(matrix: mx.Matrix) -> tuple[int, int] | None:
+    """The shift x, y of a matrix that moves by whole pixels and does nothing else."""
+    whole = np.rint(matrix)
+    if np.abs(matrix - whole).max() > 1e-9 or np.abs(whole[:2, 2]).max() > 2**24:
+        return None
+    if not np.array_equal(whole[:, :2], np.eye(3)[:, :2]) or whole[2, 2] != 1:
+        return None
+    return int(whole[0, 2]), int(whole[1, 2])

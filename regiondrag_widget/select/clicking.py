@@ -21,6 +21,7 @@ Float = npt.NDArray[np.float32]
 PLACES = ((0.5, 0.5), (0.5, 0.3), (0.5, 0.7), (0.3, 0.5), (0.7, 0.5))  # in a box, where its object may be
 FIT, GOOD_FIT = 1.0, 0.8  # what it counts that a region reaches all sides of its box, and when it does
 CANDIDATES, DIFFERENT = 3, 0.7  # how many are offered, and their largest overlap
+AGAIN = (0.3, 0.6)  # levels of the cuts around the first click that are made anew after a correction
 NEAR = (0.8, 1.3, 2.0)  # depths of a correcting click: discs that may be what it means
 
 
@@ -128,8 +129,19 @@ def corrected(pieces: Pieces, before: Bool, clicks: Sequence[Click]) -> Regions:
     if click.takes and not _touch(pieces.graph, changed[things.argmax()], before):
         return Regions(members, things).sorted()  # another thing, apart from what was selected
     first = next((c for c in clicks if c.takes), click)
-    judged = change_scores(pieces.graph, before, changed, (click.x, click.y), (first.x, first.y))
+    judged = change_scores(pieces, before, changed, (click.x, click.y), (first.x, first.y))
     return Regions(members, judged).sorted()
+
+
+def _readings(pieces: Pieces, clicks: Sequence[Click]) -> list[Bool]:
+    """The regions (n,) bool around the first click that agree with all clicks."""
+    taken = np.array([c.superpixel for c in clicks if c.takes], np.int32)
+    left = np.array([c.superpixel for c in clicks if not c.takes], np.int32)
+    found = pieces.tree.regions_of(int(taken[0]))
+    far = np.union1d(np.flatnonzero(pieces.graph.rim > 0), left).astype(np.int32)
+    if len(left):
+        found += cuts_around(pieces, int(taken[0]), far, AGAIN)
+    return [region for region in found if region[taken].all() and not region[left].any()]
 
 
 def _touch(graph: Graph, region: Bool, other: Bool) -> bool:
@@ -149,6 +161,7 @@ def changes(pieces: Pieces, before: Bool, clicks: Sequence[Click]) -> Bool:
     away = np.hypot(graph.at[:, 0] - click.x, graph.at[:, 1] - click.y)
     depth = depth_of(graph, before, not click.takes, (click.x, click.y))
     found += [away <= max(share * depth, float(away[click.superpixel])) for share in NEAR]
+    found += [region if click.takes else ~region for region in _readings(pieces, clicks)]
     seed = np.array([click.superpixel], np.int32)
     parts = unique(list(graph.joined(np.array(found) & free, seed)))
     kept = [part for part in parts if not part[against].any()]

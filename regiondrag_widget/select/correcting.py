@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.select.graph import Graph
 from regiondrag_widget.select.objectness import scores
+from regiondrag_widget.select.proposals import Pieces
 
 __all__ = ["change_measures", "change_scores", "depth_of"]
 
@@ -14,17 +16,19 @@ Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float32]
 Place = tuple[float, float]
 
-# measure -> its weight: a ridge regression of what each change wins, by scripts/fit_selecting.py
-WEIGHTS = {"thing": 0.037, "better": 0.6, "thicker": -0.235, "touching": 0.146}
+SEEN = 170  # pixels of the longer side at which depths are measured
+
+# measure -> its weight: with these choosing the best loses the least overlap, by scripts/fit_selecting.py
+WEIGHTS = {"thing": 0.048, "better": 1.0, "thicker": -0.102, "touching": 0.323, "middle": 0.63}
 
 
-def change_scores(graph: Graph, before: Bool, changed: Bool, click: Place, first: Place) -> Float:
-    """(k,) float32: how much each change is expected to win.
+def change_scores(pieces: Pieces, before: Bool, changed: Bool, click: Place, first: Place) -> Float:
+    """(k,) float32: how much each change looks like the one that is meant; only their order counts.
 
     Parameters
     ----------
-    graph
-        n superpixels.
+    pieces
+        The picture's n superpixels.
     before
         (n,) bool, what was selected.
     changed
@@ -32,12 +36,12 @@ def change_scores(graph: Graph, before: Bool, changed: Bool, click: Place, first
     click, first
         Where the new click and the first were, x, y at the working size.
     """
-    found = change_measures(graph, before, changed, click, first)
+    found = change_measures(pieces, before, changed, click, first)
     return np.asarray(sum(WEIGHTS[name] * found[name] for name in WEIGHTS), np.float32)
 
 
 def change_measures(
-    graph: Graph, before: Bool, changed: Bool, click: Place, first: Place
+    pieces: Pieces, before: Bool, changed: Bool, click: Place, first: Place
 ) -> dict[str, Float]:
     """What `change_scores` judges by, (k,) float32 each; parameters as there.
 
@@ -46,8 +50,10 @@ def change_measures(
     dict
         thing: how much the change itself looks like a thing; better: how much more than before the whole
         does; thicker: by how much the change is thicker than the click is deep in what may change,
-        logarithm; touching: how much of its outline is the outline before.
+        logarithm; touching: how much of its outline is the outline before; middle: how deep the click lies
+        in the change, of its largest depth.
     """
+    graph = pieces.graph
     after = before ^ changed
     some = after.any(1)
     whole = np.zeros(len(changed), np.float32)
@@ -65,8 +71,23 @@ def change_measures(
         "better": whole - was,
         "thicker": np.maximum(ratio, 0),
         "touching": shared / length,
+        "middle": _middle(pieces, changed, click),
     }
     return {name: np.asarray(values, np.float32) for name, values in found.items()}
+
+
+def _middle(pieces: Pieces, regions: Bool, click: Place) -> Float:
+    """(k,) float32 in 0..1: how deep a click lies in each region (k, n), of the region's largest depth."""
+    step = max(1, round(max(pieces.labels.shape) / SEEN))
+    labels = pieces.labels[step // 2 :: step, step // 2 :: step]
+    places = (round((v - step // 2) / step) for v in reversed(click))
+    row, column = (min(max(v, 0), size - 1) for v, size in zip(places, labels.shape, strict=True))
+    found = []
+    for region in regions:
+        framed = np.pad(region[labels].view(np.uint8), 1)  # people do not click at the picture's edge either
+        depth = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1]
+        found.append((depth[row, column] + 0.5) / (depth.max() + 0.5))
+    return np.array(found, np.float32)
 
 
 def depth_of(graph: Graph, before: Bool, side: bool, click: Place) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from regiondrag_widget.imaging.picture import PictureSource
 from regiondrag_widget.select.candidate import Candidate
 from regiondrag_widget.select.clicking import Click, Regions, corrected, different, regions_at, regions_in
+from regiondrag_widget.select.dots import Dot, dot_for, dotted
 from regiondrag_widget.select.enlarging import enlarged
 from regiondrag_widget.select.given import Box, Point, checked_box, checked_clicks, checked_points, rgb_of
 from regiondrag_widget.select.proposals import pieces_of
@@ -21,6 +23,14 @@ __all__ = ["Superpixels"]
 KEPT = 64  # answers that are kept, so that one more click corrects the last answer and nothing is done twice
 
 Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """What clicks may mean, and the dots that correct each of these."""
+
+    regions: Regions
+    dots: tuple[Dot, ...] = ()
 
 
 class Superpixels:
@@ -48,7 +58,7 @@ class Superpixels:
         parts = segment(rgb)
         self._labels, self._count = parts.labels, parts.count
         self._pieces = pieces_of(parts)
-        self._answers: dict[tuple[tuple[Click, ...], bytes], Regions] = {}
+        self._answers: dict[tuple[tuple[Click, ...], bytes], _Answer] = {}
 
     @property
     def labels(self) -> npt.NDArray[np.int32]:
@@ -99,21 +109,21 @@ class Superpixels:
         ValueError
             A point outside the picture, or not one label for each point.
         """
-        return self.mask(self.chosen(points, labels))
+        return enlarged(self.chosen(points, labels), self.shape)
 
     def chosen(
         self, points: Sequence[Point] = (), labels: Sequence[bool] | None = None, box: Box | None = None
     ) -> Bool:
-        """(n,) bool: the superpixels of the best of `candidates`; raises as that does."""
-        found = self._regions(points, labels, box)
-        return np.zeros(self.count, bool) if found is None else found.members[0]
+        """(h, w) bool: the best of `candidates` at the working size; raises as that does."""
+        found = self._found(points, labels, box)
+        return np.zeros(self.labels.shape, bool) if found is None else self._drawn(found)
 
     def box(self, x0: float, y0: float, x1: float, y1: float) -> Bool:
         """(H, W) bool: the object in a box of the picture; x1 and y1 are one past its last pixel.
 
         Raises ``ValueError`` for a box without a pixel of the picture.
         """
-        return self.mask(self.chosen(box=(x0, y0, x1, y1)))
+        return enlarged(self.chosen(box=(x0, y0, x1, y1)), self.shape)
 
     def candidates(
         self, points: Sequence[Point] = (), labels: Sequence[bool] | None = None, box: Box | None = None
@@ -137,18 +147,21 @@ class Superpixels:
         ValueError
             As `click` and `box` do.
         """
-        return [Candidate(self.mask(chosen), score) for chosen, score in self.readings(points, labels, box)]
+        return [
+            Candidate(enlarged(small, self.shape), score)
+            for small, score in self.readings(points, labels, box)
+        ]
 
     def readings(
         self, points: Sequence[Point] = (), labels: Sequence[bool] | None = None, box: Box | None = None
     ) -> list[tuple[Bool, float]]:
-        """The superpixels (n,) bool of each of the `candidates`, and its score; raises as that does."""
-        found = self._regions(points, labels, box)
+        """Each of the `candidates` at the working size, (h, w) bool, and its score; raises as that does."""
+        found = self._found(points, labels, box)
         if found is None:
             return []
         return [
-            (found.members[i], float(np.clip(found.scores[i], 0, 1)))
-            for i in different(self._pieces.graph, found)
+            (self._drawn(found, i), float(np.clip(found.regions.scores[i], 0, 1)))
+            for i in different(self._pieces.graph, found.regions)
         ]
 
     def brush(self, points: Sequence[Point], radius: float) -> Bool:
@@ -187,9 +200,9 @@ class Superpixels:
         """(H, W) bool: chosen superpixels (n,) bool in the whole picture."""
         return enlarged(chosen[self.labels], self.shape)
 
-    def _regions(
+    def _found(
         self, points: Sequence[Point], labels: Sequence[bool] | None, box: Box | None
-    ) -> Regions | None:
+    ) -> _Answer | None:
         """What clicks and a box may mean; None where nothing is asked for."""
         clicks = [
             Click(self.index_at(x, y), *self._to_work(x, y), label)
@@ -205,7 +218,11 @@ class Superpixels:
             return None
         return self._answer(tuple(clicks), inside)
 
-    def _answer(self, clicks: tuple[Click, ...], inside: Bool) -> Regions:
+    def _drawn(self, answer: _Answer, which: int = 0) -> Bool:
+        """(h, w) bool: one of the regions that clicks may mean, at the working size."""
+        return dotted(answer.regions.members[which][self._labels], answer.dots)
+
+    def _answer(self, clicks: tuple[Click, ...], inside: Bool) -> _Answer:
         key = clicks, inside.tobytes()
         if key not in self._answers:
             if len(self._answers) >= KEPT:
@@ -213,13 +230,19 @@ class Superpixels:
             self._answers[key] = self._made(clicks, inside)
         return self._answers[key]
 
-    def _made(self, clicks: tuple[Click, ...], inside: Bool) -> Regions:
+    def _made(self, clicks: tuple[Click, ...], inside: Bool) -> _Answer:
         if not clicks:
-            return regions_in(self._pieces, inside)
+            return _Answer(regions_in(self._pieces, inside))
         if len(clicks) == 1 and not len(inside):
-            return regions_at(self._pieces, clicks[0])
-        before = self._answer(clicks[:-1], inside).members[0]
-        return corrected(self._pieces, before, clicks)
+            return _Answer(regions_at(self._pieces, clicks[0]))
+        known, click = self._answer(clicks[:-1], inside), clicks[-1]
+        before = known.regions.members[0]
+        piece = self._labels == click.superpixel
+        dot = dot_for(self._drawn(known), piece, click.x, click.y, click.takes)
+        if dot is not None:
+            return _Answer(Regions(before[None], np.ones(1, np.float32)), (*known.dots, dot))
+        dots = [dot for dot in known.dots if dot.takes == click.takes or not dot.covers(click.x, click.y)]
+        return _Answer(corrected(self._pieces, before, clicks), tuple(dots))
 
     def _inside(self, box: tuple[float, float, float, float]) -> Bool:
         """(n,) bool: the superpixels of which most lies in a box; at least the one in its middle."""

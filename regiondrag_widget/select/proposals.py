@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,12 +38,14 @@ class Pieces:
     tree : the regions they merge into.
     coarse : fewer, larger regions, for cuts.
     region : (n,) int32, the coarse region of each superpixel.
+    labels : (h, w) int32, the superpixel of each pixel.
     """
 
     graph: Graph
     tree: MergeTree
     coarse: Graph
     region: Indices
+    labels: Indices
 
 
 def pieces_of(parts: Segmentation) -> Pieces:
@@ -53,7 +56,7 @@ def pieces_of(parts: Segmentation) -> Pieces:
     coarse = graph_of(merged(parts, region))
     for each in (graph, coarse):  # made here, so that the first click is as quick as the others
         _ = each.shades, each.neighbours, each.network
-    return Pieces(graph, tree, coarse, region)
+    return Pieces(graph, tree, coarse, region, parts.labels)
 
 
 def proposals(pieces: Pieces, superpixel: int, far: Indices) -> list[Bool]:
@@ -84,7 +87,9 @@ def filled(pieces: Pieces, regions: Bool) -> Bool:
     return np.asarray(regions | enclosed[:, pieces.region])
 
 
-def cuts_around(pieces: Pieces, superpixel: int, far: Indices) -> list[Bool]:
+def cuts_around(
+    pieces: Pieces, superpixel: int, far: Indices, levels: Sequence[float] = LEVELS
+) -> list[Bool]:
     """Minimum cuts around a superpixel, (n,) bool: at each level by distance alone, then by colours too."""
     graph = pieces.coarse
     here = int(pieces.region[superpixel])
@@ -97,7 +102,7 @@ def cuts_around(pieces: Pieces, superpixel: int, far: Indices) -> list[Bool]:
     share = near / np.maximum(near + rest, 1e-6)  # 0 at the click, 1 at the ground
     border, size = _border(graph), np.sqrt(graph.area)
     found = []
-    for level in LEVELS:
+    for level in levels:
         most = NEARNESS * size / max(level, 1 - level)
         object_cost, ground_cost = most * np.maximum(share - level, 0), most * np.maximum(level - share, 0)
         object_cost[seed], ground_cost[seed] = 0, MOST

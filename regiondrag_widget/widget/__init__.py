@@ -4,7 +4,8 @@ The public names are `regiondrag_widget.RegionDragWidget` and `regiondrag_widget
 
 - `widget`, `mirror`: the public class, and the document as traits
 - `document`, `changes`, `regions_state`, `pair_list`, `history`, `run_state`: what is edited and shown
-- `messages`, `validation`, `fields`, `handlers`, `upload`, `sent_regions`: what the browser sends
+- `protocol`, `incoming`, `validation`, `fields`, `handlers`, `upload`, `sent_regions`: what the browser sends
+- `outgoing`: what the kernel sends
 - `runs`, `edit_job`, `preview_stream`: an edit that was asked for
 - `live`, `draft_queue`, `draft_job`, `draft_speed`, `warmup`, `readout`: all before Run is pressed
 - `worker`, `host`, `notices`: the inference thread, and on which thread its reports arrive

@@ -11,7 +11,7 @@ from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.encode import ShownPicture
 from regiondrag_widget.widget.failures import describe, let_go
 from regiondrag_widget.widget.host import POLL, Outbox
-from regiondrag_widget.widget.messages import Error, Outgoing
+from regiondrag_widget.widget.outgoing import Error, Outgoing
 from regiondrag_widget.widget.run_state import idle_state
 from regiondrag_widget.widget.worker import InferenceWorker, Job
 

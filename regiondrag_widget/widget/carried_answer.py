@@ -12,7 +12,7 @@ from regiondrag_widget.imaging.carried import carried_in
 from regiondrag_widget.imaging.carry import MATTES
 from regiondrag_widget.locks import OrderedLock, Rank
 from regiondrag_widget.regions.codec import encode_mask
-from regiondrag_widget.widget.messages import Carried
+from regiondrag_widget.widget.outgoing import Carried
 from regiondrag_widget.widget.regions_state import CHOSEN, Mask, PairEntry, Regions, read_mask
 
 KEPT = 64  # answers, of a few kilobytes each

@@ -13,7 +13,7 @@ from PIL import Image
 from regiondrag_widget.widget.changes import Change
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.host import Outbox
-from regiondrag_widget.widget.messages import Outgoing
+from regiondrag_widget.widget.outgoing import Outgoing
 from regiondrag_widget.widget.worker import InferenceWorker, Job
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from regiondrag_widget.regions.pair import RegionPair
 from regiondrag_widget.widget.editor import Editor
 from regiondrag_widget.widget.editor_cache import EditorCache, editor_key
 from regiondrag_widget.widget.encode import encode_jpeg
-from regiondrag_widget.widget.messages import Draft
+from regiondrag_widget.widget.incoming import Draft
 from regiondrag_widget.widget.regions_state import Regions
 from regiondrag_widget.widget.sent_regions import Maps, drawn_pairs, require_masks, sent_regions
 

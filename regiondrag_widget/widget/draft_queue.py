@@ -23,7 +23,8 @@ from regiondrag_widget.widget.draft_job import (
 from regiondrag_widget.widget.editor_cache import shared_editors
 from regiondrag_widget.widget.failures import Failure, describe, let_go
 from regiondrag_widget.widget.host import POLL, Outbox
-from regiondrag_widget.widget.messages import Drafted, Outgoing, Undrafted, UndraftedReason
+from regiondrag_widget.widget.outgoing import Drafted, Outgoing, Undrafted
+from regiondrag_widget.widget.protocol import UndraftedReason
 from regiondrag_widget.widget.worker import InferenceWorker, Job, Urgency
 
 PUMP_LIMIT = 0.1  # seconds a main thread that must deliver a draft itself waits for its turn to come

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from regiondrag_widget.engine.settings import EditSettings
-from regiondrag_widget.models.profile import MINI_PROFILE
+from regiondrag_widget.models.profile import BUNDLED_PROFILES
 from regiondrag_widget.regions.pair import RegionPair
 from regiondrag_widget.widget.editor import Drafted, Editor, Report, Step
 from regiondrag_widget.widget.user_pipelines import is_user_pipeline, living_pipeline, user_pipeline
@@ -28,12 +28,13 @@ def own_settings(model: str) -> Mapping[str, Any]:
     made = living_pipeline(model)
     if made is not None:
         return dict(getattr(made, "edit_defaults", {}))
-    return MINI_PROFILE.defaults if model == "mini" else {}
+    bundled = BUNDLED_PROFILES.get(model)
+    return {} if bundled is None else bundled.defaults
 
 
 def is_local(model: str) -> bool:
     """Whether loading ``model`` surely downloads nothing."""
-    return model == "mini" or is_user_pipeline(model) or os.path.isdir(model)
+    return model in BUNDLED_PROFILES or is_user_pipeline(model) or os.path.isdir(model)
 
 
 def engine_editor(image: Image.Image, settings: EditSettings) -> Editor:

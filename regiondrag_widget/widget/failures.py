@@ -9,7 +9,7 @@ from regiondrag_widget.errors import first_line
 from regiondrag_widget.models.bundled import BundledWeightsMissingError
 from regiondrag_widget.models.memory import is_out_of_memory
 from regiondrag_widget.text import printable
-from regiondrag_widget.widget.messages import ErrorCode
+from regiondrag_widget.widget.protocol import ErrorCode
 
 
 @dataclass(frozen=True)

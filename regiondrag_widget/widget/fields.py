@@ -7,7 +7,7 @@ from typing import Any
 
 from regiondrag_widget.regions.limits import MAX_TEXT
 from regiondrag_widget.text import is_finite_number, is_text
-from regiondrag_widget.widget.messages import MAX_BUFFER_BYTES, MAX_INTEGER, Buffer, ErrorCode
+from regiondrag_widget.widget.protocol import MAX_BUFFER_BYTES, MAX_INTEGER, Buffer, ErrorCode
 
 
 class Fields:

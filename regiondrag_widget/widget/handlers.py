@@ -16,34 +16,27 @@ from regiondrag_widget.widget.arrivals import Arrivals
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.edit_job import EditRequest
 from regiondrag_widget.widget.failures import describe
-from regiondrag_widget.widget.live import Live
-from regiondrag_widget.widget.messages import (
+from regiondrag_widget.widget.incoming import (
     Accept,
     Ack,
-    Blob,
-    Buffer,
     Discard,
     Draft,
     DragEnded,
-    Error,
-    ErrorCode,
     Hello,
     Incoming,
     Load,
     Need,
-    Outgoing,
     Ping,
-    Pong,
-    ProtocolError,
-    Ready,
     Restore,
     Run,
     Select,
     Stats,
-    Status,
     Stop,
     Visible,
 )
+from regiondrag_widget.widget.live import Live
+from regiondrag_widget.widget.outgoing import Blob, Error, Outgoing, Pong, Ready, Status
+from regiondrag_widget.widget.protocol import Buffer, ErrorCode, ProtocolError
 from regiondrag_widget.widget.runs import EditRuns
 from regiondrag_widget.widget.selecting import Selecting
 from regiondrag_widget.widget.sent_regions import require_drawn, require_masks, sent_regions

@@ -18,7 +18,8 @@ from regiondrag_widget.widget.editor_cache import editor_key, shared_editors
 from regiondrag_widget.widget.engine_editor import is_local
 from regiondrag_widget.widget.failures import Failure
 from regiondrag_widget.widget.host import Outbox
-from regiondrag_widget.widget.messages import Draft, Measured, Outgoing
+from regiondrag_widget.widget.incoming import Draft
+from regiondrag_widget.widget.outgoing import Measured, Outgoing
 from regiondrag_widget.widget.readout import Readout
 from regiondrag_widget.widget.settingsdict import known
 from regiondrag_widget.widget.user_pipelines import drop, use

@@ -26,9 +26,10 @@ from regiondrag_widget.widget.front_end import bundled
 from regiondrag_widget.widget.handlers import Handlers
 from regiondrag_widget.widget.host import Outbox, needs_pump
 from regiondrag_widget.widget.live import Live
-from regiondrag_widget.widget.messages import MAX_INTEGER, VERSION, Buffer, Error, Outgoing, Status
 from regiondrag_widget.widget.notices import Notices
+from regiondrag_widget.widget.outgoing import Error, Outgoing, Status
 from regiondrag_widget.widget.pair_list import PairList
+from regiondrag_widget.widget.protocol import MAX_INTEGER, VERSION, Buffer
 from regiondrag_widget.widget.readout import UNMEASURED
 from regiondrag_widget.widget.routed import Routed
 from regiondrag_widget.widget.runs import EditRuns
@@ -103,7 +104,7 @@ class DocumentMirror(anywidget.AnyWidget):
         "The edit's settings, checked.",
     ).tag(sync=True, to_json=lambda value, _widget: value.asked)
 
-    # what the browser sees; `messages` has what is said beside them
+    # what the browser sees; `outgoing` has what is said beside them
     _protocol = traitlets.Int(VERSION).tag(sync=True)
     _image = traitlets.Bytes().tag(sync=True)
     _image_info = traitlets.Dict().tag(sync=True)

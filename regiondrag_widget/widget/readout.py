@@ -8,7 +8,7 @@ from collections.abc import Callable
 from regiondrag_widget.widget.draft_job import MAX_AGE
 from regiondrag_widget.widget.draft_speed import DraftSpeed
 from regiondrag_widget.widget.editor import Report
-from regiondrag_widget.widget.messages import Measured
+from regiondrag_widget.widget.outgoing import Measured
 
 INTERVAL = 1.0  # seconds between two messages, unless the change decides whether drafts are asked for
 TOO_SLOW = "drafts take too long here to follow a pointer"

@@ -19,7 +19,7 @@ from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.held_pair import HeldPair
 from regiondrag_widget.regions.kept import KeptMask
 from regiondrag_widget.regions.pair import CARRY, RegionPair
-from regiondrag_widget.widget.messages import Pins
+from regiondrag_widget.widget.protocol import Pins
 
 Mask = NDArray[np.bool_]
 PROTECT = "protect"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.lattice import Lattice, lattice_of
 from regiondrag_widget.regions.pair import RegionPair
-from regiondrag_widget.widget.messages import Mapped
+from regiondrag_widget.widget.outgoing import Mapped
 from regiondrag_widget.widget.regions_state import PairEntry, Regions, read_mask
 
 __all__ = ["RouteAnswer", "RouteRequest"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from regiondrag_widget.widget.messages import StateName
+from regiondrag_widget.widget.protocol import StateName
 
 
 class RunState(TypedDict):

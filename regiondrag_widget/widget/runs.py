@@ -21,9 +21,10 @@ from regiondrag_widget.widget.editor_cache import editor_key, shared_editors
 from regiondrag_widget.widget.encode import PREVIEW_SIZE, encode_png, encode_preview, encode_thumb
 from regiondrag_widget.widget.failures import Failure, describe, let_go
 from regiondrag_widget.widget.host import POLL, Outbox
-from regiondrag_widget.widget.messages import Done, Error, Outgoing, Preview, StateName, Stopped
+from regiondrag_widget.widget.outgoing import Done, Error, Outgoing, Preview, Stopped
 from regiondrag_widget.widget.pace import first_guess, shared_pace
 from regiondrag_widget.widget.preview_stream import Frame, PreviewStream
+from regiondrag_widget.widget.protocol import StateName
 from regiondrag_widget.widget.run_state import RunState, idle_state
 from regiondrag_widget.widget.worker import InferenceWorker, Job
 

@@ -21,7 +21,8 @@ from regiondrag_widget.select.given import checked_points
 from regiondrag_widget.widget.changes import Change
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.host import Outbox
-from regiondrag_widget.widget.messages import Outgoing, Select, Selected
+from regiondrag_widget.widget.incoming import Select
+from regiondrag_widget.widget.outgoing import Outgoing, Selected
 from regiondrag_widget.widget.regions_state import Mask, read_mask
 from regiondrag_widget.widget.worker import InferenceWorker, Job
 
@@ -188,6 +189,8 @@ class _Picture:
         if message.how == "path":
             way = np.rint(self._path(message)).astype(int)
             return Selected(message.seq, message.how, found=True, path=tuple(way.ravel().tolist()))
+        if message.how in ("click", "wand") and not self._holds(message.points):
+            raise ValueError("That is outside the picture: click inside it")
         trouble = self._load() if message.how in ("object", "click", "box") else ""
         mask = self._mask(message)
         found = bool(mask.any())
@@ -195,6 +198,10 @@ class _Picture:
             mask = select.with_margin(mask)
         data = encode_mask(mask) if found else b""
         return Selected(message.seq, message.how, found=True, message=trouble, data=data)
+
+    def _holds(self, points: Sequence[tuple[float, float]]) -> bool:
+        width, height = self._image.size
+        return all(-0.5 <= x < width and -0.5 <= y < height for x, y in points)
 
     def _load(self) -> str:
         """Let the model look at the picture, if there is one; why it cannot, in words, the first time."""
@@ -249,10 +256,9 @@ class _Picture:
             return found[message.choice % len(found)].mask if found else np.zeros(self._shape, bool)
         pieces = self._pieces()
         if message.choice == 0:
-            return np.asarray(pieces.chosen(points, labels, box)[pieces.labels])
-        members = [chosen for chosen, _ in pieces.readings(points, labels, box)]
-        nothing = np.zeros(pieces.count, bool)
-        return (members[message.choice % len(members)] if members else nothing)[pieces.labels]
+            return pieces.chosen(points, labels, box)
+        found_here = [small for small, _ in pieces.readings(points, labels, box)]
+        return found_here[message.choice % len(found_here)] if found_here else np.zeros(self._shape, bool)
 
     @property
     def _shape(self) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from regiondrag_widget.regions.codec import mask_header
 from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.limits import MAX_MASK_BYTES
 from regiondrag_widget.regions.pair import RegionPair, RegionPairs
-from regiondrag_widget.widget.messages import Draft, Run
+from regiondrag_widget.widget.incoming import Draft, Run
 from regiondrag_widget.widget.regions_state import (
     NO_HANDLE,
     NO_TARGET,

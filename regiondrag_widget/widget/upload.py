@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from regiondrag_widget.widget.messages import MAX_BUFFER_BYTES, Load, ProtocolError
+from regiondrag_widget.widget.incoming import Load
+from regiondrag_widget.widget.protocol import MAX_BUFFER_BYTES, ProtocolError
 
 MAX_PARTS = 64
 

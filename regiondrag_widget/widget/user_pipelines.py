@@ -12,6 +12,7 @@ import weakref
 from typing import Any
 
 from regiondrag_widget.locks import OrderedLock, Rank
+from regiondrag_widget.models.profile import BUNDLED_PROFILES
 
 _lock = OrderedLock(Rank.REGISTRY)
 _made: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
@@ -50,7 +51,7 @@ def model_name(model: Any) -> str:
                 return name
         base = name = str(getattr(model, "name", "custom"))
         number = 1
-        while name == "mini" or name in _given:
+        while name in BUNDLED_PROFILES or name in _given:
             number += 1
             name = f"{base} ({number})"
         _made[name] = model

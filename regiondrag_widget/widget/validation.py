@@ -11,30 +11,32 @@ from regiondrag_widget.regions.limits import MAX_PAIRS, MAX_PINS
 from regiondrag_widget.regions.pair import ACTIONS
 from regiondrag_widget.text import is_text, shown
 from regiondrag_widget.widget.fields import Fields
-from regiondrag_widget.widget.messages import (
-    MAX_INTEGER,
-    VERSION,
+from regiondrag_widget.widget.incoming import (
     Accept,
     Ack,
-    Buffer,
     Discard,
     Draft,
     DragEnded,
-    ErrorCode,
     Hello,
     Incoming,
     Load,
     Need,
     Ping,
-    ProtocolError,
     Restore,
     Run,
     Select,
-    SelectHow,
     SentPair,
     Stats,
     Stop,
     Visible,
+)
+from regiondrag_widget.widget.protocol import (
+    MAX_INTEGER,
+    VERSION,
+    Buffer,
+    ErrorCode,
+    ProtocolError,
+    SelectHow,
 )
 from regiondrag_widget.widget.regions_state import CARRIES, CHOSEN, PROTECT, PairEntry, require_size
 from regiondrag_widget.widget.sent_regions import require_room

@@ -152,7 +152,7 @@ def test_a_click_outside_the_picture_is_refused_in_words(browser: FakeBrowser) -
     ask(browser, 1, "click", (500, 45))
     content, mask = answer(browser, 1)
     assert (content["found"], mask) == (False, None)
-    assert "outside the picture" in content["message"]
+    assert content["message"] == "That is outside the picture: click inside it"
 
 
 def test_a_request_about_the_picture_before_is_dropped_in_silence(

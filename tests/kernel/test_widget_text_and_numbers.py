@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import regiondrag_widget as rd
-from regiondrag_widget.widget.messages import Draft
+from regiondrag_widget.widget.incoming import Draft
 from tests.kernel.fake_browser import run_message, until
 
 HALF = "duck \ud83e"  # half of a surrogate pair: it has no UTF-8

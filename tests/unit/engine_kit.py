@@ -23,6 +23,14 @@ TEXT_WIDTH = 16
 WORKING_SIDE = 128  # the pixels a side the tiny pipeline works at: 16 cells of 8 px
 
 
+def placed(values: np.ndarray, box: tuple[int, int, int, int], onto: np.ndarray) -> np.ndarray:
+    """A copy of an array with other values in a box of it, of the values' type."""
+    whole = onto.astype(values.dtype)
+    x0, y0, x1, y1 = box
+    whole[y0:y1, x0:x1] = values
+    return whole
+
+
 def tiny_unet(seed: int = 0, **changes: Any) -> UNet2DConditionModel:
     """Two levels, attention in both, random weights."""
     torch.manual_seed(seed)

@@ -44,8 +44,8 @@ export function listen<T extends Window | Document | HTMLElement, K extends stri
 
 /** What a button looks like and does. */
 export interface ButtonOptions {
-  /** The accessible name. */
-  readonly label: string
+  /** The accessible name, where it is not the text. */
+  readonly label?: string
   readonly title?: string
   readonly icon?: IconName
   readonly text?: string
@@ -57,14 +57,13 @@ export interface ButtonOptions {
 /** A button with an icon, a text or both. */
 export function button(options: ButtonOptions): HTMLButtonElement {
   const { label, title, text, kind } = options
-  const named = text === label ? null : label
   const node = el(
     "button",
     {
       type: "button",
       class: `rd-button${kind ? ` rd-${kind}` : ""}`,
-      "aria-label": named,
-      title: title ?? label,
+      "aria-label": label,
+      title: title ?? label ?? text,
     },
     options.icon && icon(options.icon),
     text && el("span", {}, text),

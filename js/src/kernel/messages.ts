@@ -1,6 +1,6 @@
 /**
  * The protocol between the browser and the kernel, version 1: the messages of both directions and the synced traits.
- * Its twin in Python is `regiondrag_widget/widget/messages.py`.
+ * Its twins in Python are `incoming.py` and `outgoing.py` in `regiondrag_widget/widget`.
  *
  * What arrives is described by tables of readers, from which both its validation and its type are derived; what is
  * sent is described by types alone. To add a message, add one entry here and a handler where it is used.
@@ -198,7 +198,7 @@ export function readMessage(content: unknown): AnyKernelMessage | string {
 
 // -- to the kernel ----------------------------------------------------------------------------------------------
 
-/** The kinds of selection; `Select` in `messages.py` says what each means. */
+/** The kinds of selection; `Select` in `incoming.py` says what each means. */
 export type SelectHow =
   | "prepare"
   | "piece"

@@ -49,7 +49,7 @@ export function handlersFor(ports: HandlerPorts): Handlers {
       if (runs.end(run, "done", "")) ports.runOver()
     },
     stopped: ({ run, step }) => {
-      if (runs.end(run, "ready", `Stopped at step ${step}`)) ports.runOver()
+      if (runs.end(run, "ready", step ? `Stopped at step ${step}` : "Stopped")) ports.runOver()
     },
     drafted: (message, buffers) => live.drafted(message, buffers[0]),
     undrafted: (message) => live.undrafted(message),

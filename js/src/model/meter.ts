@@ -42,8 +42,8 @@ export function measurements(measured: Measured | null, meter: Meter, now: numbe
   ]
   const { draft_ms = null, device = "", dtype = "", memory = null, budget = null, note = "" } = measured ?? {}
   const kernel = [draft_ms === null ? "" : `${Math.round(draft_ms)} ms a draft`, device, dtype]
-  const cache =
-    memory === null ? "" : `${megabytes(memory)}${budget === null ? "" : ` of ${megabytes(budget)}`}`
+  // Before anything is prepared nothing is kept.
+  const cache = memory ? `${megabytes(memory)}${budget === null ? "" : ` of ${megabytes(budget)}`}` : ""
   const lines = [joined(page), joined(kernel), cache && `Cache ${cache}`, note]
   return lines.some(Boolean) ? lines.filter(Boolean) : ["Nothing measured yet"]
 }

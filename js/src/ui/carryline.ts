@@ -40,7 +40,6 @@ export function carryLine(
   const grow =
     found?.larger &&
     button({
-      label: "Grow the handle to it",
       text: "Grow the handle to it",
       title: "Grow the handle to the whole object",
       signal,

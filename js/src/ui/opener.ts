@@ -92,7 +92,6 @@ export class Opener {
       back?.focus({ preventScroll: true })
     }
     const replace = button({
-      label: "Replace the picture",
       text: "Replace the picture",
       kind: "primary",
       signal: this.signal,
@@ -101,7 +100,7 @@ export class Opener {
         void this.widget.load(file)
       },
     })
-    const keep = button({ label: "Keep drawing", text: "Keep drawing", signal: this.signal, act: done })
+    const keep = button({ text: "Keep drawing", signal: this.signal, act: done })
     const box = el(
       "div",
       { class: "rd-dialog", role: "alertdialog", "aria-modal": "true", "aria-label": "Replace the picture?" },

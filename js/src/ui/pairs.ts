@@ -57,7 +57,6 @@ export function pairsPanel(
     act: () => actions.flip("y"),
   })
   const home = button({
-    label: "Back to start",
     text: "Back to start",
     kind: "quiet",
     title: "Put the object back where it was, not turned and not scaled",
@@ -65,7 +64,6 @@ export function pairsPanel(
     act: () => actions.resetDrag(),
   })
   const clear = button({
-    label: "Clear",
     text: "Clear",
     kind: "quiet",
     signal,

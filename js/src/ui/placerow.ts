@@ -26,7 +26,7 @@ const FIELDS: readonly { name: keyof PlaceNumbers; label: string; unit: string; 
 export function actionRow(widget: WidgetModel, actions: Actions, signal: AbortSignal): HTMLElement {
   const buttons = ACTIONS.map(({ action, label, title }) => ({
     action,
-    node: button({ label, text: label, title, signal, act: () => actions.setAction(action) }),
+    node: button({ text: label, title, signal, act: () => actions.setAction(action) }),
   }))
   const update = () => {
     const pair = selectedPair(widget.store.regions)

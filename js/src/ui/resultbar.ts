@@ -20,14 +20,12 @@ export function resultBar(
 ): HTMLElement {
   const toggle = (mode: Compare) => actions.compare(state.compare === mode ? "off" : mode)
   const regions = button({
-    label: "Regions",
     text: "Regions",
     title: "Back to the regions; the result stays in the strip",
     signal,
     act: () => widget.screen.showRegions(),
   })
   const result = button({
-    label: "Result",
     text: "Result",
     title: "Show the result",
     signal,
@@ -93,7 +91,7 @@ export function resultBar(
     icon: "check",
     text: "Accept",
     kind: "primary",
-    title: "The result becomes the picture",
+    title: "The result becomes the picture; Ctrl+Z takes it back",
     signal,
     act: () => widget.accept(),
   })

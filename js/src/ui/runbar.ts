@@ -21,7 +21,6 @@ const MESSAGE = 4_000
 /** The bar below the picture. */
 export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSignal): RunBar {
   const run = button({
-    label: "Run",
     text: "Run",
     icon: "play",
     kind: "primary",
@@ -30,14 +29,13 @@ export function runBar(widget: WidgetModel, state: ViewState, signal: AbortSigna
     act: () => widget.run(),
   })
   const stop = button({
-    label: "Stop",
     text: "Stop",
     icon: "stop",
     title: "Stop after this step (Shift+X)",
     signal,
     act: () => widget.stop(),
   })
-  const live = button({ label: "Live", text: "Live", icon: "live", signal, act: () => widget.live.toggle() })
+  const live = button({ text: "Live", icon: "live", signal, act: () => widget.live.toggle() })
   const gauge = button({
     label: "Measurements",
     icon: "gauge",

@@ -36,7 +36,6 @@ export function settingsDrawer(widget: WidgetModel, state: ViewState, signal: Ab
       { class: "rd-side-head" },
       el("h3", {}, "Settings"),
       button({
-        label: "Reset",
         text: "Reset",
         kind: "quiet",
         title: "Back to the defaults",

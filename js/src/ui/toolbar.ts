@@ -53,7 +53,7 @@ export function topBar(
   signal: AbortSignal,
 ): HTMLElement {
   const layers = LAYERS.map(({ layer, label, title }) => {
-    const node = button({ label, text: label, title, signal, act: () => actions.chooseLayer(layer) })
+    const node = button({ text: label, title, signal, act: () => actions.chooseLayer(layer) })
     node.classList.add("rd-layer-button", `rd-${layer}`)
     return { layer, node }
   })
@@ -71,14 +71,12 @@ export function topBar(
   listen(size, "input", () => state.resizeBrush(LARGEST_BRUSH ** (Number(size.value) / 100)), signal)
 
   const pieces = button({
-    label: "Pieces",
     text: "Pieces",
     title: "A drag paints over pieces",
     signal,
     act: () => state.set({ boxes: false }),
   })
   const box = button({
-    label: "Box",
     text: "Box",
     title: "A drag draws a box around a thing",
     signal,
@@ -109,7 +107,6 @@ export function topBar(
     act: () => actions.redo(),
   })
   const zoom = button({
-    label: "100 %",
     text: "100 %",
     title: "Show at 100 % (1)",
     signal,

@@ -19,6 +19,8 @@ describe("the read-out", () => {
   it("says so when nothing is known, and drops a rate that has ended", () => {
     const meter = new Meter()
     expect(measurements(null, meter, 0)).toEqual(["Nothing measured yet"])
+    const unprepared = { draft_ms: null, live: false, device: "", dtype: "", memory: 0, budget: 0, note: "" }
+    expect(measurements(unprepared, meter, 0)).toEqual(["Nothing measured yet"])
     meter.add(80, 1_000)
     meter.add(80, 1_100)
     expect(measurements(null, meter, 9_000)).toEqual(["80 ms to screen"])

@@ -106,6 +106,14 @@ describe("a run", () => {
     expect(widget.status).toBe("Stopped at step 2")
   })
 
+  it("that has not begun to step says that it stopped, and nothing of a step", async () => {
+    const { widget, model } = await open()
+    drawPair(widget)
+    widget.run()
+    model.receive("stopped", { run: 5, step: 0 })
+    expect(widget.status).toBe("Stopped")
+  })
+
   it("stops once, and says so until it has", async () => {
     const { widget, model, sent } = await open()
     drawPair(widget)

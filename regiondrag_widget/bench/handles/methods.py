@@ -71,7 +71,7 @@ def ours(picture: Pixels, pair: RegionPair) -> Pixels:
     cutout = cut_out(picture, pair.handle, carry)
     background = empty(picture, [pair.handle], [cutout])
     composite = compose(RegionPairs([pair]), background, [cutout])
-    return np.asarray(np.rint(composite.rgb.clip(0, 255)), np.uint8)
+    return np.asarray(np.rint(composite.over(picture).clip(0, 255)), np.uint8)
 
 
 def _by_network(model: str) -> Edit:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 DATA = Path(__file__).resolve().parent / "data"
-SPLITS = ("train", "test")
+SPLITS = ("train", "test", "extra", "fresh")
 
 Ring = tuple[tuple[float, float], ...]
 
@@ -28,7 +28,8 @@ class HandObject:
     name : what it is; no two objects share one.
     photo : the photograph's file.
     kind : ``"whole"``, an object with its own ground around it, or ``"part"``, a piece of a larger object.
-    split : ``"train"`` or ``"test"``; all objects of one photograph are on the same side.
+    split : ``"train"``, ``"test"``; of those outlined later ``"extra"``, more to fit on, or ``"fresh"``, which
+        nothing was fitted on. All objects of one photograph are on the same side.
     tags : what makes it hard, e.g. ``"hair"`` or ``"white-on-white"``.
     move : (dx, dy) in whole pixels, x to the right, y down: where a person might take it.
     rings : closed polygons of (x, y), pixel (i, j) being the square from (j, i) to (j + 1, i + 1).
@@ -38,7 +39,7 @@ class HandObject:
     name: str
     photo: Path
     kind: Literal["whole", "part"]
-    split: Literal["train", "test"]
+    split: Literal["train", "test", "extra", "fresh"]
     tags: tuple[str, ...]
     move: tuple[int, int]
     rings: tuple[Ring, ...]
@@ -65,10 +66,10 @@ def load_objects(split: str | None = None) -> list[HandObject]:
     Raises
     ------
     ValueError
-        When ``split`` is neither None, ``"train"`` nor ``"test"``.
+        When ``split`` is neither None nor one of ``SPLITS``.
     """
     if split is not None and split not in SPLITS:
-        raise ValueError(f"there is no split {split!r}: give 'train', 'test', or None for both")
+        raise ValueError(f"there is no split {split!r}: give {', '.join(map(repr, SPLITS))}, or None for all")
     entries = json.loads((DATA / "objects.json").read_text("utf-8"))["objects"]
     objects = [
         HandObject(

@@ -276,7 +276,7 @@ def figures_table(figures: Sequence[Figures]) -> str:
 
 def _without_autoencoder(architecture: TransformerArchitecture, device: torch.device) -> Any:
     """A backbone whose autoencoder has a configuration alone, since it is never called."""
-    (family,) = (f for f in FAMILIES if f.transformer == architecture.transformer)
+    (family,) = (f for f in FAMILIES if f.transformer == architecture.transformer and not f.codec)
     kind = family.backbone_class()
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)  # no larger copy first

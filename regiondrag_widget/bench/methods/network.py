@@ -43,7 +43,7 @@ class BenchNetwork:
 
     @classmethod
     def load(cls, model: str, number: int = 0) -> BenchNetwork:
-        """Load ``"mini"``, a diffusers folder or a hub id; raises as ``load_pipeline`` does.
+        """Load ``"mini"``, ``"mini-flow"``, a diffusers folder or a hub id; raises as ``load_pipeline`` does.
 
         ``number`` counts the processes of one machine: with several GPUs they share them out.
         """
@@ -64,10 +64,11 @@ class BenchNetwork:
         calls = Calls()
 
         def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            sample = args[0] if args else kwargs["sample"]
+            # a UNet's input is called sample, a transformer's hidden_states
+            sample = args[0] if args else kwargs["sample" if "sample" in kwargs else "hidden_states"]
             calls.count += len(sample)
 
-        hook = self.pipe.unet.register_forward_pre_hook(note, with_kwargs=True)
+        hook = self.pipe.denoiser.register_forward_pre_hook(note, with_kwargs=True)
         try:
             yield calls
         finally:

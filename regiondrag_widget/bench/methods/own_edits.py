@@ -14,6 +14,9 @@ from regiondrag_widget.engine.session import ImageSession
 from regiondrag_widget.regions import RegionPairs
 
 SEED = 0
+POSITION_STEPS = 8
+POSITION_STARTS = (1.0, 0.5)
+"""From pure noise, as models distilled to few steps are used, and from the moved content, noised."""
 ATTENTION: dict[str, bool | str] = {
     "none": False,
     "down": "down_blocks",
@@ -80,6 +83,15 @@ def released(network: BenchNetwork, seed: int = SEED) -> Method:
     Latents gathered, residuals not moved, handle noised, content pasted at every level.
     """
     return session_method(network, "released rule", "baseline", {"preset": "released"}, seed=seed)
+
+
+def by_position(network: BenchNetwork, start: float, seed: int = SEED) -> Method:
+    """The picture's tokens shown at the positions where they should be, without an inversion.
+
+    For networks that read reference pictures beside the latents. ``start`` is where the noise begins.
+    """
+    settings = {"content": "positions", "start": start, "steps": POSITION_STEPS}
+    return session_method(network, f"drag by position {start:g}", "ours", settings, seed=seed)
 
 
 def warp_and_inpaint(network: BenchNetwork, seed: int = SEED) -> Method:

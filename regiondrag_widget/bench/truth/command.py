@@ -51,7 +51,8 @@ def add_parser(benchmarks: Any) -> argparse.ArgumentParser:
         "--model",
         default="mini",
         metavar="M",
-        help="the network: mini (bundled, default), a local diffusers folder, a hub id; none: OpenCV alone",
+        help="the network: mini (bundled, default), mini-flow (bundled), a local diffusers folder, a hub id; "
+        "none: OpenCV alone",
     )
     truth.add_argument(
         "--preset",

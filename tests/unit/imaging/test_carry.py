@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,14 +15,22 @@ from regiondrag_widget.imaging.carry import carried_mask
 from regiondrag_widget.imaging.composite import Composite, compose
 from regiondrag_widget.imaging.cutout import cut_out
 from regiondrag_widget.regions import RegionPair, RegionPairs
+from tests.unit.engine_kit import placed
 
 
 def edited(rgb: np.ndarray, pair: RegionPair, alpha: np.ndarray | None = None) -> Composite:
-    """The composite of one pair, no network asked."""
+    """The composite of one pair in the whole picture, no network asked."""
     carry = "object" if pair.carry is None else pair.carry
     cutout = cut_out(rgb, pair.handle, carry, alpha)
-    return compose(
-        RegionPairs([pair]), empty(rgb, [pair.handle], [cutout], alpha=alpha), [cutout], alpha=alpha
+    background = empty(rgb, [pair.handle], [cutout], alpha=alpha)
+    made = compose(RegionPairs([pair]), background, [cutout], alpha=alpha)
+    return replace(
+        made,
+        rgb=made.over(rgb),
+        alpha=None if made.alpha is None else placed(made.alpha, made.box, alpha),
+        hole=placed(made.hole, made.box, np.zeros_like(pair.handle)),
+        carried=placed(made.carried, made.box, np.zeros_like(pair.handle)),
+        box=(0, 0, rgb.shape[1], rgb.shape[0]),
     )
 
 

@@ -13,6 +13,7 @@ from regiondrag_widget.imaging.background import empty
 from regiondrag_widget.imaging.composite import compose
 from regiondrag_widget.imaging.cutout import Cutout, cut_out
 from regiondrag_widget.regions import RegionPair, RegionPairs
+from tests.unit.engine_kit import placed
 
 OBJECT, GROUND = (210, 60, 50), (40, 150, 190)
 
@@ -145,7 +146,7 @@ def test_laid_on_another_ground_there_is_no_halo():
     handle = np.concatenate([handle, np.zeros_like(handle)], 1)
     pairs = RegionPairs([RegionPair.move(handle, 160, 0)])
     cutouts = [cut_out(rgb, handle)]
-    picture = compose(pairs, empty(rgb, [handle], cutouts), cutouts).rgb[:, 160:]
+    picture = compose(pairs, empty(rgb, [handle], cutouts), cutouts).over(rgb)[:, 160:]
     truth = opacity[..., None] * np.array(OBJECT) + (1 - opacity[..., None]) * 20
     edge = (opacity > 0.02) & (opacity < 0.98)
     assert np.abs(picture - truth)[edge].mean() < 12
@@ -168,10 +169,11 @@ def a_red_square_whose_handle_ends_within_it() -> tuple[np.ndarray, np.ndarray, 
 def test_what_a_handle_cuts_off_does_not_colour_the_place_behind(prefill: str):
     rgb, handle, cutout = a_red_square_whose_handle_ends_within_it()
     emptied = empty(rgb, [handle], [cutout], prefill=prefill)
-    assert emptied.hole[70:90, 70:90].all()
+    hole = placed(emptied.hole, emptied.box, np.zeros_like(handle))
+    assert hole[70:90, 70:90].all()
     assert np.abs(emptied.rgb - 128)[emptied.hole].mean() < 12
-    untouched = ~emptied.hole
-    assert np.array_equal(emptied.rgb[untouched], rgb[untouched])  # the remnant stays: it was not marked
+    whole = placed(emptied.rgb, emptied.box, rgb)
+    assert np.array_equal(whole[~hole], rgb[~hole])  # the remnant stays: it was not marked
 
 
 def test_around_a_piece_of_a_thing_the_thing_goes_on():

@@ -11,21 +11,26 @@ from regiondrag_widget.bench.handles.cases import cases
 from regiondrag_widget.bench.handles.methods import ours
 from regiondrag_widget.bench.handles.objects import load_objects
 from regiondrag_widget.imaging.cutout import cut_out
-from regiondrag_widget.imaging.fill import exemplar_fill, mixed_fill
+from regiondrag_widget.imaging.fill import Fill, exemplar_fill, mixed_fill
 from regiondrag_widget.imaging.pattern import periods
 from regiondrag_widget.imaging.smooth import smooth_fill
-from tests.unit.engine_kit import box, picture
+from tests.unit.engine_kit import box, picture, placed
 
 SHAPE = (96, 128)
 HOLE = box(SHAPE, 40, 30, 70, 60)
 
 
+def whole(fill: Fill, rgb: np.ndarray) -> np.ndarray:
+    """The picture with its hole filled."""
+    return placed(fill.rgb, fill.box, rgb)
+
+
 def exemplar(rgb: np.ndarray, hole: np.ndarray, *args: np.ndarray, seed: int = 0) -> np.ndarray:
-    return exemplar_fill(rgb, hole, *args, seed=seed).rgb
+    return whole(exemplar_fill(rgb, hole, *args, seed=seed), rgb)
 
 
 def mixed(rgb: np.ndarray, hole: np.ndarray, *args: np.ndarray, seed: int = 0) -> np.ndarray:
-    return mixed_fill(rgb, hole, *args, seed=seed).rgb
+    return whole(mixed_fill(rgb, hole, *args, seed=seed), rgb)
 
 
 FILLS = [exemplar, mixed, smooth_fill]
@@ -132,24 +137,27 @@ def test_holes_of_every_shape_are_filled(fill, hole: np.ndarray):
 
 def test_what_is_copied_comes_from_outside_the_hole():
     fill = exemplar_fill(picture(*SHAPE).astype(np.float32), HOLE)
-    offset = np.rint(fill.source_offset).astype(int)
+    offsets = placed(fill.source_offset, fill.box, np.zeros((*HOLE.shape, 2)))
+    offset = np.rint(offsets).astype(int)
     own_y, own_x = np.indices(HOLE.shape)
     x, y = own_x + offset[..., 0], own_y + offset[..., 1]
     assert not HOLE[y, x].any()
-    assert not fill.source_offset[~HOLE].any()
+    assert not offsets[~HOLE].any()
+
+
+def doubt_of(rgb: np.ndarray) -> np.ndarray:
+    fill = exemplar_fill(rgb, HOLE)
+    return placed(fill.doubt, fill.box, np.zeros(SHAPE))
 
 
 def test_a_fill_is_in_doubt_only_where_it_was_made():
-    doubt = exemplar_fill(picture(*SHAPE).astype(np.float32), HOLE).doubt
+    doubt = doubt_of(picture(*SHAPE).astype(np.float32))
     assert doubt[~HOLE].max() == 0
     assert 0 <= doubt.min() <= doubt.max() <= 1
 
 
 def test_a_fill_that_goes_on_seamlessly_is_in_little_doubt():
-    assert (
-        exemplar_fill(texture(), HOLE).doubt[HOLE].mean()
-        < exemplar_fill(picture(*SHAPE).astype(np.float32), HOLE).doubt[HOLE].mean()
-    )
+    assert doubt_of(texture())[HOLE].mean() < doubt_of(picture(*SHAPE).astype(np.float32))[HOLE].mean()
 
 
 def test_a_large_hole_in_a_large_picture_is_filled_at_full_resolution():
@@ -307,7 +315,7 @@ def test_a_line_of_text_is_no_pattern_and_paper_keeps_its_colour():
     rgb = np.array(page, np.float32)
     window = slice(0, 160), slice(left - 100, right + 100)
     assert periods(rgb[window], ~hole[window]) == []
-    filled = mixed_fill(rgb, hole).rgb
+    filled = mixed(rgb, hole)
     assert (filled[hole] == np.float32(paper)).all(-1).mean() > 0.9
 
 
@@ -319,7 +327,7 @@ def test_a_drawing_keeps_its_areas_and_no_colour_appears_between_two_others():
     picture[20:24, 20:120] = other
     hole = np.zeros((200, 300), bool)
     hole[60:140, 100:190] = True
-    filled = mixed_fill(picture, hole).rgb
+    filled = mixed(picture, hole)
     is_sky, is_ground = ((filled == np.float32(colour)).all(-1) for colour in (sky, ground))
     assert (is_sky | is_ground)[hole].all()
     assert is_sky[60:95, 100:190].all(), "high above the horizon there is sky"
@@ -331,5 +339,5 @@ def test_a_dithered_drawing_is_copied_and_not_made_flat():
     picture = rng.choice([60.0, 120.0, 180.0], (120, 120, 1)).repeat(3, -1).astype(np.float32)
     hole = np.zeros((120, 120), bool)
     hole[45:75, 45:75] = True
-    filled = mixed_fill(picture, hole).rgb
+    filled = mixed(picture, hole)
     assert filled[hole].std() > 20

@@ -15,6 +15,7 @@ from regiondrag_widget.imaging.cutout import cut_out
 from regiondrag_widget.imaging.fill import mixed_fill
 from regiondrag_widget.imaging.grain import with_grain
 from regiondrag_widget.imaging.nearness import depth, signed_depth, within
+from regiondrag_widget.imaging.window import choose_window
 from regiondrag_widget.regions import RegionPair, RegionPairs
 
 SIDE = (3000, 4000)
@@ -49,7 +50,7 @@ def test_a_large_handle_of_a_large_picture_is_carried_in_seconds_and_exactly(lar
     cutouts = [cut_out(rgb, handle, "painted")]
     background = empty(rgb, [handle], cutouts)
     pair = RegionPair.move(handle, 300, 40)
-    made = compose(RegionPairs([pair]), background, cutouts).rgb
+    made = compose(RegionPairs([pair]), background, cutouts).over(rgb)
     assert time.process_time() - start < 20  # seconds of all cores together
     opaque = _opaque(cutouts[0], handle.shape)
     moved = made[40:, 300:][opaque[:-40, :-300]]
@@ -66,17 +67,15 @@ def _opaque(cutout, shape: tuple[int, int]) -> np.ndarray:
 
 
 def test_a_small_hole_of_a_large_picture_costs_little_memory(large):
-    rgb = large[0].astype(np.float32)
-    hole = disc(SIDE, 100)
+    rgb, hole = large[0], disc(SIDE, 100)
     tracemalloc.start()
     try:
-        fill = mixed_fill(rgb, hole, overwrite=True)
-        kept = fill.source_offset.nbytes + fill.doubt.nbytes if fill.source_offset is not None else 0
-        peak = tracemalloc.get_traced_memory()[1] - kept
+        fill = mixed_fill(rgb, hole)
+        peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert fill.rgb is rgb
-    assert peak < 0.7 * rgb.nbytes
+    assert fill.rgb.shape[:2] == (201, 201)
+    assert peak < 2 * rgb.nbytes  # masks of the picture, 12 MB each
 
 
 @pytest.mark.parametrize("distance", [30.0, 80.0, 150.0])
@@ -111,3 +110,39 @@ def test_a_large_hole_gets_as_much_grain_as_a_small_one():
         assert np.array_equal(grained[~hole], rgb[~hole])
     assert levels[0] > 3
     assert levels[1] == pytest.approx(levels[0], rel=0.1)
+
+
+def test_a_small_edit_of_a_large_picture_holds_and_composes_the_edit_alone(large):
+    rgb, handle = large[0], disc(SIDE, 100)
+    cutouts = [cut_out(rgb, handle)]
+    pair = RegionPair.move(handle, 150, 30)
+    background = empty(rgb, [handle], cutouts)
+    untouched = ~pair.handle & ~pair.target  # unpacks the masks, which take 12 MB each
+    tracemalloc.start()
+    try:
+        made = compose(RegionPairs([pair]), background, cutouts)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    x0, y0, x1, y1 = made.box
+    assert (x1 - x0) * (y1 - y0) < 4 * 200 * 230
+    assert background.nbytes + made.nbytes < 60 * (x1 - x0) * (y1 - y0)  # bytes a pixel of the box
+    assert peak < 0.2 * rgb.nbytes  # of the picture's bytes; its float copy would take 4 times them
+    assert np.array_equal(made.over(rgb)[untouched], rgb[untouched])
+
+
+@pytest.mark.parametrize("box", [(0, 0, 900, 700), (1210, 1003, 2751, 2118), (3990, 2990, 4000, 3000)])
+def test_a_part_of_a_large_picture_shrinks_as_it_does_with_the_whole(large, box):
+    rgb = large[0]
+    window = choose_window(SIDE, (500, 400, 3500, 2600), side=512, min_side=64, multiple=8)
+    rgb = rgb[window.slices]
+    x0, y0, x1, y1 = box = tuple(np.minimum(box, rgb.shape[1::-1] * 2))
+    part = 255 - rgb[y0:y1, x0:x1].astype(np.float32)
+    before = window.to_working(rgb)
+    changed = rgb.copy()
+    changed[y0:y1, x0:x1] = part
+    wanted = window.to_working(changed)
+    made = window.part_to_working(part, box, rgb, before)
+    assert np.abs(made - wanted).max() < 6  # grey levels: the part's edge is told to a pixel
+    assert np.abs(made - wanted).mean() < 0.5
+    assert np.abs(before - wanted).max() > 40

@@ -28,7 +28,9 @@ def _disc(x: float, y: float, radius: float) -> np.ndarray:
 def _moved(picture: np.ndarray, pair: RegionPair) -> np.ndarray:
     cutout = cut_out(picture, pair.handle, "painted")
     background = empty(picture, [pair.handle], [cutout])
-    return compose(RegionPairs([pair]), background, [cutout]).rgb.round().clip(0, 255).astype(np.uint8)
+    return (
+        compose(RegionPairs([pair]), background, [cutout]).over(picture).round().clip(0, 255).astype(np.uint8)
+    )
 
 
 def test_a_pale_disc_does_not_show_and_the_object_in_it_is_untouched():

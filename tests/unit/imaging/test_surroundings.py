@@ -74,10 +74,11 @@ def test_a_harmonic_fill_continues_a_slope():
 def test_plain_surroundings_are_continued_and_others_refused():
     rgb, thing, handle = a_thing()
     given = rgb.astype(np.float32)
-    filled = plain_fill(given, disc(60, 60, 29), np.zeros_like(handle))
+    everything = slice(0, SIDE), slice(0, SIDE)
+    filled = plain_fill(given, disc(60, 60, 29), np.zeros_like(handle), everything)
     assert np.abs(filled[thing] - (90, 120, 150)).mean() < 3
     rough = np.random.default_rng(1).integers(0, 256, given.shape).astype(np.float32)
-    assert plain_fill(rough, handle, np.zeros_like(handle)) is None
+    assert plain_fill(rough, handle, np.zeros_like(handle), everything) is None
 
 
 @pytest.mark.parametrize(("scale", "period"), [(1, 12), (3, 36)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
 from dataclasses import replace
@@ -25,8 +26,10 @@ from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.references import References, referring, with_picture
 from regiondrag_widget.models.saving import diffusers_pipeline
 from regiondrag_widget.models.tokenizers import with_own_tokenizers
+from regiondrag_widget.models.transformer_lora import fuse_transformer_lora
 from tests.unit.engine_kit import TEXT_WIDTH, box_pair, picture
 from tests.unit.models.families_kit import qwen_vl
+from tests.unit.models.test_transformer_lora import saved_lora
 from tests.unit.models.transformer_kit import SIDE, chat_tokenizer, lively
 
 SHAPE = (64, 96)
@@ -261,6 +264,75 @@ def test_the_bytes_of_a_level_are_counted(edit: Loaded):
     found = edit.kept.inversion()
     counted = edit.kept._network.level_bytes(*found.latents.shape[-2:])
     assert counted * len(edit.kept.levels) == found.cache.nbytes
+
+
+def test_batched_inversion_equals_one_by_one(network_kind: Loaded):
+    together, backbone = network_kind.kept.inversion(), network_kind.pipe.backbone
+    assert len(together.levels) >= 2
+    backbone.batch_size = 1
+    try:
+        alone = network_kind.session().inversion()
+    finally:
+        backbone.batch_size = None
+    assert torch.allclose(together.residuals, alone.residuals, atol=1e-4)
+    for name, keys in together.cache.keys.items():
+        assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(keys, alone.cache.keys[name], strict=True))
+
+
+def test_drafts_and_sizes_that_divide_by_nothing(edit: Loaded):
+    list(edit.kept.draft([box_pair(SHAPE)], calls=1))
+    assert edit.kept.drafted.calls == 1
+    image, pair = picture(67, 91), box_pair((67, 91))
+    out, touched = rd.edit(image, [pair], edit.pipe, prompt=PROMPT).array, pair.handle | pair.target
+    assert np.array_equal(out[~touched], image[~touched])
+    assert not np.array_equal(out[touched], image[touched])
+
+
+def test_a_users_pipeline_is_left_as_it_was_also_after_an_exception(network_kind: Loaded):
+    theirs = network_kind.theirs
+    network = theirs.transformer
+
+    def state() -> list[object]:
+        held = {name: set(m.__dict__) for name, m in network.named_modules()}
+        hooks = [m for m in network.modules() if m._forward_hooks or m._forward_pre_hooks]
+        return [dict(network.attn_processors), held, hooks, network.dtype, dict(theirs.scheduler.config)]
+
+    before = state()
+    pipe = rd.RegionDragPipeline.from_pipe(theirs)
+    pipe.profile = network_kind.pipe.profile
+    session = rd.ImageSession(pipe, picture(*SHAPE), PROMPT)
+    latents_of(session.edit([box_pair(SHAPE)], content="pixels"))
+    assert state() == before
+    *_, last = network.modules()
+    broken = last.register_forward_pre_hook(lambda *_: 1 / 0)
+    try:
+        for call in (
+            lambda: latents_of(session.edit([box_pair(SHAPE)], content="pixels")),
+            session.inversion,
+        ):
+            with pytest.raises(ZeroDivisionError):
+                call()
+    finally:
+        broken.remove()
+    assert state() == before
+
+
+def test_lora_weights_come_and_go_in_the_middle_of_a_session(edit: Loaded, tmp_path: Path):
+    file = saved_lora(edit.pipe.transformer, tmp_path / "style.safetensors")
+    session, pair = edit.session(), [box_pair(SHAPE)]
+    before, kept = latents_of(session.edit(pair)), copy.deepcopy(edit.pipe.transformer.state_dict())
+    fuse_transformer_lora(edit.pipe.transformer, edit.pipe.family, file, 0.5)
+    try:
+        changed = latents_of(session.edit(pair))
+    finally:
+        edit.pipe.transformer.load_state_dict(kept)
+    assert not torch.allclose(changed, before, atol=1e-3)
+    assert torch.allclose(latents_of(session.edit(pair)), before, atol=1e-6)
+
+
+def test_a_list_of_pictures_is_refused(edit: Loaded):
+    with pytest.raises(TypeError, match="one alone, not a list of them"):
+        rd.ImageSession(edit.pipe, [picture(*SHAPE)] * 2, PROMPT)
 
 
 def test_a_hole_is_hidden_in_the_picture_too(edit: Loaded):

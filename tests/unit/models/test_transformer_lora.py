@@ -178,3 +178,26 @@ def test_a_lora_of_flux2_is_told_from_one_of_flux1():
     down = torch.zeros(2, 3072)
     assert base_of({"single_transformer_blocks.0.attn.to_qkv_mlp_proj": {"A": down}}) == "FLUX.2"
     assert base_of({"single_transformer_blocks.0.attn.to_q": {"A": down}}) == "FLUX.1"
+
+
+def test_adapters_of_peft_come_and_go_in_the_middle_of_a_session(klein: Path, tmp_path: Path):
+    pytest.importorskip("peft", reason="PEFT, which diffusers loads adapters by, is optional")
+    pipe = load(klein)
+    file = saved_lora(pipe.transformer, tmp_path / "style.safetensors")
+    session, pair = rd.ImageSession(pipe, picture(*SHAPE), "a dog"), [box_pair(SHAPE)]
+
+    def edited() -> torch.Tensor:
+        return list(session.edit(pair))[-1].latents
+
+    before = edited()
+    pipe.load_lora_weights(str(file), adapter_name="style")
+    styled = edited()
+    assert not torch.allclose(styled, before, atol=1e-3)
+    pipe.transformer.disable_adapters()
+    assert torch.equal(edited(), before)
+    pipe.transformer.enable_adapters()
+    assert torch.equal(edited(), styled)
+    pipe.set_adapters("style", 0.3)
+    assert not torch.allclose(edited(), styled, atol=1e-3)
+    pipe.unload_lora_weights()
+    assert torch.equal(edited(), before)

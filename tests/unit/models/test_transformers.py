@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from collections.abc import Iterator
@@ -18,9 +19,11 @@ from diffusers import DDIMScheduler
 import regiondrag_widget as rd
 from regiondrag_widget.engine.inversion import draw_path_noise
 from regiondrag_widget.models.transformer import TransformerBackbone
+from regiondrag_widget.models.transformer_lora import fuse_transformer_lora
 from tests.unit.engine_kit import box_pair, picture, tiny_embeds, tiny_pipeline
 from tests.unit.models.families_kit import KITS
 from tests.unit.models.flow_reference import reference_edit
+from tests.unit.models.test_transformer_lora import saved_lora
 from tests.unit.models.transformer_kit import SIDE, Kit
 
 SHAPE = (64, 96)
@@ -246,6 +249,34 @@ def test_sizes_that_divide_by_nothing(family: Loaded, shape: tuple[int, int]):
     assert not np.array_equal(out[touched], image[touched])
 
 
+def test_several_seeds_are_encoded_once_and_told_as_diffusers_tells_them(
+    family: Loaded, monkeypatch: pytest.MonkeyPatch
+):
+    encoded: list[int] = []
+    seen: list[torch.Tensor] = []
+    encode = type(family.pipe.vae).encode
+
+    def counting(vae: Any, *args: Any, **options: Any) -> Any:
+        encoded.append(1)
+        return encode(vae, *args, **options)
+
+    monkeypatch.setattr(type(family.pipe.vae), "encode", counting)
+    out = family.pipe(
+        picture(*SHAPE, seed=8),  # not encoded by another test
+        [box_pair(SHAPE)],
+        prompt=PROMPT,
+        num_images_per_prompt=2,
+        seed=[3, 8],
+        content="latents",
+        output_type="np",
+        callback_on_step_end=lambda _, index, t, given: seen.append(t) or given,
+    )
+    assert len(encoded) == 1
+    assert [result.seed for result in out.results] == [3, 8]
+    assert (out.images.shape, out.images.dtype) == ((2, *SHAPE, 3), np.float32)
+    assert all(t.ndim == 0 and t.dtype == torch.float32 for t in seen)
+
+
 def test_a_prompt_changes_the_edit(family: Loaded):
     one, other = family.kept, rd.ImageSession(family.pipe, picture(*SHAPE), "a cat on a mat")
     assert float((last_latents(one) - last_latents(other)).abs().max()) > 1e-4
@@ -262,6 +293,23 @@ def test_guidance_reads_both_inversions_and_computes_the_changed_tokens_alone(fa
     assert float((some - everything).abs().max()) < 1e-4
     assert seen[-1] < seen_of_all[-1]
     assert float((some - last_latents(family.kept, **pixels)).abs().max()) > 1e-4
+
+
+def test_lora_weights_come_and_go_in_the_middle_of_a_session(family: Loaded, tmp_path: Path):
+    """Another network is inverted anew, and the first one is back when they are gone."""
+    network = family.pipe.transformer
+    file = saved_lora(network, tmp_path / "style.safetensors")
+    session = family.session()
+    before, calls = last_latents(session), session._network.calls
+    kept = copy.deepcopy(network.state_dict())
+    fuse_transformer_lora(network, family.pipe.family, file, 0.5)
+    try:
+        changed = last_latents(session)
+        assert session._network.calls - calls > len(session.levels)
+    finally:
+        network.load_state_dict(kept)
+    assert not torch.allclose(changed, before, atol=1e-3)
+    assert torch.allclose(last_latents(session), before, atol=1e-6)
 
 
 # ---- a user's own pipeline ----

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regiondrag_widget.widget import messages as p
+from regiondrag_widget.widget import incoming, outgoing, protocol
 from regiondrag_widget.widget.validation import read_message
 
 
 def refusal(content, buffers=()):
-    with pytest.raises(p.ProtocolError) as info:
+    with pytest.raises(protocol.ProtocolError) as info:
         read_message(content, buffers)
     return info.value
 
@@ -27,9 +27,9 @@ THREE = (b"handle", memoryview(b"target"), bytearray(b"protect"))
 
 def test_a_run_is_read_with_its_pairs_and_buffers():
     run = read_message(RUN, THREE)
-    assert isinstance(run, p.Run)
+    assert isinstance(run, incoming.Run)
     assert (run.run, run.rev, run.params, run.protect) == (4, 7, {"seed": 3}, 2)
-    assert run.pairs == (p.SentPair("a", "duck", (1.0, 0.0, 5.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0), 0, 1),)
+    assert run.pairs == (incoming.SentPair("a", "duck", (1.0, 0.0, 5.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0), 0, 1),)
     assert run.buffers == (b"handle", b"target", b"protect")
     assert all(type(buffer) is bytes for buffer in run.buffers)
 
@@ -65,13 +65,13 @@ def test_what_cannot_be_carried_is_refused(fields, words):
 
 
 def test_what_a_handle_carries_is_sent_with_one_mask_or_two():
-    small = p.Carried("a", 7, "object", "carrying the object", b"mask")
+    small = outgoing.Carried("a", 7, "object", "carrying the object", b"mask")
     assert small.content() == {
         "v": 1, "type": "carried", "pair": "a", "rev": 7, "verdict": "object", "words": "carrying the object",
         "larger": False,
     }  # fmt: skip
     assert small.buffers() == [b"mask"]
-    beyond = p.Carried("a", 7, "beyond", "it goes on", b"mask", b"larger")
+    beyond = outgoing.Carried("a", 7, "beyond", "it goes on", b"mask", b"larger")
     assert beyond.content()["larger"] is True
     assert beyond.buffers() == [b"mask", b"larger"]
 
@@ -79,21 +79,24 @@ def test_what_a_handle_carries_is_sent_with_one_mask_or_two():
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ({"type": "hello", "view": "v1", "have": {"image": 3, "result": "r2"}}, p.Hello("v1", 3, "r2")),
-        ({"type": "hello", "view": "v1", "have": {"image": None, "result": None}}, p.Hello("v1")),
-        ({"type": "hello"}, p.Hello("")),
-        ({"type": "stop", "run": 2}, p.Stop(2)),
-        ({"type": "ack", "run": 2, "seq": 9}, p.Ack(2, 9)),
-        ({"type": "need", "what": "image"}, p.Need("image")),
-        ({"type": "need", "what": "result", "result": "r1"}, p.Need("result", "r1")),
-        ({"type": "accept", "result": "r1"}, p.Accept("r1")),
-        ({"type": "discard", "result": "r1"}, p.Discard("r1")),
-        ({"type": "restore", "result": "r1"}, p.Restore("r1")),
-        ({"type": "visible", "visible": False}, p.Visible(False)),
-        ({"type": "ping"}, p.Ping()),
-        ({"type": "stats", "on": True}, p.Stats(True)),
-        ({"type": "drag_ended", "seq": 12}, p.DragEnded(12)),
-        ({"type": "need", "what": "masks"}, p.Need("masks")),
+        (
+            {"type": "hello", "view": "v1", "have": {"image": 3, "result": "r2"}},
+            incoming.Hello("v1", 3, "r2"),
+        ),
+        ({"type": "hello", "view": "v1", "have": {"image": None, "result": None}}, incoming.Hello("v1")),
+        ({"type": "hello"}, incoming.Hello("")),
+        ({"type": "stop", "run": 2}, incoming.Stop(2)),
+        ({"type": "ack", "run": 2, "seq": 9}, incoming.Ack(2, 9)),
+        ({"type": "need", "what": "image"}, incoming.Need("image")),
+        ({"type": "need", "what": "result", "result": "r1"}, incoming.Need("result", "r1")),
+        ({"type": "accept", "result": "r1"}, incoming.Accept("r1")),
+        ({"type": "discard", "result": "r1"}, incoming.Discard("r1")),
+        ({"type": "restore", "result": "r1"}, incoming.Restore("r1")),
+        ({"type": "visible", "visible": False}, incoming.Visible(False)),
+        ({"type": "ping"}, incoming.Ping()),
+        ({"type": "stats", "on": True}, incoming.Stats(True)),
+        ({"type": "drag_ended", "seq": 12}, incoming.DragEnded(12)),
+        ({"type": "need", "what": "masks"}, incoming.Need("masks")),
     ],
 )
 def test_each_message_of_the_browser_is_read(content, expected):
@@ -110,11 +113,11 @@ def test_a_picture_in_parts_is_read():
         "parts": 3,
         "upload": "u",
     }
-    assert read_message(content, [b"xyz"]) == p.Load("a.png", "image/png", b"xyz", 1, 3, "u")
+    assert read_message(content, [b"xyz"]) == incoming.Load("a.png", "image/png", b"xyz", 1, 3, "u")
 
 
 def test_unknown_fields_are_ignored():
-    assert read_message({"v": 1, "type": "stop", "run": 1, "colour": "blue"}) == p.Stop(1)
+    assert read_message({"v": 1, "type": "stop", "run": 1, "colour": "blue"}) == incoming.Stop(1)
 
 
 @pytest.mark.parametrize("content", [None, 3, "run", [], [1, 2]])
@@ -164,7 +167,7 @@ def test_a_run_with_a_bad_field_is_refused_by_that_fields_name(change, word):
 def test_a_draft_is_read_as_a_run_is_with_its_number():
     draft = read_message({**RUN, "type": "draft", "seq": 1_700_000_000_123}, THREE)
     run = read_message(RUN, THREE)
-    assert isinstance(draft, p.Draft)
+    assert isinstance(draft, incoming.Draft)
     assert draft.seq == 1_700_000_000_123
     for name in ("params", "rev", "pairs", "protect", "buffers"):
         assert getattr(draft, name) == getattr(run, name)
@@ -196,7 +199,7 @@ def test_a_refused_run_tells_which_run_it_was():
 
 
 def test_a_buffer_over_64_mib_is_refused_before_it_is_copied():
-    huge = memoryview(bytearray(p.MAX_BUFFER_BYTES + 1))
+    huge = memoryview(bytearray(protocol.MAX_BUFFER_BYTES + 1))
     error = refusal({**RUN, "protect": None}, (b"a", huge))
     assert error.code == "too-large"
     assert "64 MiB" in str(error)
@@ -231,23 +234,23 @@ keys = st.sampled_from(
 def test_whatever_comes_is_either_read_or_refused(kind, fields, buffers):
     try:
         message = read_message({"v": 1, "type": kind, **fields}, buffers)
-    except p.ProtocolError:
+    except protocol.ProtocolError:
         return
     assert type(message).__name__.lower() == kind.replace("_", "")
 
 
 SENT = [
-    p.Ready("1.0", False, 3),
-    p.Status("running", "Step 2 of 10", 2, 10, 1.5, 3),
-    p.Preview(3, 1, 2, 10, 320, 200, (0, 0, 640, 400), b"jpeg"),
-    p.Done(3, "r3", 1.25),
-    p.Stopped(3, 4),
-    p.Error(3, "memory", "too little", "smaller"),
-    p.Blob("result", "image/png", b"png", "r1"),
-    p.Pong(),
-    p.Drafted(7, 60, 40, (0, 0, 60, 40), 0.12, b"jpeg"),
-    p.Undrafted(8, "stale"),
-    p.Measured(120.5, True, "cpu", "bfloat16", 4_000_000, 2**31, "compiled"),
+    outgoing.Ready("1.0", False, 3),
+    outgoing.Status("running", "Step 2 of 10", 2, 10, 1.5, 3),
+    outgoing.Preview(3, 1, 2, 10, 320, 200, (0, 0, 640, 400), b"jpeg"),
+    outgoing.Done(3, "r3", 1.25),
+    outgoing.Stopped(3, 4),
+    outgoing.Error(3, "memory", "too little", "smaller"),
+    outgoing.Blob("result", "image/png", b"png", "r1"),
+    outgoing.Pong(),
+    outgoing.Drafted(7, 60, 40, (0, 0, 60, 40), 0.12, b"jpeg"),
+    outgoing.Undrafted(8, "stale"),
+    outgoing.Measured(120.5, True, "cpu", "bfloat16", 4_000_000, 2**31, "compiled"),
 ]
 
 
@@ -264,7 +267,7 @@ def test_pictures_travel_as_buffers():
     assert preview.buffers() == [b"jpeg"]
     assert preview.content()["box"] == (0, 0, 640, 400)
     assert preview.content()["mime"] == "image/jpeg"
-    assert p.Pong().buffers() == []
+    assert outgoing.Pong().buffers() == []
 
 
 def test_a_draft_travels_as_agreed():

@@ -16,7 +16,7 @@ from regiondrag_widget.bench.methods.diffusion import diffusion_methods
 from regiondrag_widget.bench.methods.fewpoints import few_points
 from regiondrag_widget.bench.methods.method import Method
 from regiondrag_widget.bench.methods.network import BenchNetwork
-from regiondrag_widget.bench.methods.own_edits import ours, released, session_method
+from regiondrag_widget.bench.methods.own_edits import POSITION_STEPS, ours, released, session_method
 from regiondrag_widget.bench.methods.pointdrag import PointDrag, point_drag
 from regiondrag_widget.bench.methods.sdedit import sdedit
 from regiondrag_widget.bench.truth.ablations import ablations
@@ -27,6 +27,7 @@ from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.models.keyvalues import KeyValueCache
 from regiondrag_widget.models.levels import edit_levels
 from regiondrag_widget.models.unet import UNetNetwork
+from regiondrag_widget.pipeline import RegionDragPipeline
 from tests.unit.engine_kit import tiny_pipeline
 
 
@@ -54,6 +55,20 @@ def test_no_method_changes_a_pixel_outside_handle_and_target(scene: Scene, netwo
         output = method.run(scene)
         assert measure(scene, output.image).outside == 0, method.name
         assert (output.image != scene.before).any(), method.name
+
+
+def test_a_transformer_has_the_methods_it_is_capable_of(scene: Scene) -> None:
+    pipe = RegionDragPipeline.from_pretrained("mini-flow", device="cpu", dtype="float32")
+    pipe.profile = replace(pipe.profile, side=96, min_side=96)  # of the scene
+    methods = {method.name: method for method in diffusion_methods(BenchNetwork(pipe))}
+    positions = ["drag by position 1", "drag by position 0.5"]
+    assert list(methods) == ["ours", *positions, "SDEdit 0.3", "SDEdit 0.5", "warp + inpaint"]
+    outputs = {name: method.run(scene) for name, method in methods.items()}
+    for name, output in outputs.items():
+        assert measure(scene, output.image).outside == 0, name
+        assert (output.image != scene.before).any(), name
+    assert outputs["drag by position 1"].network_calls == POSITION_STEPS  # nothing is inverted
+    assert outputs["ours"].network_calls == 10  # 5 levels, up and down
 
 
 def test_a_method_gives_the_same_picture_again(scene: Scene, network: BenchNetwork) -> None:

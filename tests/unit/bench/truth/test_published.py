@@ -138,6 +138,16 @@ def test_publishing_writes_small_figures_and_the_readmes_table(
     assert page.read_text("utf-8") == text
 
 
+def test_a_run_of_another_name_leaves_the_readme_alone(
+    finished: Path, publishing: ModuleType, tmp_path: Path
+) -> None:
+    publishing.publish(finished, tmp_path / "docs", tmp_path / "README.md", "truth-flow")
+    written = sorted(path.name for path in (tmp_path / "docs").iterdir())
+    assert written == [f"truth-flow{ending}" for ending in ("-sheet.jpg", ".json", ".md", ".png")]
+    assert "(truth-flow.png)" in (tmp_path / "docs" / "truth-flow.md").read_text("utf-8")
+    assert not (tmp_path / "README.md").exists()
+
+
 def test_a_page_without_markers_is_refused(publishing: ModuleType) -> None:
     with pytest.raises(ValueError, match="must hold"):
         publishing.with_table("no place for it", "table")
