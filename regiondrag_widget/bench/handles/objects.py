@@ -28,8 +28,8 @@ class HandObject:
     name : what it is; no two objects share one.
     photo : the photograph's file.
     kind : ``"whole"``, an object with its own ground around it, or ``"part"``, a piece of a larger object.
-    split : ``"train"``, ``"test"``; of those outlined later ``"extra"``, more to fit on, or ``"fresh"``, which
-        nothing was fitted on. All objects of one photograph are on the same side.
+    split : ``"train"``, ``"test"``, and of those outlined later ``"extra"``, to fit on, and ``"fresh"``,
+        that nothing was fitted on. All objects of one photograph are on the same side.
     tags : what makes it hard, e.g. ``"hair"`` or ``"white-on-white"``.
     move : (dx, dy) in whole pixels, x to the right, y down: where a person might take it.
     rings : closed polygons of (x, y), pixel (i, j) being the square from (j, i) to (j + 1, i + 1).
