@@ -107,7 +107,7 @@ def test_the_mask_fits_the_photograph(item: HandObject):
     assert item.mask.any()
     ys, xs = np.nonzero(item.mask)
     across = max(np.ptp(ys), np.ptp(xs)) + 1
-    assert (40 if item.kind == "whole" else 16) <= across <= 420
+    assert (40 if item.kind == "whole" else 16) <= across <= 500
     assert all(0 <= x <= image.width and 0 <= y <= image.height for ring in item.rings for x, y in ring)
 
 
