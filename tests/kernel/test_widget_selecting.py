@@ -345,12 +345,8 @@ def test_a_large_picture_is_reduced_once_for_the_wand(engine: Any) -> None:
 def test_another_choice_is_another_candidate_counted_round(
     browser: FakeBrowser, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        select.Superpixels,
-        "readings",
-        lambda pieces, *_: [(np.arange(pieces.count) < n, 0.5) for n in (20, 10)],
-    )
     labels = select.Superpixels(np.array(picture)).labels
+    monkeypatch.setattr(select.Superpixels, "readings", lambda *_: [(labels < n, 0.5) for n in (20, 10)])
     for seq, choice, count in ((1, 1, 10), (2, 2, 20), (3, 3, 10)):
         ask(browser, seq, "click", (60, 45), choice=choice)
         assert np.array_equal(answer(browser, seq)[1], labels < count)

@@ -65,7 +65,11 @@ def test_a_draft_and_bare_latents_are_watched_too(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(NotFiniteError, match="step 2 of 2"):
         list(session.draft([box_pair(SHAPE)], calls=2))
     cells = rd.Correspondence([[2, 3]], [[9, 9]])
-    with pytest.raises(NotFiniteError, match="level 1 of 3 of the inversion"):
+    bare = tiny_pipeline()
+    broken(bare, "forward", 1, NAN, monkeypatch)
+    with pytest.raises(NotFiniteError, match="of the inversion"):
+        bare(latents=torch.zeros(1, 4, 16, 16), correspondence=cells)
+    with pytest.raises(ValueError, match="latents holds values that are not numbers"):
         pipe(latents=torch.full((1, 4, 16, 16), NAN), correspondence=cells)
 
 
