@@ -25,7 +25,7 @@ from regiondrag_widget.bench.handles.handles import KINDS, PART_KINDS, handle_of
 from regiondrag_widget.bench.handles.objects import HandObject, load_objects
 from regiondrag_widget.imaging import find
 from regiondrag_widget.imaging.cues import cues_of
-from regiondrag_widget.imaging.likely import WEIGHTS
+from regiondrag_widget.imaging.likely import WEIGHTS, chances
 
 __all__ = ["Example", "examples", "fit", "main"]
 
@@ -142,8 +142,6 @@ def _truth(mask: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_], scale: fl
 
 def _left_out(known: Sequence[Example], folds: int) -> None:
     """Report the share of pixels on the wrong side, by networks that have not seen the photograph."""
-    from regiondrag_widget.imaging.likely import chances
-
     photos = np.random.default_rng(0).permutation(sorted({e.photo for e in known})).tolist()
     fold = {photo: i % folds for i, photo in enumerate(photos)}
     lost, carried = [], []

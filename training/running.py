@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from regiondrag_widget.regions.writing import write_whole_bytes
 
-__all__ = ["Run", "cosine", "log", "save_tensors"]
+__all__ = ["Run", "cosine", "log", "run_parser", "save_tensors", "use_threads"]
 
 STATE = "state.safetensors"
 
@@ -126,3 +127,24 @@ def log(folder: Path, **record: float) -> None:
     print(line, flush=True)
     with open(folder / "log.jsonl", "a", encoding="utf-8") as file:
         file.write(line + "\n")
+
+
+def run_parser(module: str, doc: str | None, config: Path, minutes: float) -> argparse.ArgumentParser:
+    """The options that every training has: photographs, folder, configuration, time, seed, threads."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=doc)
+    parser.add_argument("photos", type=Path, help="folder of photographs")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the run's folder; started again, it is resumed"
+    )
+    parser.add_argument("--config", type=Path, default=config, help=f"JSON file, see training/{config.name}")
+    parser.add_argument("--minutes", type=float, default=minutes, help="active time of the whole run")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch's own choice)")
+    return parser
+
+
+def use_threads(count: int) -> None:
+    """Compute with so many CPU threads, 0 for torch's own choice; tiny numbers count as zero."""
+    if count:
+        torch.set_num_threads(count)
+    torch.set_flush_denormal(True)

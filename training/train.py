@@ -7,7 +7,6 @@ of the benchmark are held out, by the benchmark's own rule.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from torch import Tensor
 from regiondrag_widget.bench.truth.split import split_photos
 from regiondrag_widget.models.linear_codec import LinearCodec, fit_codec
 from training.data import SUFFIXES, CropStream, load_photos, to_model
-from training.running import Run, cosine, log
+from training.running import Run, cosine, log, run_parser, use_threads
 
 __all__ = ["main", "train"]
 
@@ -261,22 +260,10 @@ def _export(out: Path, average: dict[str, Tensor], codec: LinearCodec, config: d
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line that the module describes."""
-    parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
-    parser.add_argument("photos", type=Path, help="folder of photographs")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="the run's folder; started again, it is resumed"
-    )
-    parser.add_argument(
-        "--config", type=Path, default=DEFAULT_CONFIG, help="JSON file, see training/config.json"
-    )
-    parser.add_argument("--minutes", type=float, default=90.0, help="active time of the whole run")
-    parser.add_argument("--seed", type=int, default=0)
+    parser = run_parser("training.train", __doc__, DEFAULT_CONFIG, minutes=90.0)
     parser.add_argument("--init", type=Path, help="folder of an earlier run to begin from, e.g. mini/weights")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch's own choice)")
     args = parser.parse_args(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    torch.set_flush_denormal(True)
+    use_threads(args.threads)
     config = json.loads(args.config.read_text("utf-8"))
     train(args.photos, args.out, config, args.minutes, args.seed, args.init)
 

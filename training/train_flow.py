@@ -8,7 +8,6 @@ split as `training.train` splits it.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ from regiondrag_widget.models.linear_codec import LinearCodec
 from regiondrag_widget.models.mini import WEIGHTS
 from training.data import SUFFIXES, CropStream, load_photos, to_model
 from training.reference_task import draw_task
-from training.running import Run, cosine, log
+from training.running import Run, cosine, log, run_parser, use_threads
 
 __all__ = ["main", "train"]
 
@@ -252,21 +251,9 @@ def _export(out: Path, average: dict[str, Tensor], config: dict[str, Any]) -> Fl
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line that the module describes."""
-    parser = argparse.ArgumentParser(prog="python -m training.train_flow", description=__doc__)
-    parser.add_argument("photos", type=Path, help="folder of photographs")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="the run's folder; started again, it is resumed"
-    )
-    parser.add_argument(
-        "--config", type=Path, default=DEFAULT_CONFIG, help="JSON file, see training/config_flow.json"
-    )
-    parser.add_argument("--minutes", type=float, default=55.0, help="active time of the whole run")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch's own choice)")
+    parser = run_parser("training.train_flow", __doc__, DEFAULT_CONFIG, minutes=55.0)
     args = parser.parse_args(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    torch.set_flush_denormal(True)
+    use_threads(args.threads)
     train(args.photos, args.out, json.loads(args.config.read_text("utf-8")), args.minutes, args.seed)
 
 

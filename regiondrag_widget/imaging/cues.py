@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from regiondrag_widget.imaging.nearness import depth
 from regiondrag_widget.imaging.plain import paper_of
 from regiondrag_widget.imaging.reach import reach_of_surroundings
 from regiondrag_widget.imaging.surroundings import Surroundings, distance_to_colours, surroundings_of
 
-__all__ = ["NAMES", "Cues", "cues_of", "depth_in"]
+__all__ = ["NAMES", "Cues", "cues_of"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
@@ -87,28 +88,28 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float) -> Cues | None:
     colours = surroundings_of(rgb, handle)
     if colours is None:
         return None
-    depth = depth_in(handle)
-    ways = _by_colour(handle, colours), _by_depth(handle, depth), _by_core(handle, scale)
+    deep = depth(handle)
+    ways = _by_colour(handle, colours), _by_depth(handle, deep), _by_core(handle, scale)
     with ThreadPoolExecutor(len(ways)) as threads:  # GrabCut takes one core, and one generator a thread
         by_colour, by_depth, by_core = threads.map(lambda labels: _cut(rgb, labels), ways)
     by_core &= handle
     none = np.zeros_like(handle)
     reach, faint = (reach_of_surroundings(rgb, handle, none, firm=firm) for firm in (FIRM, FAINT))
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
-    ring, most = ~handle, float(depth.max())
-    core = handle & (depth > max(2.0, CORE * most))
+    ring, most = ~handle, float(deep.max())
+    core = handle & (deep > max(2.0, CORE * most))
     if core.sum() < FEW:
         core = handle
     votes = (by_colour.astype(np.float32) + by_depth + by_core) / 3
     per_pixel = (
-        *(by_colour, by_depth, by_core, reach, faint, np.log1p(depth), depth / most),
+        *(by_colour, by_depth, by_core, reach, faint, np.log1p(deep), deep / most),
         *(colours.outlying, colours.own),
         *(_capped(lab, known) for known in (ring & ~colours.own, ring, core)),
         *(_from_nearby(lab, ring, sigma) for sigma in (NEAR, FAR)),
         *(cv2.GaussianBlur(votes, (0, 0), sigma) for sigma in (FINE, COARSE)),
         *(_slope(lab), cv2.GaussianBlur(reach, (0, 0), 3.0)),
     )
-    rim = handle & (depth <= 1.5)
+    rim = handle & (deep <= 1.5)
     rows, columns = np.nonzero(handle)
     box = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
     hull = cv2.contourArea(cv2.convexHull(np.stack([columns, rows], 1).astype(np.int32)))
@@ -128,12 +129,6 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float) -> Cues | None:
     return Cues(np.hstack([pixels, whole]), by_colour, certain & handle, reach, colours)
 
 
-def depth_in(mask: Bool) -> Float:
-    """(h, w) how far inside a mask each pixel lies; the picture's edge is no rim."""
-    framed = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1], np.float32)
-
-
 def _by_colour(handle: Bool, colours: Surroundings) -> Pixels:
     """GrabCut's labels (h, w) by colour, in the handle and near it."""
     away = cv2.distanceTransform((~handle).astype(np.uint8), cv2.DIST_L2, 5)
@@ -145,22 +140,23 @@ def _by_colour(handle: Bool, colours: Surroundings) -> Pixels:
     return labels
 
 
-def _by_depth(handle: Bool, depth: Float) -> Pixels:
+def _by_depth(handle: Bool, deep: Float) -> Pixels:
     """GrabCut's labels (h, w) by how deep in the handle a pixel lies."""
     labels = np.full(handle.shape, cv2.GC_BGD, np.uint8)
     labels[handle] = cv2.GC_PR_BGD
-    labels[depth > RIM_SHARE * min(RIM, 0.5 * float(depth.max()))] = cv2.GC_PR_FGD
+    labels[deep > RIM_SHARE * min(RIM, 0.5 * float(deep.max()))] = cv2.GC_PR_FGD
     return labels
 
 
 def _by_core(handle: Bool, scale: float) -> Pixels:
     """GrabCut's labels (h, w) with the core of the handle for sure."""
-    depth = cv2.distanceTransform(np.pad(handle.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    rim = min(WIDE_RIM * scale, 0.5 * float(depth.max()))
+    # here the picture's edge is a rim too: what is cut off there is not the core for sure
+    deep = cv2.distanceTransform(np.pad(handle.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    rim = min(WIDE_RIM * scale, 0.5 * float(deep.max()))
     labels = np.full(handle.shape, cv2.GC_BGD, np.uint8)
     labels[handle] = cv2.GC_PR_BGD
-    labels[depth > RIM_SHARE * rim] = cv2.GC_PR_FGD
-    labels[depth > rim] = cv2.GC_FGD
+    labels[deep > RIM_SHARE * rim] = cv2.GC_PR_FGD
+    labels[deep > rim] = cv2.GC_FGD
     return labels
 
 

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.imaging.cues import cues_of, depth_in
+from regiondrag_widget.imaging.cues import cues_of
 from regiondrag_widget.imaging.likely import likely
+from regiondrag_widget.imaging.nearness import depth
 from regiondrag_widget.imaging.reach import firmness
 
 __all__ = ["LIKELY", "Found", "find_object", "looked_at"]
@@ -85,7 +86,7 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
 
 def _trimmed(object_: Bool, reach: Float, strip: float) -> Bool:
     """Without the strip along its outline that the surroundings reach and no edge parts from them."""
-    return np.asarray(object_ & ((reach < REACHED) | (depth_in(object_) > strip)))
+    return np.asarray(object_ & ((reach < REACHED) | (depth(object_) > strip)))
 
 
 def looked_at(picture: Pixels, handle: Bool) -> tuple[Pixels, Bool, float]:

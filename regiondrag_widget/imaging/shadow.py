@@ -7,13 +7,14 @@ between two boards is dark on and on.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.imaging.scaling import enlarged, shrink
+from regiondrag_widget.imaging.scaling import averaged, enlarged, shrink
 
 __all__ = ["Shadow", "cast_shadow"]
 
@@ -30,6 +31,7 @@ FAINT = 0.1  # logarithm of the darkening from which it is a shadow's
 STEPS = 3.0  # lengths of the reach that a path may take on its way out
 SOFT = 1.5  # pixels of the blur of a shadow's depth
 LEAST = 0.01  # logarithm of the darkening below which it has faded out
+STRIP = 64  # rows worked on at a time
 LEAST_KNOWN = 64  # pixels beyond the reach
 
 
@@ -52,14 +54,25 @@ class Shadow:
     def lit(self, rgb: Picture) -> Picture:
         """The window (H, W, 3), uint8 or float32 as given, without the shadow."""
         lit = rgb.copy()
-        box = self._box
-        lighter = (rgb[box] + np.float32(BLACK)) * np.exp(self._at(box)) - BLACK
-        lit[box] = np.rint(lighter.clip(0, 255)) if rgb.dtype == np.uint8 else lighter.clip(0, 255)
+        rows, columns = self._box
+        for strip in _strips(rows):
+            lighter = self._times(rgb[strip, columns], (strip, columns), 1)
+            lit[strip, columns] = np.rint(lighter) if rgb.dtype == np.uint8 else lighter
         return lit
 
     def dimmed(self, rgb: Float, box: Window) -> Float:
         """Pixels (h, w, 3) float32 of the box of what `lit` gave, in the shadow again."""
-        return np.asarray(((rgb + BLACK) * np.exp(-self._at(box)) - BLACK).clip(0, 255), np.float32)
+        dimmed = np.empty_like(rgb)
+        for strip in _strips(box[0]):
+            at = slice(strip.start - box[0].start, strip.stop - box[0].start)
+            dimmed[at] = self._times(rgb[at], (strip, box[1]), -1)
+        return dimmed
+
+    def _times(self, rgb: Picture, box: Window, power: int) -> Float:
+        depth = enlarged(self.depth, self.shape, box, cv2.INTER_LINEAR)[..., None]
+        return np.asarray(
+            ((rgb + np.float32(BLACK)) * np.exp(power * depth) - BLACK).clip(0, 255), np.float32
+        )
 
     @property
     def _box(self) -> Window:
@@ -70,9 +83,6 @@ class Shadow:
             step = side / self.depth.shape[axis]
             bounds.append(slice(max(0, int((dark[0] - 1) * step)), min(side, int((dark[-1] + 2) * step) + 1)))
         return bounds[0], bounds[1]
-
-    def _at(self, box: Window) -> Float:
-        return enlarged(self.depth, self.shape, box, cv2.INTER_LINEAR)[..., None]
 
 
 def cast_shadow(rgb: Picture, hole: Bool, forbidden: Bool) -> Shadow | None:
@@ -92,10 +102,10 @@ def cast_shadow(rgb: Picture, hole: Bool, forbidden: Bool) -> Shadow | None:
     height, width = hole.shape
     ratio = max(1.0, max(height, width) / WORK_SIDE)
     size = max(8, round(width / ratio)), max(8, round(height / ratio))
-    small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.float32)
+    small = averaged(rgb, size)
     gap = shrink(hole | forbidden, size)
     known = ~gap
-    away = _distance(known)
+    away = cv2.distanceTransform(known.astype(np.uint8), cv2.DIST_L2, 5)
     reach = max(LEAST_REACH, REACH * float(np.sqrt(gap.sum())))
     far = away > reach
     if far.sum() < LEAST_KNOWN:
@@ -137,5 +147,7 @@ def _faded(depth: Float, known: Bool, reach: float) -> Float:
     return np.asarray(np.where(known, depth, np.where(carried > LEAST, carried, 0)), np.float32)
 
 
-def _distance(mask: Bool) -> Float:
-    return np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5), np.float32)
+def _strips(rows: slice) -> Iterator[slice]:
+    """A few rows at a time: no copy of a large window is made on the way."""
+    for top in range(rows.start, rows.stop, STRIP):
+        yield slice(top, min(top + STRIP, rows.stop))

@@ -4,16 +4,19 @@ import { Runs } from "../../src/model/runs"
 
 const state = (fields: Record<string, unknown>) => readTrait("_state", fields)
 
+const idle = () =>
+  new Runs(
+    state({ state: "ready", run: 0 }),
+    () => {},
+    () => {},
+  )
+
 describe("the pace of a run", () => {
   beforeEach(() => void vi.useFakeTimers())
   afterEach(() => void vi.useRealTimers())
 
   it("leaves room for what is to come when preparing takes longer than was guessed", () => {
-    const runs = new Runs(
-      state({ state: "ready", run: 0 }),
-      () => {},
-      () => {},
-    )
+    const runs = idle()
     runs.begin(4, () => true)
     runs.take(state({ state: "loading", run: 1, eta: 4 }))
     vi.advanceTimersByTime(2_000)
@@ -27,11 +30,7 @@ describe("the pace of a run", () => {
   })
 
   it("starts anew when the wait for other runs is over", () => {
-    const runs = new Runs(
-      state({ state: "ready", run: 0 }),
-      () => {},
-      () => {},
-    )
+    const runs = idle()
     runs.begin(4, () => true)
     runs.take(state({ state: "loading", run: 1, message: "Waiting for its turn" }))
     vi.advanceTimersByTime(20_000)

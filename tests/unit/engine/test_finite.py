@@ -67,7 +67,7 @@ def test_a_draft_and_bare_latents_are_watched_too(monkeypatch: pytest.MonkeyPatc
     cells = rd.Correspondence([[2, 3]], [[9, 9]])
     bare = tiny_pipeline()
     broken(bare, "forward", 1, NAN, monkeypatch)
-    with pytest.raises(NotFiniteError, match="of the inversion"):
+    with pytest.raises(NotFiniteError, match="level 1 of 3 of the inversion"):
         bare(latents=torch.zeros(1, 4, 16, 16), correspondence=cells)
     with pytest.raises(ValueError, match="latents holds values that are not numbers"):
         pipe(latents=torch.full((1, 4, 16, 16), NAN), correspondence=cells)
