@@ -32,6 +32,7 @@ CORE = 0.35  # of the greatest depth, from which a pixel lies in the handle's co
 FIRM, FAINT = 2.0, 0.6  # how many times as steep as usual slopes must be to stop the surroundings
 SHUT_OFF = 0.1  # reach of the surroundings below which an edge encloses a pixel
 INK = 12.0  # grey levels from the paper's colour
+CROSSED = 0.1  # of the rim of a handle on paper, that ink may cross
 NEAR, FAR = 6.0, 20.0  # pixels of the blur that the surroundings' colours nearby are told from
 FINE, COARSE = 2.5, 7.0  # pixels of the blur of what the cuts say
 FEW = 50  # pixels that are too few to learn colours from
@@ -124,8 +125,10 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float) -> Cues | None:
     whole = np.tile(np.asarray(of_handle, np.float32), (len(pixels), 1))
     certain = (by_colour & (by_depth | by_core)) | (reach < SHUT_OFF)
     paper = paper_of(rgb.astype(np.float32), ring)
-    if paper is not None:  # all ink is
-        certain |= np.abs(rgb - paper).max(-1) > INK
+    if paper is not None:
+        ink = np.abs(rgb - paper).max(-1) > INK
+        if float(ink[rim].mean()) <= CROSSED:  # else a drawing's ground
+            certain |= ink
     return Cues(np.hstack([pixels, whole]), by_colour, certain & handle, reach, colours)
 
 

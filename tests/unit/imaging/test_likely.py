@@ -86,3 +86,15 @@ def test_what_was_eaten_arrives_whole():
     """Found on a photograph that nothing was tuned on: a dog's legs stayed where they were."""
     case = case_of("walking-dog", "tight")
     assert case.judged(ours(case.rgb, case.pair)).lost < 0.01
+
+
+def test_a_drawing_s_ground_is_no_ink():
+    """Found on a drawn car: half of what surrounded it was one sky, and the road beside it was carried."""
+    drawing = np.full((SIDE, SIDE, 3), (205, 225, 240), np.uint8)
+    drawing[80:] = (120, 120, 125)
+    drawing[THING] = (30, 90, 160)
+    cues = cues_of(drawing, HANDLE, 1.0)
+    assert cues is not None
+    road = HANDLE & ~THING & (YY > 84)
+    assert cues.certain[THING].mean() > 0.9
+    assert cues.certain[road].mean() < 0.1
