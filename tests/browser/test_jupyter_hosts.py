@@ -85,7 +85,7 @@ def test_masks_set_in_python_show_up_in_the_browser(notebook) -> None:
     widget.canvas.scroll_into_view_if_needed()
     widget.click("Delete pair")
     expect(name).to_have_count(0)
-    assert kernel.ask("len(w.pairs)") == 0
+    page.until(lambda: kernel.ask("len(w.pairs)") == 0, "the kernel has heard of it", 20)
 
 
 def test_after_a_kernel_restart_the_drawings_stay_and_the_widget_says_so(notebook, server, keep) -> None:
