@@ -18,6 +18,7 @@ from regiondrag_widget.models.lora import (
     factors_of,
     fitting_layer,
     lora_source,
+    warn_of_text_parts,
 )
 from regiondrag_widget.models.lora_bases import base_of
 
@@ -31,7 +32,7 @@ def fuse_transformer_lora(
     """Add `scale` times a LoRA to a transformer's weights: see `fuse_lora`.
 
     diffusers' own reader of the family translates other programs' formats. Parts for text encoders are left
-    out, as `fuse_lora` does.
+    out with a warning, as `fuse_lora` does.
 
     Parameters
     ----------
@@ -87,6 +88,7 @@ def fuse_transformer_lora(
     made_for = f" but one of {base}" if base and not family.name.startswith(base) else ""
     refusal = f"the LoRA {os.fspath(lora)} is not this model's{made_for}"
     layers = {name: fitting_layer(transformer, name, pair, refusal) for name, pair in factors.items()}
+    warn_of_text_parts(lora, others)
     alphas, usual = _alphas((apart and apart[0]) or {}, described or {})
     add_changes(layers, lambda name: alphas.get(name, usual), scale)
     return len(layers)
