@@ -8,6 +8,7 @@ from typing import Any
 from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
 
 from regiondrag_widget.models.lora import refuse_pickled
+from regiondrag_widget.models.lora_check import check_lora
 
 __all__ = ["NamedLoras"]
 
@@ -34,7 +35,7 @@ class NamedLoras(StableDiffusionLoraLoaderMixin):
         Raises
         ------
         ValueError
-            Pickled weights.
+            Pickled weights, or those of another base, before anything is changed.
         """
         told = pretrained_model_name_or_path_or_dict
         for name in (told, options.get("weight_name")):
@@ -42,6 +43,7 @@ class NamedLoras(StableDiffusionLoraLoaderMixin):
                 refuse_pickled(os.fspath(name))
         if not isinstance(told, dict):
             options = {"use_safetensors": True, **options}
+        self._check_lora(told, options)
         before = set(getattr(self.denoiser, "peft_config", {}))
         if self.unet is None:
             theirs = self.family.own_pipeline(self.components)
@@ -55,6 +57,16 @@ class NamedLoras(StableDiffusionLoraLoaderMixin):
         for adapter in set(getattr(self.denoiser, "peft_config", {})) - before:
             self._loras[adapter] = "/".join(words) or adapter
         self._use_as_named()
+
+    def _check_lora(self, told: Any, options: dict[str, Any]) -> None:
+        family = self.family if self.unet is None else None
+        read = self.lora_state_dict if family is None else family.pipeline_class().lora_state_dict
+        more = {"unet_config": self.unet.config} if family is None else {}
+        try:
+            state = read(dict(told) if isinstance(told, dict) else told, **more, **options)
+        except Exception:  # safetensors and the hub have exceptions of their own
+            return  # which diffusers raises again when it loads them
+        check_lora(self.denoiser, family, told, state[0] if isinstance(state, tuple) else state)
 
     def unload_lora_weights(self, *args: Any, **options: Any) -> None:
         """Remove all LoRA weights that `load_lora_weights` added."""

@@ -6,7 +6,6 @@ import os
 import re
 from typing import Any
 
-import diffusers
 import torch
 
 from regiondrag_widget.errors import first_line
@@ -60,7 +59,7 @@ def fuse_transformer_lora(
     place, named = lora_source(lora)
     try:
         # FLUX.1's reader gives the alphas apart; the others know no such option and leave them in
-        state, *apart, described = getattr(diffusers, family.pipelines[0]).lora_state_dict(
+        state, *apart, described = family.pipeline_class().lora_state_dict(
             place,
             use_safetensors=True,
             return_alphas=True,

@@ -198,6 +198,48 @@ def test_lora_weights_are_read_by_sdxls_names_and_for_both_text_encoders(
         fresh.load_lora_weights(str(tmp_path / "style.bin"))
 
 
+@pytest.mark.parametrize(
+    ("layer", "shapes", "words"),
+    [
+        (
+            "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_k",
+            (768, 1280),
+            "one of Stable Diffusion 1",
+        ),
+        (
+            "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_k",
+            (99, 99),
+            "its mid.* has another size",
+        ),
+        (
+            "unet.mid_block.attentions.3.transformer_blocks.0.attn1.to_k",
+            (16, 16),
+            "it has none of its layers",
+        ),
+        (
+            "transformer.single_transformer_blocks.0.attn.to_q",
+            (3072, 3072),
+            "no LoRA of a UNet, but one of FLUX.1",
+        ),
+    ],
+)
+def test_a_lora_of_another_base_is_named_before_anything_is_changed(
+    users: Any, tmp_path: Path, layer: str, shapes: tuple[int, int], words: str
+):
+    """`load_lora_weights` says so without PEFT too."""
+    pipe, (taken, given) = rd.RegionDragPipeline.from_pipe(users), shapes
+    before = set(dict(pipe.unet.named_modules()))
+    factors = {
+        f"{layer}.lora_A.weight": torch.zeros(2, taken),
+        f"{layer}.lora_B.weight": torch.zeros(given, 2),
+    }
+    with pytest.raises(ValueError, match=f"^the LoRA .*{words}"):
+        pipe.load_lora_weights(str(written(tmp_path / "style.safetensors", **factors)))
+    with pytest.raises(ValueError, match=f"^the LoRA that was given .*{words}"):
+        pipe.load_lora_weights(factors)
+    assert set(dict(pipe.unet.named_modules())) == before
+
+
 def test_what_a_lora_says_of_the_text_is_left_out_with_a_warning(users: Any, tmp_path: Path):
     users.save_pretrained(tmp_path / "model")
     file = saved_lora(users.unet, tmp_path / "style.safetensors")
