@@ -26,7 +26,7 @@ from regiondrag_widget.engine.inversion import draw_path_noise
 from regiondrag_widget.models.lora import fuse_lora
 from regiondrag_widget.models.unet import UNetBackbone
 from regiondrag_widget.models.unet_network import guidance_embedding
-from tests.unit.engine_kit import WORKING_SIDE, box_pair, counted, picture, processors_of
+from tests.unit.engine_kit import WORKING_SIDE, box, box_pair, counted, picture, processors_of
 from tests.unit.models.flow_reference import Seam, reference_edit
 from tests.unit.models.test_placement import Parked
 from tests.unit.models.unet_kit import KITS, UNetKit
@@ -269,6 +269,31 @@ def test_drafts_are_made_by_a_small_autoencoder(sdxl: Loaded):
         list(session.draft(PAIRS, calls=1))
     assert (counts["encode"], counts["decode"]) == (0, 0)
     assert session.drafted.calls == 1
+
+
+def test_a_window_of_a_large_picture_is_edited_and_shown_at_every_step(sdxl: Loaded):
+    image, pair = picture(300, 260), rd.RegionPair.move(box((300, 260), 20, 30, 52, 62), 40, 24)
+    session = rd.ImageSession(sdxl.pipe, image, PROMPT)
+    shown = [step.preview(130) for step in session.edit([pair])]
+    assert len(shown) == len(session.levels)
+    assert {(preview.shape, preview.dtype) for preview in shown} == {((130, 113, 3), np.dtype(np.uint8))}
+    touched, out = pair.handle | pair.target, session.result.array
+    assert np.array_equal(out[~touched], image[~touched])
+    assert not np.array_equal(out[touched], image[touched])
+    assert max(session.inversion([pair]).latents.shape[-2:]) * 8 < 300
+
+
+def test_text_encoders_may_go_once_a_session_has_read_its_prompt(sdxl: Loaded):
+    """Another seed is inverted anew, and none of them is asked."""
+    pipe = few_levels(rd.RegionDragPipeline.from_pipe(sdxl.theirs))
+    session = rd.ImageSession(pipe, picture(*SHAPE), PROMPT)
+    for name in pipe.components:
+        if name.startswith(("text_encoder", "tokenizer", "processor")):
+            pipe.register_modules(**{name: None})
+    assert torch.equal(last_latents(session, seed=7), last_latents(sdxl.kept, seed=7))
+    list(session.draft(PAIRS, calls=1))
+    with pytest.raises(ValueError, match="has no text encoder"):
+        rd.ImageSession(pipe, picture(*SHAPE), PROMPT)
 
 
 @pytest.mark.parametrize("shape", [(67, 91), (211, 64)])
