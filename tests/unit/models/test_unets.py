@@ -225,11 +225,11 @@ def test_batched_inversion_equals_one_by_one(family: Loaded):
 
 
 @pytest.mark.parametrize("settings", [{}, {"content": "pixels"}])
-def test_injected_keys_equal_a_run_beside_the_original(some: Loaded, settings: dict[str, Any]):
-    kept = last_latents(some.kept, **settings)
-    beside = last_latents(some.session(keys_values="recompute"), **settings)
+def test_injected_keys_equal_a_run_beside_the_original(sdxl: Loaded, settings: dict[str, Any]):
+    kept = last_latents(sdxl.kept, **settings)
+    beside = last_latents(sdxl.session(keys_values="recompute"), **settings)
     assert far(kept, beside) < 1e-4
-    assert far(kept, last_latents(some.kept, **{**settings, "attention_swap": False})) > 1e-4
+    assert far(kept, last_latents(sdxl.kept, **{**settings, "attention_swap": False})) > 1e-4
 
 
 def test_layers_are_chosen_by_name(sdxl: Loaded):
@@ -397,8 +397,8 @@ def state_of(pipe: Any) -> list[object]:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_a_users_pipeline_is_left_as_it_was(some: Loaded, dtype: torch.dtype):
-    users = some.kit.pipeline.from_pretrained(some.folder, dtype=dtype)
+def test_a_users_pipeline_is_left_as_it_was(sdxl: Loaded, dtype: torch.dtype):
+    users = sdxl.kit.pipeline.from_pretrained(sdxl.folder, dtype=dtype)
     users.scheduler.set_timesteps(7)  # as the user's last call has left it
     hook = users.unet.register_forward_pre_hook(lambda *_: None)
     before = state_of(users)
@@ -546,16 +546,16 @@ def test_a_prompt_that_is_too_long_is_cut_with_a_warning(sdxl: Loaded):
 # ---- loading and saving ----
 
 
-def test_any_pipeline_loads_what_ours_saved(some: Loaded, tmp_path: Path):
-    some.pipe.save_pretrained(tmp_path / "ours")
-    plain = some.kit.pipeline.from_pretrained(tmp_path / "ours", safety_checker=None)
-    for name, weight in some.theirs.unet.state_dict().items():
+def test_any_pipeline_loads_what_ours_saved(sdxl: Loaded, tmp_path: Path):
+    sdxl.pipe.save_pretrained(tmp_path / "ours")
+    plain = sdxl.kit.pipeline.from_pretrained(tmp_path / "ours", safety_checker=None)
+    for name, weight in sdxl.theirs.unet.state_dict().items():
         assert torch.equal(plain.unet.state_dict()[name], weight)
     again = few_levels(
         rd.RegionDragPipeline.from_pretrained(tmp_path / "ours", device="cpu", dtype="float32")
     )
     session = rd.ImageSession(again, picture(*SHAPE), PROMPT)
-    assert torch.equal(last_latents(session), last_latents(some.kept))
+    assert torch.equal(last_latents(session), last_latents(sdxl.kept))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
