@@ -38,9 +38,7 @@ def test_weights_for_other_measures_are_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(objectness, "WEIGHTS", tmp_path / "objectness.safetensors")
     objectness._weights.cache_clear()
     try:
-        with pytest.raises(
-            ValueError, match=r"6 measures, there are 7: run training/fit_selecting"
-        ):
+        with pytest.raises(ValueError, match=r"6 measures, there are 7: run training/fit_selecting"):
             objectness._weights()
     finally:
         objectness._weights.cache_clear()
