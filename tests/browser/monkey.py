@@ -94,7 +94,8 @@ BUTTONS = [
 ]
 HELD = [None, None, None, "Shift", "Alt"]
 MOST_UNDONE = 400  # presses of undo after a round; a round makes fewer steps
-ENDS = 8  # looks at the undo button, 60 ms apart, before there is nothing left to undo
+# no picture is on its way: an Accept, or its undoing, has brought all that comes with it
+QUIET = "document.querySelector('.rd-root').getAttribute('aria-busy') === 'false'"
 STATE = """() => {
     const bytes = (v) => [...new Uint8Array(v.buffer ?? v, v.byteOffset ?? 0, v.byteLength)]
     const sum = (v) => bytes(v).reduce((h, b) => (Math.imul(h, 31) + b) | 0, 7)
@@ -154,13 +155,8 @@ class Monkey:
         self.settle()
         undo = self.widget.button("Undo")
         for _ in range(MOST_UNDONE):
-            for _ in range(
-                ENDS
-            ):  # an Accept, or its undoing, brings more with it once the kernel has answered
-                if undo.is_enabled():
-                    break
-                page.wait_for_timeout(60)
-            else:
+            page.wait_for_function(QUIET)
+            if not undo.is_enabled():
                 return
             undo.click()
         raise AssertionError("there is no end of undoing")

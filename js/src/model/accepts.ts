@@ -20,6 +20,8 @@ export class Accepts {
   private undone: string | null = null
   /** What the next new picture will come from. */
   private expected: { accepted?: Accepted; restored?: Accepted } | null = null
+  /** What was asked for meanwhile. */
+  private later: (() => void)[] = []
 
   constructor(
     private readonly host: Host,
@@ -31,15 +33,28 @@ export class Accepts {
     })
   }
 
-  /** Whether an Accept can be undone now: everything drawn since has been undone. */
-  get canUndo(): boolean {
-    return !this.store.canUndo && this.done.length > 0 && this.expected === null
+  /** Whether another picture was asked for and has not come yet. */
+  get pending(): boolean {
+    return this.expected !== null
   }
 
-  /** Whether an undone Accept can be made again now. */
+  /** Whether an Accept can be undone now, everything drawn since being undone; or something, once the picture has come. */
+  get canUndo(): boolean {
+    const { done, expected, store } = this
+    if (!expected) return !store.canUndo && done.length > 0
+    return !expected.restored || expected.restored.past.length > 0 || done.length > 1
+  }
+
+  /** Whether an undone Accept can be made again now, or once the picture has come. */
   get canRedo(): boolean {
-    const { results, store } = this
+    const { expected, results, store } = this
+    if (expected) return expected.restored !== undefined
     return !store.canRedo && this.undone !== null && results.info?.id === this.undone
+  }
+
+  /** Calls `act` once the picture that was asked for has come. */
+  afterwards(act: () => void): void {
+    this.later.push(act)
   }
 
   /** Makes the result the picture. Returns false if there is none. */
@@ -70,6 +85,7 @@ export class Accepts {
       this.store.resume(restored.past, restored.drawn)
       this.undone = restored.result
     } else this.done = []
+    for (const act of this.later.splice(0)) act()
   }
 
   /** The kernel could not do it. */
@@ -77,5 +93,6 @@ export class Accepts {
     // A result that is gone cannot be brought back later either.
     if (this.expected?.restored) this.done = []
     this.expected = null
+    this.later = []
   }
 }

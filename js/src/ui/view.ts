@@ -58,7 +58,10 @@ export function openView(widget: WidgetModel, host: HTMLElement): () => void {
   watchSight(root, id, widget, signal)
   const stay = keepFocus(root, stage.canvas, signal)
   onChange([widget, state], stay, signal)
-  const size = () => fitHeight(widget, state, stage)
+  const size = () => {
+    root.setAttribute("aria-busy", String(widget.changing))
+    fitHeight(widget, state, stage)
+  }
   onChange([widget, state], size, signal)
   listen(window, "resize", size, signal)
   size()
