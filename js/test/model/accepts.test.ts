@@ -113,3 +113,97 @@ describe("an accepted result", () => {
     expect(widget.canUndo).toBe(false)
   })
 })
+
+describe("a picture that is on its way", () => {
+  /** A drawn pair with its result on show, and a picture that is decoded when told. */
+  async function waiting() {
+    const opened = await open()
+    const { model, widget } = opened
+    drawPair(widget)
+    model.update({ ...result(4), _state: { state: "done", run: 4 } })
+    await arrive()
+    let decoded = () => {}
+    const bitmap = { width: W, height: H, close: () => {} }
+    vi.stubGlobal("createImageBitmap", () => new Promise((done) => (decoded = () => done(bitmap))))
+    const decode = async () => {
+      decoded()
+      await arrive()
+    }
+    return { ...opened, decode }
+  }
+
+  it("is waited for by undo and redo, whenever they are pressed", async () => {
+    const { model, widget, sent, decode } = await waiting()
+    widget.accept()
+    widget.undo()
+    model.update(newPicture(model, 2))
+    await arrive()
+    expect([widget.changing, widget.canUndo, pairsOf(widget), sent("restore").length]).toEqual([
+      true,
+      true,
+      1,
+      0,
+    ])
+    await decode()
+    expect(sent("restore")[0]?.content).toMatchObject({ result: "r4" })
+    expect([widget.canUndo, widget.canRedo]).toEqual([true, true])
+    widget.redo()
+    vi.stubGlobal("createImageBitmap", async () => ({ width: W, height: H, close: () => {} }))
+    await broughtBack(model)
+    expect(sent("accept")).toHaveLength(2)
+  })
+
+  it("takes no drawing for the one before it, nor a run", async () => {
+    const { model, widget, sent, decode } = await waiting()
+    widget.accept()
+    const { regions } = widget.store
+    drawPair(widget)
+    expect([widget.store.regions, widget.canDraw, widget.store.beginStroke("handle")]).toEqual([
+      regions,
+      false,
+      null,
+    ])
+    widget.run()
+    expect(sent("run")).toHaveLength(0)
+    model.update(newPicture(model, 2))
+    await arrive()
+    await decode()
+    expect([pairsOf(widget), widget.changing, model.get("_pairs")]).toEqual([0, false, []])
+  })
+
+  it("brings its regions with it, of whatever size they are", async () => {
+    const { model, widget, decode } = await waiting()
+    const pair = { id: "a", matrix: [1, 0, 10, 0, 1, 0, 0, 0, 1], hasTarget: false, rev: 1 }
+    model.update({
+      ...newPicture(model, 2),
+      _image_info: { ...info, width: 2 * W, height: 2 * H, rev: 2 },
+      _pairs: [pair],
+      _masks: { "h:a": encodeMask(disc(2 * W, 2 * H, 8, 12, 4)) },
+    })
+    await arrive()
+    expect([widget.failure, widget.canUndo]).toEqual([null, false])
+    await decode()
+    expect(widget.failure).toBeNull()
+    expect(widget.store.regions.pairs[0]?.handle.width).toBe(2 * W)
+  })
+
+  it("can still be undone though a run has failed meanwhile", async () => {
+    const { model, widget, decode } = await waiting()
+    widget.accept()
+    model.receive("error", { run: 5, code: "failed", message: "no" })
+    model.update(newPicture(model, 2))
+    await arrive()
+    await decode()
+    expect(widget.canUndo).toBe(true)
+  })
+
+  it("is not waited for once the kernel has gone", async () => {
+    const { model, widget } = await waiting()
+    model.receive("ready", { kernel: "python", busy: false, run: 4 })
+    widget.accept()
+    expect(widget.changing).toBe(true)
+    Object.assign(model, { widget_manager: { kernel: { status: "dead" } } })
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect([widget.liveness, widget.changing]).toEqual(["gone", false])
+  })
+})
