@@ -146,7 +146,7 @@ class Monkey:
         self.undo_all()
         after = self.state()
         assert after == before, (
-            f"undo left something: {after[:2000]}; seed {self.seed}, {' '.join(self.done)}"
+            f"undo left {after[:2000]} instead of {before[:200]}; seed {self.seed}, {' '.join(self.done)}"
         )
 
     def undo_all(self) -> None:

@@ -212,7 +212,7 @@ export class WidgetModel implements LivePorts {
   /** Brings back an earlier result with its regions and settings. */
   restore(id: string): void {
     if (this.changing) return
-    this.host.send("restore", { result: id })
+    this.accepts.restore(id)
     if (this.results.info?.id === id && this.results.picture) this.screen.showResult()
   }
 
@@ -339,8 +339,9 @@ export class WidgetModel implements LivePorts {
     if (loaded === "new") {
       this.live.reset()
       this.selecting.reset()
+      const left = { drawn: this.store.regions, past: this.store.past }
       this.sync.reset(picture.width, picture.height)
-      this.accepts.arrived()
+      this.accepts.arrived(left)
     }
     this.changed.emit()
   }
@@ -355,6 +356,8 @@ export class WidgetModel implements LivePorts {
     }
     if (this.closed || loaded === "same") return
     if (loaded === "gone") return this.screen.showRegions()
+    const { info } = this.results
+    if (info && !this.original.isBehind) this.accepts.made(info.id)
     this.screen.reveal(true)
     this.changed.emit()
   }

@@ -207,3 +207,62 @@ describe("a picture that is on its way", () => {
     expect([widget.liveness, widget.changing]).toEqual(["gone", false])
   })
 })
+
+describe("an earlier result", () => {
+  /** The result of an earlier picture is asked for while a pair is drawn on the accepted one. */
+  async function broughtBackFromTheStrip() {
+    const opened = await accepted()
+    drawPair(opened.widget)
+    opened.widget.restore("r4")
+    await broughtBack(opened.model)
+    return opened
+  }
+
+  it("can be undone, though it brings its picture with it", async () => {
+    const { model, widget, sent } = await broughtBackFromTheStrip()
+    expect([widget.canUndo, widget.canRedo]).toEqual([true, false])
+    widget.undo()
+    expect(sent("accept").at(-1)?.content).toMatchObject({ result: "r4" })
+    model.update(newPicture(model, 5))
+    await arrive()
+    expect([pairsOf(widget), widget.canRedo, (model.get("_pairs") as unknown[]).length]).toEqual([
+      1,
+      false,
+      1,
+    ])
+    widget.undo()
+    expect([pairsOf(widget), widget.canUndo]).toEqual([0, true])
+    widget.undo()
+    expect(sent("restore").at(-1)?.content).toMatchObject({ result: "r4" })
+    await broughtBack(model)
+    expect([widget.canUndo, widget.canRedo]).toEqual([true, true])
+  })
+
+  it("of the picture on show is one step among the others", async () => {
+    const { model, widget } = await open()
+    model.update({ ...result(4), _state: { state: "done", run: 4 } })
+    await arrive()
+    widget.restore("r4")
+    model.update({ ...result(4), _regions_rev: 9 })
+    await arrive()
+    model.update(newPicture(model, 2))
+    await arrive()
+    expect(widget.canUndo).toBe(false)
+  })
+
+  it("leads back to a picture that was opened, by its own results", async () => {
+    const { model, widget, sent } = await accepted()
+    model.update(newPicture(model, 7))
+    await arrive()
+    drawPair(widget)
+    model.update({ ...result(6), _state: { state: "done", run: 6 } })
+    await arrive()
+    widget.restore("r4")
+    await broughtBack(model)
+    widget.undo()
+    expect(sent("restore").at(-1)?.content).toMatchObject({ result: "r6" })
+    model.update({ ...newPicture(model, 9), ...result(6) })
+    await arrive()
+    expect([pairsOf(widget), widget.canRedo]).toEqual([1, false])
+  })
+})
