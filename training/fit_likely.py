@@ -1,143 +1,96 @@
-"""Fit the networks that weigh the cues of a handle's pixels: `python -m training.fit_likely [--folds N]`.
+"""Fit the network that weighs the cues of a handle's pixels: `python -m training.fit_likely [--folds N]`.
 
-They learn from the train and extra parts of `bench handles`: objects outlined by hand, with handles of every
-kind drawn round each. A few minutes on one core; the same seed gives the same weights. With `--folds` the
-photographs are left out in turn instead, and what is reported was judged by networks that had not seen the
-photograph.
+It learns from the train and extra parts of `bench handles`: objects outlined by hand, with handles of every
+kind drawn round each. Half an hour on one core; with `--state DIR` it goes on where it was stopped. With
+`--folds` the photographs are left out in turn instead, and what is reported was judged by a network that had
+not seen the photograph.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.numpy import save_file
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional
 
-from regiondrag_widget.bench.handles.handles import KINDS, PART_KINDS, handle_of
-from regiondrag_widget.bench.handles.objects import HandObject, load_objects
+from regiondrag_widget.bench.handles.objects import load_objects
 from regiondrag_widget.imaging import find
-from regiondrag_widget.imaging.cues import cues_of
+from regiondrag_widget.imaging.cues import NAMES
 from regiondrag_widget.imaging.likely import WEIGHTS, chances
+from training.likely_net import LikelyNet
+from training.outlined import Example, examples
+from training.running import Run, cosine, use_threads
 
-__all__ = ["Example", "examples", "fit", "main"]
+__all__ = ["fit", "main"]
 
 Float = npt.NDArray[np.float32]
-Weights = dict[str, Float]
 
-SAMPLES = 260  # pixels of a handle taken of the object and of the ground
-HIDDEN = 24, 12
-MEMBERS = 4  # networks whose logits are averaged
-BATCH, EPOCHS, RATE, DECAY = 2048, 20, 3e-3, 1e-3
-INNER, OUTER = 4.0, 6.0  # pixels from an outline within which a pixel counts for neither side
-MORE = {"whole": ("lasso", "lasso", "brush", "misses"), "part": ("lasso", "lasso", "tight")}
+EPOCHS, BATCH = 10, 4
+RATE, DECAY, WARM, LEAST = 3e-3, 3e-2, 100, 0.001
+AVERAGING = 0.99
+HANDLE = NAMES.index("in the handle")
+THIN = 37  # of the pixels, one in so many tells the cues' means
 
 
-@dataclass(frozen=True)
-class Example:
-    """One handle round one object: its cues and the truth.
+def fit(known: Sequence[Example], state: Path | None = None, seed: int = 0) -> dict[str, Tensor]:
+    """The network's weights. Each object counts the same, and what is lost as the benchmark counts it.
 
-    Attributes
+    Parameters
     ----------
-    values
-        (n, cues) float32, a row for each pixel of the handle.
-    truth
-        (n,) int8: 1 in the object, 0 well outside it, -1 near its outline.
+    known
+        At least one example.
+    state
+        A folder where the run is saved after each epoch, and resumed from.
     """
-
-    name: str
-    photo: str
-    kind: str
-    values: Float
-    truth: npt.NDArray[np.int8]
-
-
-def examples(objects: Sequence[HandObject]) -> Iterator[Example]:
-    """Every kind of handle round each object, some of them drawn more than once."""
-    for thing in objects:
-        rgb = np.asarray(thing.image())
-        for kind, seed in _handles(thing.kind):
-            handle = handle_of(thing.mask, kind, seed)
-            part, inside, scale = find.looked_at(rgb, handle)
-            cues = cues_of(part, inside, scale)
-            if cues is None:
-                continue
-            mask = find.looked_at(thing.mask.astype(np.uint8) * 255, handle)[0] > 127
-            truth = _truth(mask, inside, scale)[inside]
-            yield Example(thing.name, thing.photo.name, f"{kind} {seed}", cues.values, truth)
-
-
-def fit(known: Sequence[Example], seed: int = 0) -> Weights:
-    """The networks' weights. Each object counts the same, and what is lost as the benchmark counts it."""
-    rng = np.random.default_rng(seed)
-    often = Counter(e.name for e in known)
-    rows, truths, weights = [], [], []
-    for e in known:
-        for side in (0, 1):
-            here = np.flatnonzero(e.truth == side)
-            if not len(here):
-                continue
-            share = 1.0 if side else len(here) / len(e.truth)
-            here = rng.choice(here, min(SAMPLES, len(here)), replace=False)
-            rows.append(e.values[here])
-            truths.append(np.full(len(here), side, np.float32))
-            weights.append(np.full(len(here), share / len(here) / often[e.name], np.float32))
-    x, counts = np.concatenate(rows), np.concatenate(weights)
-    mean, deviation = x.mean(0), x.std(0) + 1e-3
-    data = torch.from_numpy((x - mean) / deviation)
-    truth, weight = torch.from_numpy(np.concatenate(truths)), torch.from_numpy(counts / counts.mean())
-    nets = [_fit_one(data, truth, weight, seed + member) for member in range(MEMBERS)]
-    fitted = {"mean": mean, "deviation": deviation}
-    for name, at in (("first", 0), ("second", 2), ("last", 4)):
-        for kind in ("weight", "bias"):
-            stack = torch.stack([getattr(net[at], kind).detach() for net in nets])
-            fitted[f"{name}.{kind}"] = stack.numpy()
-    return {name: np.ascontiguousarray(value, np.float32) for name, value in fitted.items()}
-
-
-def _fit_one(x: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor, seed: int) -> torch.nn.Sequential:
     torch.manual_seed(seed)
-    sizes = x.shape[1], *HIDDEN
-    hidden = [torch.nn.Linear(a, b) for a, b in pairwise(sizes)]
-    relu = torch.nn.ReLU()
-    net = torch.nn.Sequential(hidden[0], relu, hidden[1], relu, torch.nn.Linear(HIDDEN[-1], 1))
-    steps = EPOCHS * (len(x) // BATCH + 1)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
-    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for _ in range(steps):
-        batch = torch.randint(len(x), (BATCH,))
-        logits = net(x[batch])[:, 0]
-        losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, truth[batch], reduction="none")
-        optimiser.zero_grad()
-        (losses * weight[batch]).mean().backward()
-        optimiser.step()
-        cosine.step()
-    return net
+    pixels = np.concatenate([e.values.reshape(-1, len(NAMES))[::THIN] for e in known]).astype(np.float32)
+    net = LikelyNet(pixels.mean(0), pixels.std(0) + 1e-3)
+    run = Run(net, torch.optim.AdamW(net.parameters(), weight_decay=DECAY))
+    if state is not None:
+        state.mkdir(parents=True, exist_ok=True)
+        run.resume(state)
+    often = Counter(e.name for e in known)
+    steps = len(known) // BATCH
+    for epoch in range(run.step // steps, EPOCHS):
+        rng = np.random.default_rng((seed, epoch))
+        order, total = rng.permutation(len(known)), 0.0
+        for at in range(steps):
+            losses = []
+            for index in order[BATCH * at : BATCH * (at + 1)]:
+                example = known[index]
+                weight = len(known) / len(often) / often[example.name]
+                losses.append(weight * _loss(net, example, int(rng.integers(8))))
+            loss = torch.stack(losses).mean()
+            total += float(loss.detach())
+            rate = RATE * cosine(run.step, run.step / (EPOCHS * steps), WARM, LEAST)
+            run.take(loss, rate, AVERAGING)
+        print(f"epoch {epoch + 1} of {EPOCHS}: loss {total / steps:.4f}", flush=True)
+        if state is not None:
+            run.save(state)
+    return run.average
 
 
-def _handles(kind: str) -> Iterator[tuple[str, int]]:
-    for usual in KINDS if kind == "whole" else PART_KINDS:
-        yield usual, 0
-    for i, more in enumerate(MORE[kind]):
-        yield more, i + 1
-
-
-def _truth(mask: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_], scale: float) -> npt.NDArray[np.int8]:
-    object_ = mask & inside
-    framed = np.pad(object_.astype(np.uint8), 1)
-    inner = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1] > INNER * scale
-    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
-    truth = np.full(mask.shape, -1, np.int8)
-    truth[inner if inner.any() else object_] = 1
-    truth[away > OUTER * scale] = 0
-    return truth
+def _loss(net: LikelyNet, example: Example, turn: int) -> Tensor:
+    """Of an example in one of eight views: the object's mean, and the ground's sum over the handle's size."""
+    values, truth = example.values.astype(np.float32), example.truth
+    if turn & 4:
+        values, truth = values.transpose(1, 0, 2), truth.T
+    if turn & 1:
+        values, truth = values[::-1], truth[::-1]
+    if turn & 2:
+        values, truth = values[:, ::-1], truth[:, ::-1]
+    logits = net(torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None])[0]
+    goal = torch.from_numpy(truth.copy())
+    wrong = functional.binary_cross_entropy_with_logits(logits, (goal == 1).float(), reduction="none")
+    lost = wrong[goal == 1].mean() if (goal == 1).any() else 0.0
+    return torch.as_tensor(lost + wrong[goal == 0].sum() / max(1.0, float(values[..., HANDLE].sum())))
 
 
 def _left_out(known: Sequence[Example], folds: int) -> None:
@@ -146,32 +99,40 @@ def _left_out(known: Sequence[Example], folds: int) -> None:
     fold = {photo: i % folds for i, photo in enumerate(photos)}
     lost, carried = [], []
     for i in range(folds):
-        weights = fit([e for e in known if fold[e.photo] != i])
+        weights = {k: v.numpy() for k, v in fit([e for e in known if fold[e.photo] != i]).items()}
         for e in known:
             if fold[e.photo] == i:
-                taken = chances(e.values, weights) > find.LIKELY
-                lost.append(float((~taken & (e.truth == 1)).sum() / max(1, (e.truth == 1).sum())))
-                carried.append(float((taken & (e.truth == 0)).mean()))
-    good = [a < 0.01 and b < 0.02 for a, b in zip(lost, carried, strict=True)]
-    print(
-        f"{len(known)} handles, {len(photos)} photographs, {folds} folds: {sum(good)} good, "
-        f"lost {np.mean(lost):.2%}, carried {np.mean(carried):.2%} in the mean"
-    )
+                logits = chances(e.values.astype(np.float32), weights)
+                taken = logits > np.log(find.LIKELY / (1 - find.LIKELY))
+                object_, ground, size = e.truth == 1, e.truth == 0, e.values[..., HANDLE].sum()
+                lost.append(float((~taken & object_).sum() / max(1, object_.sum())))
+                carried.append(float((taken & ground).sum() / size))
+        good = sum(a < 0.01 and b < 0.02 for a, b in zip(lost, carried, strict=True))
+        print(
+            f"{len(lost)} handles, {i + 1} of {folds} folds of {len(photos)} photographs: {good} good, "
+            f"lost {np.mean(lost):.2%}, carried {np.mean(carried):.2%} in the mean",
+            flush=True,
+        )
 
 
 def main() -> None:
     """Fit and write the weights, or report on photographs left out."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("-o", "--out", type=Path, default=WEIGHTS)
+    parser.add_argument("--state", type=Path, help="folder to save the run in and to resume it from")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch's own choice)")
     parser.add_argument(
         "--folds", type=int, help="leave photographs out in turn and report; nothing is written"
     )
     args = parser.parse_args()
+    use_threads(args.threads)
     known = list(examples([*load_objects("train"), *load_objects("extra")]))
     if args.folds:
         _left_out(known, args.folds)
-    else:
-        save_file(fit(known), args.out)
+        return
+    weights = fit(known, args.state)
+    halves = {k: v if k in ("mean", "deviation") else v.half() for k, v in weights.items()}
+    save_file({k: v.contiguous() for k, v in halves.items()}, args.out)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What speaks for a pixel of a drawn handle being the object's: cuts, colours, edges, depth in the handle.
 
-No cue is believed alone: `likely` weighs them.
+No cue is believed alone: `likely` weighs them, each beside those around it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ CROSSED = 0.1  # of the rim of a handle on paper, that ink may cross
 NEAR, FAR = 6.0, 20.0  # pixels of the blur that the surroundings' colours nearby are told from
 FINE, COARSE = 2.5, 7.0  # pixels of the blur of what the cuts say
 FEW = 50  # pixels that are too few to learn colours from
+EVEN = 8.0  # CIELAB units added to the surroundings' deviation, which may be none
 
 NAMES = (
     *("cut by colour", "cut by depth", "cut by core", "reach", "faint reach", "depth", "depth share"),
@@ -44,8 +45,11 @@ NAMES = (
     *("share by colour", "share by depth", "share by core"),
     *("rim by colour", "rim by depth", "rim by core"),
     *("fill of the box", "fill of the hull", "size", "reach of the core", "faint reach of the core"),
+    *("L", "a", "b", "L from the surroundings", "a from the surroundings", "b from the surroundings"),
+    *("in the handle", "distance to the handle"),
 )
-"""What each column of `Cues.values` holds; from "share by colour" on it is the same for the whole handle."""
+"""What each channel of `Cues.values` holds. From "L" on it is known in the whole window, before only in the
+handle; from "share by colour" to there it is the same for the whole handle."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Cues:
     Attributes
     ----------
     values
-        (n, len(NAMES)) float32, one row for each pixel of the handle, in the order of `rgb[handle]`.
+        (h, w, len(NAMES)) float32.
     by_colour
         (h, w) bool, the cut that may follow the object out of the handle.
     certain
@@ -121,15 +125,22 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float) -> Cues | None:
         *(handle.sum() / box, handle.sum() / max(1.0, hull), np.log(most)),
         *(reach[core].mean(), faint[core].mean()),
     )
-    pixels = np.stack([np.asarray(cue, np.float32)[handle] for cue in per_pixel], 1)
-    whole = np.tile(np.asarray(of_handle, np.float32), (len(pixels), 1))
+    values = np.dstack(
+        [
+            *(np.where(handle, cue, 0) for cue in (*per_pixel, *of_handle)),
+            *(lab / 50 - 2).transpose(2, 0, 1),
+            *_from_all(lab, ring).transpose(2, 0, 1),
+            handle,
+            np.log1p(cv2.distanceTransform(ring.astype(np.uint8), cv2.DIST_L2, 5)),
+        ]
+    ).astype(np.float32)
     certain = (by_colour & (by_depth | by_core)) | (reach < SHUT_OFF)
     paper = paper_of(rgb.astype(np.float32), ring)
     if paper is not None:
         ink = np.abs(rgb - paper).max(-1) > INK
         if float(ink[rim].mean()) <= CROSSED:  # else a drawing's ground
             certain |= ink
-    return Cues(np.hstack([pixels, whole]), by_colour, certain & handle, reach, colours)
+    return Cues(values, by_colour, certain & handle, reach, colours)
 
 
 def _by_colour(handle: Bool, colours: Surroundings) -> Pixels:
@@ -188,6 +199,12 @@ def _from_nearby(lab: Float, ring: Bool, sigma: float) -> Float:
     share = cv2.GaussianBlur(ring.astype(np.float32), (0, 0), sigma)[..., None] + 1e-4
     mean = cv2.GaussianBlur(lab * ring[..., None], (0, 0), sigma) / share
     return np.asarray(np.minimum(np.sqrt(((lab - mean) ** 2).sum(-1)), 80) / 20, np.float32)
+
+
+def _from_all(lab: Float, ring: Bool) -> Float:
+    """Each colour's difference (h, w, 3) from the surroundings' mean, in their deviations."""
+    around = lab[ring]
+    return np.asarray(((lab - around.mean(0)) / (around.std(0) + EVEN)).clip(-5, 5), np.float32)
 
 
 def _slope(lab: Float) -> Float:

@@ -54,9 +54,9 @@ class Found:
 def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     """The object that a handle was drawn round, or None where nothing in it stands out.
 
-    Three ways of GrabCut, colours, edges and the depth in the handle are weighed for each pixel (`cues`,
-    `likely`). A doubted pixel is carried: what is missing from an object is seen at once, a strip of ground
-    beside it hardly.
+    Three ways of GrabCut, colours, edges and the depth in the handle are weighed (`cues`, `likely`). A
+    doubted pixel is carried: what is missing from an object is seen at once, a strip of ground beside it
+    hardly.
 
     Parameters
     ----------
@@ -72,8 +72,7 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     cues = cues_of(part, inside, scale)
     if cues is None:
         return None
-    chance = np.zeros(inside.shape, np.float32)
-    chance[inside] = likely(cues.values)
+    chance = np.where(inside, likely(cues.values), 0)
     share = np.maximum(cv2.GaussianBlur(inside.astype(np.float32), (0, 0), CALM), 1e-3)
     object_ = (cv2.GaussianBlur(chance, (0, 0), CALM) / share > LIKELY) | cues.certain
     object_ = _tidied(_trimmed(object_ & inside, cues.reach, STRIP * scale) | cues.certain, inside)

@@ -49,6 +49,12 @@ class Family:
         found = importlib.import_module(f"regiondrag_widget.models.{module}")
         return getattr(found, kind)  # type: ignore[no-any-return]
 
+    def pipeline_class(self) -> Any:
+        """The class of the pipeline that diffusers has for the family."""
+        import diffusers
+
+        return getattr(diffusers, self.pipelines[0])
+
     def own_pipeline(self, components: Mapping[str, Any]) -> Any:
         """The pipeline that diffusers has for the family, made of parts that are loaded.
 
@@ -57,9 +63,7 @@ class Family:
         components : mapping
             The parts by name; those that the pipeline does not take are passed over.
         """
-        import diffusers
-
-        kind = getattr(diffusers, self.pipelines[0])
+        kind = self.pipeline_class()
         wanted = inspect.signature(kind.__init__).parameters
         return kind(**{name: part for name, part in components.items() if name in wanted})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ __all__ = [
     "fitting_layer",
     "fuse_lora",
     "lora_source",
+    "refuse_pickled",
+    "warn_of_text_parts",
 ]
 
 TRANSFORMER_FACTOR = re.compile(r"^transformer\.(?P<layer>.+)\.lora_(?P<which>[AB])\.weight$")
@@ -54,8 +57,7 @@ def lora_source(lora: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
         There is no such file.
     """
     text, path = os.fspath(lora), Path(lora).expanduser()
-    if path.suffix in (".bin", ".ckpt", ".pt", ".pth"):
-        raise ValueError(f"{text} holds pickled weights, which can run code when loaded: use .safetensors")
+    refuse_pickled(text)
     if path.is_file():
         if path.suffix != ".safetensors":
             raise ValueError(f"{text} is no .safetensors file")
@@ -80,12 +82,24 @@ def lora_source(lora: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
     return text, {}
 
 
+def refuse_pickled(name: str) -> None:
+    """Refuse the name of a file of pickled weights.
+
+    Raises
+    ------
+    ValueError
+        In one sentence.
+    """
+    if name.endswith((".bin", ".ckpt", ".pt", ".pth")):
+        raise ValueError(f"{name} holds pickled weights, which can run code when loaded: use .safetensors")
+
+
 @torch.no_grad()
 def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **options: Any) -> int:
     """Add `scale` times a LoRA to the UNet's weights (Hu et al. 2022): W + scale alpha / rank B A.
 
-    The network keeps its layers, so an edit takes no longer. Parts for text encoders are left out: few-step
-    weights have none.
+    The network keeps its layers, so an edit takes no longer. Parts for text encoders are left out with a
+    warning; few-step weights have none.
 
     Parameters
     ----------
@@ -121,7 +135,13 @@ def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **opt
     except Exception as error:  # safetensors and the hub have exceptions of their own
         first = first_line(error)
         raise ValueError(f"the LoRA {os.fspath(lora)} could not be loaded: {first}") from error
-    factors, _ = factors_of(convert_unet_state_dict_to_peft(state), FACTOR)
+    factors, others = factors_of(convert_unet_state_dict_to_peft(state), FACTOR)
+    unknown = next((k for k in others if k.startswith("unet.") and not k.endswith("alpha")), None)
+    if unknown is not None and factors:
+        raise ValueError(
+            f"the LoRA {os.fspath(lora)} has {unknown}, which is no factor of a layer: load it with PEFT on "
+            "diffusers' own pipeline, and pass that to RegionDragPipeline.from_pipe"
+        )
     base = base_of(factors)
     made_for = f" but one of {base}" if base else ""
     layers = {
@@ -134,6 +154,7 @@ def fuse_lora(unet: Any, lora: str | os.PathLike[str], scale: float = 1.0, **opt
         raise ValueError(
             f"{os.fspath(lora)} holds no LoRA of a UNet{f', but one of {theirs}' if other else ''}"
         )
+    warn_of_text_parts(lora, others)
     alpha_of = _alphas(alphas or {}, described[0] if described and described[0] else {})
     add_changes(layers, alpha_of, scale)
     return len(layers)
@@ -160,6 +181,24 @@ def factors_of(
         else:
             factors.setdefault(found["layer"], {})[found["which"]] = value
     return factors, others
+
+
+def warn_of_text_parts(lora: str | os.PathLike[str], others: list[str]) -> None:
+    """Warn of the parts of a LoRA that are for text encoders, which are not added.
+
+    Parameters
+    ----------
+    lora
+        What messages call it.
+    others
+        The names of what is no factor of the network's layers.
+    """
+    if any(name.startswith("text_encoder") for name in others):
+        warnings.warn(
+            f"the LoRA {os.fspath(lora)} changes the text encoder as well, which is left out: load it by "
+            "load_lora_weights on the pipeline, which adds both (PEFT must be installed)",
+            stacklevel=4,
+        )
 
 
 def add_changes(

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import torch
 from diffusers import DiffusionPipeline
-from diffusers.loaders import TextualInversionLoaderMixin
 from torch import Tensor
 
 from regiondrag_widget.models.admission import is_edm
@@ -29,6 +28,7 @@ from regiondrag_widget.models.profile import (
 )
 from regiondrag_widget.models.prompt import encode_prompt
 from regiondrag_widget.models.saving import write_index
+from regiondrag_widget.models.textual_inversion import SafeTextualInversion
 from regiondrag_widget.models.tokenizers import with_own_tokenizers
 from regiondrag_widget.models.transformer import TransformerBackbone
 from regiondrag_widget.models.unet import UNetBackbone
@@ -53,7 +53,7 @@ PARTS = (
 )
 
 
-class PipelineParts(DiffusionPipeline, NamedLoras, TextualInversionLoaderMixin, SafeIPAdapters):
+class PipelineParts(DiffusionPipeline, NamedLoras, SafeTextualInversion, SafeIPAdapters):
     """Holds the parts and makes a `Model` of them; `RegionDragPipeline` loads them and edits.
 
     The parts are used as they are: never cast, never reconfigured.
@@ -214,6 +214,8 @@ class PipelineParts(DiffusionPipeline, NamedLoras, TextualInversionLoaderMixin, 
 
     def _encoded(self, prompt: str, picture: Any = None) -> Condition:
         side, backbone = self.profile.side, self.backbone
+        if self.text_encoder is None and self.text_encoder_2 is None:  # taken out since
+            raise ValueError("this pipeline has no text encoder: pass prompt_embeds")
         for name, part in self.components.items():
             tokenizer = name.replace("text_encoder", "tokenizer")
             if part is not None and tokenizer != name and self.components.get(tokenizer) is None:
@@ -261,18 +263,6 @@ class PipelineParts(DiffusionPipeline, NamedLoras, TextualInversionLoaderMixin, 
         self.backbone.set_draft_vae(draft_vae)
         self.register_modules(draft_vae=draft_vae)
         self._parts = self._present_parts()
-
-    def load_textual_inversion(self, *args: Any, **options: Any) -> None:
-        """Add words of one's own as diffusers does (see its ``load_textual_inversion``).
-
-        Raises
-        ------
-        ValueError
-            The model is a transformer, whose families have none.
-        """
-        if self.unet is None:
-            raise ValueError(f"{self.family.name} has no textual inversion: use a LoRA")
-        super().load_textual_inversion(*args, **options)
 
     # -- speed ----
 

@@ -6,7 +6,6 @@ import os
 import re
 from typing import Any
 
-import diffusers
 import torch
 
 from regiondrag_widget.errors import first_line
@@ -18,6 +17,7 @@ from regiondrag_widget.models.lora import (
     factors_of,
     fitting_layer,
     lora_source,
+    warn_of_text_parts,
 )
 from regiondrag_widget.models.lora_bases import base_of
 
@@ -31,7 +31,7 @@ def fuse_transformer_lora(
     """Add `scale` times a LoRA to a transformer's weights: see `fuse_lora`.
 
     diffusers' own reader of the family translates other programs' formats. Parts for text encoders are left
-    out, as `fuse_lora` does.
+    out with a warning, as `fuse_lora` does.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def fuse_transformer_lora(
     place, named = lora_source(lora)
     try:
         # FLUX.1's reader gives the alphas apart; the others know no such option and leave them in
-        state, *apart, described = getattr(diffusers, family.pipelines[0]).lora_state_dict(
+        state, *apart, described = family.pipeline_class().lora_state_dict(
             place,
             use_safetensors=True,
             return_alphas=True,
@@ -87,6 +87,7 @@ def fuse_transformer_lora(
     made_for = f" but one of {base}" if base and not family.name.startswith(base) else ""
     refusal = f"the LoRA {os.fspath(lora)} is not this model's{made_for}"
     layers = {name: fitting_layer(transformer, name, pair, refusal) for name, pair in factors.items()}
+    warn_of_text_parts(lora, others)
     alphas, usual = _alphas((apart and apart[0]) or {}, described or {})
     add_changes(layers, lambda name: alphas.get(name, usual), scale)
     return len(layers)

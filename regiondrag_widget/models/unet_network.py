@@ -225,7 +225,7 @@ class UNetNetwork:
     def _text_attention(self, state: NetworkState, device: torch.device) -> TextAttention:
         if self._text is None or self._text[0] != state.key:
             embeds = self._condition_at(device)["encoder_hidden_states"]
-            with torch.inference_mode(False):
+            with torch.inference_mode(False), device_errors():
                 layers = {} if state.moved else state.attention
                 self._text = (state.key, TextAttention(self.unet, embeds, layers))
         return self._text[1]

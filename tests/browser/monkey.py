@@ -1,10 +1,12 @@
 """A monkey at the widget: random gestures by a seed, and then everything is undone.
 
     python -m tests.browser.monkey --seconds 1800 --seed 1
+    python -m tests.browser.monkey --seconds 900 --jupyter
 
-Rounds of gestures with every tool, key and button on the mock host. Each ends by undoing all of it, Accepts
-included: what is drawn and the picture must be as in the beginning. Prints a line a round; exit status 1 when
-the page logged an error, when undoing left something, or when memory grew. The front end must be built.
+Rounds of gestures with every tool, key and button, on the mock host or in JupyterLab, whose kernel has a fake
+engine. Each ends by undoing all of it, Accepts included: what is drawn and the picture must be as in the
+beginning. Prints a line a round; exit status 1 when the page or the kernel logged an error, when undoing left
+something, or when memory grew. The front end must be built.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import argparse
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,7 +97,8 @@ BUTTONS = [
 ]
 HELD = [None, None, None, "Shift", "Alt"]
 MOST_UNDONE = 400  # presses of undo after a round; a round makes fewer steps
-ENDS = 8  # looks at the undo button, 60 ms apart, before there is nothing left to undo
+# no picture is on its way: an Accept, or its undoing, has brought all that comes with it
+QUIET = "document.querySelector('.rd-root').getAttribute('aria-busy') === 'false'"
 STATE = """() => {
     const bytes = (v) => [...new Uint8Array(v.buffer ?? v, v.byteOffset ?? 0, v.byteLength)]
     const sum = (v) => bytes(v).reduce((h, b) => (Math.imul(h, 31) + b) | 0, 7)
@@ -127,8 +131,8 @@ class Monkey:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
 
-    def state(self) -> str:
-        """What the kernel would hold: picture, pairs and masks."""
+    def state(self, wanted: str | None = None) -> str:
+        """What the kernel would hold: picture, pairs and masks; ``wanted`` is for kernels that lag behind."""
         found: str = self.widget.page.evaluate(STATE)
         return found
 
@@ -143,10 +147,18 @@ class Monkey:
             )[0]
             act()
         self.undo_all()
-        after = self.state()
+        after = self.state(before)
         assert after == before, (
-            f"undo left something: {after[:2000]}; seed {self.seed}, {' '.join(self.done)}"
+            f"undo left {after[:2000]} instead of {before[:200]}; seed {self.seed}, {' '.join(self.done)}"
         )
+
+    def failures(self) -> list[str]:
+        """What went wrong in the kernel; the mock host has none."""
+        return []
+
+    def memory(self) -> list[float]:
+        """Megabytes of the kernel; the mock host has none."""
+        return []
 
     def undo_all(self) -> None:
         """Ends what is under way and presses undo until there is nothing left to undo."""
@@ -154,13 +166,8 @@ class Monkey:
         self.settle()
         undo = self.widget.button("Undo")
         for _ in range(MOST_UNDONE):
-            for _ in range(
-                ENDS
-            ):  # an Accept, or its undoing, brings more with it once the kernel has answered
-                if undo.is_enabled():
-                    break
-                page.wait_for_timeout(60)
-            else:
+            page.wait_for_function(QUIET)
+            if not undo.is_enabled():
                 return
             undo.click()
         raise AssertionError("there is no end of undoing")
@@ -257,38 +264,54 @@ def heap(page: Page) -> float:
     return found
 
 
+@contextmanager
+def on_the_mock_host(page: Page, seed: int, errors: list[str]) -> Iterator[Monkey]:
+    """Opens the widget in the mock host; what its page fails at is added to ``errors``."""
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    open_host(page, Path(__file__).parents[2] / "regiondrag_widget" / "widget" / "static")
+    options: dict[str, Any] = {"width": 320, "height": 240}
+    page.evaluate("options => host.open(options)", options)
+    page.evaluate("host.show(900)")
+    yield Monkey(Widget(page), seed)
+
+
 def main() -> int:
     """Runs rounds for as long as asked."""
-    parser = argparse.ArgumentParser(description="random gestures on the widget in the mock host")
+    from tests.browser.monkey_jupyter import in_jupyterlab
+
+    parser = argparse.ArgumentParser(description="random gestures on the widget")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jupyter", action="store_true", help="in JupyterLab instead of the mock host")
     parser.add_argument("--chromium", default="/usr/bin/chromium", help="path of the browser")
     given = parser.parse_args()
-    bundle = Path(__file__).parents[2] / "regiondrag_widget" / "widget" / "static"
     errors: list[str] = []
+    where = in_jupyterlab if given.jupyter else on_the_mock_host
     with sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-gpu", "--enable-precise-memory-info"]
         browser = playwright.chromium.launch(executable_path=given.chromium, args=flags)
-        page = browser.new_page(viewport={"width": 1000, "height": 900})
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        open_host(page, bundle)
-        options: dict[str, Any] = {"width": 320, "height": 240}
-        page.evaluate("options => host.open(options)", options)
-        page.evaluate("host.show(900)")
-        monkey = Monkey(Widget(page), given.seed)
-        end, rounds, memory = time.monotonic() + given.seconds, 0, []
-        while time.monotonic() < end and not errors:
-            monkey.round(40)
-            rounds += 1
-            memory.append(heap(page))
-            print(f"round {rounds}: {memory[-1]:.1f} MB", flush=True)
+        page = browser.new_page(viewport={"width": 1280 if given.jupyter else 1000, "height": 900})
+        with where(page, given.seed, errors) as monkey:
+            rounds, memory = _rounds(monkey, given.seconds, errors)
         browser.close()
     for error in errors:
         print(f"error: {error}; {' '.join(monkey.done)}")
-    grown = memory[-1] - memory[min(2, len(memory) - 1)]
-    print(f"{rounds} rounds, seed {given.seed}: memory {grown:+.1f} MB since the third")
-    return int(bool(errors) or grown > 20)
+    grown = [now - then for then, now in zip(memory[min(2, rounds - 1)], memory[-1], strict=True)]
+    told = ", ".join(f"{name} {by:+.1f} MB" for name, by in zip(("page", "kernel"), grown, strict=False))
+    print(f"{rounds} rounds, seed {given.seed}: {told} since the third")
+    return int(bool(errors) or max(grown) > 20)
+
+
+def _rounds(monkey: Monkey, seconds: float, errors: list[str]) -> tuple[int, list[list[float]]]:
+    """Makes rounds until the time is over or something fails: how many, and the megabytes after each."""
+    end, memory = time.monotonic() + seconds, []
+    while time.monotonic() < end and not errors:
+        monkey.round(40)
+        errors += monkey.failures()
+        memory.append([heap(monkey.widget.page), *monkey.memory()])
+        print(f"round {len(memory)}:", *(f"{m:.1f} MB" for m in memory[-1]), flush=True)
+    return len(memory), memory
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ def test_a_thing_is_clicked_dragged_and_run(notebook, keep, app: str) -> None:
     widget = page.widget()
     drawn = kernel.mask("rd.examples.load().handle")
     y, x = (float(np.median(axis)) for axis in np.nonzero(drawn))
-    widget.click("Select")
     widget.tap((x, y))
     page.until(lambda: kernel.ask("len(w.pairs)") == 1, "the thing is selected", 20)
     keep(widget, f"{app}-select-1-clicked")

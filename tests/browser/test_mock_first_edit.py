@@ -56,6 +56,7 @@ def test_draw_drag_run_and_result(open_widget: Open, artefact: Keep) -> None:
 
 def test_a_run_carries_its_own_masks(open_widget: Open) -> None:
     widget = open_widget()
+    widget.click("Brush")
     widget.drag((90, 130), (105, 130))
     widget.click("Move region")
     widget.drag((97, 130), (217, 90))
@@ -73,6 +74,7 @@ def test_a_run_carries_its_own_masks(open_widget: Open) -> None:
 
 def test_undo_takes_back_a_whole_gesture(open_widget: Open) -> None:
     widget = open_widget()
+    widget.click("Brush")
     widget.drag((60, 60), (90, 60))
     first = widget.mask("handle")
     widget.drag((60, 120), (90, 120), (90, 150))

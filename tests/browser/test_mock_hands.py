@@ -101,6 +101,30 @@ def test_an_accept_is_undone_and_made_again(open_widget: Open) -> None:
     expect(widget.button("Undo")).to_be_disabled()
 
 
+def test_an_earlier_result_of_another_picture_is_undone(open_widget: Open) -> None:
+    widget = open_widget()
+    original = widget.page.evaluate("host.model.get('_image').byteLength")
+    widget.click("Rectangle")
+    widget.drag((40, 40), (80, 80))
+    widget.drag((60, 60), (160, 60))
+    widget.click("Run")
+    expect(widget.canvas).to_have_attribute("data-showing", "result")
+    widget.click("Accept")
+    expect(widget.root.get_by_text("No pairs yet")).to_be_visible()
+    widget.drag((20, 20), (60, 60))
+    accepted, drawn = widget.page.evaluate("host.model.get('_image').byteLength"), widget.mask("handle")
+    assert accepted != original
+    widget.root.locator(".rd-thumb").first.click()
+    widget.page.wait_for_function("n => host.model.get('_image').byteLength === n", arg=original)
+    widget.press("Control+z")
+    widget.page.wait_for_function("n => host.model.get('_image').byteLength === n", arg=accepted)
+    expect(widget.root).to_have_attribute("aria-busy", "false")
+    assert np.array_equal(widget.mask("handle"), drawn)
+    widget.press("Control+z", "Control+z")
+    expect(widget.root.get_by_role("button", name="Pair 1", exact=True)).to_be_visible()
+    assert widget.page.evaluate("host.model.get('_image').byteLength") == original
+
+
 def test_the_result_view_lets_one_drag_on(open_widget: Open) -> None:
     widget = open_widget()
     widget.click("Rectangle")

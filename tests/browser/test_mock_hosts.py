@@ -147,6 +147,7 @@ def test_a_kernel_that_dies_is_told_and_the_drawing_stays(open_widget: Open) -> 
 )
 def test_malformed_messages_do_no_harm(open_widget: Open, message: str) -> None:
     widget = open_widget()
+    widget.click("Brush")
     widget.page.evaluate(f"host.model.receive({message}, [new Uint8Array(3)])")
     widget.drag((60, 60), (120, 60))
     assert widget.mask("handle").any()

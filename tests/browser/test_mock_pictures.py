@@ -61,6 +61,7 @@ def test_by_drop_and_paste(open_widget: Open, png: dict[str, Any], event: str) -
 
 def test_drawings_are_not_thrown_away_unasked(open_widget: Open, png: dict[str, Any]) -> None:
     widget = open_widget()
+    widget.click("Brush")
     widget.drag((60, 60), (120, 60))
     transfer(widget, "drop", {**png, "name": "<b>x</b>.png"})
     dialog = widget.root.get_by_role("alertdialog", name="Replace the picture?")

@@ -72,7 +72,7 @@ def test_a_click_takes_the_thing_and_a_drag_moves_it(
     open_duck: Callable[..., Widget], duck: Any, artefact: Keep
 ) -> None:
     widget = open_duck()
-    widget.click("Select")
+    expect(widget.button("Select")).to_have_attribute("aria-pressed", "true")
     at = middle(duck.handle)
     widget.page.mouse.move(*widget.screen(at))
     widget.page.wait_for_function("host.sent('select').some(m => m.how === 'piece')")

@@ -108,6 +108,7 @@ def test_target_and_protect_are_painted_on_their_own(open_widget: Open) -> None:
 
 def test_brush_size_by_keys_slider_and_wheel(open_widget: Open) -> None:
     widget = open_widget()
+    widget.click("Brush")
     widget.press("]")
     widget.page.mouse.move(*widget.screen((160, 120)))
     widget.tap((60, 60))
@@ -123,6 +124,7 @@ def test_brush_size_by_keys_slider_and_wheel(open_widget: Open) -> None:
 
 def test_a_gesture_is_one_patch(open_widget: Open) -> None:
     widget = open_widget()
+    widget.click("Brush")
     widget.drag((60, 60), (100, 60), (100, 100), steps=15)
     patches = widget.page.evaluate("host.model.patches.map(p => Object.keys(p).sort())")
     assert patches == [["_masks", "_pairs", "_regions_rev", "_selected"]]
@@ -130,6 +132,7 @@ def test_a_gesture_is_one_patch(open_widget: Open) -> None:
 
 def test_fifty_gestures_can_be_undone(open_widget: Open) -> None:
     widget = open_widget()
+    widget.click("Brush")
     widget.press("[", "[", "[", "[", "[", "[", "[", "[")
     for i in range(52):
         widget.tap((10 + 5 * i, 30 + 3 * (i % 7)))
@@ -143,6 +146,7 @@ def test_fifty_gestures_can_be_undone(open_widget: Open) -> None:
 
 def test_pen_pressure_widens_the_stroke(open_widget: Open) -> None:
     widget = open_widget()
+    widget.click("Brush")
     cdp = widget.page.context.new_cdp_session(widget.page)
 
     def pen(kind: str, point: tuple[float, float], force: float) -> None:

@@ -112,6 +112,7 @@ def test_a_resized_cell_keeps_the_picture_fitted(open_widget: Open) -> None:
 
 def test_one_finger_draws_two_pan_and_zoom(open_widget: Open) -> None:
     widget = open_widget(context={"has_touch": True})
+    widget.click("Brush")
     cdp = widget.page.context.new_cdp_session(widget.page)
 
     def touch(kind: str, *points: tuple[float, float]) -> None:

@@ -101,17 +101,17 @@ def tiny_tokenizer(folder: Path) -> CLIPTokenizer:
 
 
 def tiny_text_encoder(
-    seed: int = 2, *, projection: bool = False
+    seed: int = 2, *, projection: bool = False, width: int = TEXT_WIDTH, layers: int = 2
 ) -> CLIPTextModel | CLIPTextModelWithProjection:
     torch.manual_seed(seed)
     config = CLIPTextConfig(
         vocab_size=54,
-        hidden_size=TEXT_WIDTH,
+        hidden_size=width,
         intermediate_size=16,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         max_position_embeddings=77,
-        projection_dim=TEXT_WIDTH,
+        projection_dim=width,
         bos_token_id=52,
         eos_token_id=53,
         pad_token_id=53,

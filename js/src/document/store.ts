@@ -35,6 +35,8 @@ export class RegionStore {
   readonly routes = new Routes()
   /** The drag under the pointer, or null. */
   ghost: Ghost | null = null
+  /** Whether nothing can be changed now, because another picture is on its way. */
+  isFrozen: () => boolean = () => false
   private readonly undoStack = new UndoStack<Regions>(emptyRegions(0, 0))
 
   /** The regions as committed. */
@@ -73,7 +75,7 @@ export class RegionStore {
   commit(next: Regions): void {
     this.stroke = null
     this.ghost = null
-    if (next !== this.regions) {
+    if (next !== this.regions && !this.isFrozen()) {
       this.undoStack.push(next)
       this.committed.emit()
     }
@@ -91,14 +93,14 @@ export class RegionStore {
   /** Undoes one gesture. */
   undo(): void {
     this.cancelGesture()
-    if (this.undoStack.undo()) this.committed.emit()
+    if (!this.isFrozen() && this.undoStack.undo()) this.committed.emit()
     this.changed.emit()
   }
 
   /** Redoes one gesture. */
   redo(): void {
     this.cancelGesture()
-    if (this.undoStack.redo()) this.committed.emit()
+    if (!this.isFrozen() && this.undoStack.redo()) this.committed.emit()
     this.changed.emit()
   }
 
@@ -126,7 +128,7 @@ export class RegionStore {
    */
   beginStroke(layer: Layer, base?: Mask): Stroke | null {
     const { width, height } = this.regions
-    if (!width || !height) return null
+    if (!width || !height || this.isFrozen()) return null
     if (layer !== "protect" && this.regions.selected < 0) this.select(this.regions.pairs.length - 1)
     const known = this.regions.pairs[this.regions.selected]
     const added = layer !== "protect" && !known ? (addPair(this.regions).pairs.at(-1) ?? null) : null

@@ -11,11 +11,12 @@ export class RegionSync {
   private masks: unknown
   private asked = false
 
-  /** `report` tells the user about regions that cannot be read. */
+  /** `report` tells the user about regions that cannot be read; those that are not of the picture on show are left. */
   constructor(
     private readonly host: Host,
     private readonly store: RegionStore,
     private readonly report: (message: string) => void,
+    private readonly isOther: () => boolean = () => false,
   ) {
     this.rev = host.get("_regions_rev")
     this.masks = host.get("_masks")
@@ -53,6 +54,8 @@ export class RegionSync {
 
   private read(): void {
     const rev = this.host.get("_regions_rev")
+    // Another picture's regions are read by `reset`, once it is there.
+    if (this.isOther()) return
     // A lower number is an echo of what this page wrote before.
     if (rev < this.rev || (rev === this.rev && !this.asked)) return
     this.rev = rev

@@ -17,8 +17,8 @@ export interface HandlerPorts {
   progressed(progress: Progress): void
   /** No run is under way any more. */
   runOver(): void
-  /** Something went wrong. */
-  report(message: string, remedy: string): void
+  /** Something went wrong, in a run or (null) outside any. */
+  report(message: string, remedy: string, run: number | null): void
   /** What a handle will carry is known. */
   found(message: KernelMessage<"carried">, buffers: Buffers): void
   /** How a handle goes is known. */
@@ -59,7 +59,7 @@ export function handlersFor(ports: HandlerPorts): Handlers {
     measured: (message) => live.measure(message),
     error: ({ run, message, remedy }) => {
       if (!runs.fail(run, message)) return
-      ports.report(message || "Something went wrong in the kernel.", remedy)
+      ports.report(message || "Something went wrong in the kernel.", remedy, run)
     },
     blob: ({ what }, buffers) => {
       const bytes = buffers[0]

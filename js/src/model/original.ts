@@ -1,5 +1,6 @@
 /** The picture that is edited, as the traits describe it. */
 import type { Host } from "../kernel/host"
+import type { Trait } from "../kernel/messages"
 import { type Picture, PictureSlot } from "./pictures"
 
 /** Loads the picture that is edited whenever its traits change. */
@@ -16,12 +17,18 @@ export class Original {
     return this.slot.picture
   }
 
+  /** Whether the traits tell of another picture than the one that is shown. */
+  get isBehind(): boolean {
+    return this.picture !== null && revOf(this.host.get("_image_info")) !== this.rev
+  }
+
   /**
    * Reads the traits and decodes the picture; `bytes` are those that were asked for. Resolves to "new" for another
    * picture, "resent" for the same one sent again, "none" if nothing has changed. Rejects if it cannot be decoded.
    */
   async load(bytes: Uint8Array<ArrayBuffer> | null = null): Promise<"new" | "resent" | "none"> {
-    const { mime, alpha, name, ...info } = this.host.get("_image_info")
+    const info = this.host.get("_image_info")
+    const { mime, alpha, name } = info
     const [width, height] = [Math.round(info.width), Math.round(info.height)]
     if (width <= 0) return "none"
     const file = bytes ?? this.host.get("_image")
@@ -29,7 +36,7 @@ export class Original {
       this.host.send("need", { what: "image" })
       return "none"
     }
-    const rev = `${String(info.rev)}/${width}x${height}`
+    const rev = revOf(info)
     const source = { key: `${rev}/${file.length}`, bytes: file, mime, width, height, alpha }
     if (!(await this.slot.take(source))) return "none"
     const resent = rev === this.rev
@@ -42,4 +49,9 @@ export class Original {
   close(): void {
     this.slot.clear()
   }
+}
+
+/** What tells one picture from another. */
+function revOf({ rev, width, height }: Trait<"_image_info">): string {
+  return `${String(rev)}/${Math.round(width)}x${Math.round(height)}`
 }

@@ -17,7 +17,7 @@ export function notReady(liveness: Liveness, picture: object | null): string {
 /** Why an edit cannot be run; empty if it can. */
 export function obstacleTo(liveness: Liveness, picture: object | null, regions: Regions): string {
   const drawn = completePairs(regions).length > 0
-  return notReady(liveness, picture) || (drawn ? "" : "Paint what should move, then drag it to its place")
+  return notReady(liveness, picture) || (drawn ? "" : "Mark what should move, then drag it to its place")
 }
 
 /** The state in words; `result` is the result on the screen, if there is one. */

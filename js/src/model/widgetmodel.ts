@@ -72,8 +72,14 @@ export class WidgetModel implements LivePorts {
       this.live.reset()
       changed.emit()
     })
-    this.sync = new RegionSync(host, store, (message) => this.report(message, "Draw it again."))
-    this.watch = new KernelWatch(host, () => changed.emit())
+    const { original } = this
+    const report = (message: string) => this.report(message, "Draw it again.")
+    this.sync = new RegionSync(host, store, report, () => original.isBehind)
+    store.isFrozen = () => this.changing
+    this.watch = new KernelWatch(host, () => {
+      if (this.liveness === "gone") this.accepts.failed()
+      changed.emit()
+    })
     const { runs, results } = this
     this.selecting = new Selecting(host, (message) => this.notified.emit(message))
     this.accepts = new Accepts(host, store, results)
@@ -109,9 +115,13 @@ export class WidgetModel implements LivePorts {
   get readOnly(): boolean {
     return this.liveness === "readonly"
   }
+  /** Whether another picture is on its way, so that what is drawn on this one would be lost. */
+  get changing(): boolean {
+    return this.accepts.pending || this.original.isBehind
+  }
   /** Whether drawing makes sense now. */
   get canDraw(): boolean {
-    return this.picture !== null && this.screen.showing === "regions" && !this.readOnly
+    return this.picture !== null && this.screen.showing === "regions" && !this.readOnly && !this.changing
   }
   /** Why nothing can be edited, whatever is drawn; empty if it can. */
   get notReady(): string {
@@ -119,6 +129,7 @@ export class WidgetModel implements LivePorts {
   }
   /** Why an edit cannot be run, in words; empty if it can. */
   get obstacle(): string {
+    if (this.changing) return "Another picture is on its way"
     return obstacleTo(this.liveness, this.picture, this.store.regions)
   }
   /** The state of things, in words. */
@@ -157,28 +168,35 @@ export class WidgetModel implements LivePorts {
 
   /** Makes the result the picture. */
   accept(): void {
-    if (this.accepts.accept()) this.notified.emit("Accepting the result")
+    if (!this.accepts.accept()) return
+    this.notified.emit("Accepting the result")
+    this.changed.emit()
   }
 
   /** Whether there is something to undo, an Accept included. */
   get canUndo(): boolean {
-    return this.store.canUndo || this.accepts.canUndo
+    return this.accepts.canUndo || (this.store.canUndo && !this.changing)
   }
 
   /** Whether there is something to redo, an Accept included. */
   get canRedo(): boolean {
-    return this.store.canRedo || this.accepts.canRedo
+    return this.accepts.canRedo || (this.store.canRedo && !this.changing)
   }
 
   /** Undoes one gesture, or an Accept. */
   undo(): void {
-    if (this.accepts.canUndo) this.accepts.undo()
-    else this.store.undo()
+    const { accepts } = this
+    if (accepts.pending) return accepts.afterwards(() => this.undo())
+    if (!accepts.canUndo) return this.store.undo()
+    accepts.undo()
+    this.changed.emit()
   }
 
   /** Redoes one gesture, or an Accept. */
   redo(): void {
-    if (this.accepts.canRedo) this.accept()
+    const { accepts } = this
+    if (accepts.pending) return accepts.afterwards(() => this.redo())
+    if (accepts.canRedo) this.accept()
     else this.store.redo()
   }
 
@@ -193,7 +211,8 @@ export class WidgetModel implements LivePorts {
 
   /** Brings back an earlier result with its regions and settings. */
   restore(id: string): void {
-    this.host.send("restore", { result: id })
+    if (this.changing) return
+    this.accepts.restore(id)
     if (this.results.info?.id === id && this.results.picture) this.screen.showResult()
   }
 
@@ -254,8 +273,8 @@ export class WidgetModel implements LivePorts {
       selecting,
       progressed: (progress) => this.progressed(progress),
       runOver: () => this.runOver(),
-      report: (message, remedy) => {
-        this.accepts.failed()
+      report: (message, remedy, run) => {
+        if (run === null) this.accepts.failed()
         this.report(message, remedy)
       },
       found: (message, buffers) => this.found(message, buffers),
@@ -320,8 +339,9 @@ export class WidgetModel implements LivePorts {
     if (loaded === "new") {
       this.live.reset()
       this.selecting.reset()
+      const left = { drawn: this.store.regions, past: this.store.past }
       this.sync.reset(picture.width, picture.height)
-      this.accepts.arrived()
+      this.accepts.arrived(left)
     }
     this.changed.emit()
   }
@@ -336,6 +356,8 @@ export class WidgetModel implements LivePorts {
     }
     if (this.closed || loaded === "same") return
     if (loaded === "gone") return this.screen.showRegions()
+    const { info } = this.results
+    if (info && !this.original.isBehind) this.accepts.made(info.id)
     this.screen.reveal(true)
     this.changed.emit()
   }

@@ -15,10 +15,10 @@ import { Wand } from "./wand"
 /** New tools for one view, in the order of the buttons; the first is the one in hand at the start. */
 export function newTools(): [Tool, ...Tool[]] {
   return [
-    new Brush(),
-    new Eraser(),
     new Select(),
     new Wand(),
+    new Brush(),
+    new Eraser(),
     new Lasso(),
     new MagneticLasso(),
     new Polygon(),

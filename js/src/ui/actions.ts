@@ -51,8 +51,9 @@ export class Actions extends PairActions {
   /** Chooses what is painted. */
   chooseLayer(layer: Layer): void {
     this.begin()
-    // Choosing a layer means painting on it: a tool that drags is replaced by the brush.
-    const tool = this.state.tool.drags ? this.state.byId("brush") : this.state.tool
+    // Choosing a layer means painting on it, and where something should go, there is nothing yet to select.
+    const { id, drags } = this.state.tool
+    const tool = this.state.byId(drags || (id === "select" && layer === "target") ? "brush" : id)
     this.state.set({ layer, tool })
     const words = {
       handle: "Paint what should move",

@@ -58,7 +58,10 @@ export function openView(widget: WidgetModel, host: HTMLElement): () => void {
   watchSight(root, id, widget, signal)
   const stay = keepFocus(root, stage.canvas, signal)
   onChange([widget, state], stay, signal)
-  const size = () => fitHeight(widget, state, stage)
+  const size = () => {
+    root.setAttribute("aria-busy", String(widget.changing))
+    fitHeight(widget, state, stage)
+  }
   onChange([widget, state], size, signal)
   listen(window, "resize", size, signal)
   size()
@@ -92,7 +95,7 @@ const TALL = 430
 function fitHeight(widget: WidgetModel, state: ViewState, stage: Stage): void {
   const height = state.height ?? widget.host.get("_height") ?? 0
   // A frame may be as high as what is in it: its height says nothing about the window's.
-  const room = window.parent === window ? window.innerHeight : window.screen.availHeight
+  const room = window.parent === window ? window.innerHeight : screen.availHeight
   stage.element.style.setProperty("--rd-window", `${room}px`)
   stage.root.classList.toggle("rd-low", (height > 0 ? height : room - AROUND) < TALL)
   const { picture } = widget

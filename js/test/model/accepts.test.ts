@@ -113,3 +113,156 @@ describe("an accepted result", () => {
     expect(widget.canUndo).toBe(false)
   })
 })
+
+describe("a picture that is on its way", () => {
+  /** A drawn pair with its result on show, and a picture that is decoded when told. */
+  async function waiting() {
+    const opened = await open()
+    const { model, widget } = opened
+    drawPair(widget)
+    model.update({ ...result(4), _state: { state: "done", run: 4 } })
+    await arrive()
+    let decoded = () => {}
+    const bitmap = { width: W, height: H, close: () => {} }
+    vi.stubGlobal("createImageBitmap", () => new Promise((done) => (decoded = () => done(bitmap))))
+    const decode = async () => {
+      decoded()
+      await arrive()
+    }
+    return { ...opened, decode }
+  }
+
+  it("is waited for by undo and redo, whenever they are pressed", async () => {
+    const { model, widget, sent, decode } = await waiting()
+    widget.accept()
+    widget.undo()
+    model.update(newPicture(model, 2))
+    await arrive()
+    expect([widget.changing, widget.canUndo, pairsOf(widget), sent("restore").length]).toEqual([
+      true,
+      true,
+      1,
+      0,
+    ])
+    await decode()
+    expect(sent("restore")[0]?.content).toMatchObject({ result: "r4" })
+    expect([widget.canUndo, widget.canRedo]).toEqual([true, true])
+    widget.redo()
+    vi.stubGlobal("createImageBitmap", async () => ({ width: W, height: H, close: () => {} }))
+    await broughtBack(model)
+    expect(sent("accept")).toHaveLength(2)
+  })
+
+  it("takes no drawing for the one before it, nor a run", async () => {
+    const { model, widget, sent, decode } = await waiting()
+    widget.accept()
+    const { regions } = widget.store
+    drawPair(widget)
+    expect([widget.store.regions, widget.canDraw, widget.store.beginStroke("handle")]).toEqual([
+      regions,
+      false,
+      null,
+    ])
+    widget.run()
+    expect(sent("run")).toHaveLength(0)
+    model.update(newPicture(model, 2))
+    await arrive()
+    await decode()
+    expect([pairsOf(widget), widget.changing, model.get("_pairs")]).toEqual([0, false, []])
+  })
+
+  it("brings its regions with it, of whatever size they are", async () => {
+    const { model, widget, decode } = await waiting()
+    const pair = { id: "a", matrix: [1, 0, 10, 0, 1, 0, 0, 0, 1], hasTarget: false, rev: 1 }
+    model.update({
+      ...newPicture(model, 2),
+      _image_info: { ...info, width: 2 * W, height: 2 * H, rev: 2 },
+      _pairs: [pair],
+      _masks: { "h:a": encodeMask(disc(2 * W, 2 * H, 8, 12, 4)) },
+    })
+    await arrive()
+    expect([widget.failure, widget.canUndo]).toEqual([null, false])
+    await decode()
+    expect(widget.failure).toBeNull()
+    expect(widget.store.regions.pairs[0]?.handle.width).toBe(2 * W)
+  })
+
+  it("can still be undone though a run has failed meanwhile", async () => {
+    const { model, widget, decode } = await waiting()
+    widget.accept()
+    model.receive("error", { run: 5, code: "failed", message: "no" })
+    model.update(newPicture(model, 2))
+    await arrive()
+    await decode()
+    expect(widget.canUndo).toBe(true)
+  })
+
+  it("is not waited for once the kernel has gone", async () => {
+    const { model, widget } = await waiting()
+    model.receive("ready", { kernel: "python", busy: false, run: 4 })
+    widget.accept()
+    expect(widget.changing).toBe(true)
+    Object.assign(model, { widget_manager: { kernel: { status: "dead" } } })
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect([widget.liveness, widget.changing]).toEqual(["gone", false])
+  })
+})
+
+describe("an earlier result", () => {
+  /** The result of an earlier picture is asked for while a pair is drawn on the accepted one. */
+  async function broughtBackFromTheStrip() {
+    const opened = await accepted()
+    drawPair(opened.widget)
+    opened.widget.restore("r4")
+    await broughtBack(opened.model)
+    return opened
+  }
+
+  it("can be undone, though it brings its picture with it", async () => {
+    const { model, widget, sent } = await broughtBackFromTheStrip()
+    expect([widget.canUndo, widget.canRedo]).toEqual([true, false])
+    widget.undo()
+    expect(sent("accept").at(-1)?.content).toMatchObject({ result: "r4" })
+    model.update(newPicture(model, 5))
+    await arrive()
+    expect([pairsOf(widget), widget.canRedo, (model.get("_pairs") as unknown[]).length]).toEqual([
+      1,
+      false,
+      1,
+    ])
+    widget.undo()
+    expect([pairsOf(widget), widget.canUndo]).toEqual([0, true])
+    widget.undo()
+    expect(sent("restore").at(-1)?.content).toMatchObject({ result: "r4" })
+    await broughtBack(model)
+    expect([widget.canUndo, widget.canRedo]).toEqual([true, true])
+  })
+
+  it("of the picture on show is one step among the others", async () => {
+    const { model, widget } = await open()
+    model.update({ ...result(4), _state: { state: "done", run: 4 } })
+    await arrive()
+    widget.restore("r4")
+    model.update({ ...result(4), _regions_rev: 9 })
+    await arrive()
+    model.update(newPicture(model, 2))
+    await arrive()
+    expect(widget.canUndo).toBe(false)
+  })
+
+  it("leads back to a picture that was opened, by its own results", async () => {
+    const { model, widget, sent } = await accepted()
+    model.update(newPicture(model, 7))
+    await arrive()
+    drawPair(widget)
+    model.update({ ...result(6), _state: { state: "done", run: 6 } })
+    await arrive()
+    widget.restore("r4")
+    await broughtBack(model)
+    widget.undo()
+    expect(sent("restore").at(-1)?.content).toMatchObject({ result: "r6" })
+    model.update({ ...newPicture(model, 9), ...result(6) })
+    await arrive()
+    expect([pairsOf(widget), widget.canRedo]).toEqual([1, false])
+  })
+})

@@ -52,8 +52,8 @@ describe("keys", () => {
       expect(row?.does.toLowerCase(), key).toContain(label.toLowerCase())
     }
     expect(tools.slice(0, 2)).toEqual([
-      { keys: "B  E", does: "Brush, eraser" },
       { keys: "S  U", does: "Select, magic wand" },
+      { keys: "B  E", does: "Brush, eraser" },
     ])
   })
 

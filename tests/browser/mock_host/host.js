@@ -90,7 +90,7 @@ class Kernel {
     if (content.type === "ack") this.acks.push([content.run, content.seq])
     if (content.type === "stop") this.stopped.add(content.run)
     if (content.type === "run") void this.edit(content, buffers)
-    if (content.type === "accept") void this.accept()
+    if (content.type === "accept") this.accept(content.result)
     if (content.type === "discard") model.update({ _result: new DataView(new ArrayBuffer(0)), _result_info: {} })
     if (content.type === "restore") this.restore(content.result)
     if (content.type === "load") void this.load(content, buffers)
@@ -125,11 +125,13 @@ class Kernel {
     })
     model.receive({ v: 1, type: "done", run, result: id, seconds: 1.25 })
   }
-  async accept() {
+  accept(id) {
     const { model } = this
+    const found = this.results.find((r) => r.info.id === id)
+    if (!found) return
     const info = model.get("_image_info")
     model.update({
-      _image: model.get("_result"),
+      _image: KINDS.dataview(found.png),
       _image_info: { ...info, rev: info.rev + 1, mime: "image/png" },
       _result: new DataView(new ArrayBuffer(0)),
       _result_info: {},

@@ -1,4 +1,4 @@
-"""What speaks for the object, and the networks that weigh it."""
+"""What speaks for the object, and the network that weighs it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from regiondrag_widget.bench.handles.cases import Case, cases
@@ -16,7 +18,9 @@ from regiondrag_widget.imaging import likely as module
 from regiondrag_widget.imaging.cues import NAMES, cues_of
 from regiondrag_widget.imaging.likely import WEIGHTS, chances, likely
 from training import fit_likely
-from training.fit_likely import Example, fit
+from training.fit_likely import fit
+from training.likely_net import LikelyNet
+from training.outlined import Example
 
 SIDE = 120
 YY, XX = np.mgrid[:SIDE, :SIDE]
@@ -32,22 +36,37 @@ def picture() -> np.ndarray:
     return (ground + grain).clip(0, 255).astype(np.uint8)
 
 
-def test_there_is_one_row_for_each_pixel_and_one_column_for_each_cue(picture: np.ndarray):
+def test_there_is_one_channel_for_each_cue(picture: np.ndarray):
     cues = cues_of(picture, HANDLE, 1.0)
     assert cues is not None
-    assert cues.values.shape == (HANDLE.sum(), len(NAMES))
+    assert cues.values.shape == (SIDE, SIDE, len(NAMES))
     assert np.isfinite(cues.values).all()
     assert not (cues.certain & ~HANDLE).any()
-    of_handle = cues.values[:, NAMES.index("share by colour") :]
-    assert (of_handle == of_handle[0]).all()
+    first, last = NAMES.index("share by colour"), NAMES.index("L")
+    assert (cues.values[HANDLE][:, first:last] == cues.values[60, 60, first:last]).all()
+    assert (cues.values[~HANDLE][:, :last] == 0).all()
+    assert (cues.values[..., NAMES.index("in the handle")] == HANDLE).all()
 
 
 def test_the_thing_is_likely_and_the_ground_is_not(picture: np.ndarray):
     cues = cues_of(picture, HANDLE, 1.0)
     assert cues is not None
     chance = likely(cues.values)
-    assert chance[THING[HANDLE]].mean() > 0.9
-    assert chance[~THING[HANDLE]].mean() < 0.2
+    assert chance.shape == (SIDE, SIDE)
+    assert chance[THING].mean() > 0.9
+    assert chance[HANDLE & ~THING].mean() < 0.2
+
+
+def test_the_network_is_the_one_that_was_fitted():
+    """The module that is fitted, in torch, and what is computed here, in numpy; also of an odd size."""
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    net = LikelyNet(*(rng.uniform(0.5, 1, (2, len(NAMES))).astype(np.float32))).eval()
+    values = rng.normal(0, 2, (37, 50, len(NAMES))).astype(np.float32)
+    with torch.no_grad():
+        expected = net(torch.from_numpy(values.transpose(2, 0, 1))[None])[0].numpy()
+    weights = {name: value.numpy() for name, value in net.state_dict().items()}
+    np.testing.assert_allclose(chances(values, weights), expected, atol=1e-4)
 
 
 def test_nothing_is_told_where_nothing_surrounds_the_handle(picture: np.ndarray):
@@ -60,21 +79,39 @@ def test_weights_for_other_cues_are_refused(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(module, "WEIGHTS", tmp_path / "likely.safetensors")
     module._weights.cache_clear()
     try:
-        with pytest.raises(ValueError, match=r"28 cues, there are 29: run training/fit_likely\.py again"):
-            likely(np.zeros((1, len(NAMES)), np.float32))
+        with pytest.raises(ValueError, match=r"36 cues, there are 37: run training/fit_likely\.py again"):
+            likely(np.zeros((8, 8, len(NAMES)), np.float32))
     finally:
         module._weights.cache_clear()
 
 
-def test_a_fit_tells_what_can_be_told(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(fit_likely, "EPOCHS", 200)
+def test_a_fit_tells_what_can_be_told_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     rng = np.random.default_rng(0)
-    truth = rng.integers(0, 2, 400).astype(np.int8)
-    values = rng.normal(0, 1, (400, len(NAMES))).astype(np.float32)
-    values[:, 3] += 3 * truth
-    weights = fit([Example("a", "a.jpg", "lasso 0", values, truth)])
-    right = (chances(values, weights) > 0.5) == (truth == 1)
-    assert right.mean() > 0.9
+    known = []
+    for i in range(4):
+        truth = np.full((16, 16), -1, np.int8)
+        truth[2:14, 2:14] = 0
+        truth[4 + i : 10 + i, 3:12] = 1
+        values = rng.normal(0, 1, (16, 16, len(NAMES)))
+        values[..., 3] += 3 * (truth == 1)
+        values[..., fit_likely.HANDLE] = truth >= 0
+        known.append(Example(f"{i}", f"{i}.jpg", "lasso 0", values.astype(np.float16), truth))
+    monkeypatch.setattr(fit_likely, "EPOCHS", 60)
+    monkeypatch.setattr(fit_likely, "WARM", 5)
+    monkeypatch.setattr(fit_likely, "AVERAGING", 0.9)
+    whole = fit(known)
+    wrong = 0
+    for example in known:
+        logits = chances(example.values.astype(np.float32), {k: v.numpy() for k, v in whole.items()})
+        wrong += int(((logits > 0) != (example.truth == 1))[example.truth >= 0].sum())
+    assert wrong < 0.05 * 4 * 144
+    monkeypatch.setattr(fit_likely, "EPOCHS", 2)
+    fit(known, tmp_path)
+    monkeypatch.setattr(fit_likely, "EPOCHS", 60)
+    resumed = fit(known, tmp_path)
+    with safe_open(tmp_path / "state.safetensors", "pt") as file:
+        assert int(file.metadata()["step"]) == 60
+    assert all(torch.isfinite(value).all() for value in resumed.values())
 
 
 def case_of(name: str, kind: str) -> Case:

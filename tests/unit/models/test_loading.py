@@ -18,12 +18,9 @@ from tests.unit.engine_kit import (
     box_pair,
     picture,
     save_tiny_sd15,
-    tiny_scheduler,
-    tiny_text_encoder,
-    tiny_tokenizer,
     tiny_unet,
-    tiny_vae,
 )
+from tests.unit.models.unet_kit import KITS, SECOND_WIDTH
 
 SHAPE = (96, 128)
 
@@ -41,27 +38,8 @@ def sd15_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sdxl_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model folder as SDXL's is: two text encoders, size and crop as time ids."""
-    folder = tmp_path_factory.mktemp("sdxl")
-    tokenizer = tiny_tokenizer(tmp_path_factory.mktemp("tokenizer"))
-    StableDiffusionXLPipeline(
-        vae=tiny_vae(force_upcast=True, scaling_factor=0.13025),
-        text_encoder=tiny_text_encoder(),
-        text_encoder_2=tiny_text_encoder(5, projection=True),
-        tokenizer=tokenizer,
-        tokenizer_2=tokenizer,
-        unet=tiny_unet(
-            cross_attention_dim=2 * TEXT_WIDTH,
-            addition_embed_type="text_time",
-            addition_time_embed_dim=8,
-            projection_class_embeddings_input_dim=6 * 8 + TEXT_WIDTH,
-            transformer_layers_per_block=(1, 2),
-            use_linear_projection=True,
-        ),
-        scheduler=tiny_scheduler(steps_offset=1),
-        add_watermarker=False,
-    ).save_pretrained(folder)
-    return folder
+    """A tiny model folder as SDXL's is: do not change it, copy it."""
+    return KITS["sdxl"].save(tmp_path_factory.mktemp("sdxl") / "model")
 
 
 @pytest.fixture
@@ -131,8 +109,8 @@ def test_a_folder_like_sdxl_loads_and_edits(sdxl_folder: Path):
 def test_sdxl_is_told_both_prompts_and_the_size(sdxl_folder: Path):
     pipe = load(sdxl_folder)
     condition = pipe.network("a dog").condition
-    assert tuple(condition.embeds.shape) == (1, 77, 2 * TEXT_WIDTH)
-    assert tuple(condition.added["text_embeds"].shape) == (1, TEXT_WIDTH)
+    assert tuple(condition.embeds.shape) == (1, 77, TEXT_WIDTH + SECOND_WIDTH)
+    assert tuple(condition.added["text_embeds"].shape) == (1, SECOND_WIDTH)
     assert condition.added["time_ids"].tolist() == [[128, 128, 0, 0, 128, 128]]
 
 
@@ -158,7 +136,7 @@ def test_sdxls_autoencoder_works_in_full_precision(sdxl_folder: Path):
 
 def test_embeddings_alone_do_not_condition_sdxl(sdxl_folder: Path):
     with pytest.raises(ValueError, match=r"prompt_embeds .*SDXL"):
-        edit(load(sdxl_folder), prompt_embeds=torch.zeros(1, 77, 2 * TEXT_WIDTH))
+        edit(load(sdxl_folder), prompt_embeds=torch.zeros(1, 77, TEXT_WIDTH + SECOND_WIDTH))
 
 
 def test_a_folder_with_a_variant_of_the_weights_loads(sd15_folder: Path, tmp_path: Path):

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from tests.unit.engine_kit import (
     tiny_unet,
     tiny_vae,
 )
+from tests.unit.models.unet_kit import make_sdxl, sdxl_unet, second_text_encoder
 
 SHAPE = (96, 128)
 LAYERS = 2  # in a block; one more in a block that goes up
@@ -38,9 +40,11 @@ RESNET = {
 VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
 
 
-def ldm_unet(key: str, levels: int = 2) -> str:
+def ldm_unet(key: str) -> str:
     """The name that CompVis' code gives to a weight of diffusers' UNet."""
     plain = {
+        "add_embedding.linear_1": "label_emb.0.0",
+        "add_embedding.linear_2": "label_emb.0.2",
         "time_embedding.linear_1": "time_embed.0",
         "time_embedding.linear_2": "time_embed.2",
         "conv_in": "input_blocks.0.0",
@@ -120,6 +124,57 @@ def file(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("file") / "checkpoint.safetensors"
     save_file({key: value.contiguous().clone() for key, value in weights.items()}, path)
     return path
+
+
+def open_clip(encoder: Any) -> dict[str, Tensor]:
+    """The weights of SDXL's second text encoder, as OpenCLIP names and joins them."""
+    weights = encoder.state_dict()
+    plain = {
+        "text_model.embeddings.token_embedding.weight": "token_embedding.weight",
+        "text_model.embeddings.position_embedding.weight": "positional_embedding",
+        "text_model.final_layer_norm.weight": "ln_final.weight",
+        "text_model.final_layer_norm.bias": "ln_final.bias",
+    }
+    made = {theirs: weights[ours] for ours, theirs in plain.items()}
+    made["text_projection"] = weights["text_projection.weight"].T
+    parts = {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj"}
+    for i in range(encoder.config.num_hidden_layers):
+        ours, theirs = f"text_model.encoder.layers.{i}.", f"transformer.resblocks.{i}."
+        for end in ("weight", "bias"):
+            joined = [weights[f"{ours}self_attn.{which}_proj.{end}"] for which in "qkv"]
+            made[f"{theirs}attn.in_proj_{end}"] = torch.cat(joined)
+            made[f"{theirs}attn.out_proj.{end}"] = weights[f"{ours}self_attn.out_proj.{end}"]
+            for part, name in parts.items():
+                made[f"{theirs}{name}.{end}"] = weights[f"{ours}{part}.{end}"]
+    return made
+
+
+def test_a_single_file_of_sdxl_edits_as_its_folder_does(tmp_path: Path):
+    """Both text encoders are in it; diffusers tells SDXL by the tenth layer of the second."""
+    users = make_sdxl(
+        tmp_path / "words",
+        unet=sdxl_unet(layers_per_block=LAYERS),
+        vae=tiny_vae(layers_per_block=LAYERS, force_upcast=True, scaling_factor=0.13025),
+        text_encoder_2=second_text_encoder(layers=10),
+    )
+    users.save_pretrained(tmp_path / "folder")
+    weights = {ldm_unet(key): value for key, value in users.unet.state_dict().items()}
+    weights |= dict(ldm_vae(key, value) for key, value in users.vae.state_dict().items())
+    first, second = "conditioner.embedders.0.transformer", "conditioner.embedders.1.model"
+    weights |= {
+        f"{first}.text_model.{key.removeprefix('text_model.')}": value
+        for key, value in users.text_encoder.state_dict().items()
+    }
+    weights |= {f"{second}.{key}": value for key, value in open_clip(users.text_encoder_2).items()}
+    file = tmp_path / "sdxl.safetensors"
+    save_file({key: value.contiguous().clone() for key, value in weights.items()}, file)
+    bare = tmp_path / "config"
+    shutil.copytree(tmp_path / "folder", bare, ignore=shutil.ignore_patterns("*.safetensors"))
+    single = rd.RegionDragPipeline.from_single_file(file, config=bare, device="cpu", dtype="float32")
+    for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
+        ours, theirs = getattr(single, part).state_dict(), getattr(users, part).state_dict()
+        assert all(torch.equal(ours[key], value) for key, value in theirs.items())
+    assert np.array_equal(edited(single), edited(rd.RegionDragPipeline.from_pipe(users)))
 
 
 @pytest.fixture(scope="module")

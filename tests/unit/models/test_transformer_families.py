@@ -181,8 +181,15 @@ def test_lora_weights_are_read_as_the_familys_pipeline_reads_them(
     monkeypatch.setattr(type(family.pipe), "load_lora_weights", load)
     pipe.load_lora_weights("some/ducks", weight_name="ducks.safetensors")
     assert asked == [
-        (pipe.transformer, pipe.text_encoder, "some/ducks", {"weight_name": "ducks.safetensors"})
+        (
+            pipe.transformer,
+            pipe.text_encoder,
+            "some/ducks",
+            {"weight_name": "ducks.safetensors", "use_safetensors": True},
+        )
     ]
+    with pytest.raises(ValueError, match="holds pickled weights, which can run code"):
+        pipe.load_lora_weights("some/ducks", weight_name="ducks.bin")
     assert pipe.name.endswith(" + some/ducks/ducks.safetensors")
     with pytest.raises(ValueError, match="has no textual inversion: use a LoRA"):
         pipe.load_textual_inversion(torch.zeros(1, 16), token="<duck>")

@@ -172,6 +172,8 @@ def test_the_base_of_another_lora_is_named(klein: Path, tmp_path: Path, layer: s
     )
     with pytest.raises(ValueError, match=base):
         load(klein, lora=file)
+    with pytest.raises(ValueError, match=base):
+        load(klein).load_lora_weights(str(file))
 
 
 def test_a_lora_of_flux2_is_told_from_one_of_flux1():

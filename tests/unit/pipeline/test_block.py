@@ -9,45 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from diffusers import ModularPipelineBlocks, StableDiffusionXLPipeline
+from diffusers import ModularPipelineBlocks
 from diffusers.utils import dynamic_modules_utils
 
 import regiondrag_widget as rd
-from tests.unit.engine_kit import (
-    TEXT_WIDTH,
-    box_pair,
-    picture,
-    processors_of,
-    tiny_scheduler,
-    tiny_text_encoder,
-    tiny_tokenizer,
-    tiny_unet,
-    tiny_vae,
-)
+from tests.unit.engine_kit import box_pair, picture, processors_of
+from tests.unit.models.unet_kit import KITS
 
 SHAPE = (96, 128)
 
 
 @pytest.fixture(scope="module")
 def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sdxl")
-    tokenizer = tiny_tokenizer(tmp_path_factory.mktemp("words"))
-    StableDiffusionXLPipeline(
-        vae=tiny_vae(),
-        text_encoder=tiny_text_encoder(),
-        text_encoder_2=tiny_text_encoder(5, projection=True),
-        tokenizer=tokenizer,
-        tokenizer_2=tokenizer,
-        unet=tiny_unet(
-            cross_attention_dim=2 * TEXT_WIDTH,
-            addition_embed_type="text_time",
-            addition_time_embed_dim=8,
-            projection_class_embeddings_input_dim=6 * 8 + TEXT_WIDTH,
-        ),
-        scheduler=tiny_scheduler(steps_offset=1),
-        add_watermarker=False,
-    ).save_pretrained(folder)
-    return folder
+    return KITS["sdxl"].save(tmp_path_factory.mktemp("sdxl") / "model")
 
 
 @pytest.fixture(scope="module")
