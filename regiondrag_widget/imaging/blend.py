@@ -19,7 +19,9 @@ STEP = 24.0  # grey levels of a step across a seam that is half believed to be a
 FADE = 3e-3  # what a correction costs in each pixel: it fades out within some 20 of them
 
 
-def blended(rgb: Float, hole: Bool, labels: npt.NDArray[np.uint8], shifts: Int) -> tuple[Float, Float, Float]:
+def blended(
+    rgb: Float, hole: Bool, labels: npt.NDArray[np.uint8], shifts: Int, drawn: bool = False
+) -> tuple[Float, Float, Float]:
     """What brings the copies in a hole to one tone, the picture with them, and how much seams showed.
 
     A gradient-domain blend (Perez, Gangnet, Blake: Poisson image editing, 2003), in which a step across a
@@ -35,6 +37,8 @@ def blended(rgb: Float, hole: Bool, labels: npt.NDArray[np.uint8], shifts: Int) 
         (h, w) uint8, which copy a pixel is of; 0 outside the hole.
     shifts
         (n, 2) int64 dy, dx from a pixel of each label to its source; the first is (0, 0).
+    drawn
+        Whether the picture has flat areas: a large step is then an edge, and tints neither side.
 
     Returns
     -------
@@ -73,7 +77,7 @@ def blended(rgb: Float, hole: Bool, labels: npt.NDArray[np.uint8], shifts: Int) 
         same = labels[first] == labels[second]
         miss = np.where(same[..., None], 0, wanted - across).astype(np.float32)
         far = np.abs(miss).max(-1)
-        weight = 1 / (1 + (far / STEP) ** 2)
+        weight = 1 / (1 + (far / STEP) ** (4 if drawn else 2))
         for here, there, sign in ((first, second, -1), (second, first, 1)):
             np.maximum(seam[here], far, out=seam[here], where=hole[here])
             own, other = index[here], index[there]

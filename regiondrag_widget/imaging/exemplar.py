@@ -91,7 +91,7 @@ def choose_copies(
     shifts = aligned(rgb, labels, shifts, ~unknown, rng)
     whole = np.rint(shifts).astype(np.int64)
     labels = legal(labels, whole, ~unknown)
-    tones, filled, seam = blended(continued, small_hole, labels, whole)
+    tones, filled, seam = blended(continued, small_hole, labels, whole, _is_flat(continued, ~unknown))
     scale = np.array([height / small_hole.shape[0], width / small_hole.shape[1]], np.float32)
     return Copies(continued, small_hole, labels, shifts * scale, tones, filled, seam)
 
