@@ -1,8 +1,8 @@
-"""A first content for the vacated place: patterns and textures copied from around it.
+"""A first content for the vacated place: patterns, edges and textures copied from around it.
 
 Where the surroundings repeat themselves, the pattern goes on (`pattern`). Where they are plain, their tones
-do (`plain`); the flat areas of a drawing go on as areas (`palette`). Elsewhere patches are copied
-(`exemplar`): what is copied stays as sharp as its source.
+do (`plain`); the flat areas of a drawing go on as areas (`palette`). Elsewhere a few
+shifted copies of it meet (`exemplar`): what is copied stays as sharp as its source.
 
 The search is made at a fixed size, and only the hole's box is computed at the picture's own resolution: the
 cost follows the hole, and slowly. Of what surrounds a large hole only smaller copies are made.
@@ -16,12 +16,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.imaging.exemplar import choose_patches, tones_of
+from regiondrag_widget.imaging.exemplar import choose_copies, copied, fine_labels, tones_of
 from regiondrag_widget.imaging.grain import with_grain
 from regiondrag_widget.imaging.palette import drawn_fill
 from regiondrag_widget.imaging.pattern import pattern_sources
 from regiondrag_widget.imaging.plain import onto_paper, plain_fill
-from regiondrag_widget.imaging.scaling import enlarged, hole_window, lay, pixels_at, shrink
+from regiondrag_widget.imaging.scaling import enlarged, hole_window, lay, shrink
 from regiondrag_widget.imaging.shadow import cast_shadow
 from regiondrag_widget.imaging.smooth import smooth_fill
 from regiondrag_widget.regions.box import Box, bounding_box, grown, slices_of, within_box
@@ -55,8 +55,7 @@ class Fill:
         (y1 - y0, x1 - x0, 2) float32 x, y, from each pixel to the one it was copied from, zero outside the
         hole; None where nothing was copied.
     doubt
-        (y1 - y0, x1 - x0) float32 in [0, 1], 0 where the copied patches agree with their surroundings and
-        outside the hole.
+        (y1 - y0, x1 - x0) float32 in [0, 1], 0 where copies meet unseen and outside the hole.
     """
 
     box: Box
@@ -66,7 +65,7 @@ class Fill:
 
 
 def exemplar_fill(rgb: Picture, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0) -> Fill:
-    """Fill `hole` with patches of the rest of the picture.
+    """Fill `hole` with copies of the rest of the picture.
 
     Where too little is known to copy from, it is that of `smooth_fill`, with no sources and full doubt.
 
@@ -87,11 +86,10 @@ def exemplar_fill(rgb: Picture, hole: Bool, forbidden: Bool | None = None, *, se
 def mixed_fill(rgb: Picture, hole: Bool, forbidden: Bool | None = None, *, seed: int = 0) -> Fill:
     """`exemplar_fill`, held back where it invents: then its tones go towards a smooth fill's.
 
-    A copied patch goes on as its surroundings do and then ends somewhere. Where the copy stays close to the
-    smooth continuation it is kept as it is. Where it stands far off, what is large in it is one guess among
-    many, and nearer to their mean it is nearer to any truth; what is fine in it is right in kind wherever it
-    stands. The continuation is Navier-Stokes inpainting (Bertalmio et al. 2001, by OpenCV). Takes and returns
-    what `exemplar_fill` does.
+    Where copies meet unseen, or stay close to the smooth continuation, they are kept as they are. Where they
+    miss each other and stand far off, what is large in them is one guess among many, and nearer to their mean
+    it is nearer to any truth; what is fine in them is right in kind wherever it stands. The continuation is
+    Navier-Stokes inpainting (Bertalmio et al. 2001, by OpenCV). Takes and returns what `exemplar_fill` does.
     """
     return _filled(rgb, hole, forbidden, seed, mixed=True)
 
@@ -105,7 +103,7 @@ def _filled(rgb: Picture, hole: Bool, forbidden: Bool | None, seed: int, *, mixe
     result = np.array(rgb[slices_of(box)], np.float32, order="C")
     doubt = np.zeros(result.shape[:2], np.float32)
     source_offset = np.zeros((*doubt.shape, 2), np.float32)
-    copied = False
+    any_copied = False
     for place in _places(hole):
         window = hole_window(place, 24, 1.0)
         rng = np.random.default_rng(seed)
@@ -125,13 +123,13 @@ def _filled(rgb: Picture, hole: Bool, forbidden: Bool | None, seed: int, *, mixe
             lay(filled, result[at], shown)
             np.copyto(doubt[at], 1, where=shown)
             continue
-        copied = True
+        any_copied = True
         filled, offset, doubts = found
         if shadow is not None:
             filled = shadow.dimmed(filled, within)
         for values, onto in ((filled, result), (doubts, doubt), (offset, source_offset)):
             lay(values, onto[at], shown)
-    return Fill(box, result, source_offset if copied else None, doubt)
+    return Fill(box, result, source_offset if any_copied else None, doubt)
 
 
 def _with_filled(around: Picture, window: Window, result: Float, box: Box) -> Float:
@@ -183,12 +181,14 @@ def _fill_window(
     if plain is not None:
         filled = _grained(rgb, plain, hole, forbidden, box, rng)
         return filled, *_uncopied(filled)
-    found = choose_patches(rgb, hole, forbidden, rng)
+    found = choose_copies(rgb, hole, forbidden, rng)
     if found is None:
         return None
     height, width = hole.shape
-    scale = np.array([width / found.hole.shape[1], height / found.hole.shape[0]], np.float32)
-    tones, sharp, doubt = tones_of(found, mixed)
+    tones, doubt = tones_of(found, mixed)
+    labels = fine_labels(found.labels, max(hole.shape)).astype(np.float32)
+    shifts = np.rint(found.shifts[:, ::-1]).astype(np.float32)
+    unknown = hole | forbidden
 
     filled = np.empty((box[0].stop - box[0].start, box[1].stop - box[1].start, 3), np.float32)
     flow = np.empty((*filled.shape[:2], 2), np.float32)
@@ -200,13 +200,10 @@ def _fill_window(
         def full(a: Float, how: int = cv2.INTER_LINEAR, strip: Window = strip) -> Float:
             return enlarged(a, (height, width), strip, how)
 
-        flow[at] = np.rint(full(found.offsets, cv2.INTER_NEAREST) * scale)
-        xs = np.arange(box[1].start, box[1].stop, dtype=np.float32)
-        ys = np.arange(strip[0].start, strip[0].stop, dtype=np.float32)[:, None]
-        map_x = np.clip(flow[at, :, 0] + xs, 0, width - 1)
-        map_y = np.clip(flow[at, :, 1] + ys, 0, height - 1)
-        made = full(tones) + full(sharp)[..., None] * pixels_at(rgb, map_x, map_y)
-        filled[at] = np.where(hole[strip][..., None], made, rgb[strip])
+        flow[at] = shifts[full(labels, cv2.INTER_NEAREST).astype(np.uint8)]
+        filled[at] = full(tones)
+        filled[at] += copied(rgb, flow[at], strip, hole, unknown, shifts)
+        lay(np.asarray(rgb[strip], np.float32), filled[at], ~hole[strip])
         doubts[at] = full(doubt)
     filled = _grained(rgb, filled, hole, forbidden, box, rng)
     if max(hole.shape) <= PATTERN_SIDE:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from regiondrag_widget.imaging.scaling import hole_window, shrink
 
-__all__ = ["inpainted", "low_frequencies", "membrane", "smooth_fill"]
+__all__ = ["inpainted", "low_frequencies", "smooth_fill"]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
@@ -60,20 +60,3 @@ def low_frequencies(difference: Float, hole: Bool, sigma: float) -> Float:
     difference = np.where(hole[..., None], difference, 0).astype(np.float32)
     share = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), sigma)[..., None]
     return np.asarray(cv2.GaussianBlur(difference, (0, 0), sigma) / np.maximum(share, 1e-3), np.float32)
-
-
-def membrane(error: Float, ring: Bool, hole: Bool) -> Float:
-    """What the vote misses on the hole's rim, spread smoothly over the hole (pull-push): tones meet."""
-    total, count = error * ring[..., None], ring.astype(np.float32)
-    sums, counts = [total], [count]
-    while min(counts[-1].shape) > 2:
-        size = (max(1, counts[-1].shape[1] // 2), max(1, counts[-1].shape[0] // 2))
-        sums.append(np.asarray(cv2.resize(sums[-1], size, interpolation=cv2.INTER_AREA), np.float32))
-        counts.append(np.asarray(cv2.resize(counts[-1], size, interpolation=cv2.INTER_AREA), np.float32))
-    smooth = sums[-1] / np.maximum(counts[-1], 1e-6)[..., None]
-    for total, count in zip(reversed(sums[:-1]), reversed(counts[:-1]), strict=True):
-        coarse = cv2.resize(smooth, (count.shape[1], count.shape[0]), interpolation=cv2.INTER_LINEAR)
-        weight = np.clip(count * 2, 0, 1)[..., None]
-        smooth = weight * total / np.maximum(count, 1e-6)[..., None] + (1 - weight) * coarse
-    smooth = cv2.GaussianBlur(smooth, (0, 0), 2.0)
-    return np.where(hole[..., None], smooth, 0).astype(np.float32)

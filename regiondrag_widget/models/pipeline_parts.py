@@ -214,6 +214,8 @@ class PipelineParts(DiffusionPipeline, NamedLoras, SafeTextualInversion, SafeIPA
 
     def _encoded(self, prompt: str, picture: Any = None) -> Condition:
         side, backbone = self.profile.side, self.backbone
+        if self.text_encoder is None and self.text_encoder_2 is None:  # taken out since
+            raise ValueError("this pipeline has no text encoder: pass prompt_embeds")
         for name, part in self.components.items():
             tokenizer = name.replace("text_encoder", "tokenizer")
             if part is not None and tokenizer != name and self.components.get(tokenizer) is None:

@@ -19,6 +19,9 @@ Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float32]
 
 PLACES = ((0.5, 0.5), (0.5, 0.3), (0.5, 0.7), (0.3, 0.5), (0.7, 0.5))  # in a box, where its object may be
+# radii of discs in which a thing is looked for: of a square picture's side, and of a correction's depth
+RADII = (0.05, 0.07, 0.097, 0.134, 0.186, 0.259, 0.36, 0.5)
+DEPTHS = (1.2, 1.8, 2.7, 4.0, 6.0)
 FIT, GOOD_FIT = 1.0, 0.8  # what it counts that a region reaches all sides of its box, and when it does
 CANDIDATES, DIFFERENT = 3, 0.7  # how many are offered, and their largest overlap
 AGAIN = (0.3, 0.6)  # levels of the cuts around the first click that are made anew after a correction
@@ -52,7 +55,8 @@ def regions_at(pieces: Pieces, click: Click) -> Regions:
     """The regions that a first click, which takes, may mean in a picture of n superpixels."""
     graph = pieces.graph
     rim = np.flatnonzero(graph.rim > 0).astype(np.int32)
-    members = np.array(proposals(pieces, click.superpixel, rim))
+    radii = np.sqrt(float(graph.area.sum())) * np.array(RADII)
+    members = np.array(proposals(pieces, click.superpixel, rim, radii))
     return Regions(members, scores(graph, members, click.x, click.y)).sorted()
 
 
@@ -157,9 +161,9 @@ def changes(pieces: Pieces, before: Bool, clicks: Sequence[Click]) -> Bool:
     against = np.array([c.superpixel for c in clicks[:-1] if c.takes != click.takes], np.int32)
     against = against[against != click.superpixel]
     far = np.union1d(np.flatnonzero(graph.rim > 0), against) if click.takes else against
-    found = proposals(pieces, click.superpixel, far.astype(np.int32))
     away = np.hypot(graph.at[:, 0] - click.x, graph.at[:, 1] - click.y)
     depth = depth_of(graph, before, not click.takes, (click.x, click.y))
+    found = proposals(pieces, click.superpixel, far.astype(np.int32), depth * np.array(DEPTHS))
     found += [away <= max(share * depth, float(away[click.superpixel])) for share in NEAR]
     found += [region if click.takes else ~region for region in _readings(pieces, clicks)]
     seed = np.array([click.superpixel], np.int32)

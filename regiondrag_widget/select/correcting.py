@@ -18,8 +18,8 @@ Place = tuple[float, float]
 
 SEEN = 170  # pixels of the longer side at which depths are measured
 
-# measure -> its weight: with these choosing the best loses the least overlap, by scripts/fit_selecting.py
-WEIGHTS = {"thing": 0.048, "better": 1.0, "thicker": -0.102, "touching": 0.323, "middle": 0.63}
+# measure -> its weight: with these choosing the best loses the least overlap, by training/fit_selecting.py
+WEIGHTS = {"thing": 0.251, "better": 0.876, "thicker": -0.185, "touching": 0.291, "middle": 1.0}
 
 
 def change_scores(pieces: Pieces, before: Bool, changed: Bool, click: Place, first: Place) -> Float:

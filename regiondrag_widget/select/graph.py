@@ -1,4 +1,4 @@
-"""The graph of superpixels, geodesic distances on it, and its cut into object and ground."""
+"""The graph of superpixels, geodesic distances on it, and its cuts into object and ground."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components, dijk
 
 from regiondrag_widget.select.superpixels import Segmentation
 
-__all__ = ["Graph", "cut", "graph_of"]
+__all__ = ["Graph", "cuts", "graph_of"]
 
 Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float32]
@@ -78,19 +78,28 @@ class Graph:
         both = np.concatenate([self.a, self.b]), np.concatenate([self.b, self.a])
         return csr_array((np.ones(2 * len(self.a), np.float32), both), shape=(self.count, self.count))
 
-    @cached_property
-    def network(self) -> tuple[csr_array, Indices]:
-        """The pattern of `cut`'s flow network, and where in its data each capacity goes.
+    def network(self, count: int) -> tuple[csr_array, Indices]:
+        """The pattern of the flow network of so many `cuts`, and where in its data each capacity goes.
 
-        It has n + 2 nodes, source and sink the last, and each edge in both directions.
+        It has count * n + 2 nodes, source and sink the last, and each edge in both directions.
         """
-        n, every = self.count, np.arange(self.count, dtype=np.int32)
-        source, sink = np.full(n, n, np.int32), np.full(n, n + 1, np.int32)
-        heads = np.concatenate([self.a, self.b, source, every, every, sink])
-        tails = np.concatenate([self.b, self.a, every, sink, source, every])
-        numbers = np.arange(1, len(heads) + 1, dtype=np.int32)
-        pattern = csr_array((numbers, (heads, tails)), shape=(n + 2, n + 2))
-        return pattern, pattern.data - 1
+        if count not in self._networks:
+            n = count * self.count
+            every = np.arange(n, dtype=np.int32)
+            copy = np.arange(count, dtype=np.int32)[:, None] * self.count
+            a, b = (copy + self.a).ravel(), (copy + self.b).ravel()
+            source, sink = np.full(n, n, np.int32), np.full(n, n + 1, np.int32)
+            heads = np.concatenate([a, b, source, every, every, sink])
+            tails = np.concatenate([b, a, every, sink, source, every])
+            numbers = np.arange(1, len(heads) + 1, dtype=np.int32)
+            pattern = csr_array((numbers, (heads, tails)), shape=(n + 2, n + 2))
+            self._networks[count] = pattern, pattern.data - 1
+        return self._networks[count]
+
+    @cached_property
+    def _networks(self) -> dict[int, tuple[csr_array, Indices]]:
+        """The networks that were asked for."""
+        return {}
 
     @cached_property
     def _links(self) -> tuple[Indices, Indices, Indices]:
@@ -177,39 +186,39 @@ def _across(labels: Indices, lab: Float, axis: int) -> tuple[Indices, Indices, F
     return here[rows, columns], here[rows + 1, columns], step.astype(np.float32)
 
 
-def cut(graph: Graph, object_cost: Costs, ground_cost: Costs, border_cost: Costs) -> Bool:
-    """The cheapest division into object and ground: a minimum cut (Boykov, Jolly 2001).
+def cuts(graph: Graph, object_costs: Costs, ground_costs: Costs, border_cost: Costs) -> Bool:
+    """The cheapest divisions into object and ground: minimum cuts (Boykov, Jolly 2001).
+
+    Several are made at once, which takes less time than one after the other.
 
     Parameters
     ----------
     graph
         n superpixels with m borders.
-    object_cost, ground_cost
-        (n,) at least 0, what it costs to call a superpixel object or ground.
+    object_costs, ground_costs
+        (k, n) at least 0, what it costs in each cut to call a superpixel object or ground.
     border_cost
         (m,) at least 0, what it costs where the two sides of a border are divided.
 
     Returns
     -------
-    (n,) bool
-        The object.
+    (k, n) bool
+        The objects.
     """
-    n = graph.count
-    shared = np.minimum(object_cost, ground_cost)  # what both cost decides nothing
-    nothing = np.zeros(n, np.float32)
-    costs = np.concatenate(
-        [border_cost, border_cost, ground_cost - shared, object_cost - shared, nothing, nothing]
-    )
-    pattern, where = graph.network
+    count, n = object_costs.shape[0], object_costs.size
+    shared = np.minimum(object_costs, ground_costs)  # what both cost decides nothing
+    nothing, borders = np.zeros(n, np.float32), np.tile(border_cost, count)
+    to_source, to_sink = (ground_costs - shared).ravel(), (object_costs - shared).ravel()
+    costs = np.concatenate([borders, borders, to_source, to_sink, nothing, nothing])
+    pattern, where = graph.network(count)
     capacity = np.rint(np.clip(costs, 0, MOST) * UNIT).astype(np.int32)[where]
     ways = csr_array((capacity, pattern.indices, pattern.indptr), shape=pattern.shape)
-    left = (
-        capacity - maximum_flow(ways, n, n + 1).flow.data
-    )  # each edge has its reverse, so no other was added
+    flow = maximum_flow(ways, n, n + 1).flow.data  # each edge has its reverse, so no other was added
+    left = capacity - flow
     open_ = left > 0
     indptr = np.concatenate([[0], np.cumsum(open_, dtype=np.int32)])[pattern.indptr].astype(np.int32)
     left = csr_array((left[open_].astype(float), pattern.indices[open_], indptr), shape=pattern.shape)
     reached = breadth_first_order(left, n, return_predecessors=False)
-    object_ = np.zeros(n + 2, bool)
-    object_[reached] = True
-    return object_[:n]
+    objects = np.zeros(n + 2, bool)
+    objects[reached] = True
+    return objects[:n].reshape(count, -1)

@@ -1,31 +1,30 @@
-"""How much regions look like the thing that somebody clicked on."""
+"""How much regions look like the thing that somebody clicked on.
+
+Fitted by `training/fit_selecting.py` on real photographs with objects outlined by hand. Small networks see a
+few measures of a region and nothing of the picture: they cannot know what a dog is.
+"""
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
+from safetensors.numpy import load_file
 
 from regiondrag_widget.select.graph import Graph
 
-__all__ = ["measures", "scores"]
+__all__ = ["NAMES", "WEIGHTS", "judged", "measures", "scores"]
 
 Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float32]
 
-MOST_STEP, MOST_CENTRE = 4.0, 0.6  # of the usual step, and of the region's radius: more makes no difference
+MOST_STEP = 4.0  # of the usual step: more makes no difference
 
-# measure -> its weight: a ridge regression of the overlap with the true object, by scripts/fit_selecting.py
-WEIGHTS = {
-    "step": -0.002,
-    "alike": -0.501,
-    "size": -0.056,
-    "size squared": -0.163,
-    "rim": -1.055,
-    "round": 0.639,
-    "centre": 0.227,
-    "offset": -0.2,
-}
-BIAS = 0.524
+NAMES = ("step", "alike", "size", "rim", "round", "centre", "offset")
+WEIGHTS = Path(__file__).with_name("objectness.safetensors")
+MOST_DEVIATIONS = 5.0  # what is farther from the usual is taken for that
 
 
 def scores(graph: Graph, regions: Bool, x: float, y: float) -> Float:
@@ -40,19 +39,41 @@ def scores(graph: Graph, regions: Bool, x: float, y: float) -> Float:
     x, y
         Where the click was, at the working size.
     """
-    found = measures(graph, regions, x, y)
-    return np.asarray(sum((WEIGHTS[name] * found[name] for name in WEIGHTS), np.float32(BIAS)), np.float32)
+    return judged(measures(graph, regions, x, y), _weights())
 
 
-def measures(graph: Graph, regions: Bool, x: float, y: float) -> dict[str, Float]:
-    """What `scores` judges by, (k,) float32 each; parameters as there.
+def judged(values: Float, weights: dict[str, Float]) -> Float:
+    """The scores (k,) float32 of measures (k, len(NAMES)), by these weights: the mean of small networks."""
+    x = (values - weights["mean"]) / weights["deviation"]
+    x = x.clip(-MOST_DEVIATIONS, MOST_DEVIATIONS)
+    for layer in ("first", "second"):
+        x = np.maximum(
+            x @ weights[f"{layer}.weight"].transpose(0, 2, 1) + weights[f"{layer}.bias"][:, None], 0
+        )
+    found = (x @ weights["last.weight"].transpose(0, 2, 1))[..., 0] + weights["last.bias"]
+    return np.asarray(found.mean(0), np.float32)
+
+
+@cache
+def _weights() -> dict[str, Float]:
+    weights = load_file(WEIGHTS)
+    if weights["mean"].shape != (len(NAMES),):
+        raise ValueError(
+            f"{WEIGHTS.name} holds weights for {len(weights['mean'])} measures, there are {len(NAMES)}: "
+            "run training/fit_selecting.py again"
+        )
+    return weights
+
+
+def measures(graph: Graph, regions: Bool, x: float, y: float) -> Float:
+    """What `scores` judges by; parameters as there.
 
     Returns
     -------
-    dict
+    (k, len(NAMES)) float32
         step: how steep the outline is, over the usual step; alike: how much of the region's colours are
-        around it too; size: logarithm of its share of the picture; rim: how much of the outline is the
-        picture's edge; round: 1 for a disc, less for what is long or ragged; centre: how deep the click
+        around it too; size: logarithm of its share of the picture; rim: how much of the picture's edge
+        it has; round: 1 for a disc, less for what is long or ragged; centre: logarithm of how deep the click
         lies, in radii; offset: how far it is from the centroid, in radii.
     """
     members = regions.astype(np.float32)
@@ -70,18 +91,16 @@ def measures(graph: Graph, regions: Bool, x: float, y: float) -> dict[str, Float
     from_click = np.hypot(graph.at[:, 0] - x, graph.at[:, 1] - y)
     nearest = np.where(ring, from_click, np.inf).min(1)
     centroid = (members * graph.area) @ graph.at / area[:, None]
-    size = np.log(area / graph.area.sum())
-    found = {
-        "step": np.minimum(MOST_STEP, outline @ (graph.length * relative) / length),
-        "alike": np.minimum(own, around).sum(1),
-        "size": size,
-        "size squared": size**2 / 10,
-        "rim": rim / (length + rim),
-        "round": 4 * np.pi * area / (length + rim) ** 2,
-        "centre": np.minimum(MOST_CENTRE, nearest / radius),
-        "offset": np.hypot(centroid[:, 0] - x, centroid[:, 1] - y) / radius,
-    }
-    return {name: np.asarray(values, np.float32) for name, values in found.items()}
+    found = (
+        np.minimum(MOST_STEP, outline @ (graph.length * relative) / length),
+        np.minimum(own, around).sum(1),
+        np.log(area / graph.area.sum()),
+        rim / max(1.0, float(graph.rim.sum())),
+        4 * np.pi * area / (length + rim) ** 2,
+        np.log((np.minimum(nearest, np.sqrt(graph.area.sum())) + 1) / radius),
+        np.hypot(centroid[:, 0] - x, centroid[:, 1] - y) / radius,
+    )
+    return np.stack(found, 1).astype(np.float32)
 
 
 def _beside(graph: Graph, regions: Bool) -> Bool:

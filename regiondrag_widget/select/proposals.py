@@ -8,22 +8,34 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.select.graph import MOST, Graph, cut, graph_of
+from regiondrag_widget.select.graph import MOST, Graph, cuts, graph_of
 from regiondrag_widget.select.merge_tree import MergeTree, merge_tree
 from regiondrag_widget.select.superpixels import Segmentation, merged
 
-__all__ = ["Pieces", "cuts_around", "filled", "pieces_of", "proposals", "unique", "unlike_outside"]
+__all__ = [
+    "Pieces",
+    "cuts_around",
+    "cuts_within",
+    "filled",
+    "pieces_of",
+    "proposals",
+    "unique",
+    "unlike_outside",
+]
 
 Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int32]
+Radii = npt.NDArray[np.floating]
 
 COARSE = 1000  # regions that a cut divides: its time grows with their number
 TOUCH = 0.35  # of the usual step: from one region to the next, up to this much is no way to go
 LEAST_WAY = 0.05  # of the usual step: what each border costs all the same
-LEVELS = (0.15, 0.3, 0.45, 0.6, 0.75)  # of the way from the click to the ground: where an object may end
+LEVELS = (0.15, 0.45, 0.75)  # of the way from the click to the ground: where an object may end
 NEARNESS, COLOUR = 0.8, 0.8  # what distance and colour count, per pixel of a region's side
 LEAST_BORDER = 0.05  # what a pixel of border costs where it lies on the steepest edge; on even ground, 1
+SURROUNDED = 1.5  # what colour counts where a thing stands out from what surrounds it
+CORE, BEYOND, RING = 0.6, 1.3, 1.6  # of a disc's radius: mostly the thing; its end; the end of the ground
 BOX_COLOUR, BOX_ROUNDS = 2.0, 3  # what colour counts in a box, and how often it is learned anew
 MOST_PICTURE = 0.85  # of the picture that a thing may take
 
@@ -55,11 +67,11 @@ def pieces_of(parts: Segmentation) -> Pieces:
     region = tree.region_when(COARSE)
     coarse = graph_of(merged(parts, region))
     for each in (graph, coarse):  # made here, so that the first click is as quick as the others
-        _ = each.shades, each.neighbours, each.network
+        _ = each.shades, each.neighbours
     return Pieces(graph, tree, coarse, region, parts.labels)
 
 
-def proposals(pieces: Pieces, superpixel: int, far: Indices) -> list[Bool]:
+def proposals(pieces: Pieces, superpixel: int, far: Indices, radii: Radii) -> list[Bool]:
     """Regions, (n,) bool each, that a superpixel is a part of; at least one.
 
     Parameters
@@ -70,9 +82,12 @@ def proposals(pieces: Pieces, superpixel: int, far: Indices) -> list[Bool]:
         Where the click was.
     far
         Superpixels that are thought to be ground.
+    radii
+        (k,), of the discs around the click in which a thing is looked for, pixels of the working size.
     """
     graph = pieces.graph
-    found = unique(pieces.tree.regions_of(superpixel) + cuts_around(pieces, superpixel, far))
+    cuts_ = [*cuts_around(pieces, superpixel, far), *cuts_within(pieces, superpixel, radii)]
+    found = unique([*pieces.tree.regions_of(superpixel), *cuts_])
     most = MOST_PICTURE * float(graph.area.sum())
     found = [region for region in found if float(graph.area[region].sum()) < most] or found[:1]
     return unique(list(filled(pieces, np.array(found))))
@@ -101,18 +116,48 @@ def cuts_around(
     near, rest = graph.distance_from(seed, way), graph.distance_from(ground, way)
     share = near / np.maximum(near + rest, 1e-6)  # 0 at the click, 1 at the ground
     border, size = _border(graph), np.sqrt(graph.area)
-    found = []
-    for level in levels:
-        most = NEARNESS * size / max(level, 1 - level)
-        object_cost, ground_cost = most * np.maximum(share - level, 0), most * np.maximum(level - share, 0)
-        object_cost[seed], ground_cost[seed] = 0, MOST
-        region = cut(graph, object_cost, ground_cost, border)
-        like = _likeness(graph, region)
-        object_cost += COLOUR * size * (1 - like)
-        ground_cost += COLOUR * size * like
-        object_cost[seed], ground_cost[seed] = 0, MOST
-        found += [region, cut(graph, object_cost, ground_cost, border)]
-    return list(graph.joined(np.array(unique(found)), seed)[:, pieces.region])
+    level = np.array(levels, np.float32)[:, None]
+    most = NEARNESS * size / np.maximum(level, 1 - level)
+    object_costs, ground_costs = most * np.maximum(share - level, 0), most * np.maximum(level - share, 0)
+    object_costs[:, here], ground_costs[:, here] = 0, MOST
+    by_distance = cuts(graph, object_costs, ground_costs, border)
+    like = _likeness(graph, by_distance, ~by_distance)
+    object_costs += COLOUR * size * (1 - like)
+    ground_costs += COLOUR * size * like
+    object_costs[:, here], ground_costs[:, here] = 0, MOST
+    found = unique([*by_distance, *cuts(graph, object_costs, ground_costs, border)])
+    return list(graph.joined(np.array(found), seed)[:, pieces.region])
+
+
+def cuts_within(pieces: Pieces, superpixel: int, radii: Radii) -> list[Bool]:
+    """Minimum cuts by colour, (n,) bool: what in discs around a superpixel is unlike what surrounds them.
+
+    They find things of several colours.
+
+    Parameters
+    ----------
+    pieces
+        The picture's n superpixels.
+    superpixel
+        Where the click was.
+    radii
+        (k,), of the discs, pixels of the working size.
+    """
+    graph = pieces.coarse
+    here = int(pieces.region[superpixel])
+    away = np.hypot(*(graph.at - pieces.graph.at[superpixel]).T) / radii[:, None]
+    around = (away > 1) & (away <= RING)
+    none = ~around.any(1)
+    around[none] = away[none] > away[none].max(1, keepdims=True) * CORE
+    core = away <= CORE
+    core[:, here] = True
+    like, size = _likeness(graph, core, around), np.sqrt(graph.area)
+    object_costs, ground_costs = SURROUNDED * size * (1 - like), SURROUNDED * size * like
+    beyond = away > BEYOND
+    object_costs[beyond], ground_costs[beyond] = MOST, 0
+    object_costs[:, here], ground_costs[:, here] = 0, MOST
+    found = np.array(unique(list(cuts(graph, object_costs, ground_costs, _border(graph)))))
+    return list(graph.joined(found, np.array([here], np.int32))[:, pieces.region])
 
 
 def unlike_outside(pieces: Pieces, inside: Bool) -> Bool:
@@ -121,10 +166,10 @@ def unlike_outside(pieces: Pieces, inside: Bool) -> Bool:
     border, size = _border(graph), np.sqrt(graph.area)
     region = inside
     for _ in range(BOX_ROUNDS):
-        like = _likeness(graph, region)
+        like = _likeness(graph, region[None], ~region[None])[0]
         object_cost, ground_cost = BOX_COLOUR * size * (1 - like), BOX_COLOUR * size * like
         object_cost[~inside], ground_cost[~inside] = MOST, 0
-        smaller = cut(graph, object_cost, ground_cost, border)
+        smaller = cuts(graph, object_cost[None], ground_cost[None], border)[0]
         if not smaller.any():
             break
         region = smaller
@@ -142,8 +187,8 @@ def _border(graph: Graph) -> Float:
     return np.asarray(graph.length * (np.exp(-(relative**2) / 2) + LEAST_BORDER), np.float32)
 
 
-def _likeness(graph: Graph, region: Bool) -> Float:
-    """(n,) float32 in 0..1: how much more each one's colours are the region's than the others'."""
-    own, other = (graph.shades.T @ (graph.area * side) for side in (region, ~region))
-    own, other = own / max(1.0, own.sum()) + 1e-4, other / max(1.0, other.sum()) + 1e-4
-    return np.asarray(graph.shades @ (own / (own + other)), np.float32)
+def _likeness(graph: Graph, regions: Bool, others: Bool) -> Float:
+    """(k, n) float32 in 0..1: how much more each one's colours are a region's (k, n) than the others'."""
+    own, other = ((graph.area * side) @ graph.shades for side in (regions, others))
+    own, other = (c / np.maximum(1.0, c.sum(1, keepdims=True)) + 1e-4 for c in (own, other))
+    return np.asarray((own / (own + other)) @ graph.shades.T, np.float32)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # torch is loaded by the command, not by its help
 __all__ = ["add_parser"]
 
 DEFAULT_SIZES = {"mini": 256, "sd15": 512, "sd21": 768, "sdxl": 1024}
-TRANSFORMERS = ("flux2-klein", "flux1", "sd35", "qwen", "zimage")
+TRANSFORMERS = ("flux2-klein", "flux1", "sd35-medium", "sd35", "qwen", "qwen-edit", "zimage")
 TRANSFORMER_SIZES = (512, 1024)
 LEAST_SIZE, MOST_SIZE = 64, 4096
 GROWTH_REPETITIONS = 5
@@ -40,7 +40,8 @@ def add_parser(benchmarks: Any) -> argparse.ArgumentParser:
         default="mini",
         metavar="M",
         help="mini (bundled, default), sd15, sd21, sdxl, a local diffusers folder, or a hub id; flux2-klein, "
-        "flux1, sd35, qwen and zimage are counted at their true size, and timed on a GPU",
+        "flux1, sd35-medium, sd35 (large), qwen, qwen-edit and zimage are counted at their true size, and "
+        "timed on a GPU",
     )
     parser.add_argument(
         "--random-weights",

@@ -65,6 +65,8 @@ class TransformerArchitecture:
         Of the autoencoder's latents.
     schedule : mapping
         Of the scheduler.
+    family : str
+        Its `Family`, where several have the transformer; the first of them when left out.
     """
 
     transformer: str
@@ -74,6 +76,7 @@ class TransformerArchitecture:
     pooled: int = 0
     channels: int = 16
     schedule: Mapping[str, Any] = field(default_factory=dict)
+    family: str = ""
 
 
 _SHIFTED = {"use_dynamic_shifting": True, "shift": 3.0}
@@ -109,7 +112,25 @@ TRANSFORMERS = {
         pooled=2048,
         schedule={"shift": 3.0},
     ),
+    "sd35-medium": TransformerArchitecture(
+        "SD3Transformer2DModel",
+        {
+            "num_layers": 24,
+            "num_attention_heads": 24,
+            "caption_projection_dim": 1536,
+            "pos_embed_max_size": 384,
+            "dual_attention_layers": tuple(range(13)),
+            "qk_norm": "rms_norm",
+        },
+        text=333,
+        width=4096,
+        pooled=2048,
+        schedule={"shift": 3.0},
+    ),
     "qwen": TransformerArchitecture("QwenImageTransformer2DModel", {}, 64, 3584, schedule=_SHIFTED),
+    "qwen-edit": TransformerArchitecture(
+        "QwenImageTransformer2DModel", {}, 64, 3584, schedule=_SHIFTED, family="Qwen-Image-Edit"
+    ),
     "zimage": TransformerArchitecture("ZImageTransformer2DModel", {}, 64, 2560, schedule={"shift": 3.0}),
 }
 
@@ -231,6 +252,8 @@ class _Case:
         self.network = TransformerNetwork(self.backbone, condition)
         self.cells = size // self.backbone.cell
         self.x = torch.zeros(1, self.backbone.channels, self.cells, self.cells, device=device)
+        if self.network.pictured:
+            self.network = self.network.with_picture(self.x[0])
         defaults = self.backbone.profile.defaults
         found = self.backbone.levels(defaults["steps"], defaults["start"], size=(self.cells, self.cells))
         self.calls, self.cache = len(found), KeyValueCache()
@@ -276,7 +299,8 @@ def figures_table(figures: Sequence[Figures]) -> str:
 
 def _without_autoencoder(architecture: TransformerArchitecture, device: torch.device) -> Any:
     """A backbone whose autoencoder has a configuration alone, since it is never called."""
-    (family,) = (f for f in FAMILIES if f.transformer == architecture.transformer and not f.codec)
+    found = [f for f in FAMILIES if f.transformer == architecture.transformer and not f.codec]
+    family = next(f for f in found if architecture.family in ("", f.name))
     kind = family.backbone_class()
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)  # no larger copy first
@@ -291,7 +315,7 @@ def _without_autoencoder(architecture: TransformerArchitecture, device: torch.de
         z_dim=architecture.channels,
         temperal_downsample=(0,) * 3,
     )
-    vae = SimpleNamespace(config=config, temperal_downsample=(0,) * 3)
+    vae = SimpleNamespace(config=config, temperal_downsample=(0,) * 3, clear_cache=lambda: None)
 
     class Counted(kind):  # type: ignore[misc, valid-type]
         """Of the family, but its transformer may lack weights."""

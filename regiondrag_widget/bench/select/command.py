@@ -27,9 +27,9 @@ def add_parser(benchmarks: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--split",
-        choices=("train", "test", "all"),
+        choices=("train", "test", "extra", "fresh", "all"),
         default="train",
-        help="which objects (default: train; test is for a last look)",
+        help="which objects (default: train; test and fresh are for a last look)",
     )
     parser.add_argument("--objects", nargs="+", metavar="NAME", help="only objects whose name contains one")
     parser.add_argument(

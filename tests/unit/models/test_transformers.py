@@ -20,7 +20,7 @@ import regiondrag_widget as rd
 from regiondrag_widget.engine.inversion import draw_path_noise
 from regiondrag_widget.models.transformer import TransformerBackbone
 from regiondrag_widget.models.transformer_lora import fuse_transformer_lora
-from tests.unit.engine_kit import box_pair, picture, tiny_embeds, tiny_pipeline
+from tests.unit.engine_kit import box, box_pair, picture, tiny_embeds, tiny_pipeline
 from tests.unit.models.families_kit import KITS
 from tests.unit.models.flow_reference import reference_edit
 from tests.unit.models.test_transformer_lora import saved_lora
@@ -237,6 +237,31 @@ def test_drafts_make_the_calls_they_are_given(family: Loaded):
     session = family.kept
     list(session.draft([box_pair(SHAPE)], calls=1))
     assert session.drafted.calls == 1
+
+
+def test_a_window_of_a_large_picture_is_edited_and_shown_at_every_step(family: Loaded):
+    image, pair = picture(300, 260), rd.RegionPair.move(box((300, 260), 20, 30, 52, 62), 40, 24)
+    session = rd.ImageSession(family.pipe, image, PROMPT)
+    shown = [step.preview(130) for step in session.edit([pair])]
+    assert len(shown) == len(session.levels)
+    assert {(preview.shape, preview.dtype) for preview in shown} == {((130, 113, 3), np.dtype(np.uint8))}
+    touched, out = pair.handle | pair.target, session.result.array
+    assert np.array_equal(out[~touched], image[~touched])
+    assert not np.array_equal(out[touched], image[touched])
+    assert max(session.inversion([pair]).latents.shape[-2:]) * 8 < 300
+
+
+def test_text_encoders_may_go_once_a_session_has_read_its_prompt(family: Loaded):
+    """Another seed is inverted anew, and none of them is asked."""
+    pipe = rebuilt(family)
+    session = rd.ImageSession(pipe, picture(*SHAPE), PROMPT)
+    for name in pipe.components:
+        if name.startswith(("text_encoder", "tokenizer", "processor")):
+            pipe.register_modules(**{name: None})
+    assert torch.equal(last_latents(session, seed=7), last_latents(family.kept, seed=7))
+    list(session.draft([box_pair(SHAPE)], calls=1))
+    with pytest.raises(ValueError, match="has no text encoder"):
+        rd.ImageSession(pipe, picture(*SHAPE), PROMPT)
 
 
 @pytest.mark.parametrize("shape", [(67, 91)])

@@ -26,7 +26,7 @@ from regiondrag_widget.engine.inversion import draw_path_noise
 from regiondrag_widget.models.lora import fuse_lora
 from regiondrag_widget.models.unet import UNetBackbone
 from regiondrag_widget.models.unet_network import guidance_embedding
-from tests.unit.engine_kit import WORKING_SIDE, box_pair, counted, picture, processors_of
+from tests.unit.engine_kit import WORKING_SIDE, box, box_pair, counted, picture, processors_of
 from tests.unit.models.flow_reference import Seam, reference_edit
 from tests.unit.models.test_placement import Parked
 from tests.unit.models.unet_kit import KITS, UNetKit
@@ -225,11 +225,11 @@ def test_batched_inversion_equals_one_by_one(family: Loaded):
 
 
 @pytest.mark.parametrize("settings", [{}, {"content": "pixels"}])
-def test_injected_keys_equal_a_run_beside_the_original(some: Loaded, settings: dict[str, Any]):
-    kept = last_latents(some.kept, **settings)
-    beside = last_latents(some.session(keys_values="recompute"), **settings)
+def test_injected_keys_equal_a_run_beside_the_original(sdxl: Loaded, settings: dict[str, Any]):
+    kept = last_latents(sdxl.kept, **settings)
+    beside = last_latents(sdxl.session(keys_values="recompute"), **settings)
     assert far(kept, beside) < 1e-4
-    assert far(kept, last_latents(some.kept, **{**settings, "attention_swap": False})) > 1e-4
+    assert far(kept, last_latents(sdxl.kept, **{**settings, "attention_swap": False})) > 1e-4
 
 
 def test_layers_are_chosen_by_name(sdxl: Loaded):
@@ -269,6 +269,31 @@ def test_drafts_are_made_by_a_small_autoencoder(sdxl: Loaded):
         list(session.draft(PAIRS, calls=1))
     assert (counts["encode"], counts["decode"]) == (0, 0)
     assert session.drafted.calls == 1
+
+
+def test_a_window_of_a_large_picture_is_edited_and_shown_at_every_step(sdxl: Loaded):
+    image, pair = picture(300, 260), rd.RegionPair.move(box((300, 260), 20, 30, 52, 62), 40, 24)
+    session = rd.ImageSession(sdxl.pipe, image, PROMPT)
+    shown = [step.preview(130) for step in session.edit([pair])]
+    assert len(shown) == len(session.levels)
+    assert {(preview.shape, preview.dtype) for preview in shown} == {((130, 113, 3), np.dtype(np.uint8))}
+    touched, out = pair.handle | pair.target, session.result.array
+    assert np.array_equal(out[~touched], image[~touched])
+    assert not np.array_equal(out[touched], image[touched])
+    assert max(session.inversion([pair]).latents.shape[-2:]) * 8 < 300
+
+
+def test_text_encoders_may_go_once_a_session_has_read_its_prompt(sdxl: Loaded):
+    """Another seed is inverted anew, and none of them is asked."""
+    pipe = few_levels(rd.RegionDragPipeline.from_pipe(sdxl.theirs))
+    session = rd.ImageSession(pipe, picture(*SHAPE), PROMPT)
+    for name in pipe.components:
+        if name.startswith(("text_encoder", "tokenizer", "processor")):
+            pipe.register_modules(**{name: None})
+    assert torch.equal(last_latents(session, seed=7), last_latents(sdxl.kept, seed=7))
+    list(session.draft(PAIRS, calls=1))
+    with pytest.raises(ValueError, match="has no text encoder"):
+        rd.ImageSession(pipe, picture(*SHAPE), PROMPT)
 
 
 @pytest.mark.parametrize("shape", [(67, 91), (211, 64)])
@@ -372,8 +397,8 @@ def state_of(pipe: Any) -> list[object]:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_a_users_pipeline_is_left_as_it_was(some: Loaded, dtype: torch.dtype):
-    users = some.kit.pipeline.from_pretrained(some.folder, dtype=dtype)
+def test_a_users_pipeline_is_left_as_it_was(sdxl: Loaded, dtype: torch.dtype):
+    users = sdxl.kit.pipeline.from_pretrained(sdxl.folder, dtype=dtype)
     users.scheduler.set_timesteps(7)  # as the user's last call has left it
     hook = users.unet.register_forward_pre_hook(lambda *_: None)
     before = state_of(users)
@@ -521,16 +546,16 @@ def test_a_prompt_that_is_too_long_is_cut_with_a_warning(sdxl: Loaded):
 # ---- loading and saving ----
 
 
-def test_any_pipeline_loads_what_ours_saved(some: Loaded, tmp_path: Path):
-    some.pipe.save_pretrained(tmp_path / "ours")
-    plain = some.kit.pipeline.from_pretrained(tmp_path / "ours", safety_checker=None)
-    for name, weight in some.theirs.unet.state_dict().items():
+def test_any_pipeline_loads_what_ours_saved(sdxl: Loaded, tmp_path: Path):
+    sdxl.pipe.save_pretrained(tmp_path / "ours")
+    plain = sdxl.kit.pipeline.from_pretrained(tmp_path / "ours", safety_checker=None)
+    for name, weight in sdxl.theirs.unet.state_dict().items():
         assert torch.equal(plain.unet.state_dict()[name], weight)
     again = few_levels(
         rd.RegionDragPipeline.from_pretrained(tmp_path / "ours", device="cpu", dtype="float32")
     )
     session = rd.ImageSession(again, picture(*SHAPE), PROMPT)
-    assert torch.equal(last_latents(session), last_latents(some.kept))
+    assert torch.equal(last_latents(session), last_latents(sdxl.kept))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

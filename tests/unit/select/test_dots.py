@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 import regiondrag_widget as rd
 from regiondrag_widget.bench.handles.objects import load_objects
 from regiondrag_widget.bench.select.clicks import select_by_clicks
+from regiondrag_widget.select.clicking import Click, corrected, regions_at
 from regiondrag_widget.select.dots import Dot, dot_for, dotted
 
 
@@ -67,7 +70,21 @@ def test_each_click_is_obeyed_and_one_beside_the_outline_changes_little(plain: r
 
 def test_corrections_take_a_head_off_a_bird():
     (head,) = [thing for thing in load_objects("train") if thing.name == "osprey-head"]
-    trial = select_by_clicks(head, rd.select.Superpixels(np.array(head.image())).click, corrections=2)
-    assert trial.labels == (True, False, False)  # the first click takes the bird and more
+    picture = rd.select.Superpixels(np.array(head.image()))
+    assert select_by_clicks(head, picture.click, corrections=1).overlaps[-1] > 0.8
+
+    def from_the_bird(points: Sequence[tuple[float, float]], labels: Sequence[bool]) -> np.ndarray:
+        clicks = [
+            Click(picture.index_at(x, y), *picture._to_work(x, y), label)
+            for (x, y), label in zip(points, labels, strict=True)
+        ]
+        likely = regions_at(picture._pieces, clicks[0]).members
+        chosen = next(m for m in likely if head.mask[picture.mask(m)].mean() < 0.1)
+        for count in range(2, len(clicks) + 1):
+            chosen = corrected(picture._pieces, chosen, clicks[:count]).members[0]
+        return picture.mask(chosen)
+
+    trial = select_by_clicks(head, from_the_bird, corrections=2)
+    assert trial.labels == (True, False, False)  # what is selected first is the bird and more
     assert trial.overlaps[0] < 0.3
     assert trial.overlaps[-1] > 0.8
