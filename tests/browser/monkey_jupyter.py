@@ -14,6 +14,7 @@ from playwright.sync_api import Page
 
 from tests.browser.jupyter_fixtures import comes_from_our_bundle
 from tests.browser.jupyter_host import SETUP, SHOW, JupyterServer, KernelProbe, NotebookPage
+from tests.browser.mock_host.page import Point, Widget
 from tests.browser.monkey import Monkey
 
 NAME = "monkey.ipynb"
@@ -42,6 +43,18 @@ def megabytes():
     pages = int(open("/proc/self/statm").read().split()[1])
     return pages * resource.getpagesize() / 2**20
 """
+
+
+class Caged(Widget):
+    """The widget, with points beside it moved to its border: the notebook is not what is tried."""
+
+    def screen(self, point: Point) -> Point:
+        x, y = super().screen(point)
+        box, window = self.root.bounding_box(), self.page.viewport_size
+        assert box is not None
+        assert window is not None
+        right, bottom = box["x"] + box["width"], min(box["y"] + box["height"], window["height"] - 30)
+        return min(max(x, box["x"] + 3), right - 3), min(max(y, max(box["y"], 100) + 3), bottom - 3)
 
 
 @dataclass
@@ -96,7 +109,8 @@ def in_jupyterlab(page: Page, seed: int, errors: list[str]) -> Iterator[KernelMo
             notebook.run("FakeEngine")
             notebook.run("RegionDragWidget")
             width, height = kernel.ask("list(w.image.size)")
-            yield KernelMonkey(notebook.widget(), seed, (width, height), kernel=kernel)
+            notebook.widget()  # waits until it is there
+            yield KernelMonkey(Caged(page), seed, (width, height), kernel=kernel)
             kernel.close()
         finally:
             server.close()
