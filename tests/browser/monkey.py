@@ -121,12 +121,15 @@ class Monkey:
         Of all that is random: the same gestures come again.
     done
         What was done in this round, for whoever reads a failure.
+    buttons
+        Of the mouse, that it drags with.
     """
 
     widget: Widget
     seed: int
     size: tuple[int, int] = (320, 240)
     done: list[str] = field(default_factory=list)
+    buttons: tuple[str, ...] = ("left", "left", "left", "right", "middle")
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -199,7 +202,7 @@ class Monkey:
     def drag(self) -> None:
         """From one point by some others, perhaps with a key held."""
         points = [self.point() for _ in range(self._random.randint(2, 4))]
-        button = self._random.choice(["left", "left", "left", "right", "middle"])
+        button = self._random.choice(self.buttons)
         self._note("drag", button)
         with_key = self._random.choice(HELD)
         self._holding(with_key, lambda: self.widget.drag(*points, steps=3, button=button))

@@ -68,6 +68,7 @@ class KernelMonkey(Monkey):
     """
 
     kernel: KernelProbe | None = None
+    buttons: tuple[str, ...] = ("left",)  # others open JupyterLab's own menu beside the canvas: it cuts cells
 
     def state(self, wanted: str | None = None) -> str:
         """What the kernel has, once that is as wanted, or otherwise once it rests."""
