@@ -1,9 +1,10 @@
-"""Fit the network that weighs the cues of a handle's pixels: `python -m training.fit_likely [--folds N]`.
+"""Fit the networks that weigh the cues of a handle's pixels: `python -m training.fit_likely [--folds N]`.
 
-It learns from the train and extra parts of `bench handles`: objects outlined by hand, with handles of every
-kind drawn round each. Half an hour on one core; with `--state DIR` it goes on where it was stopped. With
-`--folds` the photographs are left out in turn instead, and what is reported was judged by a network that had
-not seen the photograph.
+They learn from the train and extra parts of `bench handles`: objects outlined by hand, with handles of every
+kind drawn round each. The second learns from careless handles too, which cut much of the object off or lie
+beside it. Half an hour on one core; with `--state DIR` it goes on where it was stopped. With `--folds` the
+photographs are left out in turn instead, and what is reported was judged by networks that had not seen the
+photograph.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -77,6 +78,15 @@ def fit(known: Sequence[Example], state: Path | None = None, seed: int = 0) -> d
     return run.average
 
 
+def _fitted(known: Sequence[Example], state: Path | None = None) -> list[dict[str, Float]]:
+    """The weights of both networks."""
+    parts = [e for e in known if not e.careless], known
+    return [
+        {name: value.numpy() for name, value in fit(part, state and state / str(i)).items()}
+        for i, part in enumerate(parts)
+    ]
+
+
 def _loss(net: LikelyNet, example: Example, turn: int) -> Tensor:
     """Of an example in one of eight views: the object's mean, and the ground's sum over the handle's size."""
     values, truth = example.values.astype(np.float32), example.truth
@@ -99,10 +109,10 @@ def _left_out(known: Sequence[Example], folds: int) -> None:
     fold = {photo: i % folds for i, photo in enumerate(photos)}
     lost, carried = [], []
     for i in range(folds):
-        weights = {k: v.numpy() for k, v in fit([e for e in known if fold[e.photo] != i]).items()}
+        members = _fitted([e for e in known if fold[e.photo] != i])
         for e in known:
-            if fold[e.photo] == i:
-                logits = chances(e.values.astype(np.float32), weights)
+            if fold[e.photo] == i and not e.careless:
+                logits = np.mean([chances(e.values.astype(np.float32), member) for member in members], 0)
                 taken = logits > np.log(find.LIKELY / (1 - find.LIKELY))
                 object_, ground, size = e.truth == 1, e.truth == 0, e.values[..., HANDLE].sum()
                 lost.append(float((~taken & object_).sum() / max(1, object_.sum())))
@@ -130,9 +140,14 @@ def main() -> None:
     if args.folds:
         _left_out(known, args.folds)
         return
-    weights = fit(known, args.state)
-    halves = {k: v if k in ("mean", "deviation") else v.half() for k, v in weights.items()}
-    save_file({k: v.contiguous() for k, v in halves.items()}, args.out)
+    save_file(
+        {
+            f"{i}.{name}": value if name in ("mean", "deviation") else value.astype(np.float16)
+            for i, member in enumerate(_fitted(known, args.state))
+            for name, value in member.items()
+        },
+        args.out,
+    )
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ CALM = 1.0  # pixels of the blur of what is likely
 LIKELY = 0.3  # from which a pixel is carried
 FIRM = 1.5  # times as steep as usual, that an object's outline is
 STRIP, REACHED = 2.5, 0.7  # pixels of the picture along an outline, and the reach that makes them ground
+CUT_OFF = 0.05  # of the cut by colour in the handle, that it has outside: then the handle cuts its object
 SPECK = 0.01  # of the largest piece: smaller ones are no part of the object
 GAP = 0.01  # of the window's side: gaps twice as narrow are closed
 
@@ -72,7 +73,9 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     cues = cues_of(part, inside, scale)
     if cues is None:
         return None
-    chance = np.where(inside, likely(cues.values), 0)
+    goes_on = _joined(cues.by_colour & ~inside, cues.by_colour & inside)
+    cut_off = goes_on.sum() > CUT_OFF * (cues.by_colour & inside).sum()
+    chance = np.where(inside, likely(cues.values, bool(cut_off)), 0)
     share = np.maximum(cv2.GaussianBlur(inside.astype(np.float32), (0, 0), CALM), 1e-3)
     object_ = (cv2.GaussianBlur(chance, (0, 0), CALM) / share > LIKELY) | cues.certain
     object_ = _tidied(_trimmed(object_ & inside, cues.reach, STRIP * scale) | cues.certain, inside)

@@ -62,6 +62,7 @@ def test_a_picture_that_does_not_decode_is_told(open_widget: Open) -> None:
         " _image_info: {...host.model.get('_image_info'), rev: 2}})"
     )
     expect(widget.root.get_by_role("alert")).to_contain_text("does not decode")
+    widget.press("b")
     widget.drag((60, 60), (90, 60))
     assert widget.mask("handle").any(), "the picture before stays, and stays usable"
 

@@ -1,4 +1,4 @@
-"""What speaks for the object, and the network that weighs it."""
+"""What speaks for the object, and the networks that weigh it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+import regiondrag_widget as rd
 from regiondrag_widget.bench.handles.cases import Case, cases
 from regiondrag_widget.bench.handles.methods import ours
 from regiondrag_widget.bench.handles.objects import load_objects
 from regiondrag_widget.imaging import likely as module
 from regiondrag_widget.imaging.cues import NAMES, cues_of
+from regiondrag_widget.imaging.find import find_object
 from regiondrag_widget.imaging.likely import WEIGHTS, chances, likely
 from training import fit_likely
 from training.fit_likely import fit
@@ -75,14 +77,14 @@ def test_nothing_is_told_where_nothing_surrounds_the_handle(picture: np.ndarray)
 
 def test_weights_for_other_cues_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     weights = load_file(WEIGHTS)
-    save_file({**weights, "mean": weights["mean"][:-1].copy()}, tmp_path / "likely.safetensors")
+    save_file({**weights, "1.mean": weights["1.mean"][:-1].copy()}, tmp_path / "likely.safetensors")
     monkeypatch.setattr(module, "WEIGHTS", tmp_path / "likely.safetensors")
-    module._weights.cache_clear()
+    module._members.cache_clear()
     try:
         with pytest.raises(ValueError, match=r"36 cues, there are 37: run training/fit_likely\.py again"):
             likely(np.zeros((8, 8, len(NAMES)), np.float32))
     finally:
-        module._weights.cache_clear()
+        module._members.cache_clear()
 
 
 def test_a_fit_tells_what_can_be_told_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -95,7 +97,7 @@ def test_a_fit_tells_what_can_be_told_and_resumes(tmp_path: Path, monkeypatch: p
         values = rng.normal(0, 1, (16, 16, len(NAMES)))
         values[..., 3] += 3 * (truth == 1)
         values[..., fit_likely.HANDLE] = truth >= 0
-        known.append(Example(f"{i}", f"{i}.jpg", "lasso 0", values.astype(np.float16), truth))
+        known.append(Example(f"{i}", f"{i}.jpg", "lasso 0", False, values.astype(np.float16), truth))
     monkeypatch.setattr(fit_likely, "EPOCHS", 60)
     monkeypatch.setattr(fit_likely, "WARM", 5)
     monkeypatch.setattr(fit_likely, "AVERAGING", 0.9)
@@ -123,6 +125,21 @@ def test_what_was_eaten_arrives_whole():
     """Found on a photograph that nothing was tuned on: a dog's legs stayed where they were."""
     case = case_of("walking-dog", "tight")
     assert case.judged(ours(case.rgb, case.pair)).lost < 0.01
+
+
+def test_a_handle_that_cuts_an_object_keeps_the_ground_out():
+    """Found on the bundled duck: with half of it outside the handle, all of the handle was carried."""
+    duck = rd.examples.load("rubber-duck")
+    rgb, true = np.asarray(duck.image.convert("RGB")), np.asarray(duck.handle)
+    height, width = true.shape
+    yy, xx = np.mgrid[:height, :width]
+    handle = ((xx / width - 0.43) / 0.19) ** 2 + ((yy / height - 0.53) / 0.33) ** 2 <= 1
+    found = find_object(rgb, handle)
+    assert found is not None
+    ground = handle & (cv2.dilate(true.astype(np.uint8), np.ones((9, 9))) == 0)
+    assert (found.object_ & ground).sum() < 0.02 * handle.sum()
+    inner = handle & (cv2.erode(true.astype(np.uint8), np.ones((17, 17))) > 0)
+    assert (found.object_ & inner).sum() > 0.95 * inner.sum()
 
 
 def test_a_drawing_s_ground_is_no_ink():
