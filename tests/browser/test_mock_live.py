@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -93,6 +94,9 @@ def test_a_slow_kernel_fills_the_vacated_place_under_the_own_preview(live: Calla
     showing(widget, "draft")
     go(widget, (220, 125))
     showing(widget, "regions")
+    end = time.monotonic() + 5  # the overlay is drawn in a frame of its own
+    while not is_color(overlay(widget, (70, 110)), "magenta") and time.monotonic() < end:
+        widget.page.wait_for_timeout(20)
     assert is_color(overlay(widget, (70, 110)), "magenta"), "filled where the handle was"
     assert not is_color(overlay(widget, (200, 125)), "magenta"), "and nowhere else"
     assert not is_color(base(widget, (200, 125)), "magenta")
