@@ -43,6 +43,7 @@ const TAKEN_OVER = [
   "store",
   "tool",
   "viewport",
+  "waiting",
 ]
 
 /** The source files below a folder that end in `ending`, in one text without comments. */

@@ -9,6 +9,8 @@ export class Original {
   name = ""
   private readonly slot = new PictureSlot()
   private rev = ""
+  /** The picture that could not be decoded. */
+  private refused = ""
 
   constructor(private readonly host: Host) {}
 
@@ -17,9 +19,10 @@ export class Original {
     return this.slot.picture
   }
 
-  /** Whether the traits tell of another picture than the one that is shown. */
+  /** Whether the traits tell of another picture than the one that is shown, and it may still come. */
   get isBehind(): boolean {
-    return this.picture !== null && revOf(this.host.get("_image_info")) !== this.rev
+    const told = revOf(this.host.get("_image_info"))
+    return this.picture !== null && told !== this.rev && told !== this.refused
   }
 
   /**
@@ -38,11 +41,15 @@ export class Original {
     }
     const rev = revOf(info)
     const source = { key: `${rev}/${file.length}`, bytes: file, mime, width, height, alpha }
-    if (!(await this.slot.take(source))) return "none"
-    const resent = rev === this.rev
+    const taken = await this.slot.take(source).catch((error) => {
+      this.refused = rev
+      throw error
+    })
+    if (!taken) return "none"
+    const before = this.rev
     this.name = name
     this.rev = rev
-    return resent ? "resent" : "new"
+    return rev === before ? "resent" : "new"
   }
 
   /** Drops the picture. */

@@ -330,6 +330,7 @@ export class WidgetModel implements LivePorts {
     try {
       loaded = await this.original.load(bytes)
     } catch {
+      this.accepts.failed()
       return this.report("This picture does not decode in the browser.", "Open another one.")
     }
     const { picture } = this

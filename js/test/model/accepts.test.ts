@@ -171,6 +171,22 @@ describe("a picture that is on its way", () => {
     expect([pairsOf(widget), widget.changing, model.get("_pairs")]).toEqual([0, false, []])
   })
 
+  it("is given up when it does not decode, and the one before stays usable", async () => {
+    const { model, widget, sent } = await waiting()
+    vi.stubGlobal("createImageBitmap", async () => Promise.reject(new Error("broken")))
+    widget.accept()
+    model.update(newPicture(model, 2))
+    await arrive()
+    expect(widget.failure?.message).toContain("does not decode")
+    expect(widget.changing).toBe(false)
+    widget.screen.showRegions()
+    const { regions } = widget.store
+    drawPair(widget)
+    expect(widget.store.regions).not.toBe(regions)
+    widget.undo()
+    expect([widget.store.regions, sent("restore").length]).toEqual([regions, 0])
+  })
+
   it("brings its regions with it, of whatever size they are", async () => {
     const { model, widget, decode } = await waiting()
     const pair = { id: "a", matrix: [1, 0, 10, 0, 1, 0, 0, 0, 1], hasTarget: false, rev: 1 }
