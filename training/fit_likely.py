@@ -27,7 +27,7 @@ from regiondrag_widget.imaging.cues import NAMES
 from regiondrag_widget.imaging.likely import WEIGHTS, chances
 from training.likely_net import LikelyNet
 from training.outlined import Example, examples
-from training.running import Run, cosine, use_threads
+from training.running import Run, cosine, folds_of, use_threads
 
 __all__ = ["fit", "main"]
 
@@ -105,8 +105,7 @@ def _loss(net: LikelyNet, example: Example, turn: int) -> Tensor:
 
 def _left_out(known: Sequence[Example], folds: int) -> None:
     """Report the share of pixels on the wrong side, by networks that have not seen the photograph."""
-    photos = np.random.default_rng(0).permutation(sorted({e.photo for e in known})).tolist()
-    fold = {photo: i % folds for i, photo in enumerate(photos)}
+    fold = folds_of((e.photo for e in known), folds)
     lost, carried = [], []
     for i in range(folds):
         members = _fitted([e for e in known if fold[e.photo] != i])
@@ -119,7 +118,7 @@ def _left_out(known: Sequence[Example], folds: int) -> None:
                 carried.append(float((taken & ground).sum() / size))
         good = sum(a < 0.01 and b < 0.02 for a, b in zip(lost, carried, strict=True))
         print(
-            f"{len(lost)} handles, {i + 1} of {folds} folds of {len(photos)} photographs: {good} good, "
+            f"{len(lost)} handles, {i + 1} of {folds} folds of {len(fold)} photographs: {good} good, "
             f"lost {np.mean(lost):.2%}, carried {np.mean(carried):.2%} in the mean",
             flush=True,
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from regiondrag_widget.regions.writing import write_whole_bytes
 
-__all__ = ["Run", "cosine", "log", "run_parser", "save_tensors", "use_threads"]
+__all__ = ["Run", "cosine", "folds_of", "log", "run_parser", "save_tensors", "use_threads"]
 
 STATE = "state.safetensors"
 
@@ -119,6 +120,12 @@ def cosine(step: int, progress: float, warm: int, least: float) -> float:
     """
     falling = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
     return min(1.0, (step + 1) / warm) * (least + (1 - least) * falling)
+
+
+def folds_of(photos: Iterable[str], folds: int) -> dict[str, int]:
+    """The fold, from 0 to `folds`, in which each photograph is left out: all objects of one together."""
+    shuffled = np.random.default_rng(0).permutation(sorted(set(photos))).tolist()
+    return {photo: i % folds for i, photo in enumerate(shuffled)}
 
 
 def log(folder: Path, **record: float) -> None:

@@ -54,6 +54,8 @@ class Copies:
         RGB float32 in 0..255, the copies with it.
     seam
         Float32 in grey levels, by how much copies miss each other.
+    drawn
+        Whether the picture has flat areas, and no tones between them.
     """
 
     continued: Float
@@ -63,6 +65,7 @@ class Copies:
     tones: Float
     filled: Float
     seam: Float
+    drawn: bool
 
 
 def choose_copies(
@@ -91,16 +94,17 @@ def choose_copies(
     shifts = aligned(rgb, labels, shifts, ~unknown, rng)
     whole = np.rint(shifts).astype(np.int64)
     labels = legal(labels, whole, ~unknown)
-    tones, filled, seam = blended(continued, small_hole, labels, whole, _is_flat(continued, ~unknown))
+    drawn = _is_flat(continued, ~unknown)
+    tones, filled, seam = blended(continued, small_hole, labels, whole, drawn)
     scale = np.array([height / small_hole.shape[0], width / small_hole.shape[1]], np.float32)
-    return Copies(continued, small_hole, labels, shifts * scale, tones, filled, seam)
+    return Copies(continued, small_hole, labels, shifts * scale, tones, filled, seam, drawn)
 
 
 def tones_of(found: Copies, mixed: bool) -> tuple[Float, Float]:
     """What is added to the copies (h, w, 3), and the doubt (h, w) in [0, 1], at the size searched."""
     hole, tones = found.hole, found.tones
     doubt = np.clip((cv2.GaussianBlur(found.seam, (0, 0), 2.0) - SURE) / (UNSURE - SURE), 0, 1)
-    if mixed and not _is_flat(found.continued, ~hole):
+    if mixed and not found.drawn:
         smooth = inpainted(found.continued, hole, cv2.INPAINT_NS)
         away = smooth - found.filled
         apart = low_frequencies(away, hole, BROAD_SIGMA)[hole]

@@ -80,8 +80,8 @@ def test_typed_numbers_move_scale_and_turn(open_widget: Open) -> None:
     assert abs(ys.mean() - 90) < 1
 
 
-def test_an_accept_is_undone_and_made_again(open_widget: Open) -> None:
-    widget = open_widget()
+def accept_a_move(widget: Widget) -> None:
+    """Draws, drags, runs and accepts."""
     widget.click("Rectangle")
     widget.drag((40, 40), (80, 80))
     widget.drag((60, 60), (160, 60))
@@ -89,6 +89,11 @@ def test_an_accept_is_undone_and_made_again(open_widget: Open) -> None:
     expect(widget.canvas).to_have_attribute("data-showing", "result")
     widget.click("Accept")
     expect(widget.root.get_by_text("No pairs yet")).to_be_visible()
+
+
+def test_an_accept_is_undone_and_made_again(open_widget: Open) -> None:
+    widget = open_widget()
+    accept_a_move(widget)
     widget.press("Control+z")
     expect(widget.root.get_by_role("button", name="Pair 1", exact=True)).to_be_visible()
     assert len(widget.pairs()) == 1
@@ -104,13 +109,7 @@ def test_an_accept_is_undone_and_made_again(open_widget: Open) -> None:
 def test_an_earlier_result_of_another_picture_is_undone(open_widget: Open) -> None:
     widget = open_widget()
     original = widget.page.evaluate("host.model.get('_image').byteLength")
-    widget.click("Rectangle")
-    widget.drag((40, 40), (80, 80))
-    widget.drag((60, 60), (160, 60))
-    widget.click("Run")
-    expect(widget.canvas).to_have_attribute("data-showing", "result")
-    widget.click("Accept")
-    expect(widget.root.get_by_text("No pairs yet")).to_be_visible()
+    accept_a_move(widget)
     widget.drag((20, 20), (60, 60))
     accepted, drawn = widget.page.evaluate("host.model.get('_image').byteLength"), widget.mask("handle")
     assert accepted != original

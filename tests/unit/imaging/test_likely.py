@@ -87,7 +87,8 @@ def test_weights_for_other_cues_are_refused(tmp_path: Path, monkeypatch: pytest.
         module._members.cache_clear()
 
 
-def test_a_fit_tells_what_can_be_told_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def made_examples() -> list[Example]:
+    """Four handles with a thing in each that one cue tells, the last drawn without care."""
     rng = np.random.default_rng(0)
     known = []
     for i in range(4):
@@ -97,7 +98,29 @@ def test_a_fit_tells_what_can_be_told_and_resumes(tmp_path: Path, monkeypatch: p
         values = rng.normal(0, 1, (16, 16, len(NAMES)))
         values[..., 3] += 3 * (truth == 1)
         values[..., fit_likely.HANDLE] = truth >= 0
-        known.append(Example(f"{i}", f"{i}.jpg", "lasso 0", False, values.astype(np.float16), truth))
+        known.append(Example(f"{i}", f"{i}.jpg", "lasso 0", i == 3, values.astype(np.float16), truth))
+    return known
+
+
+def test_what_is_fitted_is_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(fit_likely, "EPOCHS", 1)
+    monkeypatch.setattr(fit_likely, "BATCH", 2)
+    monkeypatch.setattr(fit_likely, "examples", lambda _objects: iter(made_examples()))
+    monkeypatch.setattr("sys.argv", ["fit_likely", "-o", str(tmp_path / "likely.safetensors")])
+    fit_likely.main()
+    monkeypatch.setattr(module, "WEIGHTS", tmp_path / "likely.safetensors")
+    module._members.cache_clear()
+    try:
+        assert len(module._members()) == 2
+        values = np.zeros((9, 8, len(NAMES)), np.float32)
+        assert np.isfinite(likely(values)).all()
+        assert not np.array_equal(likely(values), likely(values, careless=True))
+    finally:
+        module._members.cache_clear()
+
+
+def test_a_fit_tells_what_can_be_told_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    known = made_examples()
     monkeypatch.setattr(fit_likely, "EPOCHS", 60)
     monkeypatch.setattr(fit_likely, "WARM", 5)
     monkeypatch.setattr(fit_likely, "AVERAGING", 0.9)

@@ -69,22 +69,26 @@ def adapter_weights(unet: Any, *, plus: bool = False, width: int = TEXT_WIDTH) -
     return weights
 
 
+def save_image_encoder(folder: Path) -> None:
+    """What sees the pictures that adapters are given, in the folder of adapters."""
+    config = CLIPVisionConfig(
+        hidden_size=SEEN,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=8,
+        projection_dim=SEEN,
+    )
+    CLIPVisionModelWithProjection(config).eval().save_pretrained(folder / "image_encoder")
+
+
 @pytest.fixture(scope="module")
 def adapters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of IP-Adapters as the released one is."""
     folder = tmp_path_factory.mktemp("adapters") / "models"
     torch.manual_seed(4)
-    CLIPVisionModelWithProjection(
-        CLIPVisionConfig(
-            hidden_size=SEEN,
-            intermediate_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            image_size=32,
-            patch_size=8,
-            projection_dim=SEEN,
-        )
-    ).eval().save_pretrained(folder / "image_encoder")
+    save_image_encoder(folder)
     save_file(adapter_weights(tiny_unet()), folder / "ip.safetensors")
     save_file(adapter_weights(tiny_unet(), plus=True), folder / "plus.safetensors")
     return folder.parent

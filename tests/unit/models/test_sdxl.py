@@ -12,12 +12,12 @@ import torch
 from diffusers import DiffusionPipeline
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 import regiondrag_widget as rd
 from tests.unit.engine_kit import TEXT_WIDTH, box_pair, picture, processors_of
-from tests.unit.models.test_ip_adapter import OTHER, SEEN, adapter_weights
-from tests.unit.models.test_unets import few_levels, last_latents, saved_lora
+from tests.unit.models.properties_kit import last_latents
+from tests.unit.models.test_ip_adapter import OTHER, adapter_weights, save_image_encoder
+from tests.unit.models.test_unets import few_levels, saved_lora
 from tests.unit.models.unet_kit import SDXL_INPAINTING, SECOND_WIDTH, make_sdxl
 
 SHAPE = (96, 128)
@@ -47,16 +47,7 @@ def session(pipe: rd.RegionDragPipeline, prompt: str = PROMPT, **options: Any) -
 def adapters(users: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of IP-Adapters for SDXL, as the released one is."""
     folder = tmp_path_factory.mktemp("adapters") / "sdxl_models"
-    config = CLIPVisionConfig(
-        hidden_size=SEEN,
-        intermediate_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        image_size=32,
-        patch_size=8,
-        projection_dim=SEEN,
-    )
-    CLIPVisionModelWithProjection(config).eval().save_pretrained(folder / "image_encoder")
+    save_image_encoder(folder)
     weights = adapter_weights(users.unet, width=TEXT_WIDTH + SECOND_WIDTH)
     save_file(weights, folder / "ip.safetensors")
     return folder.parent

@@ -20,14 +20,20 @@ import regiondrag_widget as rd
 from regiondrag_widget.engine.inversion import draw_path_noise
 from regiondrag_widget.models.transformer import TransformerBackbone
 from regiondrag_widget.models.transformer_lora import fuse_transformer_lora
-from tests.unit.engine_kit import box, box_pair, picture, tiny_embeds, tiny_pipeline
+from tests.unit.engine_kit import box_pair, picture, tiny_embeds, tiny_pipeline
 from tests.unit.models.families_kit import KITS
 from tests.unit.models.flow_reference import reference_edit
+from tests.unit.models.properties_kit import (
+    PROMPT,
+    assert_a_window_is_edited,
+    assert_batched_equals_one_by_one,
+    assert_text_encoders_may_go,
+    last_latents,
+)
 from tests.unit.models.test_transformer_lora import saved_lora
 from tests.unit.models.transformer_kit import SIDE, Kit
 
 SHAPE = (64, 96)
-PROMPT = "a dog"
 
 
 class Loaded:
@@ -75,11 +81,6 @@ def computed_tokens(family: Loaded) -> Iterator[list[int]]:
         yield counts
     finally:
         hook.remove()
-
-
-def last_latents(session: rd.ImageSession, **settings: Any) -> torch.Tensor:
-    """The latents that an edit ends with: of latents, which needs no composite, unless told otherwise."""
-    return list(session.edit([box_pair(SHAPE)], **{"content": "latents", **settings}))[-1].latents
 
 
 # ---- as diffusers has it ----
@@ -160,16 +161,7 @@ def test_an_empty_edit_gives_the_picture_back(family: Loaded):
 
 
 def test_batched_inversion_equals_one_by_one(family: Loaded):
-    together = family.kept.inversion()
-    assert len(together.levels) >= 2
-    family.backbone.batch_size = 1
-    try:
-        alone = family.session().inversion()
-    finally:
-        family.backbone.batch_size = None
-    assert torch.allclose(together.residuals, alone.residuals, atol=1e-4)
-    for name, keys in together.cache.keys.items():
-        assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(keys, alone.cache.keys[name], strict=True))
+    assert_batched_equals_one_by_one(family)
 
 
 @pytest.mark.parametrize("settings", [{}, {"content": "pixels"}])
@@ -240,28 +232,11 @@ def test_drafts_make_the_calls_they_are_given(family: Loaded):
 
 
 def test_a_window_of_a_large_picture_is_edited_and_shown_at_every_step(family: Loaded):
-    image, pair = picture(300, 260), rd.RegionPair.move(box((300, 260), 20, 30, 52, 62), 40, 24)
-    session = rd.ImageSession(family.pipe, image, PROMPT)
-    shown = [step.preview(130) for step in session.edit([pair])]
-    assert len(shown) == len(session.levels)
-    assert {(preview.shape, preview.dtype) for preview in shown} == {((130, 113, 3), np.dtype(np.uint8))}
-    touched, out = pair.handle | pair.target, session.result.array
-    assert np.array_equal(out[~touched], image[~touched])
-    assert not np.array_equal(out[touched], image[touched])
-    assert max(session.inversion([pair]).latents.shape[-2:]) * 8 < 300
+    assert_a_window_is_edited(family.pipe)
 
 
 def test_text_encoders_may_go_once_a_session_has_read_its_prompt(family: Loaded):
-    """Another seed is inverted anew, and none of them is asked."""
-    pipe = rebuilt(family)
-    session = rd.ImageSession(pipe, picture(*SHAPE), PROMPT)
-    for name in pipe.components:
-        if name.startswith(("text_encoder", "tokenizer", "processor")):
-            pipe.register_modules(**{name: None})
-    assert torch.equal(last_latents(session, seed=7), last_latents(family.kept, seed=7))
-    list(session.draft([box_pair(SHAPE)], calls=1))
-    with pytest.raises(ValueError, match="has no text encoder"):
-        rd.ImageSession(pipe, picture(*SHAPE), PROMPT)
+    assert_text_encoders_may_go(rebuilt(family), family.kept)
 
 
 @pytest.mark.parametrize("shape", [(67, 91)])

@@ -26,14 +26,20 @@ from regiondrag_widget.engine.inversion import draw_path_noise
 from regiondrag_widget.models.lora import fuse_lora
 from regiondrag_widget.models.unet import UNetBackbone
 from regiondrag_widget.models.unet_network import guidance_embedding
-from tests.unit.engine_kit import WORKING_SIDE, box, box_pair, counted, picture, processors_of
+from tests.unit.engine_kit import WORKING_SIDE, box_pair, counted, picture, processors_of
 from tests.unit.models.flow_reference import Seam, reference_edit
+from tests.unit.models.properties_kit import (
+    PROMPT,
+    assert_a_window_is_edited,
+    assert_batched_equals_one_by_one,
+    assert_text_encoders_may_go,
+    last_latents,
+)
 from tests.unit.models.test_placement import Parked
 from tests.unit.models.unet_kit import KITS, UNetKit
 
 SHAPE = (96, 128)
 PAIRS = [box_pair(SHAPE)]
-PROMPT = "a dog"
 CPU = torch.device("cpu")
 ATTENTION = Seam(torch.nn.functional, "scaled_dot_product_attention", axis=2, image_first=True)
 EVERY_TOKEN = 1 << 20  # also the text's, which the original and the edit have in common
@@ -94,11 +100,6 @@ def some(request: pytest.FixtureRequest, families: Callable[[str], Loaded]) -> L
 @pytest.fixture
 def sdxl(families: Callable[[str], Loaded]) -> Loaded:
     return families("sdxl")
-
-
-def last_latents(session: rd.ImageSession, **settings: Any) -> Tensor:
-    """The latents that an edit ends with: of latents, which needs no composite, unless told otherwise."""
-    return list(session.edit(PAIRS, **{"content": "latents", **settings}))[-1].latents
 
 
 def far(a: Tensor, b: Tensor) -> float:
@@ -212,16 +213,8 @@ def test_an_empty_edit_gives_the_picture_back(family: Loaded, swap: bool | str):
 
 
 def test_batched_inversion_equals_one_by_one(family: Loaded):
-    together = family.kept.inversion()
-    assert len(together.levels) == 3
-    family.backbone.batch_size = 1
-    try:
-        alone = family.session().inversion()
-    finally:
-        family.backbone.batch_size = None
-    assert torch.allclose(together.residuals, alone.residuals, atol=1e-4)
-    for name, keys in together.cache.keys.items():
-        assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(keys, alone.cache.keys[name], strict=True))
+    assert len(family.kept.inversion().levels) == 3
+    assert_batched_equals_one_by_one(family)
 
 
 @pytest.mark.parametrize("settings", [{}, {"content": "pixels"}])
@@ -272,28 +265,11 @@ def test_drafts_are_made_by_a_small_autoencoder(sdxl: Loaded):
 
 
 def test_a_window_of_a_large_picture_is_edited_and_shown_at_every_step(sdxl: Loaded):
-    image, pair = picture(300, 260), rd.RegionPair.move(box((300, 260), 20, 30, 52, 62), 40, 24)
-    session = rd.ImageSession(sdxl.pipe, image, PROMPT)
-    shown = [step.preview(130) for step in session.edit([pair])]
-    assert len(shown) == len(session.levels)
-    assert {(preview.shape, preview.dtype) for preview in shown} == {((130, 113, 3), np.dtype(np.uint8))}
-    touched, out = pair.handle | pair.target, session.result.array
-    assert np.array_equal(out[~touched], image[~touched])
-    assert not np.array_equal(out[touched], image[touched])
-    assert max(session.inversion([pair]).latents.shape[-2:]) * 8 < 300
+    assert_a_window_is_edited(sdxl.pipe)
 
 
 def test_text_encoders_may_go_once_a_session_has_read_its_prompt(sdxl: Loaded):
-    """Another seed is inverted anew, and none of them is asked."""
-    pipe = few_levels(rd.RegionDragPipeline.from_pipe(sdxl.theirs))
-    session = rd.ImageSession(pipe, picture(*SHAPE), PROMPT)
-    for name in pipe.components:
-        if name.startswith(("text_encoder", "tokenizer", "processor")):
-            pipe.register_modules(**{name: None})
-    assert torch.equal(last_latents(session, seed=7), last_latents(sdxl.kept, seed=7))
-    list(session.draft(PAIRS, calls=1))
-    with pytest.raises(ValueError, match="has no text encoder"):
-        rd.ImageSession(pipe, picture(*SHAPE), PROMPT)
+    assert_text_encoders_may_go(few_levels(rd.RegionDragPipeline.from_pipe(sdxl.theirs)), sdxl.kept)
 
 
 @pytest.mark.parametrize("shape", [(67, 91), (211, 64)])

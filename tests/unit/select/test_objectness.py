@@ -12,7 +12,8 @@ from regiondrag_widget.select import objectness
 from regiondrag_widget.select.objectness import NAMES, WEIGHTS, judged, measures, scores
 from regiondrag_widget.select.proposals import pieces_of
 from regiondrag_widget.select.superpixels import segment
-from training.fit_selecting import Choice, _fit_things
+from training.clicked import Choice
+from training.fit_selecting import _fit_things
 
 YY, XX = np.mgrid[:160, :160]
 DISC = (XX - 80) ** 2 + (YY - 80) ** 2 < 36**2
