@@ -15,6 +15,7 @@ import numpy.typing as npt
 from regiondrag_widget.imaging.nearness import depth
 from regiondrag_widget.imaging.plain import paper_of
 from regiondrag_widget.imaging.reach import reach_of_surroundings
+from regiondrag_widget.imaging.salient import salience
 from regiondrag_widget.imaging.surroundings import Surroundings, distance_to_colours, surroundings_of
 
 __all__ = ["NAMES", "Cues", "cues_of"]
@@ -36,6 +37,8 @@ CROSSED = 0.1  # of the rim of a handle on paper, that ink may cross
 NEAR, FAR = 6.0, 20.0  # pixels of the blur that the surroundings' colours nearby are told from
 FINE, COARSE = 2.5, 7.0  # pixels of the blur of what the cuts say
 FEW = 50  # pixels that are too few to learn colours from
+CLOSE = 0.05  # of a handle's side, around it: the second view of what stands out
+STANDS_OUT = 0.5  # salience from which a pixel counts
 EVEN = 8.0  # CIELAB units added to the surroundings' deviation, which may be none
 
 NAMES = (
@@ -45,8 +48,9 @@ NAMES = (
     *("share by colour", "share by depth", "share by core"),
     *("rim by colour", "rim by depth", "rim by core"),
     *("fill of the box", "fill of the hull", "size", "reach of the core", "faint reach of the core"),
+    *("salient share", "salient share, close", "salient rim", "salient rim, close", "salient within"),
     *("L", "a", "b", "L from the surroundings", "a from the surroundings", "b from the surroundings"),
-    *("in the handle", "distance to the handle"),
+    *("in the handle", "distance to the handle", "salience", "salience, close"),
 )
 """What each channel of `Cues.values` holds. From "L" on it is known in the whole window, before only in the
 handle; from "share by colour" to there it is the same for the whole handle."""
@@ -96,7 +100,9 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float) -> Cues | None:
     deep = depth(handle)
     ways = _by_colour(handle, colours), _by_depth(handle, deep), _by_core(handle, scale)
     with ThreadPoolExecutor(len(ways)) as threads:  # GrabCut takes one core, and one generator a thread
-        by_colour, by_depth, by_core = threads.map(lambda labels: _cut(rgb, labels), ways)
+        cuts = threads.map(lambda labels: _cut(rgb, labels), ways)
+        wide, close = salience(rgb), _from_close(rgb, handle)
+        by_colour, by_depth, by_core = cuts
     by_core &= handle
     none = np.zeros_like(handle)
     reach, faint = (reach_of_surroundings(rgb, handle, none, firm=firm) for firm in (FIRM, FAINT))
@@ -124,6 +130,9 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float) -> Cues | None:
         *((cut & rim).sum() / max(1, int(rim.sum())) for cut in cuts),
         *(handle.sum() / box, handle.sum() / max(1.0, hull), np.log(most)),
         *(reach[core].mean(), faint[core].mean()),
+        *((seen[handle] > STANDS_OUT).mean() for seen in (wide, close)),
+        *((seen[rim] > STANDS_OUT).mean() if rim.any() else 0 for seen in (wide, close)),
+        wide[handle].sum() / (wide.sum() + 1),
     )
     values = np.dstack(
         [
@@ -132,6 +141,8 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float) -> Cues | None:
             *_from_all(lab, ring).transpose(2, 0, 1),
             handle,
             np.log1p(cv2.distanceTransform(ring.astype(np.uint8), cv2.DIST_L2, 5)),
+            wide,
+            close,
         ]
     ).astype(np.float32)
     certain = (by_colour & (by_depth | by_core)) | (reach < SHUT_OFF)
@@ -185,6 +196,19 @@ def _cut(rgb: Pixels, labels: Pixels) -> Bool:
     except cv2.error:  # it does not take labels of one kind alone
         return np.zeros(labels.shape, bool)
     return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
+
+
+def _from_close(rgb: Pixels, handle: Bool) -> Float:
+    """The salience (h, w) in a view of the handle and hardly more; none outside it."""
+    rows, columns = np.flatnonzero(handle.any(1)), np.flatnonzero(handle.any(0))
+    pad = round(CLOSE * max(rows[-1] - rows[0], columns[-1] - columns[0]))
+    view = (
+        slice(max(0, rows[0] - pad), rows[-1] + 1 + pad),
+        slice(max(0, columns[0] - pad), columns[-1] + 1 + pad),
+    )
+    seen = np.zeros(handle.shape, np.float32)
+    seen[view] = salience(np.ascontiguousarray(rgb[view]))
+    return seen
 
 
 def _capped(lab: Float, known: Bool) -> Float:

@@ -1,0 +1,48 @@
+"""What stands out of a picture to a person's eye, as a network trained on many pictures has learned it.
+
+U²-Net in its small variant (Qin et al. 2020, "U²-Net: Going Deeper with Nested U-Structure for Salient Object
+Detection", arXiv 2005.09007), run by OpenCV. It knows nothing of the handle, and sees what colours and edges
+cannot tell: that a robot's black arms on a dark sofa are the robot's. Its file and licence are named in
+NOTICE.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["NETWORK", "salience"]
+
+Float = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+
+# networks that no thread is using: one keeps its input, so no two threads may share it
+_spare: deque[cv2.dnn.Net] = deque()
+
+NETWORK = Path(__file__).with_name("u2netp.onnx")
+OUTPUT = "1959"  # the fused map; the others are those of single depths
+SIDE = 256  # at which a picture is looked at
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the pictures it was trained on
+
+
+def salience(rgb: Pixels) -> Float:
+    """How much each pixel (h, w) belongs to what stands out, float32 in [0, 1], of (h, w, 3) uint8."""
+    height, width = rgb.shape[:2]
+    smaller = min(height, width) > SIDE
+    square = cv2.resize(
+        rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    ).astype(np.float32)
+    square /= max(float(square.max()), 1.0)
+    normal = (square - np.float32(MEAN)) / np.float32(DEVIATION)
+    try:
+        net = _spare.pop()
+    except IndexError:
+        net = cv2.dnn.readNetFromONNX(str(NETWORK))
+    net.setInput(np.ascontiguousarray(normal.transpose(2, 0, 1)[None]))
+    seen = net.forward(OUTPUT)[0, 0].copy()
+    _spare.append(net)
+    return np.asarray(cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR).clip(0, 1))
