@@ -1,10 +1,10 @@
-"""Fit the networks that weigh the cues of a handle's pixels: `python -m training.fit_likely [--folds N]`.
+"""Fit the network that weighs the cues of a handle's pixels: `python -m training.fit_likely [--folds N]`.
 
-They learn from the train and extra parts of `bench handles`: objects outlined by hand, with handles of every
-kind drawn round each. The second learns from careless handles too, which cut much of the object off or lie
-beside it. Half an hour on one core; with `--state DIR` it goes on where it was stopped. With `--folds` the
-photographs are left out in turn instead, and what is reported was judged by networks that had not seen the
-photograph.
+It learns from the train and extra parts of `bench handles`: objects outlined by hand, with handles of every
+kind drawn round each, careless ones among them, which cut much of the object off or lie beside it. Gathering
+the cues takes half an hour on one core, and the fit a quarter; with `--state DIR` the fit goes on where it
+was stopped. With `--folds` the photographs are left out in turn instead, and what is reported was judged by
+networks that had not seen the photograph.
 """
 
 from __future__ import annotations
@@ -78,15 +78,6 @@ def fit(known: Sequence[Example], state: Path | None = None, seed: int = 0) -> d
     return run.average
 
 
-def _fitted(known: Sequence[Example], state: Path | None = None) -> list[dict[str, Float]]:
-    """The weights of both networks."""
-    parts = [e for e in known if not e.careless], known
-    return [
-        {name: value.numpy() for name, value in fit(part, state and state / str(i)).items()}
-        for i, part in enumerate(parts)
-    ]
-
-
 def _loss(net: LikelyNet, example: Example, turn: int) -> Tensor:
     """Of an example in one of eight views: the object's mean, and the ground's sum over the handle's size."""
     values, truth = example.values.astype(np.float32), example.truth
@@ -108,10 +99,10 @@ def _left_out(known: Sequence[Example], folds: int) -> None:
     fold = folds_of((e.photo for e in known), folds)
     lost, carried = [], []
     for i in range(folds):
-        members = _fitted([e for e in known if fold[e.photo] != i])
+        weights = _arrays(fit([e for e in known if fold[e.photo] != i]))
         for e in known:
             if fold[e.photo] == i and not e.careless:
-                logits = np.mean([chances(e.values.astype(np.float32), member) for member in members], 0)
+                logits = chances(e.values.astype(np.float32), weights)
                 taken = logits > np.log(find.LIKELY / (1 - find.LIKELY))
                 object_, ground, size = e.truth == 1, e.truth == 0, e.values[..., HANDLE].sum()
                 lost.append(float((~taken & object_).sum() / max(1, object_.sum())))
@@ -141,12 +132,15 @@ def main() -> None:
         return
     save_file(
         {
-            f"{i}.{name}": value if name in ("mean", "deviation") else value.astype(np.float16)
-            for i, member in enumerate(_fitted(known, args.state))
-            for name, value in member.items()
+            name: value if name in ("mean", "deviation") else value.astype(np.float16)
+            for name, value in _arrays(fit(known, args.state)).items()
         },
         args.out,
     )
+
+
+def _arrays(weights: dict[str, Tensor]) -> dict[str, Float]:
+    return {name: value.numpy() for name, value in weights.items()}
 
 
 if __name__ == "__main__":

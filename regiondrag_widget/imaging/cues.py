@@ -68,7 +68,11 @@ class Cues:
         (h, w) bool, the cut that may follow the object out of the handle.
     certain
         (h, w) bool, the object's whatever is likely: by two cuts, one of them by colour, or shut off from the
-        surroundings by an edge. `likely` knows photographs, and nothing of drawings and words.
+        surroundings by an edge; and ink. `likely` knows photographs, and nothing of drawings and words.
+    ink
+        (h, w) bool, what of the handle is ink on paper; nothing on photographs.
+    saliences
+        (2, h, w) float32 in [0, 1], what stands out in the window and in a close view of the handle.
     reach
         (h, w) float32 in [0, 1], how far the surroundings reach before an edge stops them.
     colours
@@ -78,6 +82,8 @@ class Cues:
     values: Float
     by_colour: Bool
     certain: Bool
+    ink: Bool
+    saliences: Float
     reach: Float
     colours: Surroundings
 
@@ -146,12 +152,20 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float) -> Cues | None:
         ]
     ).astype(np.float32)
     certain = (by_colour & (by_depth | by_core)) | (reach < SHUT_OFF)
+    ink = _ink(rgb, ring, rim)
+    saliences = np.stack([wide, close])
+    return Cues(values, by_colour, (certain | ink) & handle, ink & handle, saliences, reach, colours)
+
+
+def _ink(rgb: Pixels, ring: Bool, rim: Bool) -> Bool:
+    """What differs from the paper (h, w), none where the picture is no drawing on paper."""
     paper = paper_of(rgb.astype(np.float32), ring)
-    if paper is not None:
-        ink = np.abs(rgb - paper).max(-1) > INK
-        if float(ink[rim].mean()) <= CROSSED:  # else a drawing's ground
-            certain |= ink
-    return Cues(values, by_colour, certain & handle, reach, colours)
+    if paper is None:
+        return np.zeros(ring.shape, bool)
+    ink = np.asarray(np.abs(rgb - paper).max(-1) > INK)
+    if float(ink[rim].mean()) > CROSSED:  # a drawing's ground
+        return np.zeros(ring.shape, bool)
+    return ink
 
 
 def _by_colour(handle: Bool, colours: Surroundings) -> Pixels:

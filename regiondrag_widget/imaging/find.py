@@ -22,10 +22,10 @@ Pixels = npt.NDArray[np.uint8]
 WORK_SIDE = 256  # a handle and what surrounds it are looked at no larger
 LEAST_PAD, PAD = 20, 0.3  # pixels around a handle that are looked at too, and as a share of its side
 CALM = 1.0  # pixels of the blur of what is likely
-LIKELY = 0.3  # from which a pixel is carried
+LIKELY, UNLIKELY = 0.15, 0.1  # from which a pixel is carried; up to which it may be none of a certain object
 FIRM = 1.5  # times as steep as usual, that an object's outline is
 STRIP, REACHED = 2.5, 0.7  # pixels of the picture along an outline, and the reach that makes them ground
-CUT_OFF = 0.05  # of the cut by colour in the handle, that it has outside: then the handle cuts its object
+HALF, AGREED = 0.5, 0.8  # of what is likely and of what stands out; their overlap that no cut overrules
 SPECK = 0.01  # of the largest piece: smaller ones are no part of the object
 GAP = 0.01  # of the window's side: gaps twice as narrow are closed
 
@@ -55,9 +55,9 @@ class Found:
 def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     """The object that a handle was drawn round, or None where nothing in it stands out.
 
-    Three ways of GrabCut, colours, edges and the depth in the handle are weighed (`cues`, `likely`). A
-    doubted pixel is carried: what is missing from an object is seen at once, a strip of ground beside it
-    hardly.
+    Three ways of GrabCut, colours, edges, the depth in the handle and what stands out of the picture are
+    weighed (`cues`, `likely`). A doubted pixel is carried: what is missing from an object is seen at once, a
+    strip of ground beside it hardly.
 
     Parameters
     ----------
@@ -73,17 +73,23 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     cues = cues_of(part, inside, scale)
     if cues is None:
         return None
-    goes_on = _joined(cues.by_colour & ~inside, cues.by_colour & inside)
-    cut_off = goes_on.sum() > CUT_OFF * (cues.by_colour & inside).sum()
-    chance = np.where(inside, likely(cues.values, bool(cut_off)), 0)
     share = np.maximum(cv2.GaussianBlur(inside.astype(np.float32), (0, 0), CALM), 1e-3)
-    object_ = (cv2.GaussianBlur(chance, (0, 0), CALM) / share > LIKELY) | cues.certain
-    object_ = _tidied(_trimmed(object_ & inside, cues.reach, STRIP * scale) | cues.certain, inside)
+    chance = cv2.GaussianBlur(np.where(inside, likely(cues.values), 0), (0, 0), CALM) / share
+    certain = cues.certain
+    if max(_overlap(inside & (chance > HALF), inside & (seen > HALF)) for seen in cues.saliences) >= AGREED:
+        certain = (certain & (chance >= UNLIKELY)) | cues.ink
+    object_ = (chance > LIKELY) | certain
+    object_ = _tidied(_trimmed(object_ & inside, cues.reach, STRIP * scale) | certain, inside)
     if not object_.any() or firmness(part, inside, object_) < FIRM:
         return None
     found = (object_, _joined(cues.by_colour & ~inside, object_), cues.colours.outlying & inside)
     object_, beyond, unlike = (_full(mask, handle, window) for mask in found)
     return Found(object_, beyond, unlike, scale)
+
+
+def _overlap(one: Bool, other: Bool) -> float:
+    """Intersection over union."""
+    return float((one & other).sum() / max(1, int((one | other).sum())))
 
 
 def _trimmed(object_: Bool, reach: Float, strip: float) -> Bool:

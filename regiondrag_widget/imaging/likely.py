@@ -1,10 +1,10 @@
-"""How likely a pixel of a drawn handle is the object's: two small networks that weigh the cues.
+"""How likely a pixel of a drawn handle is the object's: a small network that weighs the cues.
 
-U-Nets (Ronneberger et al. 2015) of some 100,000 weights look at the cues at half size, and at much of the
-window around each pixel: where an outline goes on, which bite is none, how a gap closes. They cannot know
-what a dog is. `training/fit_likely.py` fits them on real photographs with objects outlined by hand: one with
-handles drawn with care, one with careless ones too. They are computed here in numpy: so an outline is shown
-before torch is loaded, in any thread and in forked children.
+A U-Net (Ronneberger et al. 2015) of some 100,000 weights looks at the cues at half size, and at much of the
+window around each pixel: where an outline goes on, which bite is none, how a gap closes, and when what stands
+out of the picture is what the handle was drawn round. `training/fit_likely.py` fits it on real photographs
+with objects outlined by hand, and with careful and careless handles. It is computed here in numpy: so an
+outline is shown before torch is loaded, in any thread and in forked children.
 """
 
 from __future__ import annotations
@@ -31,15 +31,10 @@ CAP = 6.0  # deviations: no cue says more
 EPS = 1e-5  # of a group's normalisation
 
 
-def likely(values: Float, careless: bool = False) -> Float:
-    """The likelihood (h, w) float32 in [0, 1] by cues (h, w, len(NAMES)) float32.
-
-    Of a handle that cuts its object off, `careless`, only the second network is asked: the first has seen
-    none, and then takes everything for the object. Of others their mean.
-    """
+def likely(values: Float) -> Float:
+    """The likelihood (h, w) float32 in [0, 1] by cues (h, w, len(NAMES)) float32."""
     height, width = values.shape[:2]
-    small, members = halved(values), _members()
-    half = np.mean([chances(small, weights) for weights in (members[1:] if careless else members)], 0)
+    half = chances(halved(values), _weights())
     full = cv2.resize(half, (2 * half.shape[1], 2 * half.shape[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(1 / (1 + np.exp(-full[:height, :width].clip(-30, 30))), np.float32)
 
@@ -52,7 +47,7 @@ def halved(values: Float) -> Float:
 
 
 def chances(values: Float, weights: Mapping[str, Float]) -> Float:
-    """A network's logits (h, w) float32 for cues at half size (h, w, c), by weights of `fit_likely`."""
+    """The network's logits (h, w) float32 for cues at half size (h, w, c), by weights of `fit_likely`."""
     height, width = values.shape[:2]
     x = ((values - weights["mean"]) / weights["deviation"]).clip(-CAP, CAP)
     step = 2 ** (LEVELS - 1)
@@ -103,15 +98,11 @@ def _pooled(x: Float) -> Float:
 
 
 @cache
-def _members() -> list[dict[str, Float]]:
-    members: dict[str, dict[str, Float]] = {}
-    for name, value in sorted(load_file(WEIGHTS).items()):
-        member, _, weight = name.partition(".")
-        members.setdefault(member, {})[weight] = value.astype(np.float32)
-    for weights in members.values():
-        if weights["mean"].shape != (len(NAMES),):
-            raise ValueError(
-                f"{WEIGHTS.name} holds weights for {len(weights['mean'])} cues, there are {len(NAMES)}: "
-                "run training/fit_likely.py again"
-            )
-    return list(members.values())
+def _weights() -> dict[str, Float]:
+    weights = {name: value.astype(np.float32) for name, value in load_file(WEIGHTS).items()}
+    if weights["mean"].shape != (len(NAMES),):
+        raise ValueError(
+            f"{WEIGHTS.name} holds weights for {len(weights['mean'])} cues, there are {len(NAMES)}: "
+            "run training/fit_likely.py again"
+        )
+    return weights
