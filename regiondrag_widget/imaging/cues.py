@@ -69,10 +69,6 @@ class Cues:
     certain
         (h, w) bool, the object's whatever is likely: by two cuts, one of them by colour, or shut off from the
         surroundings by an edge; and ink. `likely` knows photographs, and nothing of drawings and words.
-    ink
-        (h, w) bool, what of the handle is ink on paper; nothing on photographs.
-    saliences
-        (2, h, w) float32 in [0, 1], what stands out in the window and in a close view of the handle.
     reach
         (h, w) float32 in [0, 1], how far the surroundings reach before an edge stops them.
     colours
@@ -82,8 +78,6 @@ class Cues:
     values: Float
     by_colour: Bool
     certain: Bool
-    ink: Bool
-    saliences: Float
     reach: Float
     colours: Surroundings
 
@@ -152,9 +146,8 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float) -> Cues | None:
         ]
     ).astype(np.float32)
     certain = (by_colour & (by_depth | by_core)) | (reach < SHUT_OFF)
-    ink = _ink(rgb, ring, rim)
-    saliences = np.stack([wide, close])
-    return Cues(values, by_colour, (certain | ink) & handle, ink & handle, saliences, reach, colours)
+    certain |= _ink(rgb, ring, rim)
+    return Cues(values, by_colour, certain & handle, reach, colours)
 
 
 def _ink(rgb: Pixels, ring: Bool, rim: Bool) -> Bool:

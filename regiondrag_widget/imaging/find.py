@@ -22,10 +22,9 @@ Pixels = npt.NDArray[np.uint8]
 WORK_SIDE = 256  # a handle and what surrounds it are looked at no larger
 LEAST_PAD, PAD = 20, 0.3  # pixels around a handle that are looked at too, and as a share of its side
 CALM = 1.0  # pixels of the blur of what is likely
-LIKELY, UNLIKELY = 0.15, 0.1  # from which a pixel is carried; up to which it may be none of a certain object
+LIKELY = 0.15  # from which a pixel is carried
 FIRM = 1.5  # times as steep as usual, that an object's outline is
 STRIP, REACHED = 2.5, 0.7  # pixels of the picture along an outline, and the reach that makes them ground
-HALF, AGREED = 0.5, 0.8  # of what is likely and of what stands out; their overlap that no cut overrules
 SPECK = 0.01  # of the largest piece: smaller ones are no part of the object
 GAP = 0.01  # of the window's side: gaps twice as narrow are closed
 
@@ -75,21 +74,13 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
         return None
     share = np.maximum(cv2.GaussianBlur(inside.astype(np.float32), (0, 0), CALM), 1e-3)
     chance = cv2.GaussianBlur(np.where(inside, likely(cues.values), 0), (0, 0), CALM) / share
-    certain = cues.certain
-    if max(_overlap(inside & (chance > HALF), inside & (seen > HALF)) for seen in cues.saliences) >= AGREED:
-        certain = (certain & (chance >= UNLIKELY)) | cues.ink
-    object_ = (chance > LIKELY) | certain
-    object_ = _tidied(_trimmed(object_ & inside, cues.reach, STRIP * scale) | certain, inside)
+    object_ = (chance > LIKELY) | cues.certain
+    object_ = _tidied(_trimmed(object_ & inside, cues.reach, STRIP * scale) | cues.certain, inside)
     if not object_.any() or firmness(part, inside, object_) < FIRM:
         return None
     found = (object_, _joined(cues.by_colour & ~inside, object_), cues.colours.outlying & inside)
     object_, beyond, unlike = (_full(mask, handle, window) for mask in found)
     return Found(object_, beyond, unlike, scale)
-
-
-def _overlap(one: Bool, other: Bool) -> float:
-    """Intersection over union."""
-    return float((one & other).sum() / max(1, int((one | other).sum())))
 
 
 def _trimmed(object_: Bool, reach: Float, strip: float) -> Bool:

@@ -47,8 +47,6 @@ def test_there_is_one_channel_for_each_cue(picture: np.ndarray):
     first, last = NAMES.index("share by colour"), NAMES.index("L")
     assert (cues.values[HANDLE][:, first:last] == cues.values[60, 60, first:last]).all()
     assert (cues.values[~HANDLE][:, :last] == 0).all()
-    assert not cues.ink.any()
-    assert (cues.saliences[0] == cues.values[..., NAMES.index("salience")]).all()
     assert (cues.values[..., NAMES.index("in the handle")] == HANDLE).all()
 
 
