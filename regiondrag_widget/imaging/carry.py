@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.imaging.find import Found, find_object
+from regiondrag_widget.imaging.nearness import within
 
 __all__ = ["MATTES", "VERDICTS", "Carried", "Carry", "carried_mask"]
 
@@ -27,7 +28,10 @@ VERDICTS: Final = {
 MATTES: Final = {"auto": "object", "none": "painted"}
 """An edit's `matte`, and what pairs that say nothing carry by it."""
 
-MOST_TOUCH = 0.55  # of the handle's rim that the object may reach and still be one, not a part of it
+MOST_TOUCH = 0.5  # of the handle's rim that the object may reach and still be one, not a part of it
+# pixels from the object, of the picture and of the size looked at, up to which it reaches the rim: a handle
+# drawn along an edge is the outline itself, and better than any that is found
+TOUCH, LOOKED_AT = 2.5, 1.3
 LEAST_BEYOND = 0.02  # of the object, that counts as going on
 MOST_BEYOND = 0.6  # of the object: more is another thing, or what the handle is a part of
 UNIFORM_RIM = 0.5  # of the handle's rim that is transparent where a picture's alpha is the cut-out
@@ -116,7 +120,8 @@ def carried_mask(rgb: Pixels, handle: Bool, alpha: Pixels | None = None, carry: 
 def _is_object(found: Found, handle: Bool) -> bool:
     """Whether what was found is a thing in its surroundings, not a piece of what the handle is a part of."""
     rim = handle & ~_shrunk(handle)
-    return not rim.any() or float(found.object_[rim].mean()) <= MOST_TOUCH
+    near = within(found.object_, max(TOUCH, LOOKED_AT / found.scale))
+    return not rim.any() or float(near[rim].mean()) <= MOST_TOUCH
 
 
 def _opaque(handle: Bool, alpha: Pixels | None) -> Bool | None:
