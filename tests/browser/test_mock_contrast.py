@@ -41,6 +41,9 @@ def test_contrast_is_level_aa_in_four_themes(
 ) -> None:
     widget = open_widget(hold=2)
     found = weak(widget, "empty", 30)
+    for tool in ("Select", "Magic wand"):
+        widget.click(tool)
+        found += weak(widget, tool, 30)
     widget.click("Ellipse")
     widget.drag((60, 60), (140, 140))
     widget.click("Move region")
@@ -48,7 +51,13 @@ def test_contrast_is_level_aa_in_four_themes(
     widget.click("New pair", "Rectangle")
     widget.drag((20, 20), (60, 60))
     found += weak(widget, "drawn", 40)
-    widget.click("Settings")
+    for control in ("Remove", "Target", "Protect", "Hide Pair 2", "Measurements"):
+        widget.button(control).focus()
+        widget.page.keyboard.press("Enter")
+        found += weak(widget, control, 40)
+    widget.click("Handle", "Show Pair 2", "Move", "Measurements", "Settings")
+    widget.root.get_by_label("Prompt", exact=True).focus()
+    widget.page.keyboard.press("Tab")
     found += weak(widget, "settings", 50)
     widget.click("Settings", "Help")
     found += weak(widget, "help", 50)
@@ -69,3 +78,23 @@ def test_contrast_is_level_aa_in_four_themes(
     expect(widget.root.get_by_role("alert")).to_contain_text("more memory")
     found += weak(widget, "error", 40)
     assert not found, "\n" + "\n".join(found)
+
+
+def test_what_is_too_weak_is_found(
+    open_widget: Callable[..., Widget], weak: Callable[[Widget, str, int], list[str]]
+) -> None:
+    widget = open_widget()
+    widget.button("Settings").focus()
+    widget.page.keyboard.press("Enter")
+    assert not weak(widget, "as it is", 40)
+    for rule, kind in {
+        ".rd-status { color: #808488 }": "text rd-status",
+        ".rd-root .rd-icon { color: rgb(128 132 136 / 0.5) }": "icon rd-icon",
+        ".rd-root textarea { border-color: rgb(128 132 136 / 0.5) !important }": "outline ",
+        ".rd-root .rd-button:focus-visible { outline: 2px solid rgb(128 132 136 / 0.5) !important }": "focus rd-button",
+    }.items():
+        style = widget.page.add_style_tag(content=rule)
+        found = weak(widget, "planted", 40)
+        for theme in THEMES:
+            assert any(f"{theme}, planted: {kind}" in words for words in found), (rule, theme, found)
+        style.evaluate("node => node.remove()")

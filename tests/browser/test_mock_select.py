@@ -2,70 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
 
-from regiondrag_widget import assets
-from regiondrag_widget.widget.selecting import _Picture
-from regiondrag_widget.widget.validation import read_message
-from tests.browser.mock_host.page import Point, Widget, iou
+from tests.browser.mock_host.page import Widget, iou
+from tests.browser.select_fixtures import middle, selected, undone
 
+pytest_plugins = ["tests.browser.select_fixtures"]
 pytestmark = pytest.mark.browser
 Keep = Callable[[Widget, str], None]
-
-
-@pytest.fixture
-def duck() -> Any:
-    return assets.load("rubber-duck")
-
-
-@pytest.fixture
-def open_duck(open_widget: Callable[..., Widget], repository: Path, duck: Any) -> Callable[..., Widget]:
-    """Opens the widget on the duck; what is selected is worked out by the kernel's code."""
-    path = repository / "regiondrag_widget" / "assets" / "rubber-duck.jpg"
-
-    def open_it(**options: Any) -> Widget:
-        with Image.open(path) as image:
-            picture = _Picture(image.convert("RGB"))
-            width, height = image.size
-        photo = base64.b64encode(path.read_bytes()).decode()
-        widget = open_widget(photo=photo, width=width, height=height, **options)
-
-        def lent(_source: Any, asked: dict[str, Any], buffers: list[list[int]]) -> dict[str, Any]:
-            message = read_message({"v": 1, "type": "select", **asked}, [bytes(b) for b in buffers])
-            try:
-                answer = picture.answer(message)  # type: ignore[arg-type]
-            except ValueError as error:
-                return {"found": False, "message": str(error), "path": [], "mask": None}
-            mask = list(answer.data) if answer.data else None
-            return {"found": True, "message": "", "path": list(answer.path), "mask": mask}
-
-        widget.page.expose_binding("lentKernel", lent)
-        return widget
-
-    return open_it
-
-
-def middle(mask: np.ndarray) -> Point:
-    """A point well inside a mask."""
-    ys, xs = np.nonzero(mask)
-    return float(np.median(xs)), float(np.median(ys))
-
-
-def selected(widget: Widget, count: int = 1) -> None:
-    """Waits until so many pairs are saved."""
-    widget.page.wait_for_function("n => host.model.get('_pairs').length === n", arg=count)
-
-
-def undone(widget: Widget) -> None:
-    widget.press("Control+z")
 
 
 def test_a_click_takes_the_thing_and_a_drag_moves_it(
