@@ -26,6 +26,7 @@ from regiondrag_widget.widget.pace import first_guess, shared_pace
 from regiondrag_widget.widget.preview_stream import Frame, PreviewStream
 from regiondrag_widget.widget.protocol import StateName
 from regiondrag_widget.widget.run_state import RunState, idle_state
+from regiondrag_widget.widget.weights import weights_here
 from regiondrag_widget.widget.worker import InferenceWorker, Job
 
 STATUS_INTERVAL = 0.1  # seconds between two states of one run; the kernel's channel has a rate limit
@@ -147,7 +148,7 @@ class EditRuns:
             draft = None if draft_ms is None else draft_ms / 1000
             model, pixels = request.settings.model, request.image.width * request.image.height
             told = shared_pace().expect(model, self._prepared, draft)
-            self._expected = first_guess(model, pixels) if told is None else told
+            self._expected = first_guess(pixels, weights_here(model)) if told is None else told
 
     def _first_words(self, ahead: int) -> str:
         if ahead:
@@ -390,7 +391,7 @@ class EditRuns:
 
     def _eta(self, now: float, number: int, total: int) -> float | None:
         if number < 2:
-            return None  # one step tells no pace
+            return self._time_left() or None  # one step tells no pace, and a guess that ran out nothing
         return round((now - self._began) / (number - 1) * (total - number), 2)
 
     def _send_frames(self, frames: list[Frame[tuple[bytes, int, int]]]) -> None:

@@ -91,7 +91,7 @@ def test_what_is_too_weak_is_found(
         ".rd-status { color: #808488 }": "text rd-status",
         ".rd-root .rd-icon { color: rgb(128 132 136 / 0.5) }": "icon rd-icon",
         ".rd-root textarea { border-color: rgb(128 132 136 / 0.5) !important }": "outline ",
-        ".rd-root .rd-button:focus-visible { outline: 2px solid rgb(128 132 136 / 0.5) !important }": "focus rd-button",
+        ".rd-root button:focus-visible { outline-color: rgb(128 132 136 / 0.5) !important }": "focus rd-b",
     }.items():
         style = widget.page.add_style_tag(content=rule)
         found = weak(widget, "planted", 40)
