@@ -8,14 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from regiondrag_widget import assets
 from regiondrag_widget.widget.selecting import _Picture
 from regiondrag_widget.widget.validation import read_message
-from tests.browser.mock_host.page import Point, Widget
+from tests.browser.mock_host.page import Widget
 
 
 @pytest.fixture
@@ -54,18 +53,3 @@ def open_duck(open_photo: Callable[..., Widget], repository: Path) -> Callable[.
     """Opens the widget on the duck."""
     data = (repository / "regiondrag_widget" / "assets" / "rubber-duck.jpg").read_bytes()
     return lambda **options: open_photo(data, **options)
-
-
-def middle(mask: np.ndarray) -> Point:
-    """A point well inside a mask."""
-    ys, xs = np.nonzero(mask)
-    return float(np.median(xs)), float(np.median(ys))
-
-
-def selected(widget: Widget, count: int = 1) -> None:
-    """Waits until so many pairs are saved."""
-    widget.page.wait_for_function("n => host.model.get('_pairs').length === n", arg=count)
-
-
-def undone(widget: Widget) -> None:
-    widget.press("Control+z")

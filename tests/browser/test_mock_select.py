@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.mock_host.clicks import middle, selected, undone
 from tests.browser.mock_host.page import Widget, iou
-from tests.browser.select_fixtures import middle, selected, undone
 
 pytest_plugins = ["tests.browser.select_fixtures"]
 pytestmark = pytest.mark.browser
