@@ -76,6 +76,9 @@ class EditListener(Protocol):
     def preparing(self, run: int, message: str) -> None:
         """The model is loaded, or the picture inverted."""
 
+    def prepared(self, run: int) -> None:
+        """Everything is ready, and the steps begin."""
+
     def stepped(self, run: int, step: Step) -> None:
         """One denoising step is done."""
 
@@ -131,6 +134,7 @@ def run_edit(
         if not editor.prepare(pairs, stop_preparing, **how) or cancelled():
             listener.stopped(request.run, 0)
             return
+        listener.prepared(request.run)
         steps = editor.edit(pairs, **how)
         with closing(steps):  # a generator that is closed puts the network back as it was
             for step in steps:
