@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.mock_host.drags import overlay
 from tests.browser.mock_host.page import Widget
 
 pytestmark = pytest.mark.browser
@@ -78,6 +80,24 @@ def test_contrast_is_level_aa_in_four_themes(
     expect(widget.root.get_by_role("alert")).to_contain_text("more memory")
     found += weak(widget, "error", 40)
     assert not found, "\n" + "\n".join(found)
+
+
+def test_the_numbers_on_the_canvas_can_be_read(open_widget: Callable[..., Widget]) -> None:
+    """White on a dark disc; the shades of some pairs would be too light."""
+    widget = open_widget()
+    for n in range(6):
+        widget.click("New pair", "Rectangle")
+        widget.drag((30 + 40 * n, 60), (50 + 40 * n, 80))
+    widget.page.mouse.move(0, 0)
+    widget.page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    scale = float(widget.canvas.get_attribute("data-scale") or 1)
+    for n, pair in enumerate(widget.pairs()):
+        assert pair["color"] == n
+        *rgb, opacity = overlay(widget, (40 + 40 * n, 70 - 6 / scale))  # above the number, on its disc
+        linear = [(c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4) for c in rgb]
+        light = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+        assert opacity == 255
+        assert 1.05 / (light + 0.05) > 4.5, (n, rgb)
 
 
 def test_what_is_too_weak_is_found(
