@@ -50,10 +50,10 @@ class EditSettings:
     """
 
     prompt: str = setting(
-        "text", "", "What the picture shows", more="for models that read text", max=2000, scope="picture"
+        "text", "", "What the picture shows, for models that read text", max=2000, scope="picture"
     )
     negative_prompt: str = setting(
-        "text", "", "What the picture should not show", more="counts where guidance_scale is above 1",
+        "text", "", "What the picture should not show; counts where Guidance is above 1",
         max=2000, scope="picture",
     )  # fmt: skip
     guidance_scale: float | None = setting(
@@ -102,7 +102,7 @@ class EditSettings:
         },
     )  # fmt: skip
     matte: Literal["auto", "none"] = setting(
-        "choice", "auto", "What pairs carry that do not say so themselves", label="Carry",
+        "choice", "auto", "What a pair carries unless it is chosen for the pair", label="Carry",
         choices={
             "auto": "Find the object",
             "none": "Move everything painted",
@@ -150,8 +150,8 @@ class EditSettings:
         choices={None: "Automatic", True: "On", False: "Off"}, faces=("widget",), scope="display",
     )  # fmt: skip
     selector: str = setting(
-        "text", "", "Segment Anything model of the select tool: a folder or a hub id", label="Select with",
-        more="without one, things are found by their colours and edges",
+        "text", "", "A Segment Anything model: a folder or a name on Hugging Face. Empty: colours and edges",
+        label="Select with", more="what the select tool finds things by",
         max=1000, faces=("widget",), scope="display",
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ The public names are `regiondrag_widget.RegionDragWidget` and `regiondrag_widget
 - `document`, `changes`, `regions_state`, `pair_list`, `history`, `run_state`: what is edited and shown
 - `protocol`, `incoming`, `validation`, `fields`, `handlers`, `upload`, `sent_regions`: what the browser sends
 - `outgoing`: what the kernel sends
-- `runs`, `edit_job`, `preview_stream`: an edit that was asked for
+- `runs`, `edit_job`, `preview_stream`, `pace`, `weights`: an edit that was asked for, and how long it takes
 - `live`, `draft_queue`, `draft_job`, `draft_speed`, `warmup`, `readout`: all before Run is pressed
 - `worker`, `host`, `notices`: the inference thread, and on which thread its reports arrive
 - `editor`, `engine_editor`, `editor_cache`, `user_pipelines`: the edit engine as the widget uses it

@@ -24,8 +24,10 @@ from regiondrag_widget.widget.editor_cache import EditorCache
 from regiondrag_widget.widget.failures import Failure, describe, let_go
 from regiondrag_widget.widget.regions_state import Regions
 from regiondrag_widget.widget.sent_regions import complete_pairs
+from regiondrag_widget.widget.weights import weights_here
 
 PREPARING = "Preparing the model and the picture"
+DOWNLOADING = "Downloading and preparing the model"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,9 @@ class EditListener(Protocol):
     def preparing(self, run: int, message: str) -> None:
         """The model is loaded, or the picture inverted."""
 
+    def prepared(self, run: int) -> None:
+        """Everything is ready, and the steps begin."""
+
     def stepped(self, run: int, step: Step) -> None:
         """One denoising step is done."""
 
@@ -120,13 +125,16 @@ def run_edit(
             return
         pairs, protect = request.decoded()
         if not editors.holds(request.picture_key):
-            listener.preparing(request.run, PREPARING)
+            model = request.settings.model
+            here = editors.loaded(model) or weights_here(model) is not None
+            listener.preparing(request.run, PREPARING if here else DOWNLOADING)
         editor = editors.get(request.picture_key, request.image, request.settings)
         editable = None if protect is None else ~protect
         how = {**request.settings.of_the_edit(), "editable": editable}
         if not editor.prepare(pairs, stop_preparing, **how) or cancelled():
             listener.stopped(request.run, 0)
             return
+        listener.prepared(request.run)
         steps = editor.edit(pairs, **how)
         with closing(steps):  # a generator that is closed puts the network back as it was
             for step in steps:

@@ -8,19 +8,22 @@ COLD = 3.0  # times as long as in a prepared picture, until one of each kind was
 OF_DRAFTS = 3.0  # drafts that an edit of a prepared picture takes as long as, showing it included
 FIRST = 10.0  # seconds for loading torch and the bundled model, on one core of a laptop
 FIRST_MEGAPIXEL = 0.7  # seconds more for each megapixel of the picture
+FIRST_GIGABYTE = 6.0  # and for each gigabyte of a model's weights, which are read and then computed with
 
 
-def first_guess(model: str, pixels: int) -> float | None:
-    """Seconds that the first edit of a process may take; None for models whose size is not known.
+def first_guess(pixels: int, weights: int | None) -> float | None:
+    """Seconds that the first edit of a process may take; None where the weights have to be downloaded first.
 
     Parameters
     ----------
-    model
-        The model's name.
     pixels
         Of the picture.
+    weights
+        Bytes of the model's weights, or None; see `weights_here`.
     """
-    return FIRST + FIRST_MEGAPIXEL * pixels / 1e6 if model == "mini" else None
+    if weights is None:
+        return None
+    return FIRST + FIRST_MEGAPIXEL * pixels / 1e6 + FIRST_GIGABYTE * weights / 1e9
 
 
 class Pace:

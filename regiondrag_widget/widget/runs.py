@@ -26,6 +26,7 @@ from regiondrag_widget.widget.pace import first_guess, shared_pace
 from regiondrag_widget.widget.preview_stream import Frame, PreviewStream
 from regiondrag_widget.widget.protocol import StateName
 from regiondrag_widget.widget.run_state import RunState, idle_state
+from regiondrag_widget.widget.weights import weights_here
 from regiondrag_widget.widget.worker import InferenceWorker, Job
 
 STATUS_INTERVAL = 0.1  # seconds between two states of one run; the kernel's channel has a rate limit
@@ -91,8 +92,8 @@ class EditRuns:
         self._job: Job | None = None
         self._failure: Failure | None = None
         self._outcome: Any = None
-        self._began = self._last_status = float("-inf")
-        self._started, self._prepared = float("-inf"), False
+        self._steps_began = self._first_step = self._last_status = float("-inf")
+        self._started, self._loaded, self._prepared = float("-inf"), False, False
         self._waits = False  # whether runs of others go first
         self._expected: float | None = None  # seconds of the newest run, told from earlier ones
         self._over = -1  # the number of the last run whose end was told
@@ -107,7 +108,6 @@ class EditRuns:
     def start(self, request: EditRequest) -> None:
         """Begin ``request``. A run under way stops at its next step; its later reports are dropped."""
         editors = shared_editors()
-        prepared = editors.holds(request.picture_key) and not self._preparation.preparing
 
         def work(job: Job) -> None:
             self._turn_comes(request)
@@ -131,7 +131,6 @@ class EditRuns:
             self.run = request.run
             self._job, self._failure, self._outcome = job, None, None
             self.stream.start(request.run)
-            self._prepared = prepared
             ahead = self._worker.ahead_of(self._owner)
             self._waits = ahead > 0
             self._expect(request)
@@ -142,12 +141,15 @@ class EditRuns:
     def _expect(self, request: EditRequest) -> None:
         """Note when the run begins and how long it will take; how long others take is not known."""
         self._started, self._expected = self._clock(), None
+        model, editors = request.settings.model, shared_editors()
+        self._loaded = editors.loaded(model)
+        self._prepared = editors.holds(request.picture_key) and not self._preparation.preparing
         if not self._waits:
             draft_ms = self._document.measured["draft_ms"]
             draft = None if draft_ms is None else draft_ms / 1000
-            model, pixels = request.settings.model, request.image.width * request.image.height
-            told = shared_pace().expect(model, self._prepared, draft)
-            self._expected = first_guess(model, pixels) if told is None else told
+            told = shared_pace().expect(model, self._prepared, draft) if self._loaded else None
+            pixels = request.image.width * request.image.height
+            self._expected = first_guess(pixels, weights_here(model)) if told is None else told
 
     def _first_words(self, ahead: int) -> str:
         if ahead:
@@ -297,6 +299,12 @@ class EditRuns:
         """See `EditListener`."""
         self._post(run, lambda: self._enter("loading", message, eta=self._time_left()))
 
+    def prepared(self, run: int) -> None:
+        """See `EditListener`."""
+        with self._document.lock:
+            if run == self.run:
+                self._steps_began = self._clock()
+
     def stepped(self, run: int, step: Step) -> None:
         """Show the step, and a preview of it if the browser keeps up."""
         number, total = step.index, step.total
@@ -307,7 +315,7 @@ class EditRuns:
             wanted = self.stream.wants(number, total)
             profile = self._document.picture.image.info.get("icc_profile")
             if number == 1:
-                self._began = now
+                self._first_step = now
             report = number in (1, total) or now - self._last_status >= STATUS_INTERVAL
             if report:
                 self._last_status = now
@@ -331,8 +339,9 @@ class EditRuns:
             self._send_frames(self.stream.finish())
             self.stream.end()
             self._outcome = result
-            seconds_here = self._clock() - self._started
-            shared_pace().learn(request.settings.model, self._prepared, seconds_here)
+            if self._loaded:  # loading a model is done once: it tells nothing of the next edit
+                seconds_here = self._clock() - self._started
+                shared_pace().learn(request.settings.model, self._prepared, seconds_here)
             key = self._document.add_result(request, result, seconds, png, thumb)
             self._enter("done", f"Done in {seconds:.1f} s")
             self._send(Done(request.run, key, round(seconds, 3)))
@@ -388,10 +397,10 @@ class EditRuns:
         }  # fmt: skip
         self._document.show_state(state)
 
-    def _eta(self, now: float, number: int, total: int) -> float | None:
-        if number < 2:
-            return None  # one step tells no pace
-        return round((now - self._began) / (number - 1) * (total - number), 2)
+    def _eta(self, now: float, number: int, total: int) -> float:
+        # The first step may do more than the others.
+        since, done = (self._steps_began, 1) if number == 1 else (self._first_step, number - 1)
+        return round((now - since) / done * (total - number), 2)
 
     def _send_frames(self, frames: list[Frame[tuple[bytes, int, int]]]) -> None:
         height, width = self._document.shape

@@ -91,8 +91,8 @@ def open_widget(mock_page: Callable[..., Page]) -> Callable[..., Widget]:
         page.evaluate("width => host.show(width)", cell)
         widget = Widget(page)
         if options.get("picture", True):
-            page.wait_for_function("document.querySelector('.rd-input')?.dataset.showing !== 'nothing'")
-            page.wait_for_function("document.querySelector('.rd-input')?.dataset.showing !== undefined")
+            shows = "(document.querySelector('.rd-input')?.dataset.showing ?? 'nothing') !== 'nothing'"
+            page.wait_for_function(shows)
         return widget
 
     return open_it

@@ -1,5 +1,7 @@
-// The texts and icons of the widget whose contrast is less than WCAG's level AA asks: 4.5 for text, 3 for large text and
-// for icons. What is switched off is exempt. Over the picture, the ground is white or black, whichever is worse.
+// What in the widget has less contrast than WCAG's level AA asks: 4.5 for text, 3 for large text, icons, the outlines of
+// fields and of what is pressed, the progress, and the ring around what has the focus. What is switched off is exempt,
+// and so are sliders and boxes to tick, which the browser draws. Over the picture, the ground is white or black,
+// whichever is worse.
 () => {
   const numbers = text => text.match(/-?[\d.]+(e-?\d+)?/g).map(Number)
   const colour = text => {
@@ -36,8 +38,8 @@
   const off = node => node.closest(':disabled, [aria-disabled=true], [inert], [hidden]')
   const shown = node => node.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && !off(node)
   const found = []
-  const check = (node, kind, text, wanted) => {
-    const has = least(node, text)
+  const check = (node, kind, text, wanted, from = node) => {
+    const has = least(from, text)
     if (has < wanted) found.push(`${kind} ${node.className.baseVal ?? node.className} "${
       (node.textContent || node.getAttribute('aria-label') || node.closest('[aria-label]')?.ariaLabel || '')
         .slice(0, 40)}": ${has.toFixed(2)}`)
@@ -58,6 +60,19 @@
     }
     if (node.matches('svg.rd-icon')) {
       check(node, 'icon', style.color, 3)
+      checked++
+    }
+    // A name in the list of pairs has no frame: it is told by its text.
+    if ((field && !node.matches('.rd-name')) || node.matches('[aria-pressed=true]')) {
+      check(node, 'outline', style.borderTopColor, 3, node.parentElement)
+      checked++
+    }
+    if (node.matches('progress')) {
+      check(node, 'progress', style.accentColor, 3)
+      checked++
+    }
+    if (node.matches(':focus-visible')) {
+      check(node, 'focus', style.outlineColor, 3, node.parentElement)
       checked++
     }
   }

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.mock_host.drags import overlay
 from tests.browser.mock_host.page import Widget
 
 pytestmark = pytest.mark.browser
@@ -41,6 +43,9 @@ def test_contrast_is_level_aa_in_four_themes(
 ) -> None:
     widget = open_widget(hold=2)
     found = weak(widget, "empty", 30)
+    for tool in ("Select", "Magic wand"):
+        widget.click(tool)
+        found += weak(widget, tool, 30)
     widget.click("Ellipse")
     widget.drag((60, 60), (140, 140))
     widget.click("Move region")
@@ -48,7 +53,13 @@ def test_contrast_is_level_aa_in_four_themes(
     widget.click("New pair", "Rectangle")
     widget.drag((20, 20), (60, 60))
     found += weak(widget, "drawn", 40)
-    widget.click("Settings")
+    for control in ("Remove", "Target", "Protect", "Hide Pair 2", "Measurements"):
+        widget.button(control).focus()
+        widget.page.keyboard.press("Enter")
+        found += weak(widget, control, 40)
+    widget.click("Handle", "Show Pair 2", "Move", "Measurements", "Settings")
+    widget.root.get_by_label("Prompt", exact=True).focus()
+    widget.page.keyboard.press("Tab")
     found += weak(widget, "settings", 50)
     widget.click("Settings", "Help")
     found += weak(widget, "help", 50)
@@ -69,3 +80,41 @@ def test_contrast_is_level_aa_in_four_themes(
     expect(widget.root.get_by_role("alert")).to_contain_text("more memory")
     found += weak(widget, "error", 40)
     assert not found, "\n" + "\n".join(found)
+
+
+def test_the_numbers_on_the_canvas_can_be_read(open_widget: Callable[..., Widget]) -> None:
+    """White on a dark disc; the shades of some pairs would be too light."""
+    widget = open_widget()
+    for n in range(6):
+        widget.click("New pair", "Rectangle")
+        widget.drag((30 + 40 * n, 60), (50 + 40 * n, 80))
+    widget.page.mouse.move(0, 0)
+    widget.page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    scale = float(widget.canvas.get_attribute("data-scale") or 1)
+    for n, pair in enumerate(widget.pairs()):
+        assert pair["color"] == n
+        *rgb, opacity = overlay(widget, (40 + 40 * n, 70 - 6 / scale))  # above the number, on its disc
+        linear = [(c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4) for c in rgb]
+        light = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+        assert opacity == 255
+        assert 1.05 / (light + 0.05) > 4.5, (n, rgb)
+
+
+def test_what_is_too_weak_is_found(
+    open_widget: Callable[..., Widget], weak: Callable[[Widget, str, int], list[str]]
+) -> None:
+    widget = open_widget()
+    widget.button("Settings").focus()
+    widget.page.keyboard.press("Enter")
+    assert not weak(widget, "as it is", 40)
+    for rule, kind in {
+        ".rd-status { color: #808488 }": "text rd-status",
+        ".rd-root .rd-icon { color: rgb(128 132 136 / 0.5) }": "icon rd-icon",
+        ".rd-root textarea { border-color: rgb(128 132 136 / 0.5) !important }": "outline ",
+        ".rd-root button:focus-visible { outline-color: rgb(128 132 136 / 0.5) !important }": "focus rd-b",
+    }.items():
+        style = widget.page.add_style_tag(content=rule)
+        found = weak(widget, "planted", 40)
+        for theme in THEMES:
+            assert any(f"{theme}, planted: {kind}" in words for words in found), (rule, theme, found)
+        style.evaluate("node => node.remove()")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
+from regiondrag_widget.regions.limits import MIN_SIDE
 from tests.browser.mock_host.page import Widget
 
 pytestmark = pytest.mark.browser
@@ -240,5 +243,13 @@ def test_a_file_that_is_no_picture_is_refused_before_anything_is_asked(open_widg
     text: Any = {"name": "no.jpg", "mimeType": "image/jpeg", "buffer": b"this is text"}
     widget.root.get_by_label("Picture file").set_input_files(text)
     expect(widget.root.get_by_role("alert")).to_contain_text("This file is not a picture.")
+    expect(widget.root.get_by_role("alertdialog")).to_have_count(0)
+    tiny = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(tiny, "PNG")
+    dot: Any = {"name": "dot.png", "mimeType": "image/png", "buffer": tiny.getvalue()}
+    widget.root.get_by_label("Picture file").set_input_files(dot)
+    alert = widget.root.get_by_role("alert")
+    expect(alert).to_contain_text("This picture is too small: 1 x 1 px.")
+    expect(alert).to_contain_text(f"{MIN_SIDE} px a side or more")
     expect(widget.root.get_by_role("alertdialog")).to_have_count(0)
     assert widget.sent("load") == []

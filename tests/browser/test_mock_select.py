@@ -2,70 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
 
-from regiondrag_widget import assets
-from regiondrag_widget.widget.selecting import _Picture
-from regiondrag_widget.widget.validation import read_message
-from tests.browser.mock_host.page import Point, Widget, iou
+from tests.browser.mock_host.clicks import middle, selected, undone
+from tests.browser.mock_host.page import Widget, iou
 
+pytest_plugins = ["tests.browser.select_fixtures"]
 pytestmark = pytest.mark.browser
 Keep = Callable[[Widget, str], None]
-
-
-@pytest.fixture
-def duck() -> Any:
-    return assets.load("rubber-duck")
-
-
-@pytest.fixture
-def open_duck(open_widget: Callable[..., Widget], repository: Path, duck: Any) -> Callable[..., Widget]:
-    """Opens the widget on the duck; what is selected is worked out by the kernel's code."""
-    path = repository / "regiondrag_widget" / "assets" / "rubber-duck.jpg"
-
-    def open_it(**options: Any) -> Widget:
-        with Image.open(path) as image:
-            picture = _Picture(image.convert("RGB"))
-            width, height = image.size
-        photo = base64.b64encode(path.read_bytes()).decode()
-        widget = open_widget(photo=photo, width=width, height=height, **options)
-
-        def lent(_source: Any, asked: dict[str, Any], buffers: list[list[int]]) -> dict[str, Any]:
-            message = read_message({"v": 1, "type": "select", **asked}, [bytes(b) for b in buffers])
-            try:
-                answer = picture.answer(message)  # type: ignore[arg-type]
-            except ValueError as error:
-                return {"found": False, "message": str(error), "path": [], "mask": None}
-            mask = list(answer.data) if answer.data else None
-            return {"found": True, "message": "", "path": list(answer.path), "mask": mask}
-
-        widget.page.expose_binding("lentKernel", lent)
-        return widget
-
-    return open_it
-
-
-def middle(mask: np.ndarray) -> Point:
-    """A point well inside a mask."""
-    ys, xs = np.nonzero(mask)
-    return float(np.median(xs)), float(np.median(ys))
-
-
-def selected(widget: Widget, count: int = 1) -> None:
-    """Waits until so many pairs are saved."""
-    widget.page.wait_for_function("n => host.model.get('_pairs').length === n", arg=count)
-
-
-def undone(widget: Widget) -> None:
-    widget.press("Control+z")
 
 
 def test_a_click_takes_the_thing_and_a_drag_moves_it(
@@ -170,6 +119,13 @@ def test_the_wand_takes_a_colour(open_duck: Callable[..., Widget], duck: Any, ar
     assert widget.mask("handle").sum() < wide.sum()
     asked = widget.sent("select")[-1]
     assert (asked["how"], asked["amount"], asked["contiguous"]) == ("wand", 5, True)
+    connected = int(widget.mask("handle").sum())
+    undone(widget)
+    widget.root.get_by_label("Connected").uncheck()
+    widget.tap(at)
+    selected(widget)
+    assert widget.sent("select")[-1]["contiguous"] is False
+    assert widget.mask("handle").sum() > connected
 
 
 def test_the_magnetic_lasso_snaps_takes_back_and_closes(
@@ -204,8 +160,14 @@ def test_a_selection_is_adjusted_by_buttons(open_duck: Callable[..., Widget], du
     widget.click("Ellipse")
     x, y = middle(duck.handle)
     widget.drag((x - 40, y - 30), (x + 40, y + 30))
+    whole = int(widget.mask("handle").sum())
+    widget.click("Rectangle")
+    widget.page.keyboard.down("Alt")
+    widget.drag((x - 10, y - 10), (x + 10, y + 10))
+    widget.page.keyboard.up("Alt")
     sizes = [int(widget.mask("handle").sum())]
-    for name in ("Grow", "Shrink", "Invert"):
+    assert sizes[0] < whole
+    for name in ("Grow", "Shrink", "Invert", "Invert", "Fill holes", "Smooth"):
         rev = widget.page.evaluate("host.model.get('_regions_rev')")
         widget.click(name)
         widget.page.wait_for_function("rev => host.model.get('_regions_rev') > rev", arg=rev)
@@ -213,9 +175,29 @@ def test_a_selection_is_adjusted_by_buttons(open_duck: Callable[..., Widget], du
     assert sizes[1] > sizes[0]
     assert abs(sizes[2] - sizes[0]) < 0.05 * sizes[0]
     assert sizes[3] == widget.mask("handle").size - sizes[2]
-    for _ in range(3):
+    assert sizes[4] == sizes[2]
+    assert abs(sizes[5] - whole) < 0.02 * whole
+    for size in reversed(sizes[:-1]):
         undone(widget)
-    assert int(widget.mask("handle").sum()) == sizes[0]
+        assert int(widget.mask("handle").sum()) == size
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_an_edit_takes_two_gestures_with_live_and_three_without(
+    open_duck: Callable[..., Widget], duck: Any, live: bool
+) -> None:
+    widget = open_duck()
+    widget.page.wait_for_function("host.sent('hello').length > 0")
+    widget.page.evaluate("live => host.kernel.drafts.measure({live})", live)
+    at = middle(duck.handle)
+    widget.tap(at)
+    selected(widget)
+    widget.drag(at, (at[0] - 60, at[1] + 10))
+    if not live:
+        widget.click("Run")
+    expect(widget.canvas).to_have_attribute("data-showing", "result")
+    expect(widget.status).to_contain_text("Result")
+    assert len(widget.sent("run")) == 1
 
 
 def test_the_tools_in_a_narrow_cell(open_duck: Callable[..., Widget], duck: Any, artefact: Keep) -> None:

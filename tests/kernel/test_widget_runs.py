@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import regiondrag_widget as rd
+from regiondrag_widget.widget import pace
 from tests.kernel.fake_browser import FakeBrowser, until
 from tests.kernel.fake_editor import paste
 
@@ -101,10 +102,52 @@ def test_the_status_counts_the_steps_and_estimates_the_rest(drawn, engine):
     drawn.run(wait=True)
     running = [s for s in browser.of("status") if s["state"] == "running"]
     assert [s["step"] for s in running] == [1, 2, 3, 4, 5, 6]
-    assert running[0]["eta"] is None
+    assert 0.3 < running[0]["eta"] < 2.0
     assert 0.2 < running[2]["eta"] < 1.0
     assert running[-1]["eta"] == 0
     assert {s["total"] for s in running} == {6}
+
+
+@pytest.mark.parametrize("size", [0, 4 * 10**9])
+def test_the_time_left_is_told_from_the_first_message_on(
+    w, engine, handle, target, tmp_path, monkeypatch, size
+):
+    """In the first edit of a process, for the bundled model and for one in a folder."""
+    monkeypatch.setattr(pace, "_shared", pace.Pace())
+    if size:
+        (tmp_path / "unet").mkdir()
+        with (tmp_path / "unet" / "weights.safetensors").open("wb") as file:
+            file.truncate(size)
+        w.settings["model"] = str(tmp_path)
+    browser = FakeBrowser(w)
+    engine.seconds = 0.02
+    browser.run(1, handle, target)
+    browser.until("done")
+    told = [(s["state"], s["eta"]) for s in browser.of("status") if s["state"] in ("loading", "running")]
+    assert {state for state, _ in told} == {"loading", "running"}
+    assert all(eta is not None for _, eta in told), told
+    assert told[0][1] > (6 * size / 1e9 or 5)
+
+
+def test_what_loading_took_is_not_expected_of_the_next_edit(drawn, engine, handle, target, monkeypatch):
+    monkeypatch.setattr(pace, "_shared", pace.Pace())
+    drawn.run(wait=True)
+    assert pace.shared_pace().expect("mini", prepared=False) is None
+    drawn.image = 255 - np.asarray(drawn.image)
+    drawn.add_pair(handle, target)
+    drawn.run(wait=True)
+    assert pace.shared_pace().expect("mini", prepared=False) is not None
+
+
+def test_a_model_that_has_to_be_downloaded_is_said_to_be(w, engine, handle, target, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    w.settings["model"] = "someone/large"
+    browser = FakeBrowser(w)
+    browser.run(1, handle, target)
+    browser.until("done")
+    words = [s["message"] for s in browser.of("status")]
+    assert "Downloading and preparing the model" in words
+    assert browser.of("status")[0]["eta"] is None
 
 
 def test_a_second_run_of_the_same_picture_prepares_nothing(drawn, engine, handle):

@@ -205,11 +205,15 @@ function badge(g: CanvasRenderingContext2D, at: Point, text: string, rgb: Rgb, a
   g.save()
   g.beginPath()
   g.arc(at.x, at.y, 9, 0, 2 * Math.PI)
-  g.fillStyle = css(rgb)
-  g.fill()
-  g.lineWidth = active ? 2.5 : 1.5
+  g.lineWidth = active ? 7 : 5.5
   g.strokeStyle = "#fff"
   g.stroke()
+  g.lineWidth = 4
+  g.strokeStyle = css(rgb)
+  g.stroke()
+  // As in the list of pairs: white on the shade itself is hard to read.
+  g.fillStyle = "#1d2027"
+  g.fill()
   g.fillStyle = "#fff"
   g.font = "600 11px system-ui, sans-serif"
   g.textAlign = "center"

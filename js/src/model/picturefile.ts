@@ -1,4 +1,10 @@
-/** Checks a file before anything is asked or sent: is it a picture that can be read? */
+/** Checks a file before anything is asked or sent: is it a picture that can be read and edited? */
+
+/** Pixels that a picture's shorter side has at least: `MIN_SIDE` in `regions/limits.py`. */
+export const LEAST_SIDE = 64
+
+/** What is wrong with a file that is something else. */
+export const NOT_A_PICTURE = "This file is not a picture."
 
 /** The first bytes of formats that the kernel reads and some browsers do not: TIFF in both byte orders, JPEG 2000. */
 const OTHERS: readonly (readonly number[])[] = [
@@ -7,12 +13,14 @@ const OTHERS: readonly (readonly number[])[] = [
   [0x00, 0x00, 0x00, 0x0c, 0x6a, 0x50],
 ]
 
-/** Whether the file holds a picture, whatever its name says. */
-export async function isPicture(file: Blob): Promise<boolean> {
+/** Why the file cannot be opened, whatever its name says; empty if it can. */
+export async function flawOf(file: Blob): Promise<string> {
   try {
-    const image = await createImageBitmap(file, { resizeWidth: 1, resizeHeight: 1 })
+    const image = await createImageBitmap(file)
+    const { width, height } = image
     image.close()
-    return true
+    const small = Math.min(width, height) < LEAST_SIDE
+    return small ? `This picture is too small: ${width} x ${height} px.` : ""
   } catch {
     const head = new Uint8Array(
       await file
@@ -20,6 +28,7 @@ export async function isPicture(file: Blob): Promise<boolean> {
         .arrayBuffer()
         .catch(() => new ArrayBuffer(0)),
     )
-    return OTHERS.some((magic) => magic.every((byte, i) => head[i] === byte))
+    const known = OTHERS.some((magic) => magic.every((byte, i) => head[i] === byte))
+    return known ? "" : NOT_A_PICTURE
   }
 }

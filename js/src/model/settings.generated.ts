@@ -9,7 +9,7 @@ export const SETTINGS = [
     default: "",
     max: 2000,
     label: "Prompt",
-    help: "What the picture shows",
+    help: "What the picture shows, for models that read text",
     order: 1,
   },
   {
@@ -18,7 +18,7 @@ export const SETTINGS = [
     default: "",
     max: 2000,
     label: "Negative prompt",
-    help: "What the picture should not show",
+    help: "What the picture should not show; counts where Guidance is above 1",
     order: 2,
   },
   {
@@ -98,7 +98,7 @@ export const SETTINGS = [
       { value: "none", label: "Move everything painted" },
     ],
     label: "Carry",
-    help: "What pairs carry that do not say so themselves",
+    help: "What a pair carries unless it is chosen for the pair",
     order: 9,
   },
   {
@@ -128,7 +128,7 @@ export const SETTINGS = [
     default: "",
     max: 1000,
     label: "Select with",
-    help: "Segment Anything model of the select tool: a folder or a hub id",
+    help: "A Segment Anything model: a folder or a name on Hugging Face. Empty: colours and edges",
     order: 12,
   },
 ] as const satisfies readonly SettingSpec[]

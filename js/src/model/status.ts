@@ -1,5 +1,6 @@
 /** What stands in the way of an edit, and the state of things, in words. */
 import { completePairs, type Regions } from "../document/regions"
+import { isEmpty } from "../geometry/mask"
 import type { Liveness } from "../kernel/liveness"
 import type { Progress, ResultInfo } from "../kernel/messages"
 import { inWords, isBusy } from "./progress"
@@ -16,8 +17,10 @@ export function notReady(liveness: Liveness, picture: object | null): string {
 
 /** Why an edit cannot be run; empty if it can. */
 export function obstacleTo(liveness: Liveness, picture: object | null, regions: Regions): string {
-  const drawn = completePairs(regions).length > 0
-  return notReady(liveness, picture) || (drawn ? "" : "Mark what should move, then drag it to its place")
+  const why = notReady(liveness, picture)
+  if (why || completePairs(regions).length > 0) return why
+  const marked = regions.pairs.some(({ handle }) => !isEmpty(handle))
+  return marked ? "Drag what is marked to its place" : "Mark what should move, then drag it to its place"
 }
 
 /** The state in words; `result` is the result on the screen, if there is one. */

@@ -52,8 +52,9 @@ export class Brush implements Tool {
   }
 
   release(_event: ToolEvent, context: ToolContext): void {
-    if (this.stroke && context.store.stroke === this.stroke) context.store.endStroke()
-    this.forget()
+    const { stroke } = this
+    this.forget() // before anybody hears of the end: hints say nothing while a tool is at work
+    if (stroke && context.store.stroke === stroke) context.store.endStroke()
   }
 
   cancel(context: ToolContext): void {

@@ -47,7 +47,9 @@ export function take(mask: Mask, how: Combine, context: ToolContext): void {
 /** Says how much is selected now, for those who do not see it. */
 export function tell({ store, layer, notify }: ToolContext): void {
   const { regions } = store
-  const share = area(maskOf(regions, regions.selected, layer)) / (regions.width * regions.height)
+  const mask = maskOf(regions, regions.selected, layer)
+  if (isEmpty(mask)) return notify("Nothing is selected")
+  const share = area(mask) / (regions.width * regions.height)
   notify(`Selected: ${share < 0.01 ? "under 1" : Math.round(100 * share)} % of the picture`)
 }
 

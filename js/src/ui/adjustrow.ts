@@ -9,11 +9,11 @@ import type { WidgetModel } from "../model/widgetmodel"
 import type { Actions } from "./actions"
 
 const BUTTONS = [
-  { how: "grow", label: "Grow", icon: "grow", title: "Make the selection larger" },
-  { how: "shrink", label: "Shrink", icon: "shrink", title: "Make the selection smaller" },
-  { how: "smooth", label: "Smooth", icon: "smooth", title: "Smooth the selection's outline" },
-  { how: "fill_holes", label: "Fill holes", icon: "fillHoles", title: "Fill the selection's holes" },
-  { how: "invert", label: "Invert", icon: "invert", title: "Select everything else" },
+  { how: "grow", text: "Grow", title: "Make the selection larger" },
+  { how: "shrink", text: "Shrink", title: "Make the selection smaller" },
+  { how: "smooth", text: "Smooth", title: "Smooth the selection's outline" },
+  { how: "fill_holes", label: "Fill holes", text: "Fill", title: "Fill the selection's holes" },
+  { how: "invert", text: "Invert", title: "Select everything else" },
 ] as const
 
 /** The buttons of one view; they change what is painted on the active layer. */
@@ -33,6 +33,10 @@ export function adjustRow(
   }
   onChange([widget, state], update, signal)
   update()
-  const group = { class: "rd-row rd-pair-tools", role: "group", "aria-label": "Adjust the selection" }
+  const group = {
+    class: "rd-row rd-pair-tools rd-adjust",
+    role: "group",
+    "aria-label": "Adjust the selection",
+  }
   return el("div", group, ...nodes)
 }

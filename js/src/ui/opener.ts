@@ -2,7 +2,7 @@
 import { hasDrawings } from "../document/regions"
 import { button, el, listen, setModal } from "../dom/elements"
 import { LARGEST_FILE } from "../kernel/upload"
-import { isPicture } from "../model/picturefile"
+import { flawOf, LEAST_SIDE, NOT_A_PICTURE } from "../model/picturefile"
 import type { WidgetModel } from "../model/widgetmodel"
 
 /** Takes picture files from the picker, from drops and from pastes. */
@@ -67,20 +67,20 @@ export class Opener {
   private take(files: FileList | null): void {
     const file = [...(files ?? [])].find((f) => f.type.startsWith("image/") || f.type === "")
     if (file) void this.check(file)
-    else if (files?.length) this.refuse()
+    else if (files?.length) this.refuse(NOT_A_PICTURE)
   }
 
   /** Nothing is asked about a file that cannot be read, or is too large, anyway. */
   private async check(file: File): Promise<void> {
-    const usable = file.size > LARGEST_FILE || (await isPicture(file))
+    const flaw = file.size > LARGEST_FILE ? "" : await flawOf(file)
     if (this.signal.aborted) return
-    if (!usable) this.refuse()
+    if (flaw) this.refuse(flaw)
     else if (file.size <= LARGEST_FILE && hasDrawings(this.widget.store.regions)) this.ask(file)
     else void this.widget.load(file)
   }
 
-  private refuse(): void {
-    this.widget.report("This file is not a picture.", "Open a PNG, JPEG or WebP file.")
+  private refuse(flaw: string): void {
+    this.widget.report(flaw, `Open a PNG, JPEG or WebP file of ${LEAST_SIDE} px a side or more.`)
   }
 
   private ask(file: File): void {

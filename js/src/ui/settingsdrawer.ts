@@ -130,7 +130,8 @@ function sliderControl(spec: Spec, set: (value: number) => void, signal: AbortSi
   listen(element, "input", () => set(Number(element.value)), signal)
   const aside = el("span", { class: "rd-number", "aria-hidden": "true" })
   const refresh = (value: SettingValue) => {
-    if (value !== null) write(element, String(value), true)
+    // A slider that was never set stands in the middle, which would look like a value.
+    write(element, String(value ?? min), true)
     setText(aside, value === null ? UNKNOWN : Number(value).toFixed(2))
   }
   return { element, aside, refresh }

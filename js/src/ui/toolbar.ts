@@ -197,7 +197,7 @@ export function topBar(
     el("label", { class: "rd-option" }, "Tolerance", tolerance),
     el(
       "label",
-      { class: "rd-option", title: "Only what hangs together with the place" },
+      { class: "rd-option", title: "Only the patch under the click, not the same colour elsewhere" },
       contiguous,
       "Connected",
     ),

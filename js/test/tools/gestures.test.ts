@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest"
+import { addPair, withMask } from "../../src/document/regions"
 import { emptyMask } from "../../src/geometry/mask"
 import { Brush } from "../../src/tools/brush"
 import { Eraser } from "../../src/tools/eraser"
@@ -6,7 +7,8 @@ import { Lasso } from "../../src/tools/lasso"
 import { Polygon } from "../../src/tools/polygon"
 import { Rectangle } from "../../src/tools/rectangle"
 import type { Tool } from "../../src/tools/tool"
-import { textOf } from "../masks"
+import { newTools } from "../../src/tools/toolbox"
+import { disc, textOf } from "../masks"
 import { H, setUp, W } from "./kit"
 
 describe("a gesture that changes nothing", () => {
@@ -89,4 +91,25 @@ describe("a gesture that changes nothing", () => {
       textOf(drawn?.handle ?? emptyMask(W, H)),
     )
   })
+})
+
+describe("the end of a gesture", () => {
+  const tools = newTools().filter(({ id }) => id !== "polygon" && id !== "magnetic") // those go on until they are closed
+  it.each(tools.map((tool) => [tool.id, tool] as const))(
+    "(%s) is told once the tool is at rest, so that hints come back",
+    (_id, tool) => {
+      const { store, drag } = setUp()
+      store.commit(withMask(addPair(store.regions), 0, "handle", disc(W, H, 15, 15, 6)))
+      let atWork: boolean | undefined
+      store.changed.on(() => {
+        atWork = tool.active
+      })
+      drag(tool, [
+        [15, 15],
+        [25, 20],
+        [30, 30],
+      ])
+      expect([tool.active, atWork ?? false]).toEqual([false, false])
+    },
+  )
 })

@@ -28,6 +28,7 @@ def test_an_edit_of_another_kind_or_a_draft_tells_roughly():
     assert pace.expect("mini", False) == 2.0 * COLD
 
 
-def test_the_first_edit_by_the_bundled_model_is_guessed_by_the_picture():
-    assert 0 < first_guess("mini", 512 * 512) < first_guess("mini", 6000 * 4000)
-    assert first_guess("another", 512 * 512) is None
+def test_the_first_edit_is_guessed_by_the_picture_and_the_weights():
+    small, large = 512 * 512, 6000 * 4000
+    assert 0 < first_guess(small, 0) < first_guess(large, 0) < first_guess(large, 5 * 10**9)
+    assert first_guess(small, None) is None, "how long a download takes is not known"
