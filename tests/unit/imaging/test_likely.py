@@ -17,6 +17,7 @@ from regiondrag_widget.bench.handles.methods import ours
 from regiondrag_widget.bench.handles.objects import load_objects
 from regiondrag_widget.imaging import likely as module
 from regiondrag_widget.imaging.cues import NAMES, cues_of
+from regiondrag_widget.imaging.cutout import cut_out
 from regiondrag_widget.imaging.find import find_object
 from regiondrag_widget.imaging.likely import WEIGHTS, chances, likely
 from training import fit_likely
@@ -150,6 +151,15 @@ def test_what_was_eaten_arrives_whole():
     """Found on a photograph that nothing was tuned on: a dog's legs stayed where they were."""
     case = case_of("walking-dog", "tight")
     assert case.judged(ours(case.rgb, case.pair)).lost < 0.01
+
+
+def test_a_handle_drawn_along_an_edge_is_carried_whole():
+    """Found on a robot on a dark sofa: its black arms were eaten where the handle was its very outline."""
+    case = case_of("sofa-robot", "tight")
+    cut = cut_out(case.rgb, case.pair.handle)
+    assert cut.verdict == "painted"
+    assert case.judged(ours(case.rgb, case.pair)).clean
+    assert cut_out(case.rgb, case_of("sofa-robot", "lasso").pair.handle).verdict == "object"
 
 
 def test_a_handle_that_cuts_an_object_keeps_the_ground_out():
