@@ -100,9 +100,9 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float) -> Cues | None:
     deep = depth(handle)
     ways = _by_colour(handle, colours), _by_depth(handle, deep), _by_core(handle, scale)
     with ThreadPoolExecutor(len(ways)) as threads:  # GrabCut takes one core, and one generator a thread
-        cuts = threads.map(lambda labels: _cut(rgb, labels), ways)
+        cut = threads.map(lambda labels: _cut(rgb, labels), ways)
         wide, close = salience(rgb), _from_close(rgb, handle)
-        by_colour, by_depth, by_core = cuts
+        by_colour, by_depth, by_core = cut
     by_core &= handle
     none = np.zeros_like(handle)
     reach, faint = (reach_of_surroundings(rgb, handle, none, firm=firm) for firm in (FIRM, FAINT))

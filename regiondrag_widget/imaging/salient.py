@@ -37,7 +37,7 @@ def salience(rgb: Pixels) -> Float:
         rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     ).astype(np.float32)
     square /= max(float(square.max()), 1.0)
-    normal = (square - np.float32(MEAN)) / np.float32(DEVIATION)
+    normal = (square - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
     try:
         net = _spare.pop()
     except IndexError:
