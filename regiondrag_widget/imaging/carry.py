@@ -28,10 +28,9 @@ VERDICTS: Final = {
 MATTES: Final = {"auto": "object", "none": "painted"}
 """An edit's `matte`, and what pairs that say nothing carry by it."""
 
-MOST_TOUCH = 0.5  # of the handle's rim that the object may reach and still be one, not a part of it
-# pixels from the object, of the picture and of the size looked at, up to which it reaches the rim: a handle
-# drawn along an edge is the outline itself, and better than any that is found
-TOUCH, LOOKED_AT = 2.5, 1.3
+MOST_TOUCH = 0.55  # of the handle's rim that the object may reach and still be one, not a part of it
+ALONG = 0.5  # of the rim that lies near the object where a handle was drawn along its edge
+NEAR, LOOKED_AT = 2.5, 1.3  # pixels of the picture, and of the size looked at, that count as near
 LEAST_BEYOND = 0.02  # of the object, that counts as going on
 MOST_BEYOND = 0.6  # of the object: more is another thing, or what the handle is a part of
 UNIFORM_RIM = 0.5  # of the handle's rim that is transparent where a picture's alpha is the cut-out
@@ -109,19 +108,31 @@ def carried_mask(rgb: Pixels, handle: Bool, alpha: Pixels | None = None, carry: 
     if found is None or not _is_object(found, handle):
         return painted
     slack = 0.5 / found.scale
-    beyond = found.beyond
-    share = beyond.sum() / found.object_.sum()
+    object_, beyond = _with_missed(found, handle), found.beyond
+    share = beyond.sum() / object_.sum()
     if LEAST_BEYOND < share < MOST_BEYOND:
         larger = handle | _grown(beyond, 3)
-        return Carried(found.object_, "beyond", larger, beyond, found.unlike, slack)
-    return Carried(found.object_, "object", None, beyond, found.unlike, slack)
+        return Carried(object_, "beyond", larger, beyond, found.unlike, slack)
+    return Carried(object_, "object", None, beyond, found.unlike, slack)
 
 
 def _is_object(found: Found, handle: Bool) -> bool:
     """Whether what was found is a thing in its surroundings, not a piece of what the handle is a part of."""
     rim = handle & ~_shrunk(handle)
-    near = within(found.object_, max(TOUCH, LOOKED_AT / found.scale))
-    return not rim.any() or float(near[rim].mean()) <= MOST_TOUCH
+    return not rim.any() or float(found.object_[rim].mean()) <= MOST_TOUCH
+
+
+def _with_missed(found: Found, handle: Bool) -> Bool:
+    """The object, and what of it was not found in a handle that was drawn along its edge.
+
+    The hand knows better there: what lies deeper in the handle than it kept away from the edge is the
+    object's.
+    """
+    rim = handle & ~_shrunk(handle)
+    near = max(NEAR, LOOKED_AT / found.scale)
+    if not rim.any() or float(within(found.object_, near)[rim].mean()) < ALONG:
+        return found.object_
+    return found.object_ | (handle & ~within(~handle, near))
 
 
 def _opaque(handle: Bool, alpha: Pixels | None) -> Bool | None:
