@@ -24,8 +24,8 @@ Pixels = npt.NDArray[np.uint8]
 _spare: deque[cv2.dnn.Net] = deque()
 
 NETWORK = Path(__file__).with_name("u2netp.onnx")
-OUTPUT = "1959"  # the fused map; the others are those of single depths
-SIDE = 256  # at which a picture is looked at
+OUTPUT = "1959"  # the fused map
+SIDE = 256  # at which a picture is looked at; OpenCV before 5 takes no other than the one the file names
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the pictures it was trained on
 
 
