@@ -8,20 +8,19 @@ NOTICE.
 
 from __future__ import annotations
 
-from collections import deque
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from regiondrag_widget.locks import OrderedLock, Rank
+
 __all__ = ["NETWORK", "salience"]
 
 Float = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
-
-# networks that no thread is using: one keeps its input, so no two threads may share it
-_spare: deque[cv2.dnn.Net] = deque()
 
 NETWORK = Path(__file__).with_name("u2netp.onnx")
 OUTPUT = "1959"  # the fused map
@@ -38,11 +37,21 @@ def salience(rgb: Pixels) -> Float:
     ).astype(np.float32)
     square /= max(float(square.max()), 1.0)
     normal = (square - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
-    try:
-        net = _spare.pop()
-    except IndexError:
-        net = cv2.dnn.readNetFromONNX(str(NETWORK))
-    net.setInput(np.ascontiguousarray(normal.transpose(2, 0, 1)[None]))
-    seen = net.forward(OUTPUT)[0, 0].copy()
-    _spare.append(net)
+    with _lock:
+        net = _network()
+        net.setInput(np.ascontiguousarray(normal.transpose(2, 0, 1)[None]))
+        seen = net.forward(OUTPUT)[0, 0].copy()
     return np.asarray(cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR).clip(0, 1))
+
+
+# one network for all threads, in turns: it keeps some 170 MB of what it computes
+_lock = OrderedLock(Rank.SALIENCE)
+_kept: dict[int, cv2.dnn.Net] = {}
+
+
+def _network() -> cv2.dnn.Net:
+    """The process has one of its own: a forked child may have got another's in the middle of its work."""
+    process = os.getpid()
+    if process not in _kept:
+        _kept[process] = cv2.dnn.readNetFromONNX(str(NETWORK))
+    return _kept[process]

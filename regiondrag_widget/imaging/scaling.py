@@ -16,6 +16,7 @@ Picture = Float | npt.NDArray[np.uint8]
 Window = tuple[slice, slice]
 
 SMALL = 1 << 20  # pixels up to which nothing is saved on: all is averaged as floats, exactly
+HALVED = 8  # times as large as it shall be, from which a large picture is halved first
 ROUGHLY = 4  # pixels of a block of a large mask, of which any stands for all, per pixel of the smaller mask
 
 
@@ -56,6 +57,11 @@ def averaged(rgb: Picture, size: tuple[int, int]) -> Float:
         rgb = np.asarray(rgb, np.float32)
     if (rgb.shape[1], rgb.shape[0]) == size:
         return np.asarray(rgb, np.float32)
+    while rgb.dtype == np.uint8 and min(rgb.shape[1] / size[0], rgb.shape[0] / size[1]) >= HALVED:
+        height, width = rgb.shape[0] // 2, rgb.shape[1] // 2  # halving is so much faster than any other
+        rgb = np.asarray(
+            cv2.resize(rgb[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+        )
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
