@@ -17,6 +17,7 @@ from regiondrag_widget.imaging.plain import paper_of
 from regiondrag_widget.imaging.reach import reach_of_surroundings
 from regiondrag_widget.imaging.salient import salience
 from regiondrag_widget.imaging.surroundings import Surroundings, distance_to_colours, surroundings_of
+from regiondrag_widget.regions.box import bounding_box, grown, slices_of
 
 __all__ = ["NAMES", "Cues", "cues_of"]
 
@@ -100,9 +101,9 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float) -> Cues | None:
     deep = depth(handle)
     ways = _by_colour(handle, colours), _by_depth(handle, deep), _by_core(handle, scale)
     with ThreadPoolExecutor(len(ways)) as threads:  # GrabCut takes one core, and one generator a thread
-        cut = threads.map(lambda labels: _cut(rgb, labels), ways)
-        wide, close = salience(rgb), _from_close(rgb, handle)
-        by_colour, by_depth, by_core = cut
+        cutting = threads.map(lambda labels: _cut(rgb, labels), ways)
+        wide, close = salience(rgb), _from_close(rgb, handle)  # meanwhile
+        by_colour, by_depth, by_core = cutting
     by_core &= handle
     none = np.zeros_like(handle)
     reach, faint = (reach_of_surroundings(rgb, handle, none, firm=firm) for firm in (FIRM, FAINT))
@@ -207,12 +208,9 @@ def _cut(rgb: Pixels, labels: Pixels) -> Bool:
 
 def _from_close(rgb: Pixels, handle: Bool) -> Float:
     """The salience (h, w) in a view of the handle and hardly more; none outside it."""
-    rows, columns = np.flatnonzero(handle.any(1)), np.flatnonzero(handle.any(0))
-    pad = round(CLOSE * max(rows[-1] - rows[0], columns[-1] - columns[0]))
-    view = (
-        slice(max(0, rows[0] - pad), rows[-1] + 1 + pad),
-        slice(max(0, columns[0] - pad), columns[-1] + 1 + pad),
-    )
+    x0, y0, x1, y1 = box = bounding_box(handle)
+    pad = round(CLOSE * (max(x1 - x0, y1 - y0) - 1))
+    view = slices_of(grown(box, pad, (handle.shape[0], handle.shape[1])))
     seen = np.zeros(handle.shape, np.float32)
     seen[view] = salience(np.ascontiguousarray(rgb[view]))
     return seen
