@@ -14,6 +14,7 @@ from regiondrag_widget.bench.handles.objects import HandObject
 from regiondrag_widget.imaging import find
 from regiondrag_widget.imaging.cues import cues_of
 from regiondrag_widget.imaging.likely import halved
+from regiondrag_widget.imaging.segment import SIDE
 
 __all__ = ["Example", "examples"]
 
@@ -64,7 +65,7 @@ def examples(objects: Sequence[HandObject]) -> Iterator[Example]:
         for careless, handles in ((False, usual_ones), (True, list(_careless(thing.mask)))):
             for kind, handle in handles:
                 part, inside, scale = find.looked_at(rgb, handle)
-                cues = cues_of(part, inside, scale)
+                cues = cues_of(part, inside, scale, find.looked_at(rgb, handle, SIDE)[0])
                 if cues is None:
                     continue
                 object_ = find.looked_at(thing.mask.astype(np.uint8) * 255, handle)[0] > 127

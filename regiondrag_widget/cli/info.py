@@ -14,7 +14,7 @@ from regiondrag_widget._version import __version__
 
 LIBRARIES = (
     "torch", "diffusers", "transformers", "safetensors", "numpy", "scipy", "pillow", "opencv-python-headless",
-    "anywidget", "ipywidgets", "ipycanvas", "jupyterlab",
+    "onnxruntime", "anywidget", "ipywidgets", "ipycanvas", "jupyterlab",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from regiondrag_widget.imaging.cues import cues_of
 from regiondrag_widget.imaging.likely import likely
 from regiondrag_widget.imaging.nearness import depth
 from regiondrag_widget.imaging.reach import firmness
+from regiondrag_widget.imaging.segment import SIDE
 
 __all__ = ["LIKELY", "Found", "find_object", "looked_at"]
 
@@ -69,7 +70,7 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     part, inside, scale = looked_at(rgb, handle)
     if not inside.any():
         return None
-    cues = cues_of(part, inside, scale)
+    cues = cues_of(part, inside, scale, looked_at(rgb, handle, SIDE)[0])
     if cues is None:
         return None
     share = np.maximum(cv2.GaussianBlur(inside.astype(np.float32), (0, 0), CALM), 1e-3)
@@ -88,7 +89,7 @@ def _trimmed(object_: Bool, reach: Float, strip: float) -> Bool:
     return np.asarray(object_ & ((reach < REACHED) | (depth(object_) > strip)))
 
 
-def looked_at(picture: Pixels, handle: Bool) -> tuple[Pixels, Bool, float]:
+def looked_at(picture: Pixels, handle: Bool, side: int = WORK_SIDE) -> tuple[Pixels, Bool, float]:
     """What is looked at to find the object: the window around a handle, made small where it is large.
 
     Parameters
@@ -97,6 +98,8 @@ def looked_at(picture: Pixels, handle: Bool) -> tuple[Pixels, Bool, float]:
         (H, W) or (H, W, 3) uint8.
     handle
         (H, W) bool.
+    side
+        Pixels of the window's longer side, at most.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def looked_at(picture: Pixels, handle: Bool) -> tuple[Pixels, Bool, float]:
     window = _window(handle)
     part, inside = np.ascontiguousarray(picture[window]), np.ascontiguousarray(handle[window])
     height, width = inside.shape
-    scale = min(1.0, WORK_SIDE / max(height, width))
+    scale = min(1.0, side / max(height, width))
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
