@@ -43,7 +43,8 @@ class Rank(IntEnum):
     CACHE = 90  # what a session keeps
     REGISTRY = 100  # small tables: the lock of each network, the shared inference thread
     MASKS = 110  # which masks are unpacked
-    SEGMENT = 120  # the network that sees what a box holds, held while it looks
+    SALIENCE = 120  # the network that sees what stands out, held while it looks
+    SEGMENT = 130  # the network that sees what a box holds, held while it looks
 
 
 class LockOrderError(RuntimeError):

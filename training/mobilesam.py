@@ -52,7 +52,11 @@ class MobileSam(nn.Module):
             if node == "Add" and used[0].ndim == 3 and used[0].shape[1] == used[0].shape[2]
         ]
         self._norms = [
-            [used[0] for node, used in _used(encoder, self._encoder) if (node, used[0].shape) == (kind, (256, 1, 1))]
+            [
+                used[0]
+                for node, used in _used(encoder, self._encoder)
+                if (node, used[0].shape) == (kind, (256, 1, 1))
+            ]
             for kind in ("Mul", "Add")
         ]
         for node in decoder.graph.node:  # the exporter keeps a bias's name, and a matrix's only in the node
@@ -78,11 +82,13 @@ class MobileSam(nn.Module):
         Returns
         -------
         tuple
-            (1, 4, s / 4, s / 4) logits, the first of the answer that stands alone, and (1, 4) what the network
-            thinks of each.
+            (1, 4, s / 4, s / 4) logits, the first of the answer that stands alone, and (1, 4) what the
+            network thinks of each.
         """
         side = int(image.shape[-1])
-        corners = torch.cat([self._decoder[f"model.prompt_encoder.point_embeddings.{i}.weight"] for i in (2, 3)])
+        corners = torch.cat(
+            [self._decoder[f"model.prompt_encoder.point_embeddings.{i}.weight"] for i in (2, 3)]
+        )
         return self._masks(self._seen(image), self._place((box + 0.5) / side) + corners[None])
 
     def _seen(self, x: Tensor) -> Tensor:
@@ -90,9 +96,10 @@ class MobileSam(nn.Module):
         ordered, biases = iter(self._ordered), iter(self._biases)
 
         def convolved(x: Tensor, stride: int = 1, *, apart: bool = False) -> Tensor:
-            weight, *bias = next(ordered)
+            weight, bias = (*next(ordered), None)[:2]
+            assert weight is not None
             size, groups = int(weight.shape[-1]), int(weight.shape[0]) if apart else 1
-            return functional.conv2d(x, weight, *(bias or [None]), stride, size // 2, 1, groups)
+            return functional.conv2d(x, weight, bias, stride, size // 2, 1, groups)
 
         def merged(x: Tensor, stride: int) -> Tensor:
             x = functional.gelu(convolved(x))
@@ -110,10 +117,10 @@ class MobileSam(nn.Module):
                 rows = rows + self._attended(rows, name, heads, window, ordered, biases)
                 x = convolved(rows.permute(0, 3, 1, 2).contiguous(), apart=True)
                 rows = x.permute(0, 2, 3, 1)
-                inner = next(ordered)[0], self._encoder[f"{name}.mlp.fc1.bias"]
-                outer = next(ordered)[0], self._encoder[f"{name}.mlp.fc2.bias"]
-                more = functional.gelu(self._normal(rows, f"{name}.mlp.norm") @ inner[0] + inner[1])
-                x = (rows + (more @ outer[0] + outer[1])).permute(0, 3, 1, 2).contiguous()
+                more = self._normal(rows, f"{name}.mlp.norm") @ next(ordered)[0]
+                more = functional.gelu(more + self._encoder[f"{name}.mlp.fc1.bias"]) @ next(ordered)[0]
+                rows = rows + (more + self._encoder[f"{name}.mlp.fc2.bias"])
+                x = rows.permute(0, 3, 1, 2).contiguous()
             if layer in STRIDES:
                 x = merged(x, STRIDES[layer])
         for scale, shift in zip(*self._norms, strict=True):
@@ -135,7 +142,9 @@ class MobileSam(nn.Module):
         down, across = (height + below) // window, (width + right) // window
         x = functional.pad(x, (0, 0, 0, right, 0, below)).view(1, down, window, across, window, channels)
         x = x.transpose(2, 3).reshape(down * across, window * window, channels)
-        entering = self._normal(x, f"{name}.attn.norm") @ next(ordered)[0] + self._encoder[f"{name}.attn.qkv.bias"]
+        entering = (
+            self._normal(x, f"{name}.attn.norm") @ next(ordered)[0] + self._encoder[f"{name}.attn.qkv.bias"]
+        )
         each = channels // heads
         split = entering.view(down * across, window * window, heads, 3 * each).split([each] * 3, 3)
         query, key, value = (of.permute(0, 2, 1, 3) for of in split)
@@ -195,13 +204,17 @@ class MobileSam(nn.Module):
 
     def _perceptron(self, x: Tensor, name: str) -> Tensor:
         for layer in range(3):
-            weight, bias = (self._decoder[f"mask_decoder.{name}.layers.{layer}.{kind}"] for kind in ("weight", "bias"))
+            weight, bias = (
+                self._decoder[f"mask_decoder.{name}.layers.{layer}.{kind}"] for kind in ("weight", "bias")
+            )
             x = functional.linear(x, weight, bias)
             x = functional.relu(x) if layer < 2 else x
         return x
 
     def _settled(self, x: Tensor, name: str) -> Tensor:
-        weight, bias = (self._decoder[f"mask_decoder.transformer.{name}.{kind}"] for kind in ("weight", "bias"))
+        weight, bias = (
+            self._decoder[f"mask_decoder.transformer.{name}.{kind}"] for kind in ("weight", "bias")
+        )
         return functional.layer_norm(x, (256,), weight, bias, 1e-5)
 
     def _linear(self, x: Tensor, name: str) -> Tensor:
@@ -238,7 +251,9 @@ def _arrays(model: onnx.ModelProto) -> dict[str, Tensor]:
 
 def _used(model: onnx.ModelProto, arrays: Mapping[str, Tensor]) -> list[tuple[str, list[Tensor]]]:
     """Each step that takes constants, and those, in the order of the computation."""
-    steps = ((node.op_type, [arrays[name] for name in node.input if name in arrays]) for node in model.graph.node)
+    steps = (
+        (node.op_type, [arrays[name] for name in node.input if name in arrays]) for node in model.graph.node
+    )
     return [(kind, used) for kind, used in steps if used]
 
 

@@ -15,9 +15,10 @@ import numpy.typing as npt
 from regiondrag_widget.imaging.nearness import depth
 from regiondrag_widget.imaging.plain import paper_of
 from regiondrag_widget.imaging.reach import reach_of_surroundings
+from regiondrag_widget.imaging.salient import salience
 from regiondrag_widget.imaging.segment import Segments, segments_in
 from regiondrag_widget.imaging.surroundings import Surroundings, distance_to_colours, surroundings_of
-from regiondrag_widget.regions.box import bounding_box
+from regiondrag_widget.regions.box import bounding_box, grown, slices_of
 
 __all__ = ["NAMES", "Cues", "cues_of"]
 
@@ -38,6 +39,8 @@ CROSSED = 0.1  # of the rim of a handle on paper, that ink may cross
 NEAR, FAR = 6.0, 20.0  # pixels of the blur that the surroundings' colours nearby are told from
 FINE, COARSE = 2.5, 7.0  # pixels of the blur of what the cuts say
 FEW = 50  # pixels that are too few to learn colours from
+CLOSE = 0.05  # of a handle's side, around it: the second view of what stands out
+STANDS_OUT = 0.5  # salience from which a pixel counts
 SURE = 3.0  # logits of the segmentation network per unit of a cue
 EVEN = 8.0  # CIELAB units added to the surroundings' deviation, which may be none
 
@@ -48,9 +51,10 @@ NAMES = (
     *("share by colour", "share by depth", "share by core"),
     *("rim by colour", "rim by depth", "rim by core"),
     *("fill of the box", "fill of the hull", "size", "reach of the core", "faint reach of the core"),
+    *("salient share", "salient share, close", "salient rim", "salient rim, close", "salient within"),
     *("segment's quality", "segment's share", "segment's rim", "segment's share within"),
     *("L", "a", "b", "L from the surroundings", "a from the surroundings", "b from the surroundings"),
-    *("in the handle", "distance to the handle", "segment", "only segment"),
+    *("in the handle", "distance to the handle", "salience", "salience, close", "segment", "only segment"),
 )
 """What each channel of `Cues.values` holds. From "L" on it is known in the whole window, before only in the
 handle; from "share by colour" to there it is the same for the whole handle."""
@@ -103,7 +107,8 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float, fine: Pixels | None = None)
     ways = _by_colour(handle, colours), _by_depth(handle, deep), _by_core(handle, scale)
     with ThreadPoolExecutor(len(ways)) as threads:  # GrabCut takes one core, and one generator a thread
         cutting = threads.map(lambda labels: _cut(rgb, labels), ways)
-        segments = _segments(rgb if fine is None else fine, handle)  # meanwhile
+        wide, close = salience(rgb), _from_close(rgb, handle)  # meanwhile
+        segments = _segments(rgb if fine is None else fine, handle)
         by_colour, by_depth, by_core = cutting
     by_core &= handle
     none = np.zeros_like(handle)
@@ -133,6 +138,9 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float, fine: Pixels | None = None)
         *((cut & rim).sum() / max(1, int(rim.sum())) for cut in cuts),
         *(handle.sum() / box, handle.sum() / max(1.0, hull), np.log(most)),
         *(reach[core].mean(), faint[core].mean()),
+        *((seen[handle] > STANDS_OUT).mean() for seen in (wide, close)),
+        *((seen[rim] > STANDS_OUT).mean() if rim.any() else 0 for seen in (wide, close)),
+        wide[handle].sum() / (wide.sum() + 1),
         segments.quality,
         *(segment[part].mean() if part.any() else 0 for part in (handle, rim)),
         segment[handle].sum() / max(1, int(segment.sum())),
@@ -144,6 +152,8 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float, fine: Pixels | None = None)
             *_from_all(lab, ring).transpose(2, 0, 1),
             handle,
             np.log1p(cv2.distanceTransform(ring.astype(np.uint8), cv2.DIST_L2, 5)),
+            wide,
+            close,
             *(cue / SURE for cue in (segments.best, segments.only)),
         ]
     ).astype(np.float32)
@@ -205,6 +215,16 @@ def _cut(rgb: Pixels, labels: Pixels) -> Bool:
     except cv2.error:  # it does not take labels of one kind alone
         return np.zeros(labels.shape, bool)
     return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
+
+
+def _from_close(rgb: Pixels, handle: Bool) -> Float:
+    """The salience (h, w) in a view of the handle and hardly more; none outside it."""
+    x0, y0, x1, y1 = box = bounding_box(handle)
+    pad = round(CLOSE * (max(x1 - x0, y1 - y0) - 1))
+    view = slices_of(grown(box, pad, (handle.shape[0], handle.shape[1])))
+    seen = np.zeros(handle.shape, np.float32)
+    seen[view] = salience(np.ascontiguousarray(rgb[view]))
+    return seen
 
 
 def _segments(fine: Pixels, handle: Bool) -> Segments:

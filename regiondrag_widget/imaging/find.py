@@ -12,6 +12,7 @@ from regiondrag_widget.imaging.cues import cues_of
 from regiondrag_widget.imaging.likely import likely
 from regiondrag_widget.imaging.nearness import depth
 from regiondrag_widget.imaging.reach import firmness
+from regiondrag_widget.imaging.recent import Recent
 from regiondrag_widget.imaging.segment import SIDE
 
 __all__ = ["LIKELY", "Found", "find_object", "looked_at"]
@@ -55,9 +56,9 @@ class Found:
 def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     """The object that a handle was drawn round, or None where nothing in it stands out.
 
-    Three ways of GrabCut, colours, edges, the depth in the handle and what stands out of the picture are
-    weighed (`cues`, `likely`). A doubted pixel is carried: what is missing from an object is seen at once, a
-    strip of ground beside it hardly.
+    Three ways of GrabCut, colours, edges, the depth in the handle, what stands out of the picture and what a
+    segmentation network sees in the handle's box are weighed (`cues`, `likely`). A doubted pixel is carried:
+    what is missing from an object is seen at once, a strip of ground beside it hardly.
 
     Parameters
     ----------
@@ -66,11 +67,21 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     handle
         (H, W) bool with at least one pixel.
     """
-    window = _window(handle)
     part, inside, scale = looked_at(rgb, handle)
     if not inside.any():
         return None
-    cues = cues_of(part, inside, scale, looked_at(rgb, handle, SIDE)[0])
+    fine, _, _ = looked_at(rgb, handle, SIDE)
+    seen = _recent.of((part, inside, fine, np.float64(scale)), lambda: _seen(part, inside, scale, fine))
+    if seen is None:
+        return None
+    window = _window(handle)
+    object_, beyond, unlike = (_full(mask, handle, window) for mask in seen)
+    return Found(object_, beyond, unlike, scale)
+
+
+def _seen(part: Pixels, inside: Bool, scale: float, fine: Pixels) -> tuple[Bool, Bool, Bool] | None:
+    """What `Found` holds, at the size looked at."""
+    cues = cues_of(part, inside, scale, fine)
     if cues is None:
         return None
     share = np.maximum(cv2.GaussianBlur(inside.astype(np.float32), (0, 0), CALM), 1e-3)
@@ -79,9 +90,11 @@ def find_object(rgb: Pixels, handle: Bool) -> Found | None:
     object_ = _tidied(_trimmed(object_ & inside, cues.reach, STRIP * scale) | cues.certain, inside)
     if not object_.any() or firmness(part, inside, object_) < FIRM:
         return None
-    found = (object_, _joined(cues.by_colour & ~inside, object_), cues.colours.outlying & inside)
-    object_, beyond, unlike = (_full(mask, handle, window) for mask in found)
-    return Found(object_, beyond, unlike, scale)
+    return object_, _joined(cues.by_colour & ~inside, object_), cues.colours.outlying & inside
+
+
+# asked about when a handle is complete, when its pair is moved, and at each run
+_recent: Recent[tuple[Bool, Bool, Bool] | None] = Recent(32)
 
 
 def _trimmed(object_: Bool, reach: Float, strip: float) -> Bool:
