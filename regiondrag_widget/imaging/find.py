@@ -94,7 +94,7 @@ def _seen(part: Pixels, inside: Bool, scale: float, fine: Pixels) -> tuple[Bool,
 
 
 # asked about when a handle is complete, when its pair is moved, and at each run
-_recent: Recent[tuple[Bool, Bool, Bool] | None] = Recent(32)
+_recent: Recent[tuple[Bool, Bool, Bool] | None] = Recent(64)
 
 
 def _trimmed(object_: Bool, reach: Float, strip: float) -> Bool:
