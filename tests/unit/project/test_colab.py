@@ -9,7 +9,8 @@ from packaging.requirements import Requirement
 
 tomllib = pytest.importorskip("tomllib", reason="tomllib came with Python 3.11")
 
-NEW_THERE = {"ipycanvas"}  # neither has it; it asks for ipywidgets 7.6 and whatever numpy and Pillow
+# neither has them; they ask for ipywidgets 7.6, and for whatever numpy, Pillow, protobuf and flatbuffers
+NEW_THERE = {"ipycanvas", "onnxruntime"}
 TORCH = "2.11.0"
 KAGGLE = {"ipywidgets": "8.1.5"}  # otherwise Colab's image
 
