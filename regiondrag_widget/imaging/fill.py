@@ -5,12 +5,12 @@ do (`plain`); the flat areas of a drawing go on as areas (`palette`). Elsewhere 
 shifted copies of it meet (`exemplar`): what is copied stays as sharp as its source.
 
 The search is made at a fixed size, and only the hole's box is computed at the picture's own resolution: the
-cost follows the hole, and slowly. Of what surrounds a large hole only smaller copies are made.
+cost follows the hole, and slowly. What surrounds a large hole is looked at in one smaller copy (`seen`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ from regiondrag_widget.imaging.palette import drawn_fill
 from regiondrag_widget.imaging.pattern import pattern_sources
 from regiondrag_widget.imaging.plain import onto_paper, plain_fill
 from regiondrag_widget.imaging.scaling import enlarged, hole_window, lay, shrink
+from regiondrag_widget.imaging.seen import Seen
 from regiondrag_widget.imaging.shadow import cast_shadow
 from regiondrag_widget.imaging.smooth import smooth_fill
 from regiondrag_widget.regions.box import Box, bounding_box, grown, slices_of, within_box
@@ -115,9 +116,14 @@ def _filled(rgb: Picture, hole: Bool, forbidden: Bool | None, seed: int, *, mixe
         top, left = window[0].start - box[1], window[1].start - box[0]
         at = slice(rows.start + top, rows.stop + top), slice(columns.start + left, columns.stop + left)
         shown = inside[within]
-        shadow = cast_shadow(around, inside, unknown)
-        seen = around if shadow is None else shadow.lit(around)
-        found = _fill_window(seen, inside, unknown, rng, mixed)
+        small = Seen.of(around, inside, unknown)
+        shadow = cast_shadow(small.rgb, small.hole, small.forbidden)
+        seen = around
+        if shadow is not None:
+            small = replace(small, rgb=shadow.lit(small.rgb))
+            shadow = shadow.enlarged(small.blocks)
+            seen = small.rgb if small.blocks == 1 else shadow.lit(around)
+        found = _fill_window(seen, inside, unknown, small, rng, mixed)
         if found is None:
             filled = smooth_fill(np.asarray(around, np.float32), inside | unknown)[within]
             lay(filled, result[at], shown)
@@ -161,7 +167,7 @@ def _places(hole: Bool) -> list[Bool]:
 
 
 def _fill_window(
-    rgb: Picture, hole: Bool, forbidden: Bool, rng: np.random.Generator, mixed: bool
+    rgb: Picture, hole: Bool, forbidden: Bool, seen: Seen, rng: np.random.Generator, mixed: bool
 ) -> tuple[Float, Float, Float] | None:
     """In the hole's box in the window: filled pixels, the offset (x, y) of each one's source, the doubt."""
     box = hole_window(hole, 1, 0.0)
@@ -177,17 +183,16 @@ def _fill_window(
         plain = drawn_fill(rgb, hole, forbidden)
         if plain is not None:
             return plain[box], *_uncopied(plain[box])
-        plain = plain_fill(rgb, hole, forbidden, box)
+        plain = plain_fill(rgb, hole, forbidden, box, seen)
     if plain is not None:
         filled = _grained(rgb, plain, hole, forbidden, box, rng)
         return filled, *_uncopied(filled)
-    found = choose_copies(rgb, hole, forbidden, rng)
+    found = choose_copies(seen.rgb, seen.hole, seen.forbidden, rng)
     if found is None:
         return None
-    height, width = hole.shape
     tones, doubt = tones_of(found, mixed)
     labels = fine_labels(found.labels, max(hole.shape)).astype(np.float32)
-    shifts = np.rint(found.shifts[:, ::-1]).astype(np.float32)
+    shifts = np.rint(seen.blocks * found.shifts[:, ::-1]).astype(np.float32)
     unknown = hole | forbidden
 
     filled = np.empty((box[0].stop - box[0].start, box[1].stop - box[1].start, 3), np.float32)
@@ -198,7 +203,7 @@ def _fill_window(
         at = slice(strip[0].start - box[0].start, strip[0].stop - box[0].start)
 
         def full(a: Float, how: int = cv2.INTER_LINEAR, strip: Window = strip) -> Float:
-            return enlarged(a, (height, width), strip, how)
+            return enlarged(a, seen.whole, strip, how)
 
         flow[at] = shifts[full(labels, cv2.INTER_NEAREST).astype(np.uint8)]
         filled[at] = full(tones)

@@ -8,7 +8,18 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SMALL", "averaged", "enlarged", "hole_window", "lay", "pixels_at", "shrink"]
+__all__ = [
+    "SMALL",
+    "any_of_blocks",
+    "averaged",
+    "enlarged",
+    "hole_window",
+    "lay",
+    "mean_of_blocks",
+    "out_of_blocks",
+    "pixels_at",
+    "shrink",
+]
 
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
@@ -35,20 +46,51 @@ def shrink(mask: Bool, size: tuple[int, int]) -> Bool:
     if (mask.shape[1], mask.shape[0]) == size:
         return mask
     if mask.size > SMALL:
-        mask = _any_of_blocks(mask, min(mask.shape[1] // size[0], mask.shape[0] // size[1]) // ROUGHLY)
+        mask = any_of_blocks(mask, min(mask.shape[1] // size[0], mask.shape[0] // size[1]) // ROUGHLY)
     area = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     return np.asarray(area > 1e-3)
 
 
-def _any_of_blocks(mask: Bool, side: int) -> Bool:
+def any_of_blocks(mask: Bool, side: int) -> Bool:
     """A mask with one pixel for each block of side x side, set where any of the block is."""
     if side < 2:
         return mask
-    height, width = (-(-n // side) for n in mask.shape)
-    pad = height * side - mask.shape[0], width * side - mask.shape[1]
-    full = np.pad(mask, ((0, pad[0]), (0, pad[1]))) if any(pad) else mask
-    rows = full.reshape(height, side, -1).any(1)
-    return np.asarray(rows.reshape(height, width, side).any(2))
+    rows = mask[::side].copy()
+    for i in range(1, side):
+        more = mask[i::side]
+        rows[: len(more)] |= more
+    blocks = rows[:, ::side].copy()
+    for i in range(1, side):
+        more = rows[:, i::side]
+        blocks[:, : more.shape[1]] |= more
+    return np.asarray(blocks)
+
+
+def mean_of_blocks(picture: Picture, side: int) -> Picture:
+    """A picture (H, W[, c]) with one pixel for each block of side x side, the mean of what it has of it."""
+    if side < 2:
+        return picture
+    height, width = (-(-n // side) for n in picture.shape[:2])
+    means = np.empty((height, width, *picture.shape[2:]), picture.dtype)
+    # whole blocks are averaged many times as fast as others
+    rows, columns = picture.shape[0] // side, picture.shape[1] // side
+    for high, y in ((rows, 0), (height - rows, rows)):
+        for wide, x in ((columns, 0), (width - columns, columns)):
+            if high and wide:
+                part = picture[y * side : (y + high) * side, x * side : (x + wide) * side]
+                means[y : y + high, x : x + wide] = cv2.resize(
+                    part, (wide, high), interpolation=cv2.INTER_AREA
+                ).reshape(high, wide, *picture.shape[2:])
+    return means
+
+
+def out_of_blocks(mask: Bool, side: int, shape: tuple[int, ...]) -> Bool:
+    """A mask of blocks at the full shape (H, W), its outline smooth."""
+    if side < 2:
+        return mask
+    size = mask.shape[1] * side, mask.shape[0] * side
+    full = cv2.resize(mask.view(np.uint8) * 255, size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(full[: shape[0], : shape[1]] > 127)
 
 
 def averaged(rgb: Picture, size: tuple[int, int]) -> Float:

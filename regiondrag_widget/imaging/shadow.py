@@ -8,7 +8,7 @@ between two boards is dark on and on.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -50,6 +50,10 @@ class Shadow:
 
     depth: Float
     shape: tuple[int, int]
+
+    def enlarged(self, blocks: int) -> Shadow:
+        """The same shadow in a window that is so many times as large."""
+        return replace(self, shape=(blocks * self.shape[0], blocks * self.shape[1]))
 
     def lit(self, rgb: Picture) -> Picture:
         """The window (H, W, 3), uint8 or float32 as given, without the shadow."""
