@@ -165,7 +165,7 @@ def _large_object(picture: Pixels, handle: Bool, kept: Box, side: int) -> _Parts
     None for a window that is not large. `side` is the picture's longer side in pixels.
     """
     blocks = blocks_for(handle.shape, LOOKED_AT)
-    inside = mean_of_blocks(handle.view(np.uint8), blocks) > 0
+    inside = mean_of_blocks(handle.view(np.uint8) * np.uint8(255), blocks) > 127
     if blocks == 1 or not inside.any():
         return None
     carried = carried_mask(np.ascontiguousarray(mean_of_blocks(picture, blocks)), inside)
@@ -179,7 +179,7 @@ def _large_object(picture: Pixels, handle: Bool, kept: Box, side: int) -> _Parts
     small = slices_of((x0 // blocks, y0 // blocks, -(-x1 // blocks), -(-y1 // blocks)))
     outline = out_of_blocks(np.ascontiguousarray(near[small]), blocks, (y1 - y0, x1 - x0))
     around = np.ascontiguousarray(handle[at])
-    opacity, colours = soft_edge(np.ascontiguousarray(picture[at]), around & outline, around, blocks * wide)
+    opacity, colours = soft_edge(picture[at], around & outline, around, blocks * wide)
     left = out_of_blocks(_place_left(carried, inside, side, blocks), blocks, handle.shape)
     at = within_box(kept, (x0, y0, x1, y1))
     return _Parts(opacity[at], colours[at], left, carried.verdict)

@@ -25,6 +25,7 @@ from regiondrag_widget.imaging.scaling import enlarged, hole_window, lay, shrink
 from regiondrag_widget.imaging.seen import Seen
 from regiondrag_widget.imaging.shadow import cast_shadow
 from regiondrag_widget.imaging.smooth import smooth_fill
+from regiondrag_widget.imaging.strips import in_strips
 from regiondrag_widget.regions.box import Box, bounding_box, grown, slices_of, within_box
 
 __all__ = ["Fill", "exemplar_fill", "mixed_fill"]
@@ -36,7 +37,6 @@ Window = tuple[slice, slice]
 
 PLACES_SIDE = 512  # parts of a larger picture are told apart at this size
 PATTERN_SIDE = 1024  # larger windows are not searched for a pattern
-STRIP = 64  # rows of the picture that are filled at a time
 GRAIN_PIXELS = 4_000_000  # larger boxes keep the grain that is copied
 APART = 8  # pixels of a picture of 512: parts of a hole nearer than twice this are one
 MOST_PLACES = 8  # that are filled one by one
@@ -100,7 +100,7 @@ def _filled(rgb: Picture, hole: Bool, forbidden: Bool | None, seed: int, *, mixe
         nothing = np.zeros((0, 0, 3), np.float32)
         return Fill((0, 0, 0, 0), nothing, None, nothing[..., 0])
     box = grown(bounding_box(hole), 1, (hole.shape[0], hole.shape[1]))
-    forbidden = np.zeros_like(hole) if forbidden is None else forbidden & ~hole
+    forbidden = np.zeros_like(hole) if forbidden is None else forbidden
     result = np.array(rgb[slices_of(box)], np.float32, order="C")
     doubt = np.zeros(result.shape[:2], np.float32)
     source_offset = np.zeros((*doubt.shape, 2), np.float32)
@@ -108,7 +108,8 @@ def _filled(rgb: Picture, hole: Bool, forbidden: Bool | None, seed: int, *, mixe
     for place in _places(hole):
         window = hole_window(place, 24, 1.0)
         rng = np.random.default_rng(seed)
-        inside, unknown = place[window], forbidden[window] | (hole[window] & ~place[window])
+        inside = place[window]
+        unknown = (forbidden[window] | hole[window]) & ~inside
         around: Picture = rgb[window]
         if max(inside.shape) <= PATTERN_SIDE:  # only smaller copies are made of larger ones
             around = _with_filled(around, window, result, box)
@@ -198,11 +199,12 @@ def _fill_window(
     filled = np.empty((box[0].stop - box[0].start, box[1].stop - box[1].start, 3), np.float32)
     flow = np.empty((*filled.shape[:2], 2), np.float32)
     doubts = np.empty(filled.shape[:2], np.float32)
-    for top in range(box[0].start, box[0].stop, STRIP):  # a few rows at a time stay in the processor's cache
-        strip = slice(top, min(top + STRIP, box[0].stop)), box[1]
-        at = slice(strip[0].start - box[0].start, strip[0].stop - box[0].start)
 
-        def full(a: Float, how: int = cv2.INTER_LINEAR, strip: Window = strip) -> Float:
+    def fill(rows: slice) -> None:
+        strip = rows, box[1]
+        at = slice(rows.start - box[0].start, rows.stop - box[0].start)
+
+        def full(a: Float, how: int = cv2.INTER_LINEAR) -> Float:
             return enlarged(a, seen.whole, strip, how)
 
         flow[at] = shifts[full(labels, cv2.INTER_NEAREST).astype(np.uint8)]
@@ -210,6 +212,8 @@ def _fill_window(
         filled[at] += copied(rgb, flow[at], strip, hole, unknown, shifts)
         lay(np.asarray(rgb[strip], np.float32), filled[at], ~hole[strip])
         doubts[at] = full(doubt)
+
+    in_strips(fill, box[0], box[1].stop - box[1].start)
     filled = _grained(rgb, filled, hole, forbidden, box, rng)
     if max(hole.shape) <= PATTERN_SIDE:
         whole = np.array(rgb, np.float32)

@@ -52,5 +52,8 @@ class Seen:
 
 
 def blocks_for(shape: tuple[int, ...], side: int) -> int:
-    """Pixels across one of a copy whose longer side is at least `side`, and less than twice that; from 1."""
-    return max(1, max(shape) // side)
+    """Pixels across one of a copy whose longer side is at least `side`, and less than twice that.
+
+    A power of two, from 1.
+    """
+    return 1 << (max(1, max(shape) // side).bit_length() - 1)
