@@ -64,8 +64,8 @@ def plain_fill(
     if float(np.quantile(np.abs(small - tones).max(-1)[band], MOSTLY)) > MOST:
         return None
     known = (~gap).astype(np.float32)
-    seen = cv2.GaussianBlur(known, (0, 0), 1.5)[..., None]  # noise of single pixels would run into the hole
-    calm = cv2.GaussianBlur(small * known[..., None], (0, 0), 1.5) / np.maximum(seen, 1e-3)
+    part = cv2.GaussianBlur(known, (0, 0), 1.5)[..., None]  # noise of single pixels would run into the hole
+    calm = cv2.GaussianBlur(small * known[..., None], (0, 0), 1.5) / np.maximum(part, 1e-3)
     filled = spread(np.asarray(calm, np.float32), ~gap, gap)
     if ratio > 1 and hole.size <= SMALL:
         filled = np.asarray(cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)

@@ -74,7 +74,8 @@ def mean_of_blocks(picture: Picture, side: int) -> Picture:
     while side > 1:
         height, width = picture.shape[:2]
         if height % 2 or width % 2:
-            picture = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+            even = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+            picture = np.asarray(even, picture.dtype)
         size = (width + 1) // 2, (height + 1) // 2
         picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), picture.dtype)
         side //= 2

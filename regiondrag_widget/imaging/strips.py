@@ -1,4 +1,4 @@
-"""Work done on a few rows of a picture at a time: they stay in the processor's cache, and cores share them."""
+"""Work on a few rows of a picture at a time: they stay in the processor's cache, and cores share them."""
 
 from __future__ import annotations
 
