@@ -176,6 +176,7 @@ class PreparedPicture:
         known: PreparedWindow | None = self._cache.get(("window", window, weights, seed, inverted))
         if known is not None:
             return known
+        self._clock.begins("prepare")
         sheet = Sheet.of(self._picture, window)
         with self._clock.stage("encode"):
             latents = encoded_once(self._model.backbone, sheet.working, self.coder.encode)

@@ -71,15 +71,14 @@ def mean_of_blocks(picture: Picture, side: int) -> Picture:
 
     It is halved as often as that takes, which is so much faster than any other way.
     """
+    means: npt.NDArray[Any] = picture
     while side > 1:
-        height, width = picture.shape[:2]
+        height, width = means.shape[:2]
         if height % 2 or width % 2:
-            even = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-            picture = np.asarray(even, picture.dtype)
-        size = (width + 1) // 2, (height + 1) // 2
-        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), picture.dtype)
+            means = cv2.copyMakeBorder(means, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        means = cv2.resize(means, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
         side //= 2
-    return picture
+    return means
 
 
 def out_of_blocks(mask: Bool, side: int, shape: tuple[int, ...]) -> Bool:
