@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -17,7 +18,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give a file to one process, and everything that waits for pages and kernels to the first of them.
+    """Give a file to one process, and everything that needs a browser or a kernel to the first of them.
 
     Two browsers or JupyterLabs at once would slow each other down until something times out.
     """
@@ -26,9 +27,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class OneBrowser(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = str(super()._split_scope(nodeid))
-            return "browser and kernel" if file.startswith(("tests/browser/", "tests/kernel/")) else file
+            waits = file.startswith(("tests/browser/", "tests/kernel/test_kernel_"))
+            return "browser and kernel" if waits else file
 
     return OneBrowser(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported by now out of every later collection of garbage.
+
+    It stays anyway, and the package collects wherever it lets go of something large: that took most of a
+    second each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

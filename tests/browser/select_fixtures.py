@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,15 @@ from regiondrag_widget.widget.validation import read_message
 from tests.browser.mock_host.page import Widget
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def duck() -> Any:
     return assets.load("rubber-duck")
+
+
+@lru_cache(maxsize=2)  # most tests open the duck, whose pieces are then found once
+def _looked_at(data: bytes) -> _Picture:
+    with Image.open(io.BytesIO(data)) as image:
+        return _Picture(image.convert("RGB"))
 
 
 @pytest.fixture
@@ -28,8 +35,8 @@ def open_photo(open_widget: Callable[..., Widget]) -> Callable[..., Widget]:
 
     def open_it(data: bytes, **options: Any) -> Widget:
         with Image.open(io.BytesIO(data)) as image:
-            picture = _Picture(image.convert("RGB"))
             width, height = image.size
+        picture = _looked_at(data)
         photo = base64.b64encode(data).decode()
         widget = open_widget(photo=photo, width=width, height=height, **options)
 

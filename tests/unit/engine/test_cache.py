@@ -148,7 +148,7 @@ def test_a_cache_without_room_changes_no_result(pipe: Any):
 
 
 def test_a_shrunk_cache_makes_its_room_at_once(pipe: Any):
-    session = rd.ImageSession(pipe, picture(*SHAPE))
+    session = rd.ImageSession(pipe, picture(*SHAPE), max_bytes=1 << 26)
     expected = run(session, PAIRS)
     while session.cache_report().budget > session.nbytes:
         session.shrink_cache()

@@ -53,6 +53,7 @@ def in_threads(work: Callable[[int], Any], count: int = THREADS) -> list[Any]:
         return list(pool.map(begin, range(count)))
 
 
+@pytest.mark.looks_anew
 @pytest.mark.parametrize("content", ["pixels", "latents"])
 @pytest.mark.parametrize("keys_values", ["device", "recompute"])
 def test_edits_of_one_network_from_many_threads_are_the_serial_ones(content: str, keys_values: str):

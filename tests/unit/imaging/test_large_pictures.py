@@ -18,6 +18,8 @@ from regiondrag_widget.imaging.nearness import depth, signed_depth, within
 from regiondrag_widget.imaging.window import choose_window
 from regiondrag_widget.regions import RegionPair, RegionPairs
 
+pytestmark = pytest.mark.looks_anew
+
 SIDE = (3000, 4000)
 
 
