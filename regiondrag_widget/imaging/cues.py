@@ -41,7 +41,8 @@ FINE, COARSE = 2.5, 7.0  # pixels of the blur of what the cuts say
 FEW = 50  # pixels that are too few to learn colours from
 CLOSE = 0.05  # of a handle's side, around it: the second view of what stands out
 STANDS_OUT = 0.5  # salience from which a pixel counts
-SURE = 3.0  # logits of the segmentation network per unit of a cue
+LOGITS = 3.0  # of the segmentation network per unit of a cue
+SURE = 0.95  # the quality it expects, from which it is believed
 EVEN = 8.0  # CIELAB units added to the surroundings' deviation, which may be none
 
 NAMES = (
@@ -73,6 +74,8 @@ class Cues:
     certain
         (h, w) bool, the object's whatever is likely: by two cuts, one of them by colour, or shut off from the
         surroundings by an edge; and ink. `likely` knows photographs, and nothing of drawings and words.
+    segment
+        (h, w) bool, what the segmentation network sees in the handle and is sure of.
     reach
         (h, w) float32 in [0, 1], how far the surroundings reach before an edge stops them.
     colours
@@ -82,6 +85,7 @@ class Cues:
     values: Float
     by_colour: Bool
     certain: Bool
+    segment: Bool
     reach: Float
     colours: Surroundings
 
@@ -154,12 +158,13 @@ def cues_of(rgb: Pixels, handle: Bool, scale: float, fine: Pixels | None = None)
             np.log1p(cv2.distanceTransform(ring.astype(np.uint8), cv2.DIST_L2, 5)),
             wide,
             close,
-            *(cue / SURE for cue in (segments.best, segments.only)),
+            *(cue / LOGITS for cue in (segments.best, segments.only)),
         ]
     ).astype(np.float32)
     certain = (by_colour & (by_depth | by_core)) | (reach < SHUT_OFF)
     certain |= _ink(rgb, ring, rim)
-    return Cues(values, by_colour, certain & handle, reach, colours)
+    sure = segment & handle & (segments.quality > SURE)
+    return Cues(values, by_colour, certain & handle, sure, reach, colours)
 
 
 def _ink(rgb: Pixels, ring: Bool, rim: Bool) -> Bool:

@@ -86,7 +86,7 @@ def _seen(part: Pixels, inside: Bool, scale: float, fine: Pixels) -> tuple[Bool,
         return None
     share = np.maximum(cv2.GaussianBlur(inside.astype(np.float32), (0, 0), CALM), 1e-3)
     chance = cv2.GaussianBlur(np.where(inside, likely(cues.values), 0), (0, 0), CALM) / share
-    object_ = (chance > LIKELY) | cues.certain
+    object_ = (chance > LIKELY) | cues.segment | cues.certain
     object_ = _tidied(_trimmed(object_ & inside, cues.reach, STRIP * scale) | cues.certain, inside)
     if not object_.any() or firmness(part, inside, object_) < FIRM:
         return None

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 import regiondrag_widget as rd
 from regiondrag_widget.bench.handles.cases import Case, cases
+from regiondrag_widget.bench.handles.handles import handle_of
 from regiondrag_widget.bench.handles.methods import ours
 from regiondrag_widget.bench.handles.objects import load_objects
 from regiondrag_widget.imaging import likely as module
@@ -191,3 +192,15 @@ def test_a_drawing_s_ground_is_no_ink():
     road = HANDLE & ~THING & (YY > 84)
     assert cues.certain[THING].mean() > 0.9
     assert cues.certain[road].mean() < 0.1
+
+
+def test_black_arms_on_a_dark_sofa_are_carried():
+    """On a photograph that nothing was fitted on: colours and edges do not tell them from the ground."""
+    robot = next(thing for thing in load_objects("fresh") if thing.name == "sofa-robot")
+    within = cv2.distanceTransform(robot.mask.astype(np.uint8), cv2.DIST_L2, 5) > 4
+    for kind in ("ellipse", "loose 16", "misses"):
+        handle = handle_of(robot.mask, kind, 0)
+        carried = carried_mask(np.asarray(robot.image()), handle).mask
+        inner = within & handle
+        assert (inner & ~carried).sum() < 0.01 * inner.sum(), kind
+        assert (carried & ~robot.mask).sum() < 0.05 * robot.mask.sum(), kind
