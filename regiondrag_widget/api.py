@@ -133,6 +133,7 @@ def edit(
     device: Any = None,
     dtype: Any = None,
     callback: Callable[[EditStep], None] | None = None,
+    progress: Callable[[str], None] | None = None,
     **settings: Unpack[CallOptions],
 ) -> EditResult:
     """Carry the content of every handle to its target, fill what it leaves, and return the `EditResult`.
@@ -149,6 +150,8 @@ def edit(
         As `load_pipeline` takes them.
     callback : callable, optional
         Called with every `EditStep`; an exception in it ends the edit.
+    progress : callable, optional
+        Called with a few words when a part of the work before the first step begins: see `ImageSession`.
     editable : (H, W) bool array, optional
         False where nothing may change.
     {settings}
@@ -176,6 +179,7 @@ def edit(
         guidance_scale=guidance_scale,
         negative_prompt=negative_prompt,
     )
+    session.progress = progress
     for step in session.edit(pairs, **settings):
         if callback is not None:
             callback(step)

@@ -83,10 +83,11 @@ class Composites:
         carries = tuple(unsaid if pair.carry is None else pair.carry for pair in pairs)
         keeps = tuple(pair.action == "copy" or (pair.moves and settings.vacated == "keep") for pair in pairs)
         cutouts = tuple(
-            self._kept(CutoutRequest(sheet, handle, carry))
+            self._kept("find", CutoutRequest(sheet, handle, carry))
             for handle, carry in zip(handles, carries, strict=True)
         )
         background: Background = self._kept(
+            "fill",
             BackgroundRequest(
                 sheet,
                 handles,
@@ -142,6 +143,7 @@ class Composites:
             return known
         with self._clock.stage("compose"):
             background, cutouts = self.background_for(sheet, pairs, editable, settings, seed)
+            self._clock.begins("compose")
             composite = compose(
                 pairs,
                 background,
@@ -163,11 +165,12 @@ class Composites:
         self._cache.trim("composite", COMPOSITES_KEPT)
         return encoded
 
-    def _kept(self, request: Any, *made_before: Any) -> Any:
-        """What a request asks for, on the host; made where it is not kept yet."""
+    def _kept(self, stage: str, request: Any, *made_before: Any) -> Any:
+        """What a request asks for, on the host; made where it is not kept yet, in a stage that is told."""
         key = key_of(request)
         known = self._cache.get(key)
         if known is None:
+            self._clock.begins(stage)
             made = request.make(*made_before)
             known = self._cache.put(key, made, {"host": made.nbytes})
         return known

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from regiondrag_widget.imaging.picture import Picture
 from regiondrag_widget.imaging.scaling import lay
 from regiondrag_widget.imaging.sheet import Sheet
+from regiondrag_widget.imaging.strips import in_strips
 from regiondrag_widget.imaging.window import Box, slices_of
 
 __all__ = ["Painted"]
@@ -18,8 +19,6 @@ __all__ = ["Painted"]
 Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
-
-ROWS = 64  # laid at a time: they stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,8 @@ class Painted:
 
     def _lay(self, values: Float, onto: Bytes) -> None:
         """Write values of the box's size into a view of pixels, where something was touched."""
-        for top in range(0, values.shape[0], ROWS):
-            rows = slice(top, top + ROWS)
+
+        def lay_rows(rows: slice) -> None:
             lay(np.rint(values[rows].clip(0, 255)).astype(np.uint8), onto[rows], self.touched[rows])
+
+        in_strips(lay_rows, slice(0, values.shape[0]), values.shape[1])

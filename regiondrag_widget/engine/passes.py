@@ -37,6 +37,7 @@ from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.engine.stopwatch import Stopwatch
 from regiondrag_widget.imaging.composite import Composite, warp_residual
 from regiondrag_widget.imaging.sheet import Sheet
+from regiondrag_widget.imaging.strips import in_strips
 from regiondrag_widget.imaging.window import Box, bounding_box, slices_of
 from regiondrag_widget.models.backbone import Backbone, Network, inpaints, told_picture
 from regiondrag_widget.models.keyvalues import SourcePath
@@ -51,7 +52,6 @@ Bool = npt.NDArray[np.bool_]
 # rgb and alpha of the edit's box, the previews and the verdicts, as in `Painted`
 Pixels: TypeAlias = "tuple[Float, Float | None, Sequence[npt.NDArray[np.uint8]], tuple[str, ...]]"
 
-ROWS = 64  # of an edit's box that the change is added to at a time
 PREVIEW_SIDE = 256  # pixels of the longer side of the previews that a result keeps
 
 
@@ -91,12 +91,18 @@ class _Task:
     @cached_property
     def box(self) -> Box:
         """x0, y0, x1, y1 of all handles and targets."""
-        return bounding_box(self.drawn)
+        return self.pairs.box
 
     @property
     def touched(self) -> Bool:
         """(h, w) bool, what the edit may change."""
         return self.drawn if self.editable is None else self.drawn & self.editable
+
+    @property
+    def touched_in_box(self) -> Bool:
+        """What the edit may change, of the box of all handles and targets."""
+        drawn = self.pairs.drawn_in(self.box)
+        return drawn if self.editable is None else drawn & self.editable[slices_of(self.box)]
 
 
 @dataclass(frozen=True)
@@ -170,7 +176,7 @@ class Passes:
         return Painted(
             sheet=sheet,
             box=task.box,
-            touched=task.touched[slices_of(task.box)],
+            touched=task.touched_in_box,
             rgb=rgb,
             alpha=alpha,
             calls=len(task.inversion.levels),
@@ -227,10 +233,12 @@ class Passes:
                     (box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1),
                     draft=task.draft,
                 )
-                for top in range(y0, y1, ROWS):
-                    rows = slice(top, min(top + ROWS, y1)), slice(x0, x1)
-                    strip = box[0] + x0, box[1] + top, box[0] + x1, box[1] + rows[0].stop
-                    out[rows] += weight[rows][..., None] * change(strip)
+
+                def add(rows: slice) -> None:
+                    strip = box[0] + x0, box[1] + rows.start, box[0] + x1, box[1] + rows.stop
+                    out[rows, x0:x1] += weight[rows, x0:x1, None] * change(strip)
+
+                in_strips(add, slice(y0, y1), x1 - x0)
             alpha = None if composite.alpha is None else composite.alpha[at]
         return out, alpha, previews, composed.verdicts
 

@@ -20,7 +20,7 @@ from regiondrag_widget.engine.preview import LatentColours
 from regiondrag_widget.engine.stopwatch import Stopwatch
 from regiondrag_widget.imaging.picture import Picture
 from regiondrag_widget.imaging.sheet import Sheet
-from regiondrag_widget.imaging.window import bounding_box, choose_window
+from regiondrag_widget.imaging.window import choose_window
 from regiondrag_widget.models.backbone import Network
 from regiondrag_widget.models.keyvalues import choose_keeping
 from regiondrag_widget.models.levels import Levels
@@ -167,7 +167,7 @@ class PreparedPicture:
         weights = self._model.backbone.fingerprint()  # adapters may come and go between two edits
         window = choose_window(
             self._picture.shape,
-            None if pairs is None else bounding_box(pairs.handle | pairs.target),
+            None if pairs is None else pairs.box,
             side=self._model.profile.side,
             min_side=self._model.profile.min_side,
             multiple=self._model.backbone.multiple,
@@ -176,6 +176,7 @@ class PreparedPicture:
         known: PreparedWindow | None = self._cache.get(("window", window, weights, seed, inverted))
         if known is not None:
             return known
+        self._clock.begins("prepare")
         sheet = Sheet.of(self._picture, window)
         with self._clock.stage("encode"):
             latents = encoded_once(self._model.backbone, sheet.working, self.coder.encode)

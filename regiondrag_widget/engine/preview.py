@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from regiondrag_widget.imaging.scaling import mean_of_blocks
+from regiondrag_widget.imaging.seen import blocks_for
 from regiondrag_widget.imaging.window import Box, Window, bounding_box, shrunk_part, slices_of
 from regiondrag_widget.locks import OrderedLock, Rank
 
@@ -21,6 +23,8 @@ __all__ = ["LatentColours", "Previewer", "SizedPreviewer", "StepPreviews"]
 
 Float = npt.NDArray[np.float32]
 
+LARGE = 1 << 22  # pixels up to which a preview is the exact mean of the picture's
+FINER = 4  # times as large as a preview, at least, that a large picture is halved to
 HALO = 2  # cells around what is shown: a linear decoder sees one
 
 
@@ -110,7 +114,9 @@ class Previewer:
             height, width = self._picture.shape[:2]
             scale = min(1.0, max_size / max(height, width))
             size = (max(1, round(height * scale)), max(1, round(width * scale)))
-            base = np.asarray(cv2.resize(self._picture, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+            base = np.asarray(
+                cv2.resize(_halved(self._picture, size), size[::-1], interpolation=cv2.INTER_AREA), np.uint8
+            )
             x0, y0, x1, y1 = (round(v * scale) for v in self._window.box)
             x1, y1 = max(x0 + 1, min(x1, size[1])), max(y0 + 1, min(y1, size[0]))
             shown = (y1 - y0, x1 - x0)
@@ -225,6 +231,13 @@ class _Change:
         h, w = (max(1, round(n * part)) for n, part in zip(working.shape[:2], self.share, strict=True))
         shown = cv2.resize(working[:h, :w], shape[::-1], interpolation=cv2.INTER_LINEAR)
         return np.asarray(shown, np.float32)
+
+
+def _halved(picture: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """A large picture halved as long as it stays several times larger than a size (h, w): that is fast."""
+    if picture.shape[0] * picture.shape[1] <= LARGE:
+        return picture
+    return np.asarray(mean_of_blocks(picture, blocks_for(picture.shape, FINER * max(size))), np.uint8)
 
 
 def _part_of(

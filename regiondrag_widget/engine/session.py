@@ -107,6 +107,9 @@ class ImageSession:
         Of the latest edit that ran to its end.
     drafted : Draft or None
         The latest draft that ran to its end.
+    progress : callable or None
+        Called with a few words when a part of the work before an edit's first step begins, such as "Filling
+        the place it left"; on the thread that edits. An exception in it ends the edit.
 
     Raises
     ------
@@ -192,6 +195,15 @@ class ImageSession:
             "an ImageSession cannot be pickled or copied, since it holds a network and its data: pass "
             "the picture and the pairs on, and make the session where it is used"
         )
+
+    @property
+    def progress(self) -> Callable[[str], None] | None:
+        """What is told in words what an edit does before its first step."""
+        return self._clock.tell
+
+    @progress.setter
+    def progress(self, progress: Callable[[str], None] | None) -> None:
+        self._clock.tell = progress
 
     @property
     def nbytes(self) -> int:

@@ -1,12 +1,21 @@
-"""How long each stage of an edit took."""
+"""How long each stage of an edit took, and which one has begun."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
-__all__ = ["Stopwatch"]
+__all__ = ["STAGES", "Stopwatch"]
+
+STAGES: Final = {
+    "prepare": "Preparing the picture",
+    "find": "Finding what to carry",
+    "fill": "Filling the place it left",
+    "compose": "Laying it at its target",
+}
+"""What is done before the first step, each in words."""
 
 
 class Stopwatch:
@@ -20,12 +29,15 @@ class Stopwatch:
 
     Attributes
     ----------
+    tell : callable or None
+        Is called with a few words when a long stage before the first step begins, one of `STAGES`.
     seconds : dict of str to float
         By stage. `reset` makes a new dict, so a reader keeps the one it has.
     """
 
     def __init__(self, wait: Callable[[], None] = lambda: None) -> None:
         self.wait = wait
+        self.tell: Callable[[str], None] | None = None
         self.seconds: dict[str, float] = {}
         self._begun = time.perf_counter()
 
@@ -38,6 +50,11 @@ class Stopwatch:
         self.wait()
         total = self.seconds["total"] = time.perf_counter() - self._begun
         return total
+
+    def begins(self, stage: str) -> None:
+        """Say in words that a stage begins, a key of `STAGES`."""
+        if self.tell is not None:
+            self.tell(STAGES[stage])
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

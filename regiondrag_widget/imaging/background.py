@@ -16,7 +16,7 @@ from regiondrag_widget.imaging.fill import Fill, exemplar_fill, mixed_fill
 from regiondrag_widget.imaging.palette import onto_palette
 from regiondrag_widget.imaging.scaling import hole_window
 from regiondrag_widget.imaging.smooth import smooth_fill
-from regiondrag_widget.regions.box import Box, bounding_box, grown, slices_of, within_box
+from regiondrag_widget.regions.box import Box, bounding_box, grown, slices_of, union_of, within_box
 
 __all__ = ["Background", "empty"]
 
@@ -112,15 +112,16 @@ def empty(
         remains[slices_of(cutout.around)] |= cutout.remains
     if editable is not None:
         hole &= editable
-    remains &= ~hole
-    if not hole.any():
+    at = slices_of(union_of([cutout.box for _, cutout in emptied]))  # beside it there is no hole
+    remains[at] &= ~hole[at]
+    if not hole[at].any():
         none = np.zeros((0, 0), np.float32)
         colours = np.zeros((0, 0, 3), np.float32)
         return Background((0, 0, 0, 0), colours, none if varies else None, hole[:0, :0], None, none, rgb)
     hidden = remains | (alpha == 0) if varies else remains
     if prefill != "smooth":
         fill = mixed_fill if prefill == "mixed" else exemplar_fill
-        first = fill(rgb, hole, hidden & ~hole, seed=seed)
+        first = fill(rgb, hole, hidden, seed=seed)
     else:
         first = _smooth(rgb, hole, hole | hidden)
     at = slices_of(first.box)

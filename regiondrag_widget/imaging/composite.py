@@ -18,6 +18,7 @@ from regiondrag_widget.imaging.background import Background
 from regiondrag_widget.imaging.cutout import Cutout
 from regiondrag_widget.imaging.membrane import rim_correction
 from regiondrag_widget.imaging.scaling import lay
+from regiondrag_widget.imaging.strips import in_strips
 from regiondrag_widget.regions import RegionPair, RegionPairs, pixel_map
 from regiondrag_widget.regions.box import Box, bounding_box, grown, slices_of, union_of, within_box
 from regiondrag_widget.regions.framing import framed_pairs
@@ -30,7 +31,6 @@ Pixels = npt.NDArray[np.uint8]
 _Kind = TypeVar("_Kind", bound=np.generic)
 
 CUBIC_REACH = 3  # pixels around a sample that cubic interpolation may look at
-ROWS = 64  # laid at a time
 STILL = 0.02  # pixels; what moves by less stays
 
 # a movement x, y by whole pixels, or the source x and y of every pixel of a box
@@ -197,13 +197,15 @@ def _stays(box: Box, pair: RegionPair, xy: _Sources) -> bool:
 
 def _lay(under: Float, over: Float | Pixels, cover: Float) -> None:
     """Put `over` onto `under` (h, w, 3), in place, by as much as it covers; exactly so where that is all."""
-    full = cover >= 1
-    for top in range(0, len(over), ROWS):  # a few rows at a time stay in the processor's cache
-        rows = slice(top, top + ROWS)
-        lay(np.ascontiguousarray(over[rows], np.float32), under[rows], full[rows])
-    rim = np.nonzero((cover > 0) & (cover < 1))
-    below = under[rim]
-    under[rim] = below + cover[rim][:, None] * (over[rim].astype(np.float32) - below)
+
+    def lay_rows(rows: slice) -> None:
+        share = cover[rows]
+        lay(np.ascontiguousarray(over[rows], np.float32), under[rows], share >= 1)
+        rim = np.nonzero((share > 0) & (share < 1))
+        below = under[rows][rim]
+        under[rows][rim] = below + share[rim][:, None] * (over[rows][rim].astype(np.float32) - below)
+
+    in_strips(lay_rows, slice(0, len(over)), cover.shape[1])
 
 
 def _mixed(under: Float, over: Float, cover: Float) -> Float:

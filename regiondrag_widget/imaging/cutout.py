@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,9 @@ from regiondrag_widget.imaging.carry import Carried, Carry, carried_mask
 from regiondrag_widget.imaging.edge import hard_edge, seam_opacity, soft_edge
 from regiondrag_widget.imaging.nearness import within
 from regiondrag_widget.imaging.palette import palette_of
-from regiondrag_widget.regions.box import Box, bounding_box
+from regiondrag_widget.imaging.scaling import mean_of_blocks, out_of_blocks
+from regiondrag_widget.imaging.seen import blocks_for
+from regiondrag_widget.regions.box import Box, bounding_box, grown, slices_of, within_box
 
 __all__ = ["Cutout", "cut_out"]
 
@@ -27,6 +30,8 @@ GROWTH_OF_SIDE = 2 / 256  # of the picture's longer side: small pictures have ed
 MARGIN = 1.0  # pixels, at the size looked at, around what was found: rather too much than too little
 SOFT = 1.0  # pixels outside a handle that may be mixed with what it holds
 ISLAND = 3.0  # pixels beyond that in which what the surroundings do not have goes too
+LOOKED_AT = 1024  # windows of twice that side and more are looked at in a copy that is at least as large
+EDGE_PAD = 12  # times the pixels an outline may be off, around a handle, that its edge is told from
 PAD, LEAST_PAD = 0.3, 32  # around a handle that is looked at too, as a share of its side and in pixels
 
 
@@ -91,25 +96,93 @@ def cut_out(rgb: Pixels, handle: Bool, carry: Carry = "object", alpha: Pixels | 
     pad = max(LEAST_PAD, round(PAD * max(x1 - x0, y1 - y0)))
     ox, oy = max(0, x0 - pad), max(0, y0 - pad)
     around = slice(oy, y1 + pad), slice(ox, x1 + pad)
-    picture, inside = np.ascontiguousarray(rgb[around]), np.ascontiguousarray(handle[around])
+    picture, inside = rgb[around], np.ascontiguousarray(handle[around])
     seen = None if alpha is None else np.ascontiguousarray(alpha[around])
+    if seen is not None and seen[inside].min() > 0:
+        seen = None  # it outlines nothing
     said = carry if isinstance(carry, str) else np.ascontiguousarray(carry[around])
-    carried = carried_mask(picture, inside, seen, said)
     palette = palette_of(picture)
-    opacity, colours = _edge(picture, inside, carried, drawn=palette is not None)
     box = max(0, x0 - RIM), max(0, y0 - RIM), min(width, x1 + RIM), min(height, y1 + RIM)
-    kept = slice(box[1] - oy, box[3] - oy), slice(box[0] - ox, box[2] - ox)
-    place, remains = _place_left(carried, inside, max(height, width))
+    kept = box[0] - ox, box[1] - oy, box[2] - ox, box[3] - oy
+    parts = None
+    if seen is None and palette is None and isinstance(said, str) and said == "object":
+        parts = _large_object(picture, inside, kept, max(height, width))
+    if parts is None:
+        parts = _exact(picture, inside, seen, said, kept, palette is not None, max(height, width))
     return Cutout(
         box=box,
-        opacity=opacity[kept].copy(),
-        rgb=colours[kept].copy(),
-        place=place[kept].copy(),
+        opacity=parts.opacity,
+        rgb=parts.colours,
+        place=parts.left[slices_of(kept)] & inside[slices_of(kept)],
         around=(ox, oy, ox + inside.shape[1], oy + inside.shape[0]),
-        remains=remains,
-        verdict=carried.verdict,
+        remains=parts.left & ~inside,
+        verdict=parts.verdict,
         palette=palette,
     )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Of a handle's window: opacity and colours in the box that is kept, and what of it is left empty.
+
+    Attributes
+    ----------
+    opacity, colours
+        (h, w) float32 and (h, w, 3) uint8, the box that is kept.
+    left
+        (H, W) bool, the window: the object, its soft edge, and what beside it the surroundings do not have.
+    verdict
+        Why this is carried.
+    """
+
+    opacity: Float
+    colours: Pixels
+    left: Bool
+    verdict: str
+
+
+def _exact(
+    picture: Pixels,
+    handle: Bool,
+    alpha: Pixels | None,
+    carry: Carry,
+    kept: Box,
+    drawn: bool,
+    side: int,
+) -> _Parts:
+    """Cut out of a window (H, W) at its own size."""
+    picture = np.ascontiguousarray(picture)
+    carried = carried_mask(picture, handle, alpha, carry)
+    opacity, colours = _edge(picture, handle, carried, drawn=drawn)
+    at = slices_of(kept)
+    left = _place_left(carried, handle, side)
+    return _Parts(opacity[at].copy(), colours[at].copy(), left, carried.verdict)
+
+
+def _large_object(picture: Pixels, handle: Bool, kept: Box, side: int) -> _Parts | None:
+    """Cut out of a large window (H, W): its object is told in a smaller copy, its edge at full size.
+
+    None for a window that is not large. `side` is the picture's longer side in pixels.
+    """
+    blocks = blocks_for(handle.shape, LOOKED_AT)
+    inside = mean_of_blocks(handle.view(np.uint8) * np.uint8(255), blocks) > 127
+    if blocks == 1 or not inside.any():
+        return None
+    carried = carried_mask(np.ascontiguousarray(mean_of_blocks(picture, blocks)), inside)
+    if carried.whole:
+        return _exact(picture, handle, None, "painted", kept, False, side)
+    wide = 2 * carried.slack
+    pad = blocks * math.ceil(EDGE_PAD * wide)
+    x0, y0, x1, y1 = (n - n % blocks for n in grown(kept, pad, handle.shape[:2]))
+    x1, y1 = min(x1 + blocks, handle.shape[1]), min(y1 + blocks, handle.shape[0])
+    at, near = slices_of((x0, y0, x1, y1)), within(carried.mask, MARGIN * wide)
+    small = slices_of((x0 // blocks, y0 // blocks, -(-x1 // blocks), -(-y1 // blocks)))
+    outline = out_of_blocks(np.ascontiguousarray(near[small]), blocks, (y1 - y0, x1 - x0))
+    around = np.ascontiguousarray(handle[at])
+    opacity, colours = soft_edge(picture[at], around & outline, around, blocks * wide)
+    left = out_of_blocks(_place_left(carried, inside, side, blocks), blocks, handle.shape)
+    at = within_box(kept, (x0, y0, x1, y1))
+    return _Parts(opacity[at], colours[at], left, carried.verdict)
 
 
 def _edge(rgb: Pixels, handle: Bool, carried: Carried, *, drawn: bool) -> tuple[Float, Pixels]:
@@ -123,17 +196,27 @@ def _edge(rgb: Pixels, handle: Bool, carried: Carried, *, drawn: bool) -> tuple[
     return soft_edge(rgb, handle & within(carried.mask, MARGIN * wide), handle, wide)
 
 
-def _place_left(carried: Carried, handle: Bool, side: int) -> tuple[Bool, Bool]:
-    """What is emptied, and what of the object stays outside the handle, both (h, w) bool.
+def _place_left(carried: Carried, handle: Bool, side: int, blocks: int = 1) -> Bool:
+    """What is emptied in the handle, and what of the object stays outside it, (h, w) bool.
 
-    Emptied are the object with its soft edge and what beside it the surroundings do not have. `side` is the
-    picture's longer side in pixels.
+    That is the object with its soft edge and what beside it the surroundings do not have.
+
+    Parameters
+    ----------
+    carried
+        What is carried of the handle.
+    handle
+        (h, w) bool.
+    side
+        The picture's longer side in pixels.
+    blocks
+        Pixels of the picture across one pixel of the handle.
     """
     if carried.whole:
-        return handle, within(handle, SOFT) & ~handle  # drawn along an edge it leaves that edge's blur
-    least = min(MOST_LEAST, max(LEAST_GROWTH, GROWTH_OF_SIDE * side))
+        return within(handle, SOFT)  # drawn along an edge it leaves that edge's blur
+    least = min(MOST_LEAST, max(LEAST_GROWTH, GROWTH_OF_SIDE * side)) / blocks
     grow = max(least, GROWTH * float(np.sqrt(carried.mask.sum())), 2 * carried.slack)
+    island = ISLAND / blocks
     beside = within(carried.mask, grow)
-    remnants = carried.unlike & within(carried.mask, 2 * grow + ISLAND)
-    left = beside | within(remnants, ISLAND) | within(carried.beyond, ISLAND)
-    return handle & left, left & ~handle
+    remnants = carried.unlike & within(carried.mask, 2 * grow + island)
+    return beside | within(remnants, island) | within(carried.beyond, island)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.imaging.nearness import depth, signed_depth
+from regiondrag_widget.imaging.strips import in_strips
 
 __all__ = ["hard_edge", "seam_opacity", "soft_edge"]
 
@@ -45,24 +46,29 @@ def soft_edge(rgb: Pixels, object_: Bool, handle: Bool, width: float = 1.0) -> t
     wide = max(1.0, width)
     signed = signed_depth(object_, (INNER + OUTER) * wide)
     inner, outer = signed > INNER * wide, signed < -OUTER * wide
-    opacity = (handle & inner).astype(np.float32)
-    colours = rgb.copy()
-    band = np.nonzero(handle & ~inner & ~outer)
-    if not len(band[0]):
-        return opacity, colours
-    front, back, sure = (
-        _at(a, band, handle.shape) for a in _sides(rgb, inner if inner.any() else object_, outer, wide)
-    )
-    picture = rgb[band].astype(np.float32)
-    apart = front - back
-    mixed = ((picture - back) * apart).sum(-1) / np.maximum((apart**2).sum(-1), 1.0)
-    plain = np.clip(0.75 + 0.5 * signed[band] / wide, 0, 1)
-    alpha = sure * np.clip((mixed - CLEAR) / (SOLID - CLEAR), 0, 1) + (1 - sure) * plain
-    opacity[band] = alpha
-    share = alpha[:, None]
-    own = (picture - (1 - share) * back) / np.maximum(share, 0.1)
-    known = (share < 1) & (sure > 0)[:, None]
-    colours[band] = np.rint(np.where(known, own, picture).clip(0, 255)).astype(np.uint8)
+    opacity = np.empty(handle.shape, np.float32)
+    colours = np.empty(rgb.shape, np.uint8)
+    sides = _sides(rgb, inner if inner.any() else object_, outer, wide)
+
+    def soften(rows: slice) -> None:
+        opacity[rows] = handle[rows] & inner[rows]
+        colours[rows] = rgb[rows]
+        band = np.nonzero(handle[rows] & ~inner[rows] & ~outer[rows])
+        if not len(band[0]):
+            return
+        front, back, sure = (_at(a, (band[0] + rows.start, band[1]), handle.shape) for a in sides)
+        picture = rgb[rows][band].astype(np.float32)
+        apart = front - back
+        mixed = ((picture - back) * apart).sum(-1) / np.maximum((apart**2).sum(-1), 1.0)
+        plain = np.clip(0.75 + 0.5 * signed[rows][band] / wide, 0, 1)
+        alpha = sure * np.clip((mixed - CLEAR) / (SOLID - CLEAR), 0, 1) + (1 - sure) * plain
+        opacity[rows][band] = alpha
+        share = alpha[:, None]
+        own = (picture - (1 - share) * back) / np.maximum(share, 0.1)
+        known = (share < 1) & (sure > 0)[:, None]
+        colours[rows][band] = np.rint(np.where(known, own, picture).clip(0, 255)).astype(np.uint8)
+
+    in_strips(soften, slice(0, handle.shape[0]), handle.shape[1])
     return opacity, colours
 
 

@@ -5,12 +5,12 @@ do (`plain`); the flat areas of a drawing go on as areas (`palette`). Elsewhere 
 shifted copies of it meet (`exemplar`): what is copied stays as sharp as its source.
 
 The search is made at a fixed size, and only the hole's box is computed at the picture's own resolution: the
-cost follows the hole, and slowly. Of what surrounds a large hole only smaller copies are made.
+cost follows the hole, and slowly. What surrounds a large hole is looked at in one smaller copy (`seen`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -22,8 +22,10 @@ from regiondrag_widget.imaging.palette import drawn_fill
 from regiondrag_widget.imaging.pattern import pattern_sources
 from regiondrag_widget.imaging.plain import onto_paper, plain_fill
 from regiondrag_widget.imaging.scaling import enlarged, hole_window, lay, shrink
+from regiondrag_widget.imaging.seen import Seen
 from regiondrag_widget.imaging.shadow import cast_shadow
 from regiondrag_widget.imaging.smooth import smooth_fill
+from regiondrag_widget.imaging.strips import in_strips
 from regiondrag_widget.regions.box import Box, bounding_box, grown, slices_of, within_box
 
 __all__ = ["Fill", "exemplar_fill", "mixed_fill"]
@@ -35,7 +37,6 @@ Window = tuple[slice, slice]
 
 PLACES_SIDE = 512  # parts of a larger picture are told apart at this size
 PATTERN_SIDE = 1024  # larger windows are not searched for a pattern
-STRIP = 64  # rows of the picture that are filled at a time
 GRAIN_PIXELS = 4_000_000  # larger boxes keep the grain that is copied
 APART = 8  # pixels of a picture of 512: parts of a hole nearer than twice this are one
 MOST_PLACES = 8  # that are filled one by one
@@ -99,7 +100,7 @@ def _filled(rgb: Picture, hole: Bool, forbidden: Bool | None, seed: int, *, mixe
         nothing = np.zeros((0, 0, 3), np.float32)
         return Fill((0, 0, 0, 0), nothing, None, nothing[..., 0])
     box = grown(bounding_box(hole), 1, (hole.shape[0], hole.shape[1]))
-    forbidden = np.zeros_like(hole) if forbidden is None else forbidden & ~hole
+    forbidden = np.zeros_like(hole) if forbidden is None else forbidden
     result = np.array(rgb[slices_of(box)], np.float32, order="C")
     doubt = np.zeros(result.shape[:2], np.float32)
     source_offset = np.zeros((*doubt.shape, 2), np.float32)
@@ -107,7 +108,8 @@ def _filled(rgb: Picture, hole: Bool, forbidden: Bool | None, seed: int, *, mixe
     for place in _places(hole):
         window = hole_window(place, 24, 1.0)
         rng = np.random.default_rng(seed)
-        inside, unknown = place[window], forbidden[window] | (hole[window] & ~place[window])
+        inside = place[window]
+        unknown = (forbidden[window] | hole[window]) & ~inside
         around: Picture = rgb[window]
         if max(inside.shape) <= PATTERN_SIDE:  # only smaller copies are made of larger ones
             around = _with_filled(around, window, result, box)
@@ -115,9 +117,14 @@ def _filled(rgb: Picture, hole: Bool, forbidden: Bool | None, seed: int, *, mixe
         top, left = window[0].start - box[1], window[1].start - box[0]
         at = slice(rows.start + top, rows.stop + top), slice(columns.start + left, columns.stop + left)
         shown = inside[within]
-        shadow = cast_shadow(around, inside, unknown)
-        seen = around if shadow is None else shadow.lit(around)
-        found = _fill_window(seen, inside, unknown, rng, mixed)
+        small = Seen.of(around, inside, unknown)
+        shadow = cast_shadow(small.rgb, small.hole, small.forbidden)
+        seen = around
+        if shadow is not None:
+            small = replace(small, rgb=shadow.lit(small.rgb))
+            shadow = shadow.enlarged(small.blocks)
+            seen = small.rgb if small.blocks == 1 else shadow.lit(around)
+        found = _fill_window(seen, inside, unknown, small, rng, mixed)
         if found is None:
             filled = smooth_fill(np.asarray(around, np.float32), inside | unknown)[within]
             lay(filled, result[at], shown)
@@ -161,7 +168,7 @@ def _places(hole: Bool) -> list[Bool]:
 
 
 def _fill_window(
-    rgb: Picture, hole: Bool, forbidden: Bool, rng: np.random.Generator, mixed: bool
+    rgb: Picture, hole: Bool, forbidden: Bool, seen: Seen, rng: np.random.Generator, mixed: bool
 ) -> tuple[Float, Float, Float] | None:
     """In the hole's box in the window: filled pixels, the offset (x, y) of each one's source, the doubt."""
     box = hole_window(hole, 1, 0.0)
@@ -177,34 +184,36 @@ def _fill_window(
         plain = drawn_fill(rgb, hole, forbidden)
         if plain is not None:
             return plain[box], *_uncopied(plain[box])
-        plain = plain_fill(rgb, hole, forbidden, box)
+        plain = plain_fill(rgb, hole, forbidden, box, seen)
     if plain is not None:
         filled = _grained(rgb, plain, hole, forbidden, box, rng)
         return filled, *_uncopied(filled)
-    found = choose_copies(rgb, hole, forbidden, rng)
+    found = choose_copies(seen.rgb, seen.hole, seen.forbidden, rng)
     if found is None:
         return None
-    height, width = hole.shape
     tones, doubt = tones_of(found, mixed)
     labels = fine_labels(found.labels, max(hole.shape)).astype(np.float32)
-    shifts = np.rint(found.shifts[:, ::-1]).astype(np.float32)
+    shifts = np.rint(seen.blocks * found.shifts[:, ::-1]).astype(np.float32)
     unknown = hole | forbidden
 
     filled = np.empty((box[0].stop - box[0].start, box[1].stop - box[1].start, 3), np.float32)
     flow = np.empty((*filled.shape[:2], 2), np.float32)
     doubts = np.empty(filled.shape[:2], np.float32)
-    for top in range(box[0].start, box[0].stop, STRIP):  # a few rows at a time stay in the processor's cache
-        strip = slice(top, min(top + STRIP, box[0].stop)), box[1]
-        at = slice(strip[0].start - box[0].start, strip[0].stop - box[0].start)
 
-        def full(a: Float, how: int = cv2.INTER_LINEAR, strip: Window = strip) -> Float:
-            return enlarged(a, (height, width), strip, how)
+    def fill(rows: slice) -> None:
+        strip = rows, box[1]
+        at = slice(rows.start - box[0].start, rows.stop - box[0].start)
+
+        def full(a: Float, how: int = cv2.INTER_LINEAR) -> Float:
+            return enlarged(a, seen.whole, strip, how)
 
         flow[at] = shifts[full(labels, cv2.INTER_NEAREST).astype(np.uint8)]
         filled[at] = full(tones)
         filled[at] += copied(rgb, flow[at], strip, hole, unknown, shifts)
         lay(np.asarray(rgb[strip], np.float32), filled[at], ~hole[strip])
         doubts[at] = full(doubt)
+
+    in_strips(fill, box[0], box[1].stop - box[1].start)
     filled = _grained(rgb, filled, hole, forbidden, box, rng)
     if max(hole.shape) <= PATTERN_SIDE:
         whole = np.array(rgb, np.float32)

@@ -13,6 +13,8 @@ Bool = npt.NDArray[np.bool_]
 
 FULL_SIDE = 1024  # pixels of a mask's longer side up to which distances are told at full size
 STEPS = 6.0  # pixels that a distance keeps at a reduced size: it is off by a small share of itself
+DIAGONAL = 1.4  # pixels, as distances are told here, to the nearest after the four beside a pixel
+CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 MOST_FACTOR = 16  # times smaller: one pixel of 16 x 16 still shows in 8 bits
 
 
@@ -24,6 +26,8 @@ def within(mask: Bool, distance: float) -> Bool:
     """
     if not mask.any():
         return mask
+    if 1 <= distance < DIAGONAL:
+        return np.asarray(cv2.dilate(mask.view(np.uint8), CROSS).view(np.bool_))
     factor = _factor(mask, distance)
     if factor == 1:
         return np.asarray(_to(mask) <= distance)

@@ -22,10 +22,10 @@ FLAT = 0.9  # of the known pixels, that have the colour of the ones right of the
 
 def palette_of(rgb: Pixels) -> Float | None:
     """The colours (n, 3) float32 of a picture (h, w, 3) uint8 that has a few, else None."""
-    flat = rgb.reshape(-1, 3)
-    if len(np.unique(_packed(flat[:: max(1, len(flat) // LOOKED_AT)]))) > MOST:
+    step = max(1, int((rgb.shape[0] * rgb.shape[1] / LOOKED_AT) ** 0.5))
+    if len(np.unique(_packed(rgb[::step, ::step].reshape(-1, 3)))) > MOST:
         return None
-    colours = np.unique(_packed(flat))
+    colours = np.unique(_packed(rgb.reshape(-1, 3)))
     if len(colours) > MOST:
         return None
     return np.stack([colours >> 16, (colours >> 8) & 255, colours & 255], 1).astype(np.float32)
@@ -55,8 +55,10 @@ def drawn_fill(rgb: Float | Pixels, hole: Bool, forbidden: Bool) -> Float | None
     hole, forbidden
         (h, w) bool, what to fill, and what of the known must not colour it.
     """
+    if _has_many(rgb, hole, forbidden):
+        return None
     gap = hole | forbidden
-    if gap.all() or _has_many(rgb, ~gap):
+    if gap.all():
         return None
     pixels: Pixels = np.rint(rgb.clip(0, 255)).astype(np.uint8)
     palette = palette_of(pixels[~gap][None])
@@ -82,10 +84,11 @@ def drawn_fill(rgb: Float | Pixels, hole: Bool, forbidden: Bool) -> Float | None
     return np.where(hole[..., None], palette[best], rgb).astype(np.float32)
 
 
-def _has_many(rgb: Float | Pixels, known: Bool) -> bool:
+def _has_many(rgb: Float | Pixels, hole: Bool, forbidden: Bool) -> bool:
     """Whether already a sample of the known pixels has more colours than a palette: most photographs' do."""
-    step = max(1, round((known.size / LOOKED_AT) ** 0.5))
-    sample = rgb[::step, ::step][known[::step, ::step]]
+    step = max(1, round((hole.size / LOOKED_AT) ** 0.5))
+    few = slice(None, None, step), slice(None, None, step)
+    sample = rgb[few][~(hole[few] | forbidden[few])]
     return len(np.unique(_packed(np.rint(sample.clip(0, 255)).astype(np.uint8)))) > MOST
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.imaging.scaling import SMALL, averaged, enlarged, shrink
+from regiondrag_widget.imaging.seen import Seen
 from regiondrag_widget.imaging.spreading import spread
 
 __all__ = ["onto_paper", "paper_of", "plain_fill"]
@@ -26,7 +27,9 @@ BLANK = 0.995  # of the pixels beside a hole, that paper alone surrounds it: no 
 LOOKED_AT = 8192  # pixels, at least
 
 
-def plain_fill(rgb: Picture, hole: Bool, forbidden: Bool, box: tuple[slice, slice]) -> Float | None:
+def plain_fill(
+    rgb: Picture, hole: Bool, forbidden: Bool, box: tuple[slice, slice], seen: Seen | None = None
+) -> Float | None:
     """A window's hole filled harmonically; None where the surroundings are not plain.
 
     Parameters
@@ -37,16 +40,20 @@ def plain_fill(rgb: Picture, hole: Bool, forbidden: Bool, box: tuple[slice, slic
         (h, w) bool, what to fill, and what of the known must not colour it.
     box
         Rows and columns of the window that are wanted.
+    seen
+        What is looked at of the window; the window itself when left out.
 
     Returns
     -------
     (bh, bw, 3) float32 or None
         The box, equal to the window outside the hole.
     """
-    height, width = hole.shape
+    seen = Seen(rgb, hole, forbidden) if seen is None else seen
+    gap = seen.hole | seen.forbidden
+    height, width = gap.shape
     ratio = max(1.0, max(height, width) / WORK_SIDE)
     size = max(4, round(width / ratio)), max(4, round(height / ratio))
-    small, gap = averaged(rgb, size), shrink(hole | forbidden, size)
+    small, gap = averaged(seen.rgb, size), shrink(gap, size)
     near = cv2.distanceTransform((~gap).astype(np.uint8), cv2.DIST_L2, 5)
     band = ~gap & (near <= BAND)
     if gap.all() or band.sum() < 24:
@@ -57,14 +64,14 @@ def plain_fill(rgb: Picture, hole: Bool, forbidden: Bool, box: tuple[slice, slic
     if float(np.quantile(np.abs(small - tones).max(-1)[band], MOSTLY)) > MOST:
         return None
     known = (~gap).astype(np.float32)
-    seen = cv2.GaussianBlur(known, (0, 0), 1.5)[..., None]  # noise of single pixels would run into the hole
-    calm = cv2.GaussianBlur(small * known[..., None], (0, 0), 1.5) / np.maximum(seen, 1e-3)
+    part = cv2.GaussianBlur(known, (0, 0), 1.5)[..., None]  # noise of single pixels would run into the hole
+    calm = cv2.GaussianBlur(small * known[..., None], (0, 0), 1.5) / np.maximum(part, 1e-3)
     filled = spread(np.asarray(calm, np.float32), ~gap, gap)
     if ratio > 1 and hole.size <= SMALL:
         filled = np.asarray(cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
         filled = filled[box]
     else:
-        filled = enlarged(filled, (height, width), box, cv2.INTER_CUBIC)
+        filled = enlarged(filled, seen.whole, box, cv2.INTER_CUBIC)
     return np.where(hole[box][..., None], filled, rgb[box]).astype(np.float32)
 
 

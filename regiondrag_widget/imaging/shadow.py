@@ -7,14 +7,14 @@ between two boards is dark on and on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.imaging.scaling import averaged, enlarged, shrink
+from regiondrag_widget.imaging.strips import in_strips
 
 __all__ = ["Shadow", "cast_shadow"]
 
@@ -31,7 +31,6 @@ FAINT = 0.1  # logarithm of the darkening from which it is a shadow's
 STEPS = 3.0  # lengths of the reach that a path may take on its way out
 SOFT = 1.5  # pixels of the blur of a shadow's depth
 LEAST = 0.01  # logarithm of the darkening below which it has faded out
-STRIP = 64  # rows worked on at a time
 LEAST_KNOWN = 64  # pixels beyond the reach
 
 
@@ -51,21 +50,34 @@ class Shadow:
     depth: Float
     shape: tuple[int, int]
 
+    def enlarged(self, blocks: int) -> Shadow:
+        """The same shadow in a window that is so many times as large."""
+        return replace(self, shape=(blocks * self.shape[0], blocks * self.shape[1]))
+
     def lit(self, rgb: Picture) -> Picture:
         """The window (H, W, 3), uint8 or float32 as given, without the shadow."""
-        lit = rgb.copy()
+        lit = np.empty(rgb.shape, rgb.dtype)
         rows, columns = self._box
-        for strip in _strips(rows):
-            lighter = self._times(rgb[strip, columns], (strip, columns), 1)
-            lit[strip, columns] = np.rint(lighter) if rgb.dtype == np.uint8 else lighter
+
+        def lighten(strip: slice) -> None:
+            lit[strip] = rgb[strip]
+            dark = slice(max(rows.start, strip.start), min(rows.stop, strip.stop))
+            if dark.start < dark.stop:
+                lighter = self._times(rgb[dark, columns], (dark, columns), 1)
+                lit[dark, columns] = np.rint(lighter) if rgb.dtype == np.uint8 else lighter
+
+        in_strips(lighten, slice(0, rgb.shape[0]), rgb.shape[1])
         return lit
 
     def dimmed(self, rgb: Float, box: Window) -> Float:
         """Pixels (h, w, 3) float32 of the box of what `lit` gave, in the shadow again."""
         dimmed = np.empty_like(rgb)
-        for strip in _strips(box[0]):
+
+        def dim(strip: slice) -> None:
             at = slice(strip.start - box[0].start, strip.stop - box[0].start)
             dimmed[at] = self._times(rgb[at], (strip, box[1]), -1)
+
+        in_strips(dim, box[0], box[1].stop - box[1].start)
         return dimmed
 
     def _times(self, rgb: Picture, box: Window, power: int) -> Float:
@@ -145,9 +157,3 @@ def _faded(depth: Float, known: Bool, reach: float) -> Float:
     at[nearest[known]] = np.flatnonzero(known)
     carried = depth.ravel()[at[nearest]] * np.exp(-2 * inside / reach)
     return np.asarray(np.where(known, depth, np.where(carried > LEAST, carried, 0)), np.float32)
-
-
-def _strips(rows: slice) -> Iterator[slice]:
-    """A few rows at a time: no copy of a large window is made on the way."""
-    for top in range(rows.start, rows.stop, STRIP):
-        yield slice(top, min(top + STRIP, rows.stop))

@@ -38,6 +38,8 @@ def framed_pairs(pairs: RegionPairs, box: Box, shape: tuple[int, int] | None = N
     """
     x0, y0, x1, y1 = box
     h, w = shape or (y1 - y0, x1 - x0)
+    if (x0, y0, x1, y1) == (0, 0, w, h) and pairs.shape == (h, w):
+        return pairs  # masks of a large picture are not copied for nothing
     sx, sy = w / (x1 - x0), h / (y1 - y0)
     # integers are pixel centres, so x -> (x - x0 + 1/2) sx - 1/2
     forth = np.array([[sx, 0, (0.5 - x0) * sx - 0.5], [0, sy, (0.5 - y0) * sy - 0.5], [0, 0, 1]])

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regiondrag_widget.locks import OrderedLock, Rank
-from regiondrag_widget.regions.box import bounding_box, slices_of
+from regiondrag_widget.regions.box import Box, bounding_box, slices_of
 from regiondrag_widget.regions.mask import Mask
 from regiondrag_widget.regions.region import Region
 
@@ -107,6 +107,12 @@ class KeptMask:
             return Region.of(full)
         inner = Region.of(self._box())
         return Region(inner.x0 + self._place[0], inner.y0 + self._place[1], inner.mask)
+
+    @property
+    def box(self) -> Box:
+        """x0, y0, x1, y1 of the set pixels, of which there is at least one."""
+        region = self.region()
+        return region.x0, region.y0, region.x0 + region.width, region.y0 + region.height
 
     def add_to(self, union: Mask) -> None:
         """Set its pixels in another mask, of the same shape."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from regiondrag_widget.regions import matrix as mx
 from regiondrag_widget.regions.bend import Bend
+from regiondrag_widget.regions.box import Box, slices_of, union_of
 from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.given_points import as_points, is_convex, on_mask
 from regiondrag_widget.regions.held_pair import HeldPair
@@ -322,6 +323,22 @@ class RegionPairs(MutableSequence[RegionPair]):
     def target(self) -> Mask:
         """(H, W) the union of all targets; ``ValueError`` when there is no pair."""
         return self._union([pair._target for pair in self._pairs])
+
+    @property
+    def box(self) -> Box:
+        """x0, y0, x1, y1 of all handles and targets; ``ValueError`` when there is no pair."""
+        if not self._pairs:
+            raise ValueError("there are no region pairs: add one first")
+        return union_of(mask.box for pair in self._pairs for mask in (pair._handle, pair._target))
+
+    def drawn_in(self, box: Box) -> Mask:
+        """Return what all handles and targets cover of a box, (h, w) bool."""
+        x0, y0, x1, y1 = box
+        drawn = np.zeros((y1 - y0, x1 - x0), np.bool_)
+        for pair in self._pairs:
+            for mask in (pair.handle, pair.target):
+                drawn |= mask[slices_of(box)]
+        return drawn
 
     def insert(self, index: int, value: RegionPair) -> None:
         """Insert a pair before ``index``; ``ValueError`` when it has another size than the others."""

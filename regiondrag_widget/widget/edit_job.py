@@ -19,7 +19,7 @@ from PIL import Image
 
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.regions.pair import RegionPairs
-from regiondrag_widget.widget.editor import Step
+from regiondrag_widget.widget.editor import Editor, Step
 from regiondrag_widget.widget.editor_cache import EditorCache
 from regiondrag_widget.widget.failures import Failure, describe, let_go
 from regiondrag_widget.widget.regions_state import Regions
@@ -74,7 +74,7 @@ class EditListener(Protocol):
     """Whoever asked for the edit. Called on the inference thread."""
 
     def preparing(self, run: int, message: str) -> None:
-        """The model is loaded, or the picture inverted."""
+        """The model is loaded, the picture inverted, or what is carried cut out: what ``message`` says."""
 
     def prepared(self, run: int) -> None:
         """Everything is ready, and the steps begin."""
@@ -119,6 +119,7 @@ def run_edit(
     """
     began = time.perf_counter()
     done = 0
+    editor: Editor | None = None
     try:
         if cancelled():
             listener.stopped(request.run, 0)
@@ -129,6 +130,7 @@ def run_edit(
             here = editors.loaded(model) or weights_here(model) is not None
             listener.preparing(request.run, PREPARING if here else DOWNLOADING)
         editor = editors.get(request.picture_key, request.image, request.settings)
+        editor.progress = lambda words: listener.preparing(request.run, words)
         editable = None if protect is None else ~protect
         how = {**request.settings.of_the_edit(), "editable": editable}
         if not editor.prepare(pairs, stop_preparing, **how) or cancelled():
@@ -150,3 +152,6 @@ def run_edit(
         if failure.code == "memory":
             editors.clear()
         listener.failed(request.run, failure)
+    finally:
+        if editor is not None:
+            editor.progress = None  # drafts tell nothing

@@ -36,6 +36,9 @@ class Step(Protocol):
 class Editor(Protocol):
     """One picture made ready for editing: all that does not depend on the regions (`ImageSession`)."""
 
+    progress: Callable[[str], None] | None
+    """Is told in words what is done before an edit's first step."""
+
     def edit(
         self,
         pairs: Sequence[RegionPair],

@@ -69,6 +69,15 @@ class SessionEditor:
     def __init__(self, session: ImageSession) -> None:
         self._session = session
 
+    @property
+    def progress(self) -> Callable[[str], None] | None:
+        """The session's own."""
+        return self._session.progress
+
+    @progress.setter
+    def progress(self, progress: Callable[[str], None] | None) -> None:
+        self._session.progress = progress
+
     def edit(self, pairs: Sequence[RegionPair], **settings: Any) -> Generator[Step, None, None]:
         """The session's own."""
         return self._session.edit(pairs, **settings)

@@ -12,7 +12,7 @@ from PIL import Image
 import regiondrag_widget as rd
 from regiondrag_widget.widget import pace
 from tests.kernel.fake_browser import FakeBrowser, until
-from tests.kernel.fake_editor import paste
+from tests.kernel.fake_editor import FakeEditor, paste
 
 # -- the plain case ------------------------------------------------------------------------------------------
 
@@ -31,6 +31,25 @@ def test_a_run_that_is_not_waited_for_returns_at_once(drawn, engine):
     assert drawn.result is None
     engine.go.set()
     assert drawn.wait(10) is drawn.result is not None
+
+
+def test_what_is_done_before_the_first_step_is_said_while_it_is_done(drawn, monkeypatch):
+    """A large picture is composed for seconds; a person sees on what."""
+    edit = FakeEditor.edit
+
+    def composing(self, pairs, **how):
+        for words in ("Finding what to carry", "Filling the place it left"):
+            self.progress(words)
+        yield from edit(self, pairs, **how)
+
+    monkeypatch.setattr(FakeEditor, "edit", composing)
+    said = []
+    drawn.observe(lambda change: said.append(change.new), "_state")
+    assert drawn.run(wait=True) is not None
+    messages = [state["message"] for state in said]
+    find, fill = (messages.index(words) for words in ("Finding what to carry", "Filling the place it left"))
+    assert find < fill < next(i for i, words in enumerate(messages) if words.startswith("Step 1 of"))
+    assert said[find]["state"] == said[fill]["state"] == "loading"
 
 
 def test_settings_can_be_given_for_one_run_only(drawn, engine):
