@@ -16,21 +16,29 @@ from PIL import Image
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
+TOGETHER = {
+    "browser and kernel": ("tests/browser/", "tests/kernel/test_kernel_"),
+    "long": ("tests/fuzz/", "tests/unit/batch/", "tests/unit/training/"),
+}
+"""What one process runs, by how the files' names begin."""
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give a file to one process, and everything that needs a browser or a kernel to the first of them.
+    """Give a file to one process, and everything that needs a browser or a kernel to one alone.
 
-    Two browsers or JupyterLabs at once would slow each other down until something times out.
+    Two browsers or JupyterLabs at once would slow each other down until something times out. Files of few
+    tests come last. Those that take long all the same are given out together: one of them at the end would
+    leave the other processes idle.
     """
     from xdist.scheduler import LoadFileScheduling
 
-    class OneBrowser(LoadFileScheduling):
+    class Grouped(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = str(super()._split_scope(nodeid))
-            waits = file.startswith(("tests/browser/", "tests/kernel/test_kernel_"))
-            return "browser and kernel" if waits else file
+            return next((name for name, begins in TOGETHER.items() if file.startswith(begins)), file)
 
-    return OneBrowser(config, log) if config.getvalue("dist") == "loadfile" else None
+    return Grouped(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:
