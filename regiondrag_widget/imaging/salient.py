@@ -1,21 +1,21 @@
 """What stands out of a picture to a person's eye, as a network trained on many pictures has learned it.
 
 U²-Net in its small variant (Qin et al. 2020, "U²-Net: Going Deeper with Nested U-Structure for Salient Object
-Detection", arXiv 2005.09007), run by OpenCV. It knows nothing of the handle, and sees what colours and edges
-cannot tell: that a robot's black arms on a dark sofa are the robot's. Its file and licence are named in
+Detection", arXiv 2005.09007), run by ONNX Runtime. It knows nothing of the handle, and sees what colours and
+edges cannot tell: that a robot's black arms on a dark sofa are the robot's. Its file and licence are named in
 NOTICE.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.locks import OrderedLock, Rank
+from regiondrag_widget.imaging.network import Network
+from regiondrag_widget.locks import Rank
 
 __all__ = ["NETWORK", "salience"]
 
@@ -23,8 +23,8 @@ Float = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
 NETWORK = Path(__file__).with_name("u2netp.onnx")
-OUTPUT = "1959"  # the fused map
-SIDE = 256  # at which a picture is looked at; OpenCV before 5 takes no other than the one the file names
+INPUT = "input.1"  # as the file names it
+SIDE = 256  # at which a picture is looked at, as the file says
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the pictures it was trained on
 
 
@@ -37,21 +37,8 @@ def salience(rgb: Pixels) -> Float:
     ).astype(np.float32)
     square /= max(float(square.max()), 1.0)
     normal = (square - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
-    with _lock:
-        net = _network()
-        net.setInput(np.ascontiguousarray(normal.transpose(2, 0, 1)[None]))
-        seen = net.forward(OUTPUT)[0, 0].copy()
-    return np.asarray(cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR).clip(0, 1))
+    (seen,) = _network(**{INPUT: np.ascontiguousarray(normal.transpose(2, 0, 1)[None])})
+    return np.asarray(cv2.resize(seen[0, 0], (width, height), interpolation=cv2.INTER_LINEAR).clip(0, 1))
 
 
-# one network for all threads, in turns: it keeps some 170 MB of what it computes
-_lock = OrderedLock(Rank.SALIENCE)
-_kept: dict[int, cv2.dnn.Net] = {}
-
-
-def _network() -> cv2.dnn.Net:
-    """The process has one of its own: a forked child may have got another's in the middle of its work."""
-    process = os.getpid()
-    if process not in _kept:
-        _kept[process] = cv2.dnn.readNetFromONNX(str(NETWORK))
-    return _kept[process]
+_network = Network(NETWORK, Rank.SALIENCE)

@@ -8,16 +8,15 @@ are the robot's. Its file and licence are named in NOTICE.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
-from regiondrag_widget.locks import OrderedLock, Rank
+from regiondrag_widget.imaging.network import Network
+from regiondrag_widget.locks import Rank
 
 __all__ = ["NETWORK", "SIDE", "Segments", "segments_in"]
 
@@ -27,7 +26,6 @@ Pixels = npt.NDArray[np.uint8]
 NETWORK = Path(__file__).with_name("mobilesam.onnx")
 SIDE = 512  # pixels of the square that is looked at: a quarter of the work of the 1024 it was trained with
 MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of the pictures it was trained on
-THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,7 @@ def segments_in(rgb: Pixels, box: tuple[float, float, float, float]) -> Segments
     normal = (small.astype(np.float32) - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
     image[0, :, : inner[1], : inner[0]] = normal.transpose(2, 0, 1)
     corners = np.array(box, np.float32).reshape(1, 2, 2) * np.float32(scale)
-    with _lock:
-        masks, qualities = _network().run(None, {"image": image, "box": corners})
+    masks, qualities = _network(image=image, box=corners)
     answer = 1 + int(np.argmax(qualities[0, 1:]))
     best, only = (_at_size(masks[0, i], inner, (width, height)) for i in (answer, 0))
     return Segments(best, only, float(qualities[0, answer]))
@@ -81,21 +78,4 @@ def _at_size(logits: Float, inner: tuple[int, int], size: tuple[int, int]) -> Fl
     return np.asarray(cv2.resize(square, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-# one network for all threads, in turns: each look takes some 100 MB while it lasts
-_lock = OrderedLock(Rank.SEGMENT)
-_kept: dict[int, onnxruntime.InferenceSession] = {}
-
-
-def _network() -> onnxruntime.InferenceSession:
-    """The process has one of its own: a forked child has none of its parent's threads."""
-    process = os.getpid()
-    if process not in _kept:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = min(THREADS, os.cpu_count() or 1)
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others need the cores
-        options.enable_cpu_mem_arena = False  # memory is given back after each look
-        options.log_severity_level = 3  # errors only: in a notebook, a warning is noise
-        _kept[process] = onnxruntime.InferenceSession(
-            str(NETWORK), options, providers=["CPUExecutionProvider"]
-        )
-    return _kept[process]
+_network = Network(NETWORK, Rank.SEGMENT)
