@@ -29,7 +29,8 @@ GROWTH, LEAST_GROWTH, MOST_LEAST = 0.02, 2.0, 4.0
 GROWTH_OF_SIDE = 2 / 256  # of the picture's longer side: small pictures have edges of fewer pixels
 MARGIN = 1.0  # pixels, at the size looked at, around what was found: rather too much than too little
 SOFT = 1.0  # pixels outside a handle that may be mixed with what it holds
-ISLAND = 3.0  # pixels beyond that in which what the surroundings do not have goes too
+ISLAND = 3.0  # pixels beyond that in which what the surroundings do not have goes too, at most
+ISLAND_OF_SIDE = 3 / 512  # of the picture's longer side: small pictures have edges of fewer pixels
 LOOKED_AT = 1024  # windows of twice that side and more are looked at in a copy that is at least as large
 EDGE_PAD = 12  # times the pixels an outline may be off, around a handle, that its edge is told from
 PAD, LEAST_PAD = 0.3, 32  # around a handle that is looked at too, as a share of its side and in pixels
@@ -216,7 +217,7 @@ def _place_left(carried: Carried, handle: Bool, side: int, blocks: int = 1) -> B
         return within(handle, SOFT)  # drawn along an edge it leaves that edge's blur
     least = min(MOST_LEAST, max(LEAST_GROWTH, GROWTH_OF_SIDE * side)) / blocks
     grow = max(least, GROWTH * float(np.sqrt(carried.mask.sum())), 2 * carried.slack)
-    island = ISLAND / blocks
+    island = min(ISLAND, ISLAND_OF_SIDE * side) / blocks
     beside = within(carried.mask, grow)
     remnants = carried.unlike & within(carried.mask, 2 * grow + island)
     return beside | within(remnants, island) | within(carried.beyond, island)

@@ -25,6 +25,7 @@ WORK_SIDE = 256  # a handle and what surrounds it are looked at no larger
 LEAST_PAD, PAD = 20, 0.3  # pixels around a handle that are looked at too, and as a share of its side
 CALM = 1.0  # pixels of the blur of what is likely
 LIKELY = 0.15  # from which a pixel is carried
+MORE = 0.04  # of the object, that the segmentation network may add: more is another thing beside it
 FIRM = 1.5  # times as steep as usual, that an object's outline is
 STRIP, REACHED = 2.5, 0.7  # pixels of the picture along an outline, and the reach that makes them ground
 SPECK = 0.01  # of the largest piece: smaller ones are no part of the object
@@ -86,7 +87,10 @@ def _seen(part: Pixels, inside: Bool, scale: float, fine: Pixels) -> tuple[Bool,
         return None
     share = np.maximum(cv2.GaussianBlur(inside.astype(np.float32), (0, 0), CALM), 1e-3)
     chance = cv2.GaussianBlur(np.where(inside, likely(cues.values), 0), (0, 0), CALM) / share
-    object_ = (chance > LIKELY) | cues.segment | cues.certain
+    object_ = (chance > LIKELY) | cues.certain
+    more = cues.segment & ~object_
+    if more.sum() <= MORE * (object_ & inside).sum():
+        object_ |= more
     object_ = _tidied(_trimmed(object_ & inside, cues.reach, STRIP * scale) | cues.certain, inside)
     if not object_.any() or firmness(part, inside, object_) < FIRM:
         return None

@@ -80,6 +80,7 @@ def test_the_status_says_what_is_so_through_runs_undo_and_the_kernels_end(open_w
     expect(widget.status).to_have_text("Result: seed 0, 1.3 s")
 
     widget.click("Regions", "Run")
+    expect(widget.status).to_contain_text("Step 2 of 4")  # or a later step would speak over what comes now
     widget.page.evaluate(
         "host.model.receive({v: 1, type: 'status', state: 'loading', step: 0, total: 0, eta: null, run: 2,"
         " message: 'Waiting for its turn: another edit goes first'})"
