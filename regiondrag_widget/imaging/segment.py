@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.imaging.network import Network
+from regiondrag_widget.imaging.onnx_network import Network
 from regiondrag_widget.locks import Rank
 
 __all__ = ["NETWORK", "SIDE", "Segments", "segments_in"]
