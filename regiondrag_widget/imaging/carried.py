@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from regiondrag_widget.imaging.carry import Carried, Carry, carried_mask
+from regiondrag_widget.imaging.carry import Carried, Carry, carried_of_window
 from regiondrag_widget.imaging.cutout import LEAST_PAD, PAD
 from regiondrag_widget.regions.box import bounding_box
 from regiondrag_widget.regions.pair import as_carry
@@ -50,7 +50,8 @@ def carried_in(image: Image.Image, handle: Bool, carry: Carry = "object") -> Car
     if not isinstance(said, str):
         said = np.ascontiguousarray(said[around])
     inside = np.ascontiguousarray(handle[around])
-    found = carried_mask(np.ascontiguousarray(pixels[..., :3]), inside, alpha, said)
+    found, blocks = carried_of_window(pixels[..., :3], inside, alpha, said)
+    found = found.enlarged(blocks, inside)
 
     def whole(part: Bool) -> Bool:
         mask = np.zeros(handle.shape, bool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -11,8 +11,11 @@ import numpy.typing as npt
 
 from regiondrag_widget.imaging.find import Found, find_object
 from regiondrag_widget.imaging.nearness import within
+from regiondrag_widget.imaging.palette import palette_of
+from regiondrag_widget.imaging.scaling import mean_of_blocks, out_of_blocks
+from regiondrag_widget.imaging.seen import blocks_for
 
-__all__ = ["MATTES", "VERDICTS", "Carried", "Carry", "carried_mask"]
+__all__ = ["MATTES", "VERDICTS", "Carried", "Carry", "carried_mask", "carried_of_window"]
 
 Bool = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
@@ -28,6 +31,7 @@ VERDICTS: Final = {
 MATTES: Final = {"auto": "object", "none": "painted"}
 """An edit's `matte`, and what pairs that say nothing carry by it."""
 
+LARGE = 1024  # windows of twice that side and more are looked at in a copy that is at least as large
 MOST_TOUCH = 0.55  # of the handle's rim that the object may reach and still be one, not a part of it
 ALONG = 0.5  # of the rim that lies near the object where a handle was drawn along its edge
 NEAR, LOOKED_AT = 2.5, 1.3  # pixels of the picture, and of the size looked at, that count as near
@@ -72,6 +76,44 @@ class Carried:
     def words(self) -> str:
         """The verdict in words."""
         return VERDICTS[self.verdict]
+
+    def enlarged(self, blocks: int, handle: Bool) -> Carried:
+        """The same of a handle (H, W) bool that is so many times as large as the one that was looked at."""
+        if blocks == 1:
+            return self
+
+        def full(mask: Bool) -> Bool:
+            return out_of_blocks(mask, blocks, handle.shape)
+
+        return replace(
+            self,
+            mask=handle if self.whole else full(self.mask) & handle,
+            larger=None if self.larger is None else full(self.larger) | handle,
+            beyond=full(self.beyond) & ~handle,
+            unlike=full(self.unlike) & handle,
+            slack=blocks * self.slack,
+        )
+
+
+def carried_of_window(
+    rgb: Pixels, handle: Bool, alpha: Pixels | None = None, carry: Carry = "object"
+) -> tuple[Carried, int]:
+    """As `carried_mask`, where an object is looked for in a large photograph in a smaller copy of it.
+
+    Returns
+    -------
+    Carried
+        Of the handle, or of the copy's.
+    blocks : int
+        Pixels of the window across one of the copy, 1 where it was looked at itself.
+    """
+    blocks = blocks_for(handle.shape, LARGE)
+    found = isinstance(carry, str) and carry == "object" and _opaque(handle, alpha) is None
+    if blocks > 1 and found and palette_of(rgb) is None:
+        small = mean_of_blocks(handle.view(np.uint8) * np.uint8(255), blocks) > 127
+        if small.any():
+            return carried_mask(np.ascontiguousarray(mean_of_blocks(rgb, blocks)), small), blocks
+    return carried_mask(np.ascontiguousarray(rgb), handle, alpha, carry), 1
 
 
 def carried_mask(rgb: Pixels, handle: Bool, alpha: Pixels | None = None, carry: Carry = "object") -> Carried:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.imaging.carry import Carried, Carry, carried_mask
+from regiondrag_widget.imaging.carry import Carried, Carry, carried_of_window
 from regiondrag_widget.imaging.edge import hard_edge, seam_opacity, soft_edge
 from regiondrag_widget.imaging.nearness import within
 from regiondrag_widget.imaging.palette import palette_of
-from regiondrag_widget.imaging.scaling import mean_of_blocks, out_of_blocks
-from regiondrag_widget.imaging.seen import blocks_for
+from regiondrag_widget.imaging.scaling import out_of_blocks
 from regiondrag_widget.regions.box import Box, bounding_box, grown, slices_of, within_box
 
 __all__ = ["Cutout", "cut_out"]
@@ -31,7 +30,6 @@ MARGIN = 1.0  # pixels, at the size looked at, around what was found: rather too
 SOFT = 1.0  # pixels outside a handle that may be mixed with what it holds
 ISLAND = 3.0  # pixels beyond that in which what the surroundings do not have goes too, at most
 ISLAND_OF_SIDE = 2 / 256  # of the picture's longer side: small pictures have edges of fewer pixels
-LOOKED_AT = 1024  # windows of twice that side and more are looked at in a copy that is at least as large
 EDGE_PAD = 12  # times the pixels an outline may be off, around a handle, that its edge is told from
 PAD, LEAST_PAD = 0.3, 32  # around a handle that is looked at too, as a share of its side and in pixels
 
@@ -77,7 +75,7 @@ class Cutout:
 
 
 def cut_out(rgb: Pixels, handle: Bool, carry: Carry = "object", alpha: Pixels | None = None) -> Cutout:
-    """What one handle carries, by `carried_mask` on the part of the picture around it.
+    """What one handle carries, by `carried_of_window` on the part of the picture around it.
 
     What is carried whole, and all that lies inside an object's edge, keeps the picture's own colours.
 
@@ -99,79 +97,39 @@ def cut_out(rgb: Pixels, handle: Bool, carry: Carry = "object", alpha: Pixels | 
     around = slice(oy, y1 + pad), slice(ox, x1 + pad)
     picture, inside = rgb[around], np.ascontiguousarray(handle[around])
     seen = None if alpha is None else np.ascontiguousarray(alpha[around])
-    if seen is not None and seen[inside].min() > 0:
-        seen = None  # it outlines nothing
     said = carry if isinstance(carry, str) else np.ascontiguousarray(carry[around])
-    palette = palette_of(picture)
+    palette, side = palette_of(picture), max(height, width)
+    carried, blocks = carried_of_window(picture, inside, seen, said)
     box = max(0, x0 - RIM), max(0, y0 - RIM), min(width, x1 + RIM), min(height, y1 + RIM)
     kept = box[0] - ox, box[1] - oy, box[2] - ox, box[3] - oy
-    parts = None
-    if seen is None and palette is None and isinstance(said, str) and said == "object":
-        parts = _large_object(picture, inside, kept, max(height, width))
-    if parts is None:
-        parts = _exact(picture, inside, seen, said, kept, palette is not None, max(height, width))
+    if blocks == 1 or carried.whole:
+        carried = carried.enlarged(blocks, inside)
+        opacity, colours = _edge(np.ascontiguousarray(picture), inside, carried, drawn=palette is not None)
+        opacity, colours = opacity[slices_of(kept)].copy(), colours[slices_of(kept)].copy()
+        left = _place_left(carried, inside, side)
+    else:
+        opacity, colours = _large_edge(picture, inside, carried, blocks, kept)
+        left = out_of_blocks(_place_left(carried, inside, side, blocks), blocks, inside.shape)
     return Cutout(
         box=box,
-        opacity=parts.opacity,
-        rgb=parts.colours,
-        place=parts.left[slices_of(kept)] & inside[slices_of(kept)],
+        opacity=opacity,
+        rgb=colours,
+        place=left[slices_of(kept)] & inside[slices_of(kept)],
         around=(ox, oy, ox + inside.shape[1], oy + inside.shape[0]),
-        remains=parts.left & ~inside,
-        verdict=parts.verdict,
+        remains=left & ~inside,
+        verdict=carried.verdict,
         palette=palette,
     )
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """Of a handle's window: opacity and colours in the box that is kept, and what of it is left empty.
+def _large_edge(
+    picture: Pixels, handle: Bool, carried: Carried, blocks: int, kept: Box
+) -> tuple[Float, Pixels]:
+    """Opacity and colours of the box that is kept of a large window (H, W).
 
-    Attributes
-    ----------
-    opacity, colours
-        (h, w) float32 and (h, w, 3) uint8, the box that is kept.
-    left
-        (H, W) bool, the window: the object, its soft edge, and what beside it the surroundings do not have.
-    verdict
-        Why this is carried.
+    Its object was told in a smaller copy, `blocks` pixels to one; its edge is told at full size, where the
+    outline runs alone.
     """
-
-    opacity: Float
-    colours: Pixels
-    left: Bool
-    verdict: str
-
-
-def _exact(
-    picture: Pixels,
-    handle: Bool,
-    alpha: Pixels | None,
-    carry: Carry,
-    kept: Box,
-    drawn: bool,
-    side: int,
-) -> _Parts:
-    """Cut out of a window (H, W) at its own size."""
-    picture = np.ascontiguousarray(picture)
-    carried = carried_mask(picture, handle, alpha, carry)
-    opacity, colours = _edge(picture, handle, carried, drawn=drawn)
-    at = slices_of(kept)
-    left = _place_left(carried, handle, side)
-    return _Parts(opacity[at].copy(), colours[at].copy(), left, carried.verdict)
-
-
-def _large_object(picture: Pixels, handle: Bool, kept: Box, side: int) -> _Parts | None:
-    """Cut out of a large window (H, W): its object is told in a smaller copy, its edge at full size.
-
-    None for a window that is not large. `side` is the picture's longer side in pixels.
-    """
-    blocks = blocks_for(handle.shape, LOOKED_AT)
-    inside = mean_of_blocks(handle.view(np.uint8) * np.uint8(255), blocks) > 127
-    if blocks == 1 or not inside.any():
-        return None
-    carried = carried_mask(np.ascontiguousarray(mean_of_blocks(picture, blocks)), inside)
-    if carried.whole:
-        return _exact(picture, handle, None, "painted", kept, False, side)
     wide = 2 * carried.slack
     pad = blocks * math.ceil(EDGE_PAD * wide)
     x0, y0, x1, y1 = (n - n % blocks for n in grown(kept, pad, handle.shape[:2]))
@@ -181,9 +139,8 @@ def _large_object(picture: Pixels, handle: Bool, kept: Box, side: int) -> _Parts
     outline = out_of_blocks(np.ascontiguousarray(near[small]), blocks, (y1 - y0, x1 - x0))
     around = np.ascontiguousarray(handle[at])
     opacity, colours = soft_edge(picture[at], around & outline, around, blocks * wide)
-    left = out_of_blocks(_place_left(carried, inside, side, blocks), blocks, handle.shape)
     at = within_box(kept, (x0, y0, x1, y1))
-    return _Parts(opacity[at], colours[at], left, carried.verdict)
+    return opacity[at], colours[at]
 
 
 def _edge(rgb: Pixels, handle: Bool, carried: Carried, *, drawn: bool) -> tuple[Float, Pixels]:

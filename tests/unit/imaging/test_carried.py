@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import regiondrag_widget as rd
-from regiondrag_widget.imaging import cutout
+from regiondrag_widget.imaging import cutout, find
 from regiondrag_widget.imaging.carried import carried_in
 from regiondrag_widget.regions import RegionPair
 
@@ -27,15 +27,39 @@ def image() -> Image.Image:
 
 def test_it_is_what_the_edit_cuts_out(image: Image.Image, monkeypatch: pytest.MonkeyPatch):
     seen = []
-    work = cutout.carried_mask
-    monkeypatch.setattr(cutout, "carried_mask", lambda *given: seen.append(work(*given)) or seen[-1])
+    work = cutout.carried_of_window
+    monkeypatch.setattr(cutout, "carried_of_window", lambda *given: seen.append(work(*given)) or seen[-1])
     cut = cutout.cut_out(np.asarray(image), HANDLE)
     found = carried_in(image, HANDLE)
     x0, y0, x1, y1 = cut.around
     assert found.verdict == cut.verdict == "object"
-    assert np.array_equal(found.mask[y0:y1, x0:x1], seen[0].mask)
-    assert found.mask.sum() == seen[0].mask.sum()
+    ((carried, blocks),) = seen
+    assert blocks == 1
+    assert np.array_equal(found.mask[y0:y1, x0:x1], carried.mask)
+    assert found.mask.sum() == carried.mask.sum()
     assert (found.mask & OBJECT).sum() > 0.97 * OBJECT.sum()
+
+
+def test_it_is_what_the_edit_cuts_out_of_a_large_window_too_and_is_not_looked_for_twice(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    y, x = np.ogrid[:2301, :2402]
+    away = np.hypot(y - 1150, x - 1200)
+    object_, handle = away < 600, away < 700
+    grain = np.random.default_rng(0).normal(0, 4, (2301, 2402, 1))
+    colours = np.where(object_[..., None], (200, 40, 30), (120, 125, 130)) + grain
+    rgb = colours.clip(0, 255).astype(np.uint8)
+    found = carried_in(Image.fromarray(rgb), handle)
+    monkeypatch.setattr(find, "cues_of", None)  # not called
+    cut = cutout.cut_out(rgb, handle)
+    assert found.verdict == cut.verdict == "object"
+    assert not (found.mask & ~handle).any()
+    assert (found.mask & object_).sum() > 0.99 * object_.sum()
+    opaque = np.zeros_like(handle)
+    x0, y0, x1, y1 = cut.box
+    opaque[y0:y1, x0:x1] = cut.opacity > 0.5
+    rim = 4 * found.slack * 2 * np.pi * 600  # the edit tells the edge anew, near the outline
+    assert (opaque ^ found.mask).sum() < rim < 0.06 * object_.sum()
 
 
 def test_an_object_cut_by_the_handle_goes_on_beyond_it(image: Image.Image):
