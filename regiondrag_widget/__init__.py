@@ -31,7 +31,8 @@ if TYPE_CHECKING:
         cell_correspondence,
         pixel_map,
     )
-    from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+    from regiondrag_widget.regions.pair import RegionPair
+    from regiondrag_widget.regions.pairs import RegionPairs
     from regiondrag_widget.regions.polygon import polygon_matrix
     from regiondrag_widget.widget import views
     from regiondrag_widget.widget.widget import RegionDragWidget
@@ -74,7 +75,7 @@ _WHERE: dict[str, tuple[str, str | None]] = {
     "RegionDragPipeline": ("pipeline", "RegionDragPipeline"),
     "RegionDragWidget": ("widget.widget", "RegionDragWidget"),
     "RegionPair": ("regions.pair", "RegionPair"),
-    "RegionPairs": ("regions.pair", "RegionPairs"),
+    "RegionPairs": ("regions.pairs", "RegionPairs"),
     "batch": ("batch", None),
     "carried": ("api", "carried"),
     "cell_correspondence": ("regions.correspondence", "cell_correspondence"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from regiondrag_widget.engine.settingspec import SettingSpec
     from regiondrag_widget.imaging.picture import Picture
-    from regiondrag_widget.regions.pair import RegionPairs
+    from regiondrag_widget.regions.pairs import RegionPairs
 
 EXAMPLES = """examples:
   regiondrag edit photo.jpg --handle duck.png --target there.png -o out.png
@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _inputs(args: argparse.Namespace) -> tuple[Picture, RegionPairs]:
     from regiondrag_widget.imaging.picture import load_picture
-    from regiondrag_widget.regions.pair import RegionPairs
+    from regiondrag_widget.regions.pairs import RegionPairs
 
     drawn = args.handle or args.select or args.target or args.carry or any(_ways(args).values())
     if args.regions is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -24,6 +23,7 @@ from regiondrag_widget.engine.denoise import (
     reverse,
 )
 from regiondrag_widget.engine.edit_input import EditInput
+from regiondrag_widget.engine.edit_task import EditTask
 from regiondrag_widget.engine.inversion import Inversion
 from regiondrag_widget.engine.latent_cells import cells_of, copied_cells, moved_cells
 from regiondrag_widget.engine.painting import Painted
@@ -36,13 +36,11 @@ from regiondrag_widget.engine.seam import change_weight
 from regiondrag_widget.engine.settings import EditSettings
 from regiondrag_widget.engine.stopwatch import Stopwatch
 from regiondrag_widget.imaging.composite import Composite, warp_residual
-from regiondrag_widget.imaging.sheet import Sheet
 from regiondrag_widget.imaging.strips import in_strips
 from regiondrag_widget.imaging.window import Box, bounding_box, slices_of
 from regiondrag_widget.models.backbone import Backbone, Network, inpaints, told_picture
 from regiondrag_widget.models.keyvalues import SourcePath
 from regiondrag_widget.models.references import References, referring, with_picture
-from regiondrag_widget.regions import RegionPairs
 from regiondrag_widget.regions.box import within_box
 
 __all__ = ["Passes"]
@@ -53,56 +51,6 @@ Bool = npt.NDArray[np.bool_]
 Pixels: TypeAlias = "tuple[Float, Float | None, Sequence[npt.NDArray[np.uint8]], tuple[str, ...]]"
 
 PREVIEW_SIDE = 256  # pixels of the longer side of the previews that a result keeps
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Task:
-    """One edit on one sheet.
-
-    Attributes
-    ----------
-    window, sheet : PreparedWindow, Sheet
-        The window, and the sheet of it that is painted on.
-    inversion : Inversion
-        With the levels that are visited.
-    pairs, editable : RegionPairs, (h, w) bool array or None
-        As `EditInput` has them, masks of the sheet's size.
-    settings, seed, rng : EditSettings, int, torch.Generator
-        As `EditInput` has them.
-    draft : bool
-        Whether this is a draft and not the full edit.
-    """
-
-    window: PreparedWindow
-    sheet: Sheet
-    inversion: Inversion
-    pairs: RegionPairs
-    editable: Bool | None
-    settings: EditSettings
-    seed: int
-    rng: torch.Generator
-    draft: bool
-
-    @cached_property
-    def drawn(self) -> Bool:
-        """(h, w) bool, all handles and targets."""
-        return self.pairs.handle | self.pairs.target
-
-    @cached_property
-    def box(self) -> Box:
-        """x0, y0, x1, y1 of all handles and targets."""
-        return self.pairs.box
-
-    @property
-    def touched(self) -> Bool:
-        """(h, w) bool, what the edit may change."""
-        return self.drawn if self.editable is None else self.drawn & self.editable
-
-    @property
-    def touched_in_box(self) -> Bool:
-        """What the edit may change, of the box of all handles and targets."""
-        drawn = self.pairs.drawn_in(self.box)
-        return drawn if self.editable is None else drawn & self.editable[slices_of(self.box)]
 
 
 @dataclass(frozen=True)
@@ -160,7 +108,7 @@ class Passes:
             What the edit painted.
         """
         sheet = window.sheet if calls is None else window.draft_sheet
-        task = _Task(
+        task = EditTask(
             window=window,
             sheet=sheet,
             inversion=self.prepared.inversion_of(window, calls),
@@ -184,7 +132,7 @@ class Passes:
             verdicts=verdicts,
         )
 
-    def _in_pixels(self, task: _Task) -> Generator[EditStep, None, Pixels]:
+    def _in_pixels(self, task: EditTask) -> Generator[EditStep, None, Pixels]:
         """Follow the composite's own path, and leave the vacated place to the network."""
         window, sheet, settings, box = task.window, task.sheet, task.settings, task.box
         composed = self.prepared.composites.encoded(
@@ -242,7 +190,7 @@ class Passes:
             alpha = None if composite.alpha is None else composite.alpha[at]
         return out, alpha, previews, composed.verdicts
 
-    def _with_hole(self, task: _Task, composite: Composite, hole: Bool) -> Tensor:
+    def _with_hole(self, task: EditTask, composite: Composite, hole: Bool) -> Tensor:
         """(C, h, w) latents of a picture whose hole is grey, as inpainting networks are told it."""
         grey = np.where(hole[..., None], np.float32(127.5), composite.rgb)
         sheet = task.sheet
@@ -251,7 +199,7 @@ class Passes:
             return self.prepared.coder.encode_draft(working, task.window.sheet.working, task.window.latents)
         return self.prepared.coder.encode(working)
 
-    def _in_latents(self, task: _Task) -> Generator[EditStep, None, Pixels]:
+    def _in_latents(self, task: EditTask) -> Generator[EditStep, None, Pixels]:
         """Paste noised latents, as in the paper."""
         window, sheet, settings = task.window, task.sheet, task.settings
         with self.clock.stage("plan"):
@@ -274,7 +222,7 @@ class Passes:
             out = edited + warp_residual(picture - reconstructed, task.pairs, method=settings.method)
         return out[slices_of(task.box)], None, previews, ("painted",) * len(task.pairs)
 
-    def _by_position(self, task: _Task) -> Generator[EditStep, None, Pixels]:
+    def _by_position(self, task: EditTask) -> Generator[EditStep, None, Pixels]:
         """Show the network the picture's tokens where they should be, and make what changes from noise."""
         window, sheet, settings = task.window, task.sheet, task.settings
         with self.clock.stage("plan"):
@@ -305,12 +253,12 @@ class Passes:
         return out[slices_of(task.box)], None, previews, ("painted",) * len(task.pairs)
 
     @staticmethod
-    def _drawn(task: _Task) -> tuple[Box, Float, Float]:
+    def _drawn(task: EditTask) -> tuple[Box, Float, Float]:
         """The box of what is drawn, its pixels and where the change shows in it."""
         at = slices_of(task.box)
         return task.box, task.sheet.rgb[at].astype(np.float32), task.drawn[at].astype(np.float32)
 
-    def _previewer(self, task: _Task, box: Box, base: Float, weight: Float, anchor: Tensor) -> Previewer:
+    def _previewer(self, task: EditTask, box: Box, base: Float, weight: Float, anchor: Tensor) -> Previewer:
         """Draws an edit's steps in the whole picture, a draft's on its sheet."""
         colour = self.prepared.coder.colour_of(task.window.latents, task.window.colours)
         picture, window = (
@@ -331,7 +279,7 @@ class Passes:
 
     def _reverse(
         self,
-        task: _Task,
+        task: EditTask,
         plan: EditPlan,
         render: Previewer,
         clean: Tensor,

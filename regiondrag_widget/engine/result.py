@@ -22,7 +22,7 @@ from regiondrag_widget.imaging.picture import existing_file, open_image
 from regiondrag_widget.regions.writing import write_whole
 
 if TYPE_CHECKING:
-    from regiondrag_widget.regions.pair import RegionPairs
+    from regiondrag_widget.regions.pairs import RegionPairs
 
 SHOWN_SIDE = 512  # px, the longer side of each picture in a notebook
 _OPAQUE_FORMATS = {"JPEG", "BMP"}

@@ -12,7 +12,7 @@ from regiondrag_widget.imaging.picture import Picture
 from regiondrag_widget.imaging.window import Window
 from regiondrag_widget.regions.box import Box
 from regiondrag_widget.regions.framing import framed_mask, framed_pairs
-from regiondrag_widget.regions.pair import RegionPairs
+from regiondrag_widget.regions.pairs import RegionPairs
 
 __all__ = ["Sheet"]
 

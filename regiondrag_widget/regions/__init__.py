@@ -3,7 +3,8 @@
 from regiondrag_widget.regions.archive import load_protect, load_regions, save_regions
 from regiondrag_widget.regions.codec import decode_mask, encode_mask
 from regiondrag_widget.regions.correspondence import Correspondence, PixelMap, cell_correspondence, pixel_map
-from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.regions.pairs import RegionPairs
 from regiondrag_widget.regions.pieces import METHODS, infer_matrix
 from regiondrag_widget.regions.polygon import polygon_matrix
 

@@ -14,7 +14,7 @@ from regiondrag_widget.regions.archive_parts import INDEX, PartReader, PartWrite
 from regiondrag_widget.regions.container import open_reader
 from regiondrag_widget.regions.limits import MAX_INDEX_BYTES, MAX_PAIRS
 from regiondrag_widget.regions.mask import as_mask
-from regiondrag_widget.regions.pair import RegionPairs
+from regiondrag_widget.regions.pairs import RegionPairs
 
 
 def save_regions(path: str | os.PathLike[str], image: Any, pairs: Any, *, protect: Any = None) -> Path:

@@ -25,7 +25,8 @@ from regiondrag_widget.regions.limits import (
     max_png_bytes,
 )
 from regiondrag_widget.regions.mask import Mask, as_mask
-from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.regions.pairs import RegionPairs
 from regiondrag_widget.regions.target import Deformation
 from regiondrag_widget.text import require_text
 

@@ -12,7 +12,8 @@ from scipy.spatial import cKDTree
 
 from regiondrag_widget.regions.cells import cell_centres, cells_at, check_grid, region_cells
 from regiondrag_widget.regions.mask import Mask, Points
-from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.regions.pairs import RegionPairs
 from regiondrag_widget.regions.pieces import check_method, pieces
 from regiondrag_widget.regions.snap import snap
 

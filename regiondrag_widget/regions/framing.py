@@ -9,7 +9,8 @@ from regiondrag_widget.regions.bend import Bend
 from regiondrag_widget.regions.box import Box, slices_of
 from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.mask import Mask
-from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.regions.pairs import RegionPairs
 
 __all__ = ["framed_mask", "framed_pairs", "padded_pairs"]
 

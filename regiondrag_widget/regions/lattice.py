@@ -11,7 +11,8 @@ from regiondrag_widget.regions.box import bounding_box
 from regiondrag_widget.regions.correspondence import pixel_map
 from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.framing import framed_pairs
-from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.regions.pairs import RegionPairs
 
 __all__ = ["Lattice", "lattice_of"]
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from regiondrag_widget.engine.settings import EditSettings
-from regiondrag_widget.regions.pair import RegionPairs
+from regiondrag_widget.regions.pairs import RegionPairs
 from regiondrag_widget.widget.editor import Editor, Step
 from regiondrag_widget.widget.editor_cache import EditorCache
 from regiondrag_widget.widget.failures import Failure, describe, let_go

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, MutableSequence
 from typing import Any, overload
 
 from regiondrag_widget.regions.limits import MAX_TEXT
-from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.regions.pairs import RegionPairs
 from regiondrag_widget.text import require_text
 from regiondrag_widget.widget.live_pair import joined
 from regiondrag_widget.widget.regions_state import AnyPair, Mask, Regions, SharedMasks

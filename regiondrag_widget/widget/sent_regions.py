@@ -9,7 +9,8 @@ from typing import TypeAlias
 from regiondrag_widget.regions.codec import mask_header
 from regiondrag_widget.regions.densemap import DenseMap
 from regiondrag_widget.regions.limits import MAX_MASK_BYTES
-from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.regions.pairs import RegionPairs
 from regiondrag_widget.widget.incoming import Draft, Run
 from regiondrag_widget.widget.regions_state import (
     NO_HANDLE,

@@ -29,7 +29,7 @@ from regiondrag_widget.regions.archive_parts import (
 )
 from regiondrag_widget.regions.container import open_reader
 from regiondrag_widget.regions.limits import MAX_INDEX_BYTES, MAX_SESSION_PIXELS
-from regiondrag_widget.regions.pair import RegionPairs
+from regiondrag_widget.regions.pairs import RegionPairs
 from regiondrag_widget.text import is_finite_number, printable
 from regiondrag_widget.widget.document import Document
 from regiondrag_widget.widget.edit_job import EditRequest

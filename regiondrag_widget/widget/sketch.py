@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regiondrag_widget.regions.correspondence import pixel_map
-from regiondrag_widget.regions.pair import RegionPair, RegionPairs
+from regiondrag_widget.regions.pair import RegionPair
+from regiondrag_widget.regions.pairs import RegionPairs
 
 Rgb = tuple[int, int, int]
 

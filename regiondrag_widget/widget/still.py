@@ -8,7 +8,7 @@ from PIL import Image
 
 from regiondrag_widget.regions.framing import framed_pairs
 from regiondrag_widget.regions.limits import MIN_SIDE
-from regiondrag_widget.regions.pair import RegionPairs
+from regiondrag_widget.regions.pairs import RegionPairs
 from regiondrag_widget.widget.encode import encode_png
 from regiondrag_widget.widget.render import render_correspondence, shrink
 
