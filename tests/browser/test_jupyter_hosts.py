@@ -223,7 +223,9 @@ def test_the_bundled_model_moves_a_lighthouse(notebook, keep) -> None:
         # a quarter of the pixels: the point is the way through all parts, not the picture
         "half = example.image.resize((256, 256))\n"
         "w = rd.RegionDragWidget(half, pairs=[rd.RegionPair.move(example.handle[::2, ::2], 56, 0)])\n"
-        "w.settings['steps'] = 100  # thirty levels, to have time to look at them\nw",
+        # many levels, to have time to look at them, and a place that the network paints from nothing:
+        # what it adds to the smooth fill is too little to be told in a small copy of the canvas
+        "w.settings['steps'] = 100\nw.settings['vacated'] = 'noise'\nw",
     ]
     page, kernel = notebook("lab", cells, color_scheme="dark")
     page.page.evaluate(
