@@ -15,7 +15,10 @@ Float = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 Int = npt.NDArray[np.int64]
 
-STEP = 24.0  # grey levels of a step across a seam that is half believed to be an edge
+# a step across a seam that is half believed to be an edge: this much larger than a seam's step mostly is
+TIMES = 6.0
+LEAST, MOST = 8.0, 120.0  # grey levels of it
+DRAWN = 24.0  # the same in a drawing
 FADE = 3e-3  # what a correction costs in each pixel: it fades out within some 20 of them
 
 
@@ -25,7 +28,7 @@ def blended(
     """What brings the copies in a hole to one tone, the picture with them, and how much seams showed.
 
     A gradient-domain blend (Perez, Gangnet, Blake: Poisson image editing, 2003), in which a step across a
-    seam weighs less the larger it is.
+    seam weighs the less the larger it is than most: it is an edge.
 
     Parameters
     ----------
@@ -38,7 +41,7 @@ def blended(
     shifts
         (n, 2) int64 dy, dx from a pixel of each label to its source; the first is (0, 0).
     drawn
-        Whether the picture has flat areas: a large step is then an edge, and tints neither side.
+        Whether the picture has flat areas: what counts as an edge is then the same everywhere.
 
     Returns
     -------
@@ -58,12 +61,8 @@ def blended(
         return pixels_at(rgb, x, y)
 
     copied = np.where(hole[..., None], shown(0, 0, offsets), rgb)
-    count = int(hole.sum())
-    index = np.full(hole.shape, -1)
-    index[hole] = np.arange(count)
-    diagonal, target = np.full(count, FADE), np.zeros((count, 3))
     seam = np.zeros(hole.shape, np.float32)
-    rows, columns, weights = [np.arange(count)], [np.arange(count)], [diagonal]
+    misses = []
     for dy, dx in ((0, 1), (1, 0)):
         first, second = (slice(0, height - dy), slice(0, width - dx)), (slice(dy, None), slice(dx, None))
         across = copied[second] - copied[first]
@@ -74,12 +73,23 @@ def blended(
         wanted = np.where(
             in_first & in_second, (by_first + by_second) / 2, np.where(in_first, by_first, by_second)
         )
-        same = labels[first] == labels[second]
-        miss = np.where(same[..., None], 0, wanted - across).astype(np.float32)
+        met = (labels[first] != labels[second]) & (hole[first] | hole[second])
+        miss = np.where(met[..., None], wanted - across, 0).astype(np.float32)
         far = np.abs(miss).max(-1)
-        weight = 1 / (1 + (far / STEP) ** (4 if drawn else 2))
-        for here, there, sign in ((first, second, -1), (second, first, 1)):
+        for here in (first, second):
             np.maximum(seam[here], far, out=seam[here], where=hole[here])
+        misses.append((first, second, miss, far, far[met]))
+    # against a clear sky a rock's outline is an edge, that tints no sky; in grass every step is as large
+    usual = float(np.median(np.concatenate([beside for *_, beside in misses])))
+    step = DRAWN if drawn else float(np.clip(TIMES * usual, LEAST, MOST))
+    count = int(hole.sum())
+    index = np.full(hole.shape, -1)
+    index[hole] = np.arange(count)
+    diagonal, target = np.full(count, FADE), np.zeros((count, 3))
+    rows, columns, weights = [np.arange(count)], [np.arange(count)], [diagonal]
+    for first, second, miss, far, _ in misses:
+        weight = 1 / (1 + (far / step) ** 4)
+        for here, there, sign in ((first, second, -1), (second, first, 1)):
             own, other = index[here], index[there]
             inner = own >= 0
             np.add.at(diagonal, own[inner], weight[inner])
