@@ -127,7 +127,6 @@ def copied(
     rgb: Float | npt.NDArray[np.uint8],
     flow: Float,
     strip: tuple[slice, slice],
-    hole: Bool,
     unknown: Bool,
     shifts: Float,
 ) -> Float:
@@ -141,21 +140,21 @@ def copied(
         (h, w, 2) float32 x, y from each pixel of the strip to its source; changed where that is not known.
     strip
         Rows and columns.
-    hole, unknown
-        (H, W) bool, the second with what must not be copied.
+    unknown
+        (H, W) bool, the hole and what must not be copied.
     shifts
         (n, 2) float32 x, y, of all copies; the first is (0, 0).
     """
     rows, columns = strip
     xs = np.arange(columns.start, columns.stop, dtype=np.float32)
     ys = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
-    last_x, last_y = hole.shape[1] - 1, hole.shape[0] - 1
+    last_x, last_y = unknown.shape[1] - 1, unknown.shape[0] - 1
 
     def at(flow: Float, xs: Float, ys: Float) -> tuple[Float, Float]:
         return np.clip(xs + flow[..., 0], 0, last_x), np.clip(ys + flow[..., 1], 0, last_y)
 
     map_x, map_y = at(flow, xs, ys)
-    lost = hole[strip] & (pixels_at(unknown.view(np.uint8), map_x, map_y) > 0)
+    lost = pixels_at(unknown.view(np.uint8), map_x, map_y) > 0
     for shift in shifts[1:]:  # outlines of copies are not exact to the pixel
         y, x = np.nonzero(lost)
         if not len(y):

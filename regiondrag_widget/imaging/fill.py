@@ -16,11 +16,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from regiondrag_widget.imaging.crossfade import crossfaded
 from regiondrag_widget.imaging.exemplar import choose_copies, copied, fine_labels, tones_of
 from regiondrag_widget.imaging.grain import with_grain
 from regiondrag_widget.imaging.palette import drawn_fill
 from regiondrag_widget.imaging.pattern import pattern_sources
 from regiondrag_widget.imaging.plain import onto_paper, plain_fill
+from regiondrag_widget.imaging.rim import BESIDE, to_rim
 from regiondrag_widget.imaging.scaling import enlarged, hole_window, lay, shrink
 from regiondrag_widget.imaging.seen import Seen
 from regiondrag_widget.imaging.shadow import cast_shadow
@@ -37,7 +39,8 @@ Window = tuple[slice, slice]
 
 PLACES_SIDE = 512  # parts of a larger picture are told apart at this size
 PATTERN_SIDE = 1024  # larger windows are not searched for a pattern
-GRAIN_PIXELS = 4_000_000  # larger boxes keep the grain that is copied
+GRAIN_PIXELS = 4_000_000  # larger boxes keep the grain that is copied, and their rim
+FADING, REACH = 128, (2, 6)  # parts of a window, and pixels, in which copies pass into one another
 APART = 8  # pixels of a picture of 512: parts of a hole nearer than twice this are one
 MOST_PLACES = 8  # that are filled one by one
 
@@ -195,31 +198,42 @@ def _fill_window(
     labels = fine_labels(found.labels, max(hole.shape)).astype(np.float32)
     shifts = np.rint(seen.blocks * found.shifts[:, ::-1]).astype(np.float32)
     unknown = hole | forbidden
+    reach = int(np.clip(max(hole.shape) / FADING, *REACH))
 
-    filled = np.empty((box[0].stop - box[0].start, box[1].stop - box[1].start, 3), np.float32)
+    wide = hole_window(hole, BESIDE, 0.0)  # as much as the rim needs
+    filled = np.empty((wide[0].stop - wide[0].start, wide[1].stop - wide[1].start, 3), np.float32)
     flow = np.empty((*filled.shape[:2], 2), np.float32)
     doubts = np.empty(filled.shape[:2], np.float32)
 
     def fill(rows: slice) -> None:
-        strip = rows, box[1]
-        at = slice(rows.start - box[0].start, rows.stop - box[0].start)
+        strip = rows, wide[1]
+        at = slice(rows.start - wide[0].start, rows.stop - wide[0].start)
 
-        def full(a: Float, how: int = cv2.INTER_LINEAR) -> Float:
-            return enlarged(a, seen.whole, strip, how)
+        def full(a: Float) -> Float:
+            return enlarged(a, seen.whole, strip, cv2.INTER_LINEAR)
 
-        flow[at] = shifts[full(labels, cv2.INTER_NEAREST).astype(np.uint8)]
+        top = max(0, rows.start - reach)
+        beside = slice(top, min(seen.whole[0], rows.stop + reach)), wide[1]
+        copies = enlarged(labels, seen.whole, beside, cv2.INTER_NEAREST).astype(np.uint8)
+        above = rows.start - top
+        flow[at] = shifts[copies[above : above + rows.stop - rows.start]]
         filled[at] = full(tones)
-        filled[at] += copied(rgb, flow[at], strip, hole, unknown, shifts)
-        lay(np.asarray(rgb[strip], np.float32), filled[at], ~hole[strip])
+        sources = copied(rgb, flow[at], strip, unknown, shifts)
+        filled[at] += crossfaded(rgb, sources, copies, strip, above, hole, unknown, shifts, reach)
         doubts[at] = full(doubt)
 
-    in_strips(fill, box[0], box[1].stop - box[1].start)
-    filled = _grained(rgb, filled, hole, forbidden, box, rng)
+    in_strips(fill, wide[0], wide[1].stop - wide[1].start)
+    part = np.asarray(rgb[wide], np.float32)
+    if filled.shape[0] * filled.shape[1] <= GRAIN_PIXELS:
+        filled += to_rim(part, filled, hole[wide], ~unknown[wide], reach)
+    lay(part, filled, ~hole[wide])
+    inner = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(box, wide, strict=True))
+    filled = _grained(rgb, np.ascontiguousarray(filled[inner]), hole, forbidden, box, rng)
     if max(hole.shape) <= PATTERN_SIDE:
         whole = np.array(rgb, np.float32)
         whole[box] = filled
         filled = onto_paper(whole, hole, np.asarray(rgb, np.float32), ~(hole | forbidden))[box]
-    return np.clip(filled, 0, 255, out=filled), flow, doubts
+    return np.clip(filled, 0, 255, out=filled), flow[inner], doubts[inner]
 
 
 def _uncopied(filled: Float) -> tuple[Float, Float]:
