@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from regiondrag_widget.imaging.picture import Picture
 from regiondrag_widget.imaging.scaling import lay
@@ -54,8 +55,8 @@ class Painted:
     previews: Sequence[Bytes]
     verdicts: tuple[str, ...] = ()
 
-    def over(self, picture: Picture) -> Picture:
-        """A copy of the picture with the painting laid over it; only what was touched differs.
+    def over(self, picture: Picture) -> Image.Image:
+        """The picture with the painting laid over it; only what was touched differs.
 
         Parameters
         ----------
@@ -64,13 +65,19 @@ class Painted:
         """
         x0, y0, x1, y1 = self.box
         left, top = self.sheet.origin[:2]
-        at = slices_of((left + x0, top + y0, left + x1, top + y1))
-        rgb, alpha = picture.rgb.copy(), picture.alpha
-        self._lay(self.rgb, rgb[at])
-        if alpha is not None and self.alpha is not None:
-            alpha = alpha.copy()
-            self._lay(self.alpha, alpha[at])
-        return replace(picture, rgb=rgb, alpha=alpha)
+        box = left + x0, top + y0, left + x1, top + y1
+        at = slices_of(box)
+        rgb = picture.rgb[at].copy()
+        self._lay(self.rgb, rgb)
+        edited = picture.to_pil()
+        part = Image.fromarray(rgb)
+        if picture.alpha is not None:
+            alpha = picture.alpha[at].copy()
+            if self.alpha is not None:
+                self._lay(self.alpha, alpha)
+            part.putalpha(Image.fromarray(alpha))
+        edited.paste(part, box)
+        return edited
 
     def over_sheet(self, margin: int) -> tuple[Bytes, Box]:
         """The sheet around the painting, with the painting laid over it.

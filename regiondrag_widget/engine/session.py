@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import Tensor
 
 from regiondrag_widget.engine.cache import ByteCache, CacheReport, default_budgets
@@ -397,7 +398,7 @@ class ImageSession:
         self._clock.reset()
         if not len(given.pairs):
             warnings.warn("no region pairs: the picture comes back unchanged", stacklevel=3)
-            self._finish(given, self.picture, (), ())
+            self._finish(given, self.picture.to_pil(), (), ())
             return
         with freeing_when_exhausted(self.shrink_cache):
             window = self._prepared.window_for(given.pairs, given.seed, inverted=given.inverts)
@@ -415,7 +416,7 @@ class ImageSession:
     def _finish(
         self,
         given: EditInput,
-        edited: Picture,
+        edited: Image.Image,
         previews: Sequence[npt.NDArray[np.uint8]],
         verdicts: Sequence[str],
     ) -> None:
@@ -432,7 +433,7 @@ class ImageSession:
             **given.settings.as_json(),
         }
         self.result = EditResult(
-            image=edited.to_pil(),
+            image=edited,
             before=self.picture.to_pil(),
             settings=record,
             timings=dict(self.timings),
