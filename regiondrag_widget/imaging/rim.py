@@ -32,10 +32,15 @@ def to_rim(picture: Float, copies: Float, hole: Bool, known: Bool, reach: int) -
     """
     away = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 5)
     ring = known & ~hole & (away <= RING)
-    miss = picture - copies
-    far = np.abs(cv2.GaussianBlur(miss, (0, 0), 1.0)).max(-1)
+    miss = np.where(ring[..., None], picture - copies, 0).astype(np.float32)  # in the hole is what was there
+    far = np.abs(_mean(miss, ring, 1.0)).max(-1)
     weight = np.where(ring, 1 / (1 + (far / STEP) ** 4), 0).astype(np.float32)
-    share = np.maximum(cv2.GaussianBlur(ring.astype(np.float32), (0, 0), reach), 1e-3)
-    step = cv2.GaussianBlur(miss * weight[..., None], (0, 0), reach) / share[..., None]
+    step = _mean(miss * weight[..., None], ring, reach)
     deep = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5)
     return np.asarray(step * (np.exp(-deep / (2 * reach)) * hole)[..., None], np.float32)
+
+
+def _mean(values: Float, where: Bool, sigma: float) -> Float:
+    """The mean nearby of values (h, w, 3) that are zero elsewhere."""
+    share = np.maximum(cv2.GaussianBlur(where.astype(np.float32), (0, 0), sigma), 1e-3)
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma) / share[..., None], np.float32)
