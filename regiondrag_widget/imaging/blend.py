@@ -16,7 +16,7 @@ Bool = npt.NDArray[np.bool_]
 Int = npt.NDArray[np.int64]
 
 # a step across a seam that is half believed to be an edge: this much larger than a seam's step mostly is
-TIMES = 6.0
+TIMES = 4.0
 LEAST, MOST = 8.0, 120.0  # grey levels of it
 DRAWN = 24.0  # the same in a drawing
 FADE = 3e-3  # what a correction costs in each pixel: it fades out within some 20 of them

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from regiondrag_widget.imaging.crossfade import crossfaded
+from regiondrag_widget.imaging.crossfade import agreement, crossfaded
 from regiondrag_widget.imaging.exemplar import choose_copies, copied, fine_labels, tones_of
 from regiondrag_widget.imaging.grain import with_grain
 from regiondrag_widget.imaging.palette import drawn_fill
@@ -197,6 +197,7 @@ def _fill_window(
     tones, doubt = tones_of(found, mixed)
     labels = fine_labels(found.labels, max(hole.shape)).astype(np.float32)
     shifts = np.rint(seen.blocks * found.shifts[:, ::-1]).astype(np.float32)
+    agreed = agreement(found.filled, found.labels)
     unknown = hole | forbidden
     reach = int(np.clip(max(hole.shape) / FADING, *REACH))
 
@@ -219,7 +220,9 @@ def _fill_window(
         flow[at] = shifts[copies[above : above + rows.stop - rows.start]]
         filled[at] = full(tones)
         sources = copied(rgb, flow[at], strip, unknown, shifts)
-        filled[at] += crossfaded(rgb, sources, copies, strip, above, hole, unknown, shifts, reach)
+        filled[at] += crossfaded(
+            rgb, sources, copies, strip, above, hole, unknown, shifts, reach, full(agreed)
+        )
         doubts[at] = full(doubt)
 
     in_strips(fill, wide[0], wide[1].stop - wide[1].start)

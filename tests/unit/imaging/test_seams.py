@@ -8,7 +8,7 @@ import pytest
 from regiondrag_widget import examples
 from regiondrag_widget.imaging.background import empty
 from regiondrag_widget.imaging.blend import blended
-from regiondrag_widget.imaging.crossfade import crossfaded
+from regiondrag_widget.imaging.crossfade import agreement, crossfaded
 from regiondrag_widget.imaging.cutout import cut_out
 from regiondrag_widget.imaging.rim import BESIDE, to_rim
 from tests.unit.engine_kit import box
@@ -59,13 +59,14 @@ def two_copies() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rgb, labels, np.array([[0, 0], [-40, 0], [40, 0]], np.float32)
 
 
-def faded(reach: int, rows: slice) -> np.ndarray:
+def faded(reach: int, rows: slice, agreed: float = 1.0) -> np.ndarray:
     rgb, labels, shifts = two_copies()
     sources = np.repeat(np.where(labels == 2, 160, 60)[..., None], 3, -1).astype(np.float32)
     top = max(0, rows.start - reach)
     strip = rows, slice(0, SHAPE[1])
+    even = np.full((len(sources[rows]), SHAPE[1]), agreed, np.float32)
     part = labels[top : rows.stop + reach]
-    return crossfaded(rgb, sources[rows], part, strip, rows.start - top, HOLE, HOLE, shifts, reach)
+    return crossfaded(rgb, sources[rows], part, strip, rows.start - top, HOLE, HOLE, shifts, reach, even)
 
 
 @pytest.mark.parametrize("reach", [2, 4])
@@ -81,6 +82,15 @@ def test_in_strips_they_pass_into_one_another_as_in_one_piece():
     whole = faded(3, slice(0, SHAPE[0]))
     parts = [faded(3, slice(top, top + 7)) for top in range(0, SHAPE[0] - 3, 7)]
     assert np.array_equal(np.concatenate(parts), whole[: len(parts) * 7])
+
+
+def test_where_they_are_of_two_colours_their_edge_stays_sharp():
+    across = faded(3, slice(0, SHAPE[0]), agreed=0.01)[25, 20:60, 0]
+    assert np.diff(across).max() > 97  # of 100
+    rgb, labels, _ = two_copies()
+    assert agreement(np.where(labels[..., None] == 2, rgb + 100, rgb), labels)[25, 38:42].max() < 0.01
+    gravel = np.random.default_rng(0).normal(100, 40, rgb.shape).astype(np.float32)
+    assert agreement(gravel, labels)[25, 38:42].min() > 0.5
 
 
 def test_a_step_at_the_rim_is_spread_and_an_edge_is_not():
