@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regiondrag_widget.imaging.crossfade import agreement, crossfaded
-from regiondrag_widget.imaging.exemplar import choose_copies, copied, fine_labels, tones_of
+from regiondrag_widget.imaging.exemplar import Copies, choose_copies, copied, fine_labels, tones_of
 from regiondrag_widget.imaging.grain import with_grain
 from regiondrag_widget.imaging.palette import drawn_fill
 from regiondrag_widget.imaging.pattern import pattern_sources
@@ -194,6 +194,19 @@ def _fill_window(
     found = choose_copies(seen.rgb, seen.hole, seen.forbidden, rng)
     if found is None:
         return None
+    filled, flow, doubts = _laid_copies(rgb, hole, forbidden, seen, found, mixed)
+    filled = _grained(rgb, filled, hole, forbidden, box, rng)
+    if max(hole.shape) <= PATTERN_SIDE:
+        whole = np.array(rgb, np.float32)
+        whole[box] = filled
+        filled = onto_paper(whole, hole, np.asarray(rgb, np.float32), ~(hole | forbidden))[box]
+    return np.clip(filled, 0, 255, out=filled), flow, doubts
+
+
+def _laid_copies(
+    rgb: Picture, hole: Bool, forbidden: Bool, seen: Seen, found: Copies, mixed: bool
+) -> tuple[Float, Float, Float]:
+    """As `_fill_window`, of the copies that were chosen, at the window's own size."""
     tones, doubt = tones_of(found, mixed)
     labels = fine_labels(found.labels, max(hole.shape)).astype(np.float32)
     shifts = np.rint(seen.blocks * found.shifts[:, ::-1]).astype(np.float32)
@@ -201,6 +214,7 @@ def _fill_window(
     unknown = hole | forbidden
     reach = int(np.clip(max(hole.shape) / FADING, *REACH))
 
+    box = hole_window(hole, 1, 0.0)
     wide = hole_window(hole, BESIDE, 0.0)  # as much as the rim needs
     filled = np.empty((wide[0].stop - wide[0].start, wide[1].stop - wide[1].start, 3), np.float32)
     flow = np.empty((*filled.shape[:2], 2), np.float32)
@@ -231,12 +245,7 @@ def _fill_window(
         filled += to_rim(part, filled, hole[wide], ~unknown[wide], reach)
     lay(part, filled, ~hole[wide])
     inner = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(box, wide, strict=True))
-    filled = _grained(rgb, np.ascontiguousarray(filled[inner]), hole, forbidden, box, rng)
-    if max(hole.shape) <= PATTERN_SIDE:
-        whole = np.array(rgb, np.float32)
-        whole[box] = filled
-        filled = onto_paper(whole, hole, np.asarray(rgb, np.float32), ~(hole | forbidden))[box]
-    return np.clip(filled, 0, 255, out=filled), flow[inner], doubts[inner]
+    return np.ascontiguousarray(filled[inner]), flow[inner], doubts[inner]
 
 
 def _uncopied(filled: Float) -> tuple[Float, Float]:
